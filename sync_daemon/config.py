@@ -1,0 +1,176 @@
+"""Settings: environment variables, secret files, and the local stack's own file, in that order of precedence."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sync_daemon.errors import ConfigError
+
+SYNC_ROLE = "comply360_sync"
+MIGRATOR_ROLE = "comply360_migrator"
+MONITOR_ROLE = "comply360_monitor"
+BRIDGE_OWNER_ROLE = "comply360_bridge_owner"
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Everything a deployment can set, one attribute per variable; `.env.example` explains each.
+
+    Source: the environment; for `X_FILE=path` the file's content stands for `X`.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False, hide_input_in_errors=True)
+
+    # the app's PostgreSQL
+    platform_postgres_host: str = "127.0.0.1"
+    platform_postgres_port: int = Field(5432, ge=1, le=65535)
+    platform_postgres_db: str = "comply360_app"
+    platform_postgres_sslmode: str = ""
+    platform_postgres_sslrootcert: str = ""
+    platform_postgres_admin_user: str = "postgres"
+    platform_postgres_admin_password: SecretStr = SecretStr("")
+
+    # Odoo's PostgreSQL
+    odoo_postgres_host: str = "127.0.0.1"
+    odoo_postgres_port: int = Field(5432, ge=1, le=65535)
+    odoo_postgres_db: str = "comply360_odoo"
+    odoo_postgres_sslmode: str = ""
+    odoo_postgres_sslrootcert: str = ""
+    odoo_postgres_admin_user: str = "postgres"
+    odoo_postgres_admin_password: SecretStr = SecretStr("")
+
+    # login roles
+    c360_app_user: str = "comply360_user"
+    c360_app_password: SecretStr = SecretStr("")
+    c360_sync_password: SecretStr = SecretStr("")
+    c360_migrator_password: SecretStr = SecretStr("")
+    c360_monitor_password: SecretStr = SecretStr("")
+    c360_odoo_db_user: str = "odoo_user"
+    c360_odoo_db_password: SecretStr = SecretStr("")
+
+    # RabbitMQ
+    rabbitmq_host: str = "127.0.0.1"
+    rabbitmq_port: int = Field(5672, ge=1, le=65535)
+    rabbitmq_vhost: str = "/comply360"
+    rabbitmq_user: str = "comply360_bridge"
+    rabbitmq_password: SecretStr = SecretStr("")
+    rabbitmq_tls: bool = False
+    rabbitmq_cafile: str = ""
+
+    # Odoo
+    odoo_url: str = "http://127.0.0.1:8069"
+    odoo_database: str = "comply360_odoo"
+    odoo_instance: str = Field("main", pattern=r"^[a-z][a-z0-9_]{0,30}$")
+    odoo_transport: Literal["xmlrpc", "json2"] = "xmlrpc"
+    odoo_cafile: str = ""
+    odoo_login: str = "comply360_bridge"
+    odoo_api_key: SecretStr = SecretStr("")
+    odoo_admin_login: str = "admin"
+    odoo_admin_password: SecretStr = SecretStr("")
+    odoo_timeout_seconds: float = Field(180.0, gt=0)
+
+    # the daemon
+    c360_push_workers: int = Field(2, ge=1, le=32)
+    c360_batch_size: int = Field(250, ge=1, le=1000)
+    c360_poll_seconds: float = Field(0.1, gt=0, le=60)
+    c360_pull_seconds: float = Field(0.5, gt=0, le=60)
+    c360_tenant_refresh_seconds: float = Field(5.0, gt=0, le=3600)
+    c360_lease_seconds: float = Field(240.0, gt=0)
+    c360_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a published key is not published again."""
+        return timedelta(seconds=self.c360_lease_seconds)
+
+
+def stack_directory() -> Path:
+    """The folder of the local stack: `C360_STACK_DIR`, else `build/stack` of the current checkout."""
+    return Path(os.environ.get("C360_STACK_DIR", "build/stack")).absolute()
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; later sources fill only what earlier ones leave open.
+
+    Shapes: environment, then the file named by `C360_ENV_FILE` (default `.env`), then the local stack's `env` file.
+
+    Raises: ConfigError naming every variable that cannot be used, with the form it should have.
+    """
+    given = dict(os.environ if environ is None else environ)
+    values: dict[str, str] = {}
+    for source in (_file(stack_directory() / "env"), _file(Path(given.get("C360_ENV_FILE", ".env"))), given):
+        values.update(_normalised(source))
+    try:
+        return Settings.model_validate({key.lower(): value for key, value in values.items()})
+    except ValidationError as error:
+        raise ConfigError(_sentences(error)) from None
+
+
+def redacted(settings: Settings) -> dict[str, Any]:
+    """All settings for display; a secret shows as `***` or, when not set, as the empty text."""
+    return {
+        name.upper(): (("***" if value.get_secret_value() else "") if isinstance(value, SecretStr) else value)
+        for name, value in settings
+    }
+
+
+def _file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value is not None}
+
+
+def _normalised(source: Mapping[str, str]) -> dict[str, str]:
+    known = {name.upper() for name in Settings.model_fields}
+    values: dict[str, str] = {}
+    if url := source.get("DATABASE_URL"):
+        values.update(_from_database_url(url))
+    for name, value in source.items():
+        target = name.upper().removesuffix("_FILE")
+        if name.upper().endswith("_FILE") and target in known and value:
+            values[target] = _secret_file(name, Path(value))
+    values.update({name.upper(): value for name, value in source.items() if name.upper() in known and value != ""})
+    return values
+
+
+def _from_database_url(url: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
+        raise ConfigError("DATABASE_URL should look like postgresql://user:password@host:5432/comply360_app")
+    found = {
+        "PLATFORM_POSTGRES_HOST": parts.hostname,
+        "PLATFORM_POSTGRES_PORT": str(parts.port or 5432),
+        "PLATFORM_POSTGRES_DB": parts.path.lstrip("/") or "comply360_app",
+    }
+    if parts.username:
+        found["C360_APP_USER"] = unquote(parts.username)
+    if parts.password:
+        found["C360_APP_PASSWORD"] = unquote(parts.password)
+    return found
+
+
+def _secret_file(name: str, path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot read {path}: {error.strerror}") from None
+    if stat.S_IMODE(mode) & 0o077 and not str(path).startswith("/run/secrets/"):
+        raise ConfigError(f"{name}: {path} is readable by others; run: chmod 600 {path}")
+    return text.strip()
+
+
+def _sentences(error: ValidationError) -> str:
+    lines = [f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
+    return "these settings cannot be used:\n  " + "\n  ".join(lines)

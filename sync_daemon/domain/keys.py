@@ -1,0 +1,64 @@
+"""The names of things: entities, records, versions, lanes, directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Entity(StrEnum):
+    """What the bridge carries; the order is the order of application, parents first."""
+
+    TENANT = "tenant"
+    USER = "user"
+    CLIENT = "client"
+    REGISTRATION = "registration"
+    COMMISSION = "commission"
+    ISSUE = "issue"
+
+
+ENTITY_ORDER = {entity: position for position, entity in enumerate(Entity)}
+
+
+class Lane(StrEnum):
+    """Live edits go before bulk loads."""
+
+    LIVE = "live"
+    BULK = "bulk"
+
+
+class Direction(StrEnum):
+    """Which way a change travels."""
+
+    APP_TO_ODOO = "app_to_odoo"
+    ODOO_TO_APP = "odoo_to_app"
+
+
+@dataclass(frozen=True, order=True)
+class RecordKey:
+    """One record of one tenant."""
+
+    tenant: UUID
+    entity: Entity
+    id: UUID
+
+    def __str__(self) -> str:
+        return f"{self.entity} {self.id} of tenant {self.tenant}"
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """A position in one record's history: compared as a pair, never by clocks."""
+
+    epoch: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """Read the wire form `epoch.n`. Raises ValueError for anything else."""
+        epoch, _, number = text.partition(".")
+        return cls(int(epoch), int(number))
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.number}"

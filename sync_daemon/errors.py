@@ -1,0 +1,37 @@
+"""Errors, sorted by what to do about them. Driver exceptions become one of these where they enter."""
+
+from __future__ import annotations
+
+
+class BridgeError(Exception):
+    """Base of every error the bridge raises on purpose; its text is a sentence for an operator."""
+
+
+class TransientError(BridgeError):
+    """The same call may succeed later: a neighbour is away, slow or busy. Try again with back-off."""
+
+
+class RejectedError(BridgeError):
+    """This record or field will not pass as it is. Park it and tell a person.
+
+    Shapes: `field` and `value` are empty where the whole record is meant.
+    """
+
+    def __init__(self, code: str, message: str, field: str = "", value: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.value = value
+
+
+class FatalError(BridgeError):
+    """Nothing of this kind can succeed until a person acts: wrong key, missing database, old addon. Pause."""
+
+
+class ConfigError(BridgeError):
+    """The configuration cannot be used; the process ends with code 78."""
+
+
+class UnavailableError(BridgeError):
+    """A neighbour that a command needs cannot be reached; the process ends with code 69."""
