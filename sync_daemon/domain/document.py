@@ -1,0 +1,127 @@
+"""Documents and answers: the values that cross to Odoo and back (docs/wire.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from sync_daemon.domain.keys import Entity, RecordKey, Version
+
+Scalar = str | bool
+
+
+@dataclass(frozen=True)
+class TwoWay:
+    """A two-way field's present value, and the last one both sides agreed on (None: they never did)."""
+
+    value: Scalar
+    base: Scalar | None
+
+
+@dataclass(frozen=True)
+class Document:
+    """What one record should look like in Odoo, in the bridge's own field names."""
+
+    key: RecordKey
+    version: Version
+    fields: Mapping[str, Scalar]
+    two_way: Mapping[str, TwoWay] = field(default_factory=dict)
+    refs: Mapping[str, tuple[Entity, UUID]] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Identity of the content; see `digest_of`."""
+        values = {**self.fields, **{name: two_way.value for name, two_way in self.two_way.items()}}
+        return digest_of(values, self.refs)
+
+
+class Status(StrEnum):
+    """Odoo's answer to one document."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    RETRY = "retry"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """A field that was left out although its record went through."""
+
+    field: str
+    value: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """Odoo's answer to one document; `diverged` are two-way fields it left alone, with its own values."""
+
+    key: RecordKey
+    version: Version
+    status: Status
+    model: str = ""
+    res_id: int = 0
+    code: str = ""
+    message: str = ""
+    field: str = ""
+    value: str = ""
+    skipped: tuple[FieldProblem, ...] = ()
+    diverged: Mapping[str, Scalar] = field(default_factory=dict)
+    normalised: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+class Op(StrEnum):
+    """What happened to a record in Odoo."""
+
+    UPSERT = "upsert"
+    UNLINK = "unlink"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A record that changed in Odoo, with the present values of the fields Odoo may write."""
+
+    key: RecordKey
+    version: Version
+    op: Op
+    model: str
+    res_id: int
+    at: str
+    by: str
+    fields: Mapping[str, Scalar]
+
+
+class Ruling(StrEnum):
+    """What becomes of a pulled change."""
+
+    APPLIED = "applied"
+    LATER = "later"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one pulled change."""
+
+    key: RecordKey
+    version: Version
+    ruling: Ruling
+    message: str = ""
+
+
+def digest_of(fields: Mapping[str, Scalar], refs: Mapping[str, tuple[Entity, UUID]]) -> str:
+    """SHA-256 of the canonical JSON of a document's content; empty texts do not count. Source: docs/wire.md, Digest."""
+    content = {
+        "fields": {name: value for name, value in fields.items() if value != ""},
+        "refs": {role: f"{entity}:{record_id}" for role, (entity, record_id) in refs.items()},
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,84 @@
+"""Hints: messages that name records and carry none of their data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.errors import RejectedError
+
+HINT_SIZE = 200
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Up to `HINT_SIZE` records of one Odoo instance that may differ from the other side."""
+
+    instance: str
+    lane: Lane
+    keys: tuple[RecordKey, ...]
+
+
+def hints_of(instance: str, lane: Lane, keys: Sequence[RecordKey]) -> Iterator[Hint]:
+    """Cut keys into hints, in order."""
+    for start in range(0, len(keys), HINT_SIZE):
+        yield Hint(instance, lane, tuple(keys[start : start + HINT_SIZE]))
+
+
+def encode(hint: Hint) -> bytes:
+    """The message body: compact JSON."""
+    keys = [[str(key.tenant), key.entity.value, str(key.id)] for key in hint.keys]
+    return json.dumps({"format": FORMAT, "lane": hint.lane, "keys": keys}, separators=(",", ":")).encode()
+
+
+def decode(instance: str, body: bytes) -> Hint:
+    """Read a message body.
+
+    Raises: RejectedError naming what is wrong; such a message never becomes readable.
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise RejectedError("no_json", "the message is no JSON", value=_shown(body)) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise RejectedError("unknown_format", f"the message is no hint of format {FORMAT}", value=_shown(body))
+    lane, keys = content.get("lane"), content.get("keys")
+    if lane not in set(Lane) or not isinstance(keys, list) or len(keys) > HINT_SIZE:
+        raise RejectedError("bad_hint", "the hint has no known lane or no list of keys", value=_shown(body))
+    return Hint(instance, Lane(lane), tuple(_keys(keys)))
+
+
+def _keys(rows: Iterable[object]) -> Iterator[RecordKey]:
+    for row in rows:
+        if not isinstance(row, list) or len(row) != 3 or not all(isinstance(part, str) for part in row):
+            raise RejectedError("bad_key", "a key is not [tenant, entity, id]", value=str(row)[:200])
+        yield record_key(*row)
+
+
+def record_key(tenant: str, entity: str, record_id: str) -> RecordKey:
+    """Build a key from texts. Raises RejectedError naming the part that is no uuid or no known entity."""
+    return RecordKey(uuid_of("tenant_id", tenant), entity_of(entity), uuid_of("id", record_id))
+
+
+def uuid_of(field: str, text: str) -> UUID:
+    """Read a uuid. Raises RejectedError naming the field and the value."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise RejectedError("no_uuid", f"{field} is no uuid: {text[:80]!r}", field, text[:80]) from None
+
+
+def entity_of(text: str) -> Entity:
+    """Read an entity's name. Raises RejectedError for an unknown one."""
+    try:
+        return Entity(text)
+    except ValueError:
+        raise RejectedError("unknown_entity", f"no such entity: {text[:80]!r}", "entity", text[:80]) from None
+
+
+def _shown(body: bytes) -> str:
+    return repr(body[:120])

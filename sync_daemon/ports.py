@@ -1,0 +1,127 @@
+"""The edges of the services, as Protocols; adapters live in postgres/, rabbitmq/ and odoo/.
+
+Every method raises TransientError when its neighbour is away or slow, FatalError when nothing of the kind can succeed
+until a person acts, and never a driver's own exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from sync_daemon.domain.document import Change, Document, Result, Verdict
+from sync_daemon.domain.hint import Hint
+from sync_daemon.domain.keys import Entity, RecordKey
+
+
+@dataclass(frozen=True)
+class OdooInfo:
+    """Who answers at the other end; `key_expires` is None for a key without an end."""
+
+    protocol: str
+    addon: str
+    odoo: str
+    instance: str
+    epoch: int
+    database: str
+    user: str
+    key_expires: datetime | None
+
+
+@dataclass(frozen=True)
+class OdooBacklog:
+    """What one tenant owes the app on Odoo's side, in records."""
+
+    owed: int
+    parked: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """One page of changes."""
+
+    epoch: int
+    changes: tuple[Change, ...]
+    more: bool
+
+
+@dataclass(frozen=True)
+class RecordDigest:
+    """A bound record's content as Odoo holds it now."""
+
+    id: UUID
+    version: str
+    digest: str
+    state: str
+
+
+class Odoo(Protocol):
+    """One Odoo instance, spoken to by one RPC call per method. Source: docs/wire.md."""
+
+    def ping(self) -> OdooInfo: ...
+
+    def apply_batch(self, run: UUID, documents: Sequence[Document]) -> list[Result]:
+        """Shapes: one result per document, same order."""
+        ...
+
+    def pull_changes(self, limit: int, per_tenant: int) -> Pulled: ...
+
+    def ack_changes(self, verdicts: Sequence[Verdict]) -> None: ...
+
+    def requeue_changes(self, keys: Sequence[RecordKey]) -> int: ...
+
+    def backlog(self) -> Mapping[UUID, OdooBacklog]: ...
+
+    def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]: ...
+
+
+class HintPublisher(Protocol):
+    """Hands hints to the broker; returning means the broker has them on disk."""
+
+    def publish(self, hints: Sequence[Hint]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Received:
+    """A hint in hand and what is needed to acknowledge it. `receipt` is opaque."""
+
+    hint: Hint
+    receipt: object
+
+
+class HintStream(Protocol):
+    """Hints as they arrive, live lane first; unacknowledged ones come again."""
+
+    def take(self, keys: int, wait: timedelta) -> list[Received]:
+        """At least one hint, up to about `keys` keys in all, or nothing after `wait`."""
+        ...
+
+    def ack(self, received: Collection[Received]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class AppEvents(Protocol):
+    """The app's own events, reduced to the records they name."""
+
+    def take(self, wait: timedelta) -> tuple[list[RecordKey], object]:
+        """Keys, and a receipt for `done`."""
+        ...
+
+    def done(self, receipt: object) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Monotonic time for waiting; instants come from the database."""
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, duration: timedelta) -> None: ...
