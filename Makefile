@@ -1,0 +1,38 @@
+# A newcomer needs two of these: `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := requirements.txt requirements-odoo.txt
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint bench stop clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
+
+venv: $(STAMP) ## the virtual environment .venv with everything pinned
+
+$(STAMP): $(PINS) pyproject.toml stack/bootstrap.py
+	@$(PYTHON) stack/bootstrap.py $(VENV)
+
+demo: venv ## start everything locally, load two tenants, sync both ways, show the figures
+	@$(BIN)/c360 stack up
+	@$(BIN)/c360 demo
+
+test: venv ## every check and every test; prints how many ran
+	@$(BIN)/python -m tests.run
+
+lint: venv ## the checks alone
+	@$(BIN)/python -m tests.run --only lint
+
+bench: venv ## measure; figures also in build/bench.json
+	@$(BIN)/c360 stack up
+	@$(BIN)/python -m tests.bench
+
+stop: ## stop what `make demo` and `make test` started; data stays
+	@$(PYTHON) stack/bootstrap.py --stop $(VENV)
+
+clean: ## stop everything and remove every file that was made
+	@$(PYTHON) stack/bootstrap.py --clean $(VENV)
