@@ -1,0 +1,113 @@
+"""Codecs: one app value into its canonical wire form, or a refusal that says why."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from functools import partial
+
+from sync_daemon.domain.document import Scalar
+from sync_daemon.errors import RejectedError
+
+Codec = Callable[[str, object], Scalar]
+"""Takes the field's name and the app's value. Raises RejectedError with field and value."""
+
+INSTANT = "%Y-%m-%d %H:%M:%S"
+
+# XML 1.0, section 2.2: tab, line feed and carriage return are the only controls; no surrogates, no U+FFFE, U+FFFF.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def text(max_length: int | None = None) -> Codec:
+    """Free text: line ends become LF, blanks at both ends go; anything else is kept as it is or refused."""
+    return partial(_text, max_length)
+
+
+def choice(values: Mapping[str, Scalar]) -> Codec:
+    """A closed set; an unknown value is refused by name, never mapped to a default."""
+    return partial(_choice, values)
+
+
+def same(*values: str) -> Mapping[str, Scalar]:
+    """The value map that keeps each of these values as it is."""
+    return {value: value for value in values}
+
+
+def money(digits: int, scale: int) -> Codec:
+    """An exact decimal of at most `digits` digits, `scale` of them behind the point, as text with all of them."""
+    return partial(_money, digits, scale)
+
+
+def instant(name: str, value: object) -> str:
+    """A point in time as naive UTC text in whole seconds; the app's naive timestamps are UTC already."""
+    if value is None or value == "":
+        return ""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise RejectedError("no_instant", f"{name} is no date and time: {value!r}", name, str(value)) from None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC)
+    if not 1 <= moment.year <= 9999:
+        raise RejectedError("no_instant", f"{name} is out of range: {value!r}", name, str(value))
+    return moment.replace(tzinfo=None, microsecond=0).isoformat(sep=" ")
+
+
+def absent(_name: str, value: object) -> bool:
+    """True where the app has no value, as in `active` from `deleted_at`."""
+    return value is None
+
+
+def printable(value: object) -> str:
+    """A value for a message: controls shown by their code, at most 120 characters."""
+    shown = "".join(_visible(character) for character in str(value))
+    return shown if len(shown) <= 120 else shown[:117] + "..."
+
+
+def _visible(character: str) -> str:
+    return f"\\u{ord(character):04x}" if unicodedata.category(character) in {"Cc", "Cs", "Cn"} else character
+
+
+def _text(max_length: int | None, name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RejectedError("no_text", f"{name} is no text: {printable(value)}", name, printable(value))
+    if found := _FORBIDDEN.search(value):
+        code = f"U+{ord(found.group()):04X}"
+        message = f"{name} holds the character {code}, which Odoo cannot store: {printable(value)}"
+        raise RejectedError("forbidden_character", message, name, printable(value))
+    canonical = value.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if max_length is not None and len(canonical) > max_length:
+        message = f"{name} is {len(canonical)} characters long, at most {max_length} are allowed"
+        raise RejectedError("too_long", message, name, printable(value))
+    return canonical
+
+
+def _choice(values: Mapping[str, Scalar], name: str, value: object) -> Scalar:
+    if value is None or value == "":
+        return ""
+    if str(value) not in values:
+        known = ", ".join(sorted(values))
+        message = f"{name} has the unknown value {printable(value)}; known are {known}"
+        raise RejectedError("unknown_value", message, name, printable(value))
+    return values[str(value)]
+
+
+def _money(digits: int, scale: int, name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        raise RejectedError("bad_amount", f"{name} is a binary float, not an exact amount: {value!r}", name, str(value))
+    try:
+        exact = Decimal(str(value))
+        amount = exact.quantize(Decimal(1).scaleb(-scale))
+    except InvalidOperation:
+        raise RejectedError("bad_amount", f"{name} is no amount: {printable(value)}", name, printable(value)) from None
+    if not exact.is_finite() or amount != exact or len(amount.as_tuple().digits) > digits:
+        message = f"{name} does not fit {digits} digits with {scale} decimals: {printable(value)}"
+        raise RejectedError("bad_amount", message, name, printable(value))
+    return f"{amount:f}"

@@ -1,0 +1,68 @@
+"""The contract's vocabulary: for each entity the fields that flow, where they come from and who owns them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sync_daemon.domain.codec import Codec
+from sync_daemon.domain.keys import Entity
+
+
+class Owner(StrEnum):
+    """Who may change a field."""
+
+    APP = "app"
+    ODOO = "odoo"
+    TWO_WAY = "two_way"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the contract.
+
+    Shapes: `sources` are tried in order and the first that holds a value wins. A source is `row.column`, `<role>.column` for a
+    related row, `row.form_data.key` for a key of a JSON column; `a+b` joins texts by a blank. `column` is the app's
+    column that a change from Odoo is written to.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    codec: Codec
+    kind: str
+    owner: Owner = Owner.APP
+    required: bool = False
+    column: str = ""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference to another record: the app's column that names it, and whether this record waits for it."""
+
+    role: str
+    entity: Entity
+    column: str
+    required: bool
+
+
+@dataclass(frozen=True)
+class Contract:
+    """All of one entity.
+
+    Shapes: `related` maps a role to (entity, column of this row that names it); `write_back` is the app's column that takes
+    Odoo's id, or empty.
+    """
+
+    entity: Entity
+    table: str
+    odoo_model: str
+    fields: tuple[Field, ...]
+    references: tuple[Reference, ...] = ()
+    related: Mapping[str, tuple[Entity, str]] = field(default_factory=dict)
+    write_back: str = ""
+
+    @property
+    def two_way(self) -> tuple[Field, ...]:
+        """The fields both sides may change."""
+        return tuple(item for item in self.fields if item.owner is Owner.TWO_WAY)

@@ -1,0 +1,25 @@
+"""clients -> res.partner: a customer, from the first approved registration on."""
+
+from sync_daemon.domain.codec import absent, choice, text
+from sync_daemon.domain.contract import Contract, Field
+from sync_daemon.domain.keys import Entity
+
+CLIENT = Contract(
+    Entity.CLIENT,
+    table="clients",
+    odoo_model="res.partner",
+    fields=(
+        Field("name", ("row.company_name", "row.full_name", "row.email"), text(255), "text", required=True),
+        Field("is_company", ("row.client_type",), choice({"individual": False, "company": True}), "choice"),
+        Field("email", ("row.email",), text(255), "text"),
+        Field("phone", ("row.phone", "row.mobile"), text(50), "text"),
+        Field("mobile", ("row.mobile",), text(50), "text"),
+        Field("tax_number", ("row.tax_number",), text(50), "text"),
+        Field("street", ("row.street_address",), text(), "text"),
+        Field("city", ("row.city",), text(100), "text"),
+        Field("state_province", ("row.state_province",), text(100), "text"),
+        Field("postal_code", ("row.postal_code",), text(20), "text"),
+        Field("country", ("row.country",), text(2), "text"),
+        Field("active", ("row.deleted_at",), absent, "absent"),
+    ),
+)

@@ -1,0 +1,68 @@
+"""A row of the app becomes the fields of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sync_daemon.domain.codec import printable
+from sync_daemon.domain.contract import Contract, Field
+from sync_daemon.domain.document import FieldProblem, Scalar
+from sync_daemon.errors import RejectedError
+
+Row = Mapping[str, object]
+"""A row by column name. A column that is missing in this tenant is missing here; NULL is None."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The fields that can go, and those that stay behind with the reason."""
+
+    fields: Mapping[str, Scalar]
+    parked: tuple[FieldProblem, ...]
+
+
+def map_row(contract: Contract, rows: Mapping[str, Row | None]) -> Mapped:
+    """Map one record.
+
+    Shapes: `rows` holds the record itself as `row` and each related row by its role (None: there is none).
+
+    Raises: RejectedError when a required field cannot be mapped; the record is to be parked.
+    """
+    fields: dict[str, Scalar] = {}
+    parked: list[FieldProblem] = []
+    for field in contract.fields:
+        try:
+            fields[field.name] = encode_field(field, rows)
+        except RejectedError as problem:
+            if field.required:
+                raise
+            parked.append(FieldProblem(field.name, problem.value, problem.code, problem.message))
+    return Mapped(fields, tuple(parked))
+
+
+def encode_field(field: Field, rows: Mapping[str, Row | None]) -> Scalar:
+    """One field's wire value. Raises RejectedError naming field and value."""
+    raw = next((value for source in field.sources if (value := _read(field, source, rows)) not in (None, "")), None)
+    value = field.codec(field.name, raw)
+    if field.required and value == "":
+        raise RejectedError("required", f"{field.name} is empty, but Odoo needs it", field.name, printable(raw))
+    return value
+
+
+def _read(field: Field, source: str, rows: Mapping[str, Row | None]) -> object:
+    if "+" in source:
+        parts = [_read(field, part, rows) for part in source.split("+")]
+        return " ".join(str(part).strip() for part in parts if part not in (None, ""))
+    role, column, *path = source.split(".")
+    row = rows.get(role)
+    if row is None:
+        return None
+    if column not in row:
+        message = f"{field.name} cannot be read: the app's table has no column {column}"
+        raise RejectedError("missing_column", message, field.name)
+    value = row[column]
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    # Free JSON may hold anything under a known key; only a text is taken from it.
+    return value if not path or isinstance(value, str) else None

@@ -1,0 +1,219 @@
+"""From a snapshot to what is to be sent, what needs nothing, and what waits for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sync_daemon.domain.contract import Contract, Owner, Reference
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.document import Document, FieldProblem, Scalar, TwoWay
+from sync_daemon.domain.keys import ENTITY_ORDER, Entity, RecordKey
+from sync_daemon.domain.mapping import Mapped, Row, map_row
+from sync_daemon.domain.snapshot import Binding, BindingState, Owed, Snapshot
+from sync_daemon.errors import RejectedError
+
+
+@dataclass(frozen=True)
+class ToSend:
+    """A document, and the fields of its row that had to stay behind."""
+
+    document: Document
+    parked: tuple[FieldProblem, ...]
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Nothing is to be sent for this record, and it is owed no longer; a binding shows that both sides agree."""
+
+    owed: Owed
+    reason: str
+    binding: Binding | None = None
+    parked: tuple[FieldProblem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A record that cannot go before another one has gone."""
+
+    owed: Owed
+    message: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A record that cannot go as it is."""
+
+    owed: Owed
+    problem: RejectedError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one batch comes to.
+
+    Shapes: `send` is in order of application. `parents` are records that are not owed but must go first: owe them, read
+    again and plan again.
+    """
+
+    send: tuple[ToSend, ...] = ()
+    nothing: tuple[Nothing, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    parents: frozenset[RecordKey] = field(default_factory=frozenset)
+
+
+Step = ToSend | Nothing | Waiting | Refused
+
+
+def plan(snapshot: Snapshot) -> Plan:
+    """Plan a batch."""
+    steps = [_step(snapshot, owed) for owed in sorted(snapshot.owed.values(), key=_application_order)]
+    return Plan(
+        send=tuple(step for step in steps if isinstance(step, ToSend)),
+        nothing=tuple(step for step in steps if isinstance(step, Nothing)),
+        waiting=tuple(step for step in steps if isinstance(step, Waiting)),
+        refused=tuple(step for step in steps if isinstance(step, Refused)),
+        parents=frozenset(_missing_parents(snapshot)),
+    )
+
+
+def is_wanted(snapshot: Snapshot, key: RecordKey) -> bool:
+    """Whether this record flows at all. Source: docs/architecture.md, Which record flows when."""
+    if key in snapshot.bindings:
+        return True
+    match key.entity:
+        case Entity.REGISTRATION:
+            return snapshot.rows[key].get("status") != "draft"
+        case Entity.CLIENT:
+            return key in snapshot.customers
+        case Entity.USER:
+            return key in snapshot.agents
+        case Entity.COMMISSION:
+            registration = _referenced(snapshot, key, CONTRACTS[key.entity].references[0])
+            return registration is None or registration not in snapshot.rows or is_wanted(snapshot, registration)
+        case Entity.TENANT | Entity.ISSUE:
+            return True
+
+
+def related_rows(snapshot: Snapshot, key: RecordKey) -> dict[str, Row | None]:
+    """The record's own row as `row`, and the rows of its relations by role."""
+    rows: dict[str, Row | None] = {"row": snapshot.rows[key]}
+    for role, (entity, column) in CONTRACTS[key.entity].related.items():
+        other = _named(snapshot, key, entity, column)
+        rows[role] = snapshot.rows.get(other) if other else None
+    return rows
+
+
+def _application_order(owed: Owed) -> tuple[int, RecordKey]:
+    return ENTITY_ORDER[owed.key.entity], owed.key
+
+
+def _step(snapshot: Snapshot, owed: Owed) -> Step:
+    if reason := snapshot.unreadable.get(owed.key):
+        return Waiting(owed, reason)
+    if owed.key.tenant in snapshot.suspended:
+        return Waiting(owed, "the tenant is suspended")
+    if owed.key not in snapshot.rows:
+        return _gone(snapshot, owed)
+    if not is_wanted(snapshot, owed.key):
+        return Nothing(owed, "held back")
+    try:
+        return _document_step(snapshot, owed)
+    except RejectedError as problem:
+        return Refused(owed, problem)
+
+
+def _gone(snapshot: Snapshot, owed: Owed) -> Step:
+    binding = snapshot.bindings.get(owed.key)
+    if binding is None or binding.state is not BindingState.ACTIVE:
+        return Nothing(owed, "there is no such row")
+    message = f"the app deleted this {owed.key.entity}; Odoo still has {binding.model} {binding.res_id}"
+    return Refused(owed, RejectedError("deleted_in_app", message))
+
+
+def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
+    contract = CONTRACTS[owed.key.entity]
+    refs: dict[str, tuple[Entity, UUID]] = {}
+    for reference in contract.references:
+        parent = _referenced(snapshot, owed.key, reference)
+        if blocked := _blocked_by(snapshot, owed, reference, parent):
+            return blocked
+        if parent and (reference.required or _goes(snapshot, parent)):
+            refs[reference.role] = (parent.entity, parent.id)
+    mapped = map_row(contract, related_rows(snapshot, owed.key))
+    document = _document(snapshot, owed, contract, mapped, refs)
+    binding = snapshot.bindings.get(owed.key)
+    if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest:
+        return Nothing(owed, "nothing differs", binding, mapped.parked)
+    return ToSend(document, mapped.parked)
+
+
+def _document(
+    snapshot: Snapshot, owed: Owed, contract: Contract, mapped: Mapped, refs: Mapping[str, tuple[Entity, UUID]]
+) -> Document:
+    in_conflict = snapshot.conflicts.get(owed.key, frozenset())
+    two_way = {item.name for item in contract.fields if item.owner is Owner.TWO_WAY}
+    agreed = snapshot.agreed.get(owed.key, {})
+
+    def base(name: str) -> Scalar | None:
+        return agreed[name].odoo if name in agreed else None
+
+    return Document(
+        owed.key,
+        owed.version,
+        fields={name: value for name, value in mapped.fields.items() if name not in two_way},
+        two_way={
+            name: TwoWay(value, base(name))
+            for name, value in mapped.fields.items()
+            if name in two_way and name not in in_conflict
+        },
+        refs=refs,
+    )
+
+
+def _blocked_by(snapshot: Snapshot, owed: Owed, reference: Reference, parent: RecordKey | None) -> Step | None:
+    if not reference.required:
+        return None
+    if parent is None or parent not in snapshot.rows:
+        message = f"the app has no {reference.entity} under {reference.column}"
+        named = str(snapshot.rows[owed.key].get(reference.column) or "")
+        return Refused(owed, RejectedError("parent_missing", message, reference.column, named))
+    if cause := snapshot.dead.get(parent):
+        return Waiting(owed, f"waits for {reference.entity} {parent.id}, which is dead: {cause}")
+    return None
+
+
+def _goes(snapshot: Snapshot, parent: RecordKey) -> bool:
+    """An optional parent is named only when it is in Odoo or goes along in this batch."""
+    return parent in snapshot.bindings or (parent in snapshot.owed and parent in snapshot.rows and is_wanted(
+        snapshot, parent
+    ) and parent not in snapshot.dead)
+
+
+def _missing_parents(snapshot: Snapshot) -> Iterator[RecordKey]:
+    for owed in _flowing(snapshot):
+        for reference in CONTRACTS[owed.key.entity].references:
+            parent = _referenced(snapshot, owed.key, reference)
+            if parent is None or parent in snapshot.bindings or parent in snapshot.owed or parent in snapshot.dead:
+                continue
+            if parent in snapshot.rows and is_wanted(snapshot, parent):
+                yield parent
+
+
+def _flowing(snapshot: Snapshot) -> Iterable[Owed]:
+    return (
+        owed
+        for owed in snapshot.owed.values()
+        if owed.key in snapshot.rows and owed.key.tenant not in snapshot.suspended and is_wanted(snapshot, owed.key)
+    )
+
+
+def _referenced(snapshot: Snapshot, key: RecordKey, reference: Reference) -> RecordKey | None:
+    return _named(snapshot, key, reference.entity, reference.column)
+
+
+def _named(snapshot: Snapshot, key: RecordKey, entity: Entity, column: str) -> RecordKey | None:
+    value = snapshot.rows[key].get(column)
+    return RecordKey(key.tenant, entity, UUID(str(value))) if value else None

@@ -1,0 +1,141 @@
+"""From Odoo's answers to what is written down: applied, again later, or dead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sync_daemon.domain.document import Document, FieldProblem, Result, Scalar, Status
+from sync_daemon.domain.keys import RecordKey
+from sync_daemon.domain.plan import Nothing, Plan, ToSend
+from sync_daemon.domain.snapshot import Agreed, Owed
+
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(seconds=60)
+WAITING_PAUSE = timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Both sides hold this version. `status` is None when no call was needed.
+
+    Shapes: `agreed` are the two-way fields' new bases; `diverged` those that Odoo left alone.
+    """
+
+    owed: Owed
+    status: Status | None
+    model: str
+    res_id: int
+    digest: str
+    agreed: Mapping[str, Agreed]
+    diverged: Mapping[str, Scalar]
+    parked: tuple[FieldProblem, ...]
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Nothing is owed, and there is no pair of records."""
+
+    owed: Owed
+    reason: str
+
+
+@dataclass(frozen=True)
+class Postponed:
+    """Again after `pause`."""
+
+    owed: Owed
+    pause: timedelta
+    message: str
+
+
+@dataclass(frozen=True)
+class Dead:
+    """Parked until the record changes or a person retries it."""
+
+    owed: Owed
+    code: str
+    message: str
+    field: str = ""
+    value: str = ""
+
+
+Settlement = Applied | Dropped | Postponed | Dead
+
+
+def settle_unsent(plan: Plan) -> list[Settlement]:
+    """Settle what needed no call."""
+    return [
+        *map(_settle_nothing, plan.nothing),
+        *(Postponed(item.owed, WAITING_PAUSE, item.message) for item in plan.waiting),
+        *(
+            Dead(item.owed, item.problem.code, item.problem.message, item.problem.field, item.problem.value)
+            for item in plan.refused
+        ),
+    ]
+
+
+def settle_answers(
+    owed: Mapping[RecordKey, Owed], sent: Sequence[ToSend], results: Sequence[Result], jitter: float
+) -> list[Settlement]:
+    """Settle one answered call; `jitter` is a number from 0 to 1."""
+    return [
+        _settle_result(owed[item.document.key], item, result, jitter)
+        for item, result in zip(sent, results, strict=True)
+    ]
+
+
+def settle_unanswered(owed: Sequence[Owed], message: str, jitter: float) -> list[Settlement]:
+    """Settle a call that failed as a whole: again later, nobody is to blame."""
+    return [Postponed(item, pause_after(item.attempts + 1, jitter), message) for item in owed]
+
+
+def pause_after(attempts: int, jitter: float) -> timedelta:
+    """Exponential back-off with full jitter over its upper half, from one second to one minute."""
+    full = min(FIRST_PAUSE * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
+    return full * (0.5 + jitter / 2)
+
+
+def _settle_nothing(item: Nothing) -> Settlement:
+    if item.binding is None:
+        return Dropped(item.owed, item.reason)
+    binding = item.binding
+    return Applied(item.owed, None, binding.model, binding.res_id, binding.digest, {}, {}, item.parked)
+
+
+def _settle_result(owed: Owed, sent: ToSend, result: Result, jitter: float) -> Settlement:
+    match result.status:
+        case Status.CREATED | Status.UPDATED | Status.UNCHANGED:
+            return _applied(owed, sent, result)
+        case Status.STALE:
+            return Postponed(owed, FIRST_PAUSE, f"Odoo holds the newer version {result.version}")
+        case Status.RETRY:
+            return Postponed(owed, pause_after(owed.attempts + 1, jitter), result.message)
+        case Status.REJECTED:
+            return Dead(owed, result.code, result.message, result.field, result.value)
+
+
+def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
+    document = sent.document
+    complete = not result.skipped and not result.diverged
+    return Applied(
+        owed,
+        result.status,
+        result.model,
+        result.res_id,
+        # An incomplete record must be sent again when anything of it changes, so no digest is remembered for it.
+        document.digest if complete else "",
+        _agreed(document, result),
+        result.diverged,
+        (*sent.parked, *result.skipped),
+    )
+
+
+def _agreed(document: Document, result: Result) -> dict[str, Agreed]:
+    skipped = {problem.field for problem in result.skipped}
+    return {
+        name: Agreed(two_way.value, result.normalised.get(name, two_way.value))
+        for name, two_way in document.two_way.items()
+        if name not in result.diverged and name not in skipped
+    }

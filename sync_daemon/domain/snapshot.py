@@ -1,0 +1,74 @@
+"""What the app side knows of a batch of records at one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from sync_daemon.domain.document import Scalar
+from sync_daemon.domain.keys import Lane, RecordKey, Version
+from sync_daemon.domain.mapping import Row
+
+
+@dataclass(frozen=True)
+class Owed:
+    """A record that may differ from Odoo; `attempts` counts the calls since it last went through."""
+
+    key: RecordKey
+    schema: str
+    version: Version
+    attempts: int
+    lane: Lane
+
+
+class BindingState(StrEnum):
+    """What became of the pair of records."""
+
+    ACTIVE = "active"
+    ALIAS = "alias"
+    UNLINKED = "unlinked"
+    TOMBSTONE = "tombstone"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A record's other half, and what was last applied to it."""
+
+    key: RecordKey
+    state: BindingState
+    model: str
+    res_id: int
+    version: Version
+    digest: str
+    odoo_version: Version
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """The last value of a two-way field that both sides had, in each side's representation."""
+
+    app: Scalar
+    odoo: Scalar
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One consistent view.
+
+    Shapes: `rows` holds owed records and their related ones, by key; a key that is missing has no row. `unreadable` maps a
+    record to why its row could not be read at all. `customers` are clients that have an approved registration, `agents` users
+    named by a commission. `dead` are records of the batch's references that lie dead, with their cause.
+    """
+
+    owed: Mapping[RecordKey, Owed]
+    rows: Mapping[RecordKey, Row]
+    bindings: Mapping[RecordKey, Binding] = field(default_factory=dict)
+    agreed: Mapping[RecordKey, Mapping[str, Agreed]] = field(default_factory=dict)
+    conflicts: Mapping[RecordKey, frozenset[str]] = field(default_factory=dict)
+    customers: frozenset[RecordKey] = frozenset()
+    agents: frozenset[RecordKey] = frozenset()
+    dead: Mapping[RecordKey, str] = field(default_factory=dict)
+    unreadable: Mapping[RecordKey, str] = field(default_factory=dict)
+    suspended: frozenset[UUID] = frozenset()
