@@ -29,8 +29,10 @@ def make_environment(folder: Path) -> None:
 
     Raises: ConfigError for an old Python; UnavailableError if the package index cannot be reached or the disk is full.
     """
-    if sys.version_info < (3, 11):
-        raise ConfigError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; try: make PYTHON=python3.11 demo")
+    if sys.version_info < (3, 11):  # noqa: UP036 - an older Python gets a sentence
+        raise ConfigError(
+            f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; try: make PYTHON=python3.11"
+        )
     if not (folder / "bin" / "python").exists():
         if importlib.util.find_spec("ensurepip") is None:
             packages.install(["python3-venv"])
@@ -85,7 +87,8 @@ def _call(command: list[str]) -> None:
     if "Failed to establish a new connection" in output or "Temporary failure in name resolution" in output:
         raise UnavailableError("the Python package index cannot be reached: check the network and try again")
     reasons = [line for line in output.splitlines() if line.startswith("ERROR: ")] or output.strip().splitlines()[-1:]
-    raise UnavailableError(f"{' '.join(command[:4])} ... failed: {(reasons or ['no reason given'])[0].removeprefix('ERROR: ')}")
+    reason = (reasons or ["no reason given"])[0].removeprefix("ERROR: ")
+    raise UnavailableError(f"{' '.join(command[:4])} ... failed: {reason}")
 
 
 if __name__ == "__main__":

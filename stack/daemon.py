@@ -24,7 +24,8 @@ def start(layout: Layout) -> bool:
         return False
     stop(layout)
     environment = {**os.environ, "C360_STACK_DIR": str(layout.state), "PYTHONUNBUFFERED": "1"}
-    processes.launch(layout, Program(NAME, [sys.executable, "-m", "sync_daemon", "run"], environment, fingerprint, ROOT))
+    command = [sys.executable, "-m", "sync_daemon", "run"]
+    processes.launch(layout, Program(NAME, command, environment, fingerprint, ROOT))
     return True
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from stack import daemon, layout as layouts, odoo, odoo_source, postgres, processes, rabbitmq, teardown
+from stack import daemon, odoo, odoo_source, postgres, processes, rabbitmq, teardown
+from stack import layout as layouts
 from stack.layout import Layout
 from stack.progress import step
 from sync_daemon.config import Settings, load_settings
@@ -40,7 +41,7 @@ def up(layout: Layout, steps: Steps, without: Collection[str] = ()) -> Settings:
     """Starts what does not run yet and gives the settings that reach it.
 
     Shapes: `without` names services of `layout.SERVICES`.
-    Raises: ConfigError (busy port, missing right), UnavailableError (no network, full disk, a server that does not start).
+    Raises: ConfigError for a busy port or a missing right; UnavailableError for no network, a full disk, a failing server.
     """
     given = environment()
     local = [name for name in layouts.SERVICES if name not in without and not _external(name, given)]

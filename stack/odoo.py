@@ -164,8 +164,12 @@ with_demo = False
     return path
 
 
-def _command(layout: Layout, arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "odoo", "server", "-c", str(layout.state / "odoo.conf"), *arguments]
+def _command(layout: Layout, arguments: Sequence[str], command: str = "") -> list[str]:
+    # a script and not `-m odoo`: Odoo starts its live channel by running sys.argv[0] again, `gevent` before the rest
+    launcher = layout.state / "odoo-bin"
+    launcher.write_text("from odoo.cli.command import main\n\nmain()\n", encoding="utf-8")
+    words = [command] if command else []
+    return [sys.executable, str(launcher), *words, "-c", str(layout.state / "odoo.conf"), *arguments]
 
 
 def _recorded(layout: Layout) -> Path:
@@ -183,7 +187,8 @@ def _connect(settings: Settings) -> Connection:
             connect_timeout=10,
         )
     except psycopg2.OperationalError as error:
-        raise UnavailableError(f"Odoo's database cannot be reached as {settings.c360_odoo_db_user}: {_first(error)}") from None
+        role = settings.c360_odoo_db_user
+        raise UnavailableError(f"Odoo's database cannot be reached as {role}: {_first(error)}") from None
 
 
 def _first(error: Exception) -> str:
@@ -203,9 +208,8 @@ def _set_admin_password(layout: Layout, settings: Settings, source: OdooSource) 
     password = secrets(layout)["ODOO_ADMIN_PASSWORD"]
     # through stdin: a command line is readable by every user of the machine
     script = f"env.ref('base.user_admin').password = {password!r}\nenv.cr.commit()\n"
-    command = [sys.executable, "-m", "odoo", "shell", "-c", str(layout.state / "odoo.conf"), "--no-http"]
     done = subprocess.run(
-        command,
+        _command(layout, ["--no-http"], "shell"),
         input=script,
         capture_output=True,
         text=True,
@@ -214,7 +218,8 @@ def _set_admin_password(layout: Layout, settings: Settings, source: OdooSource) 
         check=False,
     )
     if done.returncode:
-        raise UnavailableError(f"the password of Odoo's administrator could not be set; {done.stderr.strip().splitlines()[-1]}")
+        reason = done.stderr.strip().splitlines()[-1:]
+        raise UnavailableError(f"the password of Odoo's administrator could not be set; {reason}")
 
 
 def _answers(layout: Layout) -> bool:

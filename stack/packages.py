@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,13 +39,13 @@ def missing(packages: Sequence[str]) -> list[str]:
 def install(packages: Sequence[str]) -> None:
     """Installs what is missing, through the machine's own package sources, without starting any service.
 
-    Raises: ConfigError without the right to install; UnavailableError if the archive cannot be reached or the disk is full.
+    Raises: ConfigError without the right to install; UnavailableError for no network or a full disk.
     """
     names = missing(packages)
     if not names:
         return
     shown = ", ".join(names)
-    prefix = _root_prefix(f"these system packages are missing: {shown}; install them as root: apt-get install {' '.join(names)}")
+    prefix = _root_prefix(f"system packages are missing; install them as root: apt-get install {' '.join(names)}")
     with step(f"installing {shown}"), _nothing_starts(prefix):
         if not _apt([*prefix, "apt-get", "-q", "update"], check=False):
             raise UnavailableError("apt-get update failed: check the network and the package sources, then try again")
@@ -57,12 +58,13 @@ def own_archive() -> Archive:
     Raises: ConfigError where the machine has none.
     """
     fields = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(CREATED_BY)|$(REPO_URI)|$(CODENAME)|$(SUITE)"
-    targets = subprocess.run(["apt-get", "indextargets", "--format", fields], capture_output=True, text=True, check=False)
+    command = ["apt-get", "indextargets", "--format", fields]
+    targets = subprocess.run(command, capture_output=True, text=True, check=False)
     for line in targets.stdout.splitlines():
         origin, label, component, kind, uri, codename, suite = line.split("|")
         if (origin, label, component, kind) == ("Debian", "Debian", "main", "Packages") and "-" not in suite + codename:
             return Archive(uri, codename)
-    raise ConfigError("this machine has no Debian package source; get Odoo 19 yourself and name its folder in ODOO_HOME")
+    raise ConfigError("no Debian package source is set up here; get Odoo 19 yourself and name its folder in ODOO_HOME")
 
 
 def unpack(target: Path, wanted: Mapping[str, Sequence[str]], archive: Archive) -> dict[str, str]:
@@ -117,16 +119,20 @@ def _installed(name: str) -> bool:
 def _root_prefix(sentence: str) -> list[str]:
     if os.geteuid() == 0:
         return []
-    if shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
-        return ["sudo", "-n"]
+    if shutil.which("sudo"):
+        # without a terminal sudo cannot ask for a password; with one it may
+        asks = ["sudo", "-v"] if sys.stdin.isatty() else ["sudo", "-n", "true"]
+        if subprocess.run(asks, check=False).returncode == 0:
+            return ["sudo"]
     raise ConfigError(sentence)
 
 
 @contextmanager
 def _nothing_starts(prefix: Sequence[str]) -> Iterator[None]:
     """Denies service starts and the creation of PostgreSQL's main cluster while the block runs."""
-    with _file_in_place(prefix, POLICY, _DENY, "755"), _file_in_place(
-        prefix, CLUSTER_DEFAULTS, "create_main_cluster = false\n", "644"
+    with (
+        _file_in_place(prefix, POLICY, _DENY, "755"),
+        _file_in_place(prefix, CLUSTER_DEFAULTS, "create_main_cluster = false\n", "644"),
     ):
         yield
 
@@ -168,7 +174,7 @@ def _apt(command: Sequence[str], *, cwd: Path | None = None, check: bool = True)
 def _apt_failure(output: str) -> UnavailableError:
     if re.search(r"No space left on device|don't have enough free space", output):
         return UnavailableError("the disk is full: free about 2 GB and try again")
-    if re.search(r"Could not (resolve|connect)|Temporary failure|Failed to fetch|Unable to fetch|Connection (timed|refused)", output):
+    if re.search(r"Could not (resolve|connect)|Temporary failure|Failed to fetch|Connection (timed|refused)", output):
         return UnavailableError("the Debian package archive cannot be reached: check the network and try again")
     errors = [line.removeprefix("E: ") for line in output.splitlines() if line.startswith("E: ")]
     return UnavailableError(f"apt-get failed: {(errors or ['no reason given'])[0]}; try again, or install by hand")

@@ -16,7 +16,8 @@ import psycopg2
 from stack import packages, processes
 from stack.layout import Layout, secrets, write_private
 from stack.processes import Program
-from stack.teardown import POSTGRES_HOME_PARENT, POSTGRES_HOME_PREFIX, stop as stop_services
+from stack.teardown import POSTGRES_HOME_PARENT, POSTGRES_HOME_PREFIX
+from stack.teardown import stop as stop_services
 from sync_daemon.errors import ConfigError, UnavailableError
 
 NAME = "postgres"

@@ -44,8 +44,14 @@ def start(layout: Layout) -> bool:
         return False
     stop(layout)
     ports = layout.ports
-    named = {"RabbitMQ": ports.amqp, "RabbitMQ management": ports.management, "RabbitMQ distribution": ports.distribution}
-    processes.require_free({**named, "epmd": ports.epmd})
+    processes.require_free(
+        {
+            "RabbitMQ": ports.amqp,
+            "RabbitMQ's management": ports.management,
+            "RabbitMQ's distribution": ports.distribution,
+            "epmd": ports.epmd,
+        }
+    )
     environment = _environment(layout, home)
     processes.launch(layout, Program("epmd", _epmd(ports.epmd), environment, fingerprint, home))
     processes.launch(layout, Program(NAME, [str(_SERVER)], environment, fingerprint, home))

@@ -19,6 +19,7 @@ from stack.local import Steps
 from sync_daemon.config import Settings
 
 _FOLLOW_SECONDS = 0.5
+_SERVICE = click.Choice(layouts.SERVICES)
 
 
 @click.group("stack")
@@ -27,16 +28,18 @@ def stack() -> None:
 
 
 @stack.command()
-@click.option("--without", multiple=True, type=click.Choice(layouts.SERVICES), help="Leave this service out; repeatable.")
+@click.option("--without", multiple=True, type=_SERVICE, help="Leave this service out; repeatable.")
 def up(without: tuple[str, ...]) -> None:
     """Start what does not run yet. Servers named by environment variables are used instead of own ones."""
     layout = layouts.from_environment()
     settings = local.up(layout, Steps(_initialise_databases, _issue_bot_key), without)
-    click.echo(f"Odoo: {settings.odoo_url}  login: {settings.odoo_admin_login}  password: see {layout.state / 'secrets'}", err=True)
+    click.echo(
+        f"Odoo: {settings.odoo_url}  login: {settings.odoo_admin_login}  password: in {layout.state}/secrets", err=True
+    )
 
 
 @stack.command()
-@click.argument("services", nargs=-1, type=click.Choice(layouts.SERVICES))
+@click.argument("services", nargs=-1, type=_SERVICE)
 def down(services: tuple[str, ...]) -> None:
     """Stop the named services, or all of them. Data stays."""
     stopped = local.down(layouts.from_environment(), services)
@@ -60,8 +63,10 @@ def status(as_json: bool) -> None:
 
 
 @stack.command()
-@click.argument("services", nargs=-1, type=click.Choice(layouts.SERVICES))
-@click.option("--lines", "-n", default=40, show_default=True, type=click.IntRange(min=1), help="How many lines of each.")
+@click.argument("services", nargs=-1, type=_SERVICE)
+@click.option(
+    "--lines", "-n", default=40, show_default=True, type=click.IntRange(min=1), help="How many lines of each."
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on printing what is added, until Ctrl-C; one service only.")
 def logs(services: tuple[str, ...], lines: int, follow: bool) -> None:
     """Print the end of the logs."""
