@@ -41,7 +41,7 @@ def up(layout: Layout, steps: Steps, without: Collection[str] = ()) -> Settings:
     """Starts what does not run yet and gives the settings that reach it.
 
     Shapes: `without` names services of `layout.SERVICES`.
-    Raises: ConfigError for a busy port or a missing right; UnavailableError for no network, a full disk, a failing server.
+    Raises: ConfigError for a busy port or a missing right; UnavailableError for all that may pass.
     """
     given = environment()
     local = [name for name in layouts.SERVICES if name not in without and not _external(name, given)]
