@@ -1,0 +1,6 @@
+"""`python -m sync_daemon` is `c360`."""
+
+from sync_daemon.cli.main import main
+
+if __name__ == "__main__":
+    main()
