@@ -66,3 +66,9 @@ class Contract:
     def two_way(self) -> tuple[Field, ...]:
         """The fields both sides may change."""
         return tuple(item for item in self.fields if item.owner is Owner.TWO_WAY)
+
+
+def source_columns(contract: Contract, role: str) -> frozenset[str]:
+    """The columns that the contract's fields read of one role's row (`row`: its own)."""
+    parts = (part.split(".") for item in contract.fields for source in item.sources for part in source.split("+"))
+    return frozenset(column for owner, column, *_ in parts if owner == role)

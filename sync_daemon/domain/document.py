@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -29,8 +30,8 @@ class Document:
     key: RecordKey
     version: Version
     fields: Mapping[str, Scalar]
-    two_way: Mapping[str, TwoWay] = field(default_factory=dict)
-    refs: Mapping[str, tuple[Entity, UUID]] = field(default_factory=dict)
+    two_way: Mapping[str, TwoWay] = dataclasses.field(default_factory=dict)
+    refs: Mapping[str, tuple[Entity, UUID]] = dataclasses.field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -74,8 +75,8 @@ class Result:
     field: str = ""
     value: str = ""
     skipped: tuple[FieldProblem, ...] = ()
-    diverged: Mapping[str, Scalar] = field(default_factory=dict)
-    normalised: Mapping[str, Scalar] = field(default_factory=dict)
+    diverged: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+    normalised: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
 
 
 class Op(StrEnum):

@@ -93,8 +93,8 @@ def settle_unanswered(owed: Sequence[Owed], message: str, jitter: float) -> list
 
 def pause_after(attempts: int, jitter: float) -> timedelta:
     """Exponential back-off with full jitter over its upper half, from one second to one minute."""
-    full = min(FIRST_PAUSE * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
-    return full * (0.5 + jitter / 2)
+    doubled: int = 2 ** min(max(attempts - 1, 0), 10)
+    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE) * (0.5 + jitter / 2)
 
 
 def _settle_nothing(item: Nothing) -> Settlement:

@@ -57,9 +57,9 @@ class Agreed:
 class Snapshot:
     """One consistent view.
 
-    Shapes: `rows` holds owed records and their related ones, by key; a key that is missing has no row. `unreadable` maps a
-    record to why its row could not be read at all. `customers` are clients that have an approved registration, `agents` users
-    named by a commission. `dead` are records of the batch's references that lie dead, with their cause.
+    Shapes: `rows` holds owed records and their related ones, by key; a key that is missing has no row. `unreadable`
+    maps a record to why its row could not be read at all. `customers` are clients that have an approved registration,
+    `agents` users named by a commission. `dead` are related records that lie dead, with their cause.
     """
 
     owed: Mapping[RecordKey, Owed]

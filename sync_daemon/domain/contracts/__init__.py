@@ -1,6 +1,6 @@
 """The contract, one module per entity."""
 
-from sync_daemon.domain.contract import Contract
+from sync_daemon.domain.contract import Contract, source_columns
 from sync_daemon.domain.contracts.client import CLIENT
 from sync_daemon.domain.contracts.commission import COMMISSION
 from sync_daemon.domain.contracts.issue import ISSUE
@@ -13,4 +13,20 @@ CONTRACTS: dict[Entity, Contract] = {
     contract.entity: contract for contract in (TENANT, USER, CLIENT, REGISTRATION, COMMISSION, ISSUE)
 }
 
-__all__ = ["CONTRACTS"]
+
+def columns_of(entity: Entity) -> frozenset[str]:
+    """Every column of the entity's table that any contract reads or writes."""
+    contract = CONTRACTS[entity]
+    own = source_columns(contract, "row") | {reference.column for reference in contract.references}
+    own |= {column for _, column in contract.related.values()}
+    own |= {item.column for item in contract.two_way} | ({contract.write_back} - {""})
+    others = (
+        source_columns(other, role)
+        for other in CONTRACTS.values()
+        for role, (related, _) in other.related.items()
+        if related is entity
+    )
+    return frozenset(own).union(*others)
+
+
+__all__ = ["CONTRACTS", "columns_of"]

@@ -1,0 +1,124 @@
+"""Connections of the sync role, and the translation of psycopg2's errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+from psycopg2 import errors
+from psycopg2.pool import ThreadedConnectionPool
+
+from sync_daemon.config import LOOPBACK, SYNC_ROLE, Settings
+from sync_daemon.errors import FatalError, TransientError
+
+Cursor = psycopg2.extensions.cursor
+
+POOL_SIZE = 24
+
+# The app's policies cast both settings; an empty one would make every query of ours fail.
+_SESSION = (
+    "-c app.current_tenant_id=00000000-0000-0000-0000-000000000000 -c app.is_global_admin=false "
+    "-c timezone=UTC -c lock_timeout=2s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
+)
+
+_AGAIN = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+    errors.UndefinedColumn,
+    errors.UndefinedTable,
+    # "cached plan must not change result type": the app migrated under us.
+    errors.FeatureNotSupported,
+)
+
+
+class Database:
+    """A small pool; one transaction at a time per thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._parameters = connection_parameters(settings)
+        self._pool: ThreadedConnectionPool | None = None
+
+    @contextmanager
+    def transaction(self, *, snapshot: bool = False) -> Iterator[Cursor]:
+        """A cursor in a transaction that commits at the end; `snapshot` makes it REPEATABLE READ and read-only.
+
+        Raises: TransientError or FatalError for whatever the server or the network says.
+        """
+        with translated():
+            pool = self._opened()
+            connection = pool.getconn()
+            try:
+                connection.set_session(
+                    isolation_level="REPEATABLE READ" if snapshot else "READ COMMITTED", readonly=snapshot
+                )
+                with connection, connection.cursor() as cursor:
+                    yield cursor
+            finally:
+                pool.putconn(connection, close=connection.closed != 0 or connection.info.transaction_status != 0)
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._pool is not None:
+            self._pool.closeall()
+            self._pool = None
+
+    def _opened(self) -> ThreadedConnectionPool:
+        if self._pool is None:
+            self._pool = ThreadedConnectionPool(0, POOL_SIZE, **self._parameters)
+        return self._pool
+
+
+def connection_parameters(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments for psycopg2.connect as the sync role; no text that holds the password is ever built."""
+    local = settings.platform_postgres_host in LOOPBACK or settings.platform_postgres_host.startswith("/")
+    parameters: dict[str, Any] = {
+        "host": settings.platform_postgres_host,
+        "port": settings.platform_postgres_port,
+        "dbname": settings.platform_postgres_db,
+        "user": SYNC_ROLE,
+        "password": settings.c360_sync_password.get_secret_value(),
+        "sslmode": settings.platform_postgres_sslmode or ("prefer" if local else "verify-full"),
+        "application_name": "comply360 bridge",
+        "options": _SESSION,
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
+    if settings.platform_postgres_sslrootcert:
+        parameters["sslrootcert"] = settings.platform_postgres_sslrootcert
+    return parameters
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn psycopg2's errors into ours; the server's DETAIL, which may hold personal data, is left out."""
+    try:
+        yield
+    except errors.InsufficientPrivilege as error:
+        raise FatalError(f"the app's database refuses: {_first_line(error)}") from None
+    except _AGAIN as error:
+        raise TransientError(f"the app's database: {_first_line(error)}") from None
+    except psycopg2.Error as error:
+        raise FatalError(f"the app's database, {type(error).__name__}: {_first_line(error)}") from None
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
+psycopg2.extras.register_default_jsonb(globally=True, loads=partial(json.loads, parse_float=Decimal))

@@ -1,0 +1,255 @@
+"""Odoo's changes arrive in the app: one transaction per tenant, one savepoint per row."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg2
+from psycopg2 import sql
+
+from sync_daemon.domain.contract import Contract
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
+from sync_daemon.domain.intake import Intake, intake
+from sync_daemon.domain.keys import Direction, Entity, Lane, Version
+from sync_daemon.domain.mapping import Row
+from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
+from sync_daemon.postgres.outbox import key_arrays, mark
+from sync_daemon.postgres.statements import statements
+
+_SQL = statements("inbound")
+_LEDGER = statements("ledger")
+
+
+@dataclass(frozen=True)
+class _Bound:
+    state: BindingState
+    odoo_version: Version
+
+
+class Inbound:
+    """Applies what one Odoo instance changed."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+
+    def seize(self, holder: UUID, duration: timedelta) -> bool:
+        """Take or renew the lease of this instance's only puller; False while another one holds it."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["seize"], {"name": self._lease, "holder": holder, "duration": duration})
+            return cursor.fetchone() is not None
+
+    def release(self, holder: UUID) -> None:
+        """Let the next puller in at once."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["release"], {"name": self._lease, "holder": holder})
+
+    def receiving(self) -> Mapping[UUID, str]:
+        """Schema by tenant, for tenants whose flow from Odoo is open."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["receiving"], {"instance": self._instance})
+            return dict(cursor.fetchall())
+
+    def apply(self, run: UUID, tenant: UUID, schema: str, changes: Sequence[Change]) -> list[Verdict]:
+        """Apply one tenant's changes; one verdict each."""
+        with self._database.transaction() as cursor:
+            return _Applying(cursor, self._instance, run, tenant, schema).apply(changes)
+
+    @property
+    def _lease(self) -> str:
+        return f"pull {self._instance}"
+
+
+class _Applying:
+    """One tenant's transaction."""
+
+    def __init__(self, cursor: Cursor, instance: str, run: UUID, tenant: UUID, schema: str) -> None:
+        self._cursor = cursor
+        self._scope = {"instance": instance, "tenant": tenant}
+        self._instance = instance
+        self._run = run
+        self._tenant = tenant
+        self._schema = schema
+
+    def apply(self, changes: Sequence[Change]) -> list[Verdict]:
+        bound = self._bound(changes)
+        held = self._app_transaction_would_fail()
+        rows: dict[Entity, dict[UUID, Row]] = {}
+        agreed: dict[Entity, dict[UUID, dict[str, Agreed]]] = {}
+        for entity in {change.key.entity for change in changes if CONTRACTS[change.key.entity].two_way}:
+            ids = [change.key.id for change in changes if change.key.entity is entity]
+            rows[entity] = self._locked_rows(CONTRACTS[entity], ids)
+            agreed[entity] = self._agreed(entity, ids)
+        verdicts = [
+            self._one(change, bound, rows.get(change.key.entity, {}), agreed.get(change.key.entity, {}), held)
+            for change in changes
+        ]
+        self._execute_ledger("succeed", {"tenants": [self._tenant], "direction": Direction.ODOO_TO_APP.value})
+        return verdicts
+
+    def _one(
+        self,
+        change: Change,
+        bound: Mapping[tuple[Entity, UUID], _Bound],
+        rows: Mapping[UUID, Row],
+        agreed: Mapping[UUID, Mapping[str, Agreed]],
+        held: bool,
+    ) -> Verdict:
+        binding = bound.get((change.key.entity, change.key.id))
+        if binding is None:
+            return _verdict(change, Ruling.LATER, "not bound yet, or being settled right now")
+        if change.version <= binding.odoo_version:
+            return _verdict(change, Ruling.APPLIED, "stale")
+        contract = CONTRACTS[change.key.entity]
+        if change.op is Op.UNLINK:
+            self._advance(change, BindingState.UNLINKED)
+            self._record(change, "unlinked", {"model": change.model, "res_id": change.res_id, "by": change.by})
+            return _verdict(change, Ruling.APPLIED)
+        if not contract.two_way:
+            self._advance(change, binding.state)
+            return _verdict(change, Ruling.APPLIED)
+        if change.key.id not in rows:
+            return self._missing(change, contract)
+        decision = intake(contract, change, rows[change.key.id], agreed.get(change.key.id, {}))
+        if decision.writes and held:
+            return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
+        return self._carry_out(change, contract, decision, binding.state)
+
+    def _carry_out(self, change: Change, contract: Contract, decision: Intake, state: BindingState) -> Verdict:
+        if refusal := self._write(change, contract, decision):
+            decision = Intake({}, {}, problems=(*decision.problems, refusal))
+        self._agree(change, decision.agreed)
+        for conflict in decision.conflicts:
+            self._execute("raise_conflict", {
+                **_identity(change), "field": conflict.field, "app": conflict.app, "odoo": conflict.odoo,
+                "base": conflict.agreed.app if conflict.agreed else None,
+            })
+        self._letters(change, decision)
+        if decision.push_back:
+            mark(self._cursor, [change.key], Lane.LIVE)
+        if decision.problems:
+            return _verdict(change, Ruling.PARKED, decision.problems[0].message)
+        self._advance(change, state)
+        if decision.writes:
+            self._record(change, "written", {"columns": sorted(decision.writes), "by": change.by, "at": change.at})
+        return _verdict(change, Ruling.APPLIED)
+
+    def _write(self, change: Change, contract: Contract, decision: Intake) -> FieldProblem | None:
+        if not decision.writes:
+            return None
+        statement = sql.SQL("UPDATE {table} SET {columns} WHERE id = %s").format(
+            table=sql.Identifier(self._schema, contract.table),
+            columns=sql.SQL(", ").join(
+                sql.SQL("{} = %s").format(sql.Identifier(column)) for column in decision.writes
+            ),
+        )
+        self._cursor.execute("SAVEPOINT one_row")
+        try:
+            self._cursor.execute(statement, [*decision.writes.values(), change.key.id])
+        except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+            self._cursor.execute("ROLLBACK TO SAVEPOINT one_row")
+            columns = ", ".join(sorted(decision.writes))
+            message = f"the app refuses {columns} from Odoo: {error.diag.message_primary}"
+            return FieldProblem(columns, str(next(iter(decision.writes.values()))), "refused_by_app", message)
+        self._cursor.execute("RELEASE SAVEPOINT one_row")
+        return None
+
+    def _missing(self, change: Change, contract: Contract) -> Verdict:
+        table = sql.Identifier(self._schema, contract.table)
+        self._cursor.execute(sql.SQL("SELECT 1 FROM {} WHERE id = %s").format(table), [change.key.id])
+        if self._cursor.fetchone():
+            return _verdict(change, Ruling.LATER, "the app is writing this row")
+        message = f"the app has no {change.key.entity} {change.key.id} any more"
+        letter = Letter(change.key, "", str(change.version), "no_such_row", message, "", 1)
+        raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [letter])
+        return _verdict(change, Ruling.PARKED, message)
+
+    def _letters(self, change: Change, decision: Intake) -> None:
+        version = str(change.version)
+        letters = [
+            Letter(change.key, problem.field, version, problem.code, problem.message, problem.value, 1)
+            for problem in decision.problems
+        ] + [
+            Letter(
+                change.key, conflict.field, version, "conflict",
+                f"{conflict.field} was changed on both sides: the app has {conflict.app!r}, Odoo {conflict.odoo!r}, "
+                f"last agreed was {conflict.agreed.app if conflict.agreed else 'nothing'!r}",
+                str(conflict.odoo), 1,
+            )
+            for conflict in decision.conflicts
+        ]
+        resolve_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [change.key], letters)
+        raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, letters)
+
+    def _bound(self, changes: Sequence[Change]) -> dict[tuple[Entity, UUID], _Bound]:
+        arrays = key_arrays([change.key for change in changes])
+        self._execute("bound", {"entities": arrays["entities"], "ids": arrays["ids"]})
+        return {
+            (Entity(entity), record_id): _Bound(BindingState(state), Version(epoch, number))
+            for entity, record_id, state, epoch, number in self._cursor.fetchall()
+        }
+
+    def _locked_rows(self, contract: Contract, ids: list[UUID]) -> dict[UUID, Row]:
+        columns = sql.SQL(", ").join(map(sql.Identifier, ["id", *(field.column for field in contract.two_way)]))
+        # Rows that the app has locked come later; we neither wait for it nor make it wait.
+        statement = sql.SQL(
+            "SELECT id, to_jsonb(r) FROM (SELECT {columns} FROM {table} WHERE id = ANY(%s::uuid[]) ORDER BY id "
+            "FOR NO KEY UPDATE SKIP LOCKED) AS r"
+        ).format(columns=columns, table=sql.Identifier(self._schema, contract.table))
+        self._cursor.execute(statement, [ids])
+        return dict(self._cursor.fetchall())
+
+    def _agreed(self, entity: Entity, ids: list[UUID]) -> dict[UUID, dict[str, Agreed]]:
+        self._execute("agreed", {"entity": entity.value, "ids": ids})
+        found: defaultdict[UUID, dict[str, Agreed]] = defaultdict(dict)
+        for record_id, field, app, odoo in self._cursor.fetchall():
+            found[record_id][field] = Agreed(app, odoo)
+        return found
+
+    def _agree(self, change: Change, agreed: Mapping[str, Agreed]) -> None:
+        if agreed:
+            self._execute_ledger("agree", {
+                **key_arrays([change.key] * len(agreed)),
+                "fields": list(agreed),
+                "app": [value.app for value in agreed.values()],
+                "odoo": [value.odoo for value in agreed.values()],
+            })
+
+    def _advance(self, change: Change, state: BindingState) -> None:
+        version = change.version
+        self._execute("advance", {
+            **_identity(change), "epoch": version.epoch, "version": version.number, "state": state.value,
+        })
+
+    def _record(self, change: Change, action: str, detail: Mapping[str, Any]) -> None:
+        self._execute_ledger("record", {
+            "run": self._run, "direction": Direction.ODOO_TO_APP.value, **key_arrays([change.key]),
+            "actions": [action], "versions": [str(change.version)], "details": [json.dumps(detail)],
+        })
+
+    def _app_transaction_would_fail(self) -> bool:
+        self._cursor.execute(_LEDGER["writing_snapshots"])
+        return bool((self._cursor.fetchone() or (False,))[0])
+
+    def _execute(self, name: str, parameters: Mapping[str, Any]) -> None:
+        self._cursor.execute(_SQL[name], {**self._scope, **parameters})
+
+    def _execute_ledger(self, name: str, parameters: Mapping[str, Any]) -> None:
+        self._cursor.execute(_LEDGER[name], {**self._scope, **parameters})
+
+
+def _identity(change: Change) -> dict[str, Any]:
+    return {"entity": change.key.entity.value, "id": change.key.id}
+
+
+def _verdict(change: Change, ruling: Ruling, message: str = "") -> Verdict:
+    return Verdict(change.key, change.version, ruling, message)

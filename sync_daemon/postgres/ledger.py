@@ -1,0 +1,263 @@
+"""Writing down what became of a batch: one transaction, set by set."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg2 import sql
+
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.document import Status
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
+from sync_daemon.domain.snapshot import Owed
+from sync_daemon.postgres.catalog import Catalog
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
+from sync_daemon.postgres.outbox import key_arrays, mark
+from sync_daemon.postgres.statements import statements
+
+APP_ROW_BUSY = timedelta(seconds=1)
+CHANGED = frozenset({Status.CREATED, Status.UPDATED})
+
+_SQL = statements("ledger")
+
+
+class Ledger:
+    """The bridge's books for one Odoo instance."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+        self._catalog = Catalog()
+
+    def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None:
+        """Write down one batch. A record whose app row is busy stays owed for its write-back, and is not lost."""
+        with self._database.transaction() as cursor:
+            _Settling(cursor, self._instance, self._catalog, run).settle(settlements)
+
+
+class _Settling:
+    """One settlement transaction."""
+
+    def __init__(self, cursor: Cursor, instance: str, catalog: Catalog, run: UUID) -> None:
+        self._cursor = cursor
+        self._instance = instance
+        self._catalog = catalog
+        self._run = run
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        current = self._lock([item.owed for item in settlements])
+        applied = [item for item in settlements if isinstance(item, Applied)]
+        dead = [item for item in settlements if isinstance(item, Dead)]
+        self._bind([item for item in applied if item.status is not None])
+        self._agree(applied)
+        busy = self._write_back(applied)
+        done = [item.owed for item in settlements if isinstance(item, Applied | Dropped) and item.owed.key not in busy]
+        self._discharge([owed for owed in done if owed.key in current])
+        self._postpone([
+            *(item for item in settlements if isinstance(item, Postponed)),
+            *(Postponed(item.owed, APP_ROW_BUSY, "the app is writing this row") for item in applied
+              if item.owed.key in busy),
+        ])
+        self._bury(dead)
+        self._republish([item.owed for item in settlements])
+        self._letters(applied, dead, [item for item in settlements if isinstance(item, Dropped)])
+        self._mark_dependants(settlements)
+        self._record(settlements)
+        self._succeed(applied)
+
+    def _lock(self, owed: Sequence[Owed]) -> set[RecordKey]:
+        rows = self._fetch("lock_deliveries", key_arrays(_keys(owed)))
+        return {RecordKey(tenant, Entity(entity), record_id) for tenant, entity, record_id, _ in rows}
+
+    def _bind(self, applied: Sequence[Applied]) -> None:
+        self._execute("bind", applied, {
+            **_columns([item.owed for item in applied]),
+            "models": [item.model for item in applied],
+            "res_ids": [item.res_id for item in applied],
+            "epochs": [item.owed.version.epoch for item in applied],
+            "digests": [item.digest for item in applied],
+        })
+
+    def _agree(self, applied: Sequence[Applied]) -> None:
+        agreed = [(item.owed, name, value) for item in applied for name, value in item.agreed.items()]
+        self._execute("agree", agreed, {
+            **key_arrays([owed.key for owed, _, _ in agreed]),
+            "fields": [name for _, name, _ in agreed],
+            "app": [value.app for _, _, value in agreed],
+            "odoo": [value.odoo for _, _, value in agreed],
+        })
+
+    def _write_back(self, applied: Sequence[Applied]) -> set[RecordKey]:
+        """Copy Odoo's ids into the app's rows; the keys of rows that the app holds right now."""
+        groups: defaultdict[tuple[UUID, str, Entity], dict[UUID, int]] = defaultdict(dict)
+        for item in applied:
+            if CONTRACTS[item.owed.key.entity].write_back:
+                group = groups[item.owed.key.tenant, item.owed.schema, item.owed.key.entity]
+                group[item.owed.key.id] = item.res_id
+        busy: set[RecordKey] = set()
+        for (tenant, schema, entity), ids in groups.items():
+            left = self._write_back_group(schema, entity, ids)
+            busy |= {RecordKey(tenant, entity, record_id) for record_id in left}
+        return busy
+
+    def _write_back_group(self, schema: str, entity: Entity, ids: Mapping[UUID, int]) -> set[UUID]:
+        contract = CONTRACTS[entity]
+        columns = self._catalog.columns(self._cursor, [schema])
+        if contract.write_back not in columns.get((schema, contract.table), frozenset()):
+            return set()
+        names = {
+            "table": sql.Identifier(schema, contract.table),
+            "column": sql.Identifier(contract.write_back),
+        }
+        parameters = {"ids": list(ids), "res_ids": list(ids.values())}
+        different = self._different(names, parameters)
+        if not different or self._app_transaction_would_fail():
+            return different
+        self._cursor.execute(_WRITE_BACK.format(**names), parameters)
+        return self._different(names, parameters)
+
+    def _different(self, names: Mapping[str, sql.Composable], parameters: Mapping[str, Any]) -> set[UUID]:
+        self._cursor.execute(_DIFFERENT.format(**names), parameters)
+        return {row[0] for row in self._cursor.fetchall()}
+
+    def _app_transaction_would_fail(self) -> bool:
+        self._cursor.execute(_SQL["writing_snapshots"])
+        return bool((self._cursor.fetchone() or (False,))[0])
+
+    def _discharge(self, owed: Sequence[Owed]) -> None:
+        self._execute("discharge", owed, _columns(owed))
+
+    def _republish(self, owed: Sequence[Owed]) -> None:
+        self._execute("republish", owed, _columns(owed))
+
+    def _postpone(self, postponed: Sequence[Postponed]) -> None:
+        self._execute("postpone", postponed, {
+            **_columns([item.owed for item in postponed]),
+            "pauses": [item.pause.total_seconds() for item in postponed],
+            "messages": [item.message[:500] for item in postponed],
+        })
+
+    def _bury(self, dead: Sequence[Dead]) -> None:
+        self._execute("bury", dead, {
+            **_columns([item.owed for item in dead]),
+            "messages": [item.message[:500] for item in dead],
+        })
+
+    def _letters(self, applied: Sequence[Applied], dead: Sequence[Dead], dropped: Sequence[Dropped]) -> None:
+        parked = [
+            Letter(item.owed.key, problem.field, "", problem.code, problem.message, problem.value, 1)
+            for item in applied
+            for problem in item.parked
+        ]
+        raised = [
+            Letter(item.owed.key, item.field, str(item.owed.version), item.code, item.message, item.value,
+                   item.owed.attempts)
+            for item in dead
+            if item.owed.key.entity is not Entity.ISSUE
+        ]
+        done = [*(item.owed.key for item in applied), *(item.owed.key for item in dropped)]
+        resolve_letters(self._cursor, self._instance, Direction.APP_TO_ODOO, done, parked)
+        raise_letters(self._cursor, self._instance, Direction.APP_TO_ODOO, [*parked, *raised])
+
+    def _mark_dependants(self, settlements: Sequence[Settlement]) -> None:
+        for entity, (dependant, column) in _DEPENDANTS:
+            groups: defaultdict[tuple[UUID, str], list[UUID]] = defaultdict(list)
+            for item in settlements:
+                if item.owed.key.entity is entity and _shows(item, dependant):
+                    groups[item.owed.key.tenant, item.owed.schema].append(item.owed.key.id)
+            for (tenant, schema), ids in groups.items():
+                self._mark_group(tenant, schema, dependant, column, ids)
+
+    def _mark_group(self, tenant: UUID, schema: str, dependant: Entity, column: str, ids: list[UUID]) -> None:
+        table = CONTRACTS[dependant].table
+        if column not in self._catalog.columns(self._cursor, [schema]).get((schema, table), frozenset()):
+            return
+        names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(column)}
+        self._cursor.execute(_NAMING.format(**names), {"ids": ids})
+        candidates = [row[0] for row in self._cursor.fetchall()]
+        parameters = {"ids": candidates, "tenant": tenant, "entity": dependant.value}
+        found = [RecordKey(tenant, dependant, row[0]) for row in self._fetch("bound_dependants", parameters)]
+        mark(self._cursor, found, Lane.LIVE)
+
+    def _record(self, settlements: Sequence[Settlement]) -> None:
+        entries = [entry for item in settlements if (entry := _entry(item)) is not None]
+        self._execute("record", entries, {
+            "run": self._run,
+            "direction": Direction.APP_TO_ODOO.value,
+            **key_arrays([owed.key for owed, _, _ in entries]),
+            "actions": [action for _, action, _ in entries],
+            "versions": [str(owed.version) for owed, _, _ in entries],
+            "details": [json.dumps(detail) for _, _, detail in entries],
+        })
+
+    def _succeed(self, applied: Sequence[Applied]) -> None:
+        tenants = sorted({item.owed.key.tenant for item in applied})
+        self._execute("succeed", tenants, {"tenants": tenants, "direction": Direction.APP_TO_ODOO.value})
+
+    def _execute(self, name: str, items: Sequence[object], parameters: Mapping[str, Any]) -> None:
+        if items:
+            self._cursor.execute(_SQL[name], {"instance": self._instance, **parameters})
+
+    def _fetch(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        self._cursor.execute(_SQL[name], {"instance": self._instance, **parameters})
+        return self._cursor.fetchall()
+
+
+# Rows that the app has locked are left out: we neither wait for its locks nor make it wait for ours.
+_WRITE_BACK = sql.SQL("""
+    WITH free AS (SELECT id FROM {table} WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+    UPDATE {table} AS r
+    SET {column} = k.res_id
+    FROM unnest(%(ids)s::uuid[], %(res_ids)s::int[]) AS k (id, res_id)
+    JOIN free USING (id)
+    WHERE r.id = k.id AND r.{column} IS DISTINCT FROM k.res_id
+""")
+_DIFFERENT = sql.SQL("""
+    SELECT r.id
+    FROM {table} AS r
+    JOIN unnest(%(ids)s::uuid[], %(res_ids)s::int[]) AS k (id, res_id) USING (id)
+    WHERE r.{column} IS DISTINCT FROM k.res_id
+""")
+_NAMING = sql.SQL("SELECT id FROM {table} WHERE {column} = ANY(%(ids)s::uuid[])")
+
+_DEPENDANTS = (
+    (Entity.CLIENT, (Entity.REGISTRATION, "client_id")),
+    (Entity.USER, (Entity.REGISTRATION, "assigned_to")),
+    (Entity.USER, (Entity.COMMISSION, "agent_id")),
+    (Entity.REGISTRATION, (Entity.COMMISSION, "registration_id")),
+)
+
+
+def _shows(item: Settlement, dependant: Entity) -> bool:
+    """Leads show values of their people; commissions only wait until their parents are there."""
+    if dependant is Entity.REGISTRATION:
+        return isinstance(item, Dropped) or (isinstance(item, Applied) and item.status in CHANGED)
+    return isinstance(item, Applied) and item.status is Status.CREATED
+
+
+def _keys(owed: Sequence[Owed]) -> list[RecordKey]:
+    return [item.key for item in owed]
+
+
+def _columns(owed: Sequence[Owed]) -> dict[str, Any]:
+    return {**key_arrays(_keys(owed)), "versions": [item.version.number for item in owed]}
+
+
+def _entry(item: Settlement) -> tuple[Owed, str, dict[str, Any]] | None:
+    match item:
+        case Applied(status=None):
+            return None
+        case Applied():
+            fields = sorted({problem.field for problem in item.parked})
+            return item.owed, str(item.status), {"model": item.model, "res_id": item.res_id, "parked": fields}
+        case Dead():
+            return item.owed, "dead", {"code": item.code, "field": item.field}
+        case _:
+            return None

@@ -1,0 +1,254 @@
+"""One consistent view of a batch: what is owed, the rows, the bindings, the agreed values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg2 import sql
+
+from sync_daemon.domain.contracts import CONTRACTS, columns_of
+from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
+from sync_daemon.domain.mapping import Row
+from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
+from sync_daemon.errors import TransientError
+from sync_daemon.postgres.catalog import Catalog, Columns
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.outbox import key_arrays
+from sync_daemon.postgres.statements import statements
+
+TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION)
+
+_SQL = statements("snapshot")
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant as the bridge knows it."""
+
+    id: UUID
+    schema: str
+    state: str
+    epoch: int
+
+
+class Rows:
+    """Reads snapshots for one Odoo instance."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+        self._catalog = Catalog()
+
+    def snapshot(self, keys: Collection[RecordKey]) -> Snapshot:
+        """Read everything about these records in one snapshot of the database."""
+        try:
+            with self._database.transaction(snapshot=True) as cursor:
+                return _Reading(cursor, self._instance, self._catalog).snapshot(keys)
+        except TransientError:
+            # The app may have dropped or renamed a column since the catalog was read.
+            self._catalog.forget()
+            raise
+
+
+class _Reading:
+    """One snapshot being read."""
+
+    def __init__(self, cursor: Cursor, instance: str, catalog: Catalog) -> None:
+        self._cursor = cursor
+        self._instance = instance
+        self._catalog = catalog
+
+    def snapshot(self, keys: Collection[RecordKey]) -> Snapshot:
+        tenants = self._tenants({key.tenant for key in keys})
+        owed = self._owed(keys, tenants)
+        schemas = {tenant.schema for tenant in tenants.values()} | {"public"}
+        columns = self._catalog.columns(self._cursor, schemas)
+        rows = self._rows(owed, tenants, columns)
+        # Two steps reach everything: a commission's registration, and that one's client and people.
+        for _ in range(2):
+            rows.update(self._rows(_named_by(rows) - rows.keys(), tenants, columns))
+        known = sorted({*owed, *rows})
+        bindings = self._bindings(known)
+        # The app has no index on these columns: ask only for what the batch does not tell by itself.
+        open_ones = [key for key in owed if key not in bindings]
+        return Snapshot(
+            owed,
+            rows,
+            bindings=bindings,
+            agreed=self._agreed([key for key in known if key.entity is Entity.COMMISSION]),
+            conflicts=self._conflicts(list(owed)),
+            customers=_customers(rows)
+            | self._named(Entity.CLIENT, Entity.REGISTRATION, "client_id", open_ones, tenants, columns),
+            agents=_agents(rows) | self._named(Entity.USER, Entity.COMMISSION, "agent_id", open_ones, tenants, columns),
+            dead=self._dead(sorted(set(known) - set(owed))),
+            unreadable=_unreadable(owed, tenants, columns),
+            suspended=frozenset(tenant.id for tenant in tenants.values() if tenant.state == "suspended"),
+        )
+
+    def _tenants(self, ids: Collection[UUID]) -> dict[UUID, Tenant]:
+        self._cursor.execute(_SQL["tenants"], {"tenants": list(ids)})
+        return {row[0]: Tenant(*row) for row in self._cursor.fetchall()}
+
+    def _owed(self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant]) -> dict[RecordKey, Owed]:
+        found = {}
+        for tenant, entity, record_id, schema, number, attempts, lane in self._all("owed", sorted(set(keys))):
+            key = RecordKey(tenant, Entity(entity), record_id)
+            version = Version(tenants[tenant].epoch if tenant in tenants else 1, number)
+            found[key] = Owed(key, schema, version, attempts, Lane(lane))
+        return found
+
+    def _rows(
+        self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
+    ) -> dict[RecordKey, Row]:
+        groups: defaultdict[tuple[UUID, Entity], list[UUID]] = defaultdict(list)
+        for key in keys:
+            groups[key.tenant, key.entity].append(key.id)
+        issues = [record_id for (_, entity), ids in groups.items() if entity is Entity.ISSUE for record_id in ids]
+        selects = [
+            select
+            for (tenant, entity), ids in groups.items()
+            if entity is not Entity.ISSUE and tenant in tenants
+            if (select := _select(tenants[tenant], entity, ids, columns)) is not None
+        ]
+        rows: dict[RecordKey, Row] = {}
+        if selects:
+            self._cursor.execute(sql.SQL(" UNION ALL ").join(selects))
+            rows.update({RecordKey(t, Entity(e), i): row for t, e, i, row in self._cursor.fetchall()})
+        if issues:
+            self._cursor.execute(_SQL["issues"], {"instance": self._instance, "ids": issues})
+            rows.update({RecordKey(t, Entity.ISSUE, i): row for t, i, row in self._cursor.fetchall()})
+        return rows
+
+    def _bindings(self, keys: list[RecordKey]) -> dict[RecordKey, Binding]:
+        found = {}
+        for row in self._all("bindings", keys):
+            tenant, entity, record_id, state, model, res_id, epoch, number, digest, odoo_epoch, odoo_number = row
+            key = RecordKey(tenant, Entity(entity), record_id)
+            versions = Version(epoch, number), Version(odoo_epoch, odoo_number)
+            found[key] = Binding(key, BindingState(state), model, res_id, versions[0], digest, versions[1])
+        return found
+
+    def _agreed(self, keys: list[RecordKey]) -> dict[RecordKey, dict[str, Agreed]]:
+        found: defaultdict[RecordKey, dict[str, Agreed]] = defaultdict(dict)
+        for tenant, entity, record_id, field, app, odoo in self._all("agreed", keys):
+            found[RecordKey(tenant, Entity(entity), record_id)][field] = Agreed(app, odoo)
+        return dict(found)
+
+    def _conflicts(self, keys: list[RecordKey]) -> dict[RecordKey, frozenset[str]]:
+        found: defaultdict[RecordKey, set[str]] = defaultdict(set)
+        for tenant, entity, record_id, field in self._all("conflicts", keys):
+            found[RecordKey(tenant, Entity(entity), record_id)].add(field)
+        return {key: frozenset(fields) for key, fields in found.items()}
+
+    def _dead(self, keys: list[RecordKey]) -> dict[RecordKey, str]:
+        return {RecordKey(row[0], Entity(row[1]), row[2]): row[3] for row in self._all("dead", keys)}
+
+    def _named(
+        self,
+        named: Entity,
+        by: Entity,
+        column: str,
+        keys: Iterable[RecordKey],
+        tenants: Mapping[UUID, Tenant],
+        columns: Columns,
+    ) -> frozenset[RecordKey]:
+        """Those of the keys that some other record names: clients with an approved registration, agents."""
+        groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for key in keys:
+            if key.entity is named and key.tenant in tenants:
+                groups[key.tenant].append(key.id)
+        selects = [
+            _select_named(tenants[tenant], by, column, ids)
+            for tenant, ids in groups.items()
+            if {column, "status"} <= columns.get((tenants[tenant].schema, CONTRACTS[by].table), frozenset())
+        ]
+        if not selects:
+            return frozenset()
+        self._cursor.execute(sql.SQL(" UNION ALL ").join(selects))
+        return frozenset(RecordKey(tenant, named, record_id) for tenant, record_id in self._cursor.fetchall())
+
+    def _all(self, name: str, keys: list[RecordKey]) -> list[tuple[Any, ...]]:
+        if not keys:
+            return []
+        self._cursor.execute(_SQL[name], {"instance": self._instance, **key_arrays(keys)})
+        return self._cursor.fetchall()
+
+
+def _select(tenant: Tenant, entity: Entity, ids: list[UUID], columns: Columns) -> sql.Composable | None:
+    """SELECT of one table's rows as jsonb; None where the table is not there."""
+    schema = "public" if entity is Entity.TENANT else tenant.schema
+    present = columns.get((schema, CONTRACTS[entity].table), frozenset())
+    if "id" not in present:
+        return None
+    return sql.SQL(
+        "SELECT {tenant}::uuid, {entity}, r.id, to_jsonb(r) FROM "
+        "(SELECT {columns} FROM {schema}.{table} WHERE id = ANY({ids}::uuid[])) AS r"
+    ).format(
+        tenant=sql.Literal(str(tenant.id)),
+        entity=sql.Literal(entity.value),
+        columns=sql.SQL(", ").join(map(sql.Identifier, sorted({"id"} | (columns_of(entity) & present)))),
+        schema=sql.Identifier(schema),
+        table=sql.Identifier(CONTRACTS[entity].table),
+        ids=sql.Literal([str(record_id) for record_id in ids]),
+    )
+
+
+def _select_named(tenant: Tenant, by: Entity, column: str, ids: list[UUID]) -> sql.Composable:
+    approved = sql.SQL(" AND status = 'approved'") if by is Entity.REGISTRATION else sql.SQL("")
+    return sql.SQL(
+        "SELECT DISTINCT {tenant}::uuid, {column} FROM {schema}.{table} WHERE {column} = ANY({ids}::uuid[])"
+    ).format(
+        tenant=sql.Literal(str(tenant.id)),
+        column=sql.Identifier(column),
+        schema=sql.Identifier(tenant.schema),
+        table=sql.Identifier(CONTRACTS[by].table),
+        ids=sql.Literal([str(record_id) for record_id in ids]),
+    ) + approved
+
+
+def _customers(rows: Mapping[RecordKey, Row]) -> frozenset[RecordKey]:
+    return frozenset(
+        RecordKey(key.tenant, Entity.CLIENT, UUID(str(row["client_id"])))
+        for key, row in rows.items()
+        if key.entity is Entity.REGISTRATION and row.get("status") == "approved" and row.get("client_id")
+    )
+
+
+def _agents(rows: Mapping[RecordKey, Row]) -> frozenset[RecordKey]:
+    return frozenset(
+        RecordKey(key.tenant, Entity.USER, UUID(str(row["agent_id"])))
+        for key, row in rows.items()
+        if key.entity is Entity.COMMISSION and row.get("agent_id")
+    )
+
+
+def _named_by(rows: Mapping[RecordKey, Row]) -> set[RecordKey]:
+    return set(_names(rows))
+
+
+def _names(rows: Mapping[RecordKey, Row]) -> Iterator[RecordKey]:
+    for key, row in rows.items():
+        contract = CONTRACTS[key.entity]
+        columns = [(reference.entity, reference.column) for reference in contract.references]
+        for entity, column in {*columns, *contract.related.values()}:
+            if value := row.get(column):
+                yield RecordKey(key.tenant, entity, UUID(str(value)))
+
+
+def _unreadable(
+    owed: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
+) -> dict[RecordKey, str]:
+    found = {}
+    for key in owed:
+        tenant = tenants.get(key.tenant)
+        if tenant is None:
+            found[key] = f"the bridge knows no tenant {key.tenant}"
+        elif key.entity in TENANT_TABLES and "id" not in columns.get(
+            (tenant.schema, CONTRACTS[key.entity].table), frozenset()
+        ):
+            found[key] = f"the table {tenant.schema}.{CONTRACTS[key.entity].table} is not there or may not be read"
+    return found

@@ -1,0 +1,117 @@
+-- name: lock_deliveries (in key order; rows another pusher settles right now stay owed)
+SELECT d.tenant_id, d.entity, d.record_id, d.version
+FROM bridge.delivery AS d
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    USING (tenant_id, entity, record_id)
+WHERE d.instance_id = %(instance)s
+ORDER BY d.tenant_id, d.entity, d.record_id
+FOR UPDATE OF d SKIP LOCKED
+
+-- name: bind
+INSERT INTO bridge.binding AS b
+    (instance_id, tenant_id, entity, external_id, res_model, res_id, state, epoch, version, digest, synced_at)
+SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.model, k.res_id, 'active', k.epoch, k.version, k.digest, now()
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[],
+            %(epochs)s::int[], %(versions)s::bigint[], %(digests)s::text[])
+    AS k (tenant_id, entity, record_id, model, res_id, epoch, version, digest)
+ORDER BY k.tenant_id, k.entity, k.record_id
+ON CONFLICT (instance_id, tenant_id, entity, external_id) DO UPDATE
+SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = 'active', epoch = EXCLUDED.epoch,
+    version = EXCLUDED.version, digest = EXCLUDED.digest, synced_at = now()
+WHERE (b.epoch, b.version) <= (EXCLUDED.epoch, EXCLUDED.version)
+
+-- name: agree
+INSERT INTO bridge.base_value (instance_id, tenant_id, entity, external_id, field, app_value, odoo_value)
+SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(app)s::text[],
+            %(odoo)s::text[]) AS k (tenant_id, entity, record_id, field, app_value, odoo_value)
+ORDER BY k.tenant_id, k.entity, k.record_id, k.field
+ON CONFLICT (instance_id, tenant_id, entity, external_id, field) DO UPDATE
+SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
+
+-- name: discharge (what was settled at the version that is still owed)
+DELETE FROM bridge.delivery AS d
+USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[])
+    AS k (tenant_id, entity, record_id, version)
+WHERE d.instance_id = %(instance)s
+  AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
+
+-- name: republish (changed meanwhile: offered again at once)
+UPDATE bridge.delivery AS d
+SET published_at = NULL, due_at = now(), attempts = 0
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[])
+    AS k (tenant_id, entity, record_id, version)
+WHERE d.instance_id = %(instance)s
+  AND (d.tenant_id, d.entity, d.record_id) = (k.tenant_id, k.entity, k.record_id)
+  AND d.version <> k.version
+
+-- name: postpone
+UPDATE bridge.delivery AS d
+SET published_at = NULL, due_at = now() + k.pause * interval '1 second', last_error = k.message
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[], %(pauses)s::float[],
+            %(messages)s::text[]) AS k (tenant_id, entity, record_id, version, pause, message)
+WHERE d.instance_id = %(instance)s
+  AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
+
+-- name: bury
+UPDATE bridge.delivery AS d
+SET published_at = NULL, dead_version = d.version, last_error = k.message
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[], %(messages)s::text[])
+    AS k (tenant_id, entity, record_id, version, message)
+WHERE d.instance_id = %(instance)s
+  AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
+
+-- name: raise_dead_letters (one per record and field; how often it was raised is counted)
+INSERT INTO bridge.dead_letter AS l
+    (instance_id, tenant_id, direction, entity, record_id, field, version, code, message, value, attempts)
+SELECT %(instance)s, k.tenant_id, %(direction)s, k.entity, k.record_id::text, k.field, k.version, k.code, k.message,
+       k.value, k.attempts
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(versions)s::text[],
+            %(codes)s::text[], %(messages)s::text[], %(values)s::text[], %(attempts)s::int[])
+    AS k (tenant_id, entity, record_id, field, version, code, message, value, attempts)
+ORDER BY k.tenant_id, k.entity, k.record_id, k.field
+ON CONFLICT (instance_id, tenant_id, direction, entity, record_id, field) DO UPDATE
+SET version = EXCLUDED.version, code = EXCLUDED.code, message = EXCLUDED.message, value = EXCLUDED.value,
+    attempts = l.attempts + 1, last_at = now(),
+    first_at = CASE WHEN l.resolved_at IS NULL THEN l.first_at ELSE now() END, resolved_at = NULL
+RETURNING l.tenant_id, l.id
+
+-- name: resolve_dead_letters (of records that went through, except for the fields that stayed behind)
+UPDATE bridge.dead_letter AS l
+SET resolved_at = now()
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+WHERE l.instance_id = %(instance)s AND l.direction = %(direction)s AND l.resolved_at IS NULL
+  AND (l.tenant_id, l.entity, l.record_id) = (k.tenant_id, k.entity, k.record_id::text)
+  AND NOT EXISTS (
+      SELECT 1
+      FROM unnest(%(kept_tenants)s::uuid[], %(kept_entities)s::text[], %(kept_ids)s::uuid[], %(kept_fields)s::text[])
+          AS kept (tenant_id, entity, record_id, field)
+      WHERE (l.tenant_id, l.entity, l.record_id, l.field)
+          = (kept.tenant_id, kept.entity, kept.record_id::text, kept.field))
+RETURNING l.tenant_id, l.id
+
+-- name: record
+INSERT INTO bridge.ledger (run_id, instance_id, tenant_id, direction, entity, record_id, action, version, detail)
+SELECT %(run)s, %(instance)s, k.tenant_id, %(direction)s, k.entity, k.record_id::text, k.action, k.version, k.detail
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(actions)s::text[], %(versions)s::text[],
+            %(details)s::jsonb[]) AS k (tenant_id, entity, record_id, action, version, detail)
+
+-- name: succeed
+INSERT INTO bridge.flow AS f (instance_id, tenant_id, direction, last_success)
+SELECT %(instance)s, tenant_id, %(direction)s, now()
+FROM unnest(%(tenants)s::uuid[]) AS k (tenant_id)
+ORDER BY tenant_id
+ON CONFLICT (instance_id, tenant_id, direction) DO UPDATE SET last_success = now()
+
+-- name: writing_snapshots
+SELECT bridge.writing_snapshots()
+
+-- name: bound_dependants (of those, the ones that are bound or wait; they show values of the record that changed)
+SELECT record_id
+FROM unnest(%(ids)s::uuid[]) AS k (record_id)
+WHERE EXISTS (SELECT 1 FROM bridge.binding AS b
+              WHERE b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s AND b.entity = %(entity)s
+                AND b.external_id = k.record_id)
+   OR EXISTS (SELECT 1 FROM bridge.delivery AS d
+              WHERE d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
+                AND d.record_id = k.record_id)

@@ -1,0 +1,106 @@
+-- name: collect (marks become owed records, one per record; the version is drawn here, after the marks' commit)
+WITH taken AS (
+    DELETE FROM bridge.outbox
+    WHERE id IN (SELECT id FROM bridge.outbox ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    RETURNING tenant_id, schema_name, entity, record_id, lane, marked_at
+), compact AS (
+    SELECT tenant_id, schema_name, entity, record_id, max(lane) AS lane, min(marked_at) AS marked_at
+    FROM taken
+    GROUP BY tenant_id, schema_name, entity, record_id
+), foreign_rows AS (
+    INSERT INTO bridge.dead_letter
+        (instance_id, tenant_id, direction, entity, record_id, version, code, message, field, value, attempts)
+    SELECT owner.instance_id, owner.tenant_id, 'app_to_odoo', c.entity, c.record_id::text, '', 'foreign_tenant',
+           format('%%s %%s in schema %%s names the tenant %%s, but the schema belongs to tenant %%s',
+                  c.entity, c.record_id, c.schema_name, c.tenant_id, owner.tenant_id),
+           'tenant_id', c.tenant_id::text, 1
+    FROM compact AS c
+    JOIN bridge.tenant AS owner USING (schema_name)
+    WHERE owner.tenant_id <> c.tenant_id
+    ON CONFLICT (instance_id, tenant_id, direction, entity, record_id, field) DO UPDATE
+    SET last_at = now(), resolved_at = NULL, attempts = bridge.dead_letter.attempts + 1,
+        message = EXCLUDED.message, value = EXCLUDED.value, code = EXCLUDED.code
+    RETURNING instance_id, tenant_id, id
+), own AS (
+    SELECT t.instance_id, c.tenant_id, c.schema_name, c.entity, c.record_id, c.lane, c.marked_at
+    FROM compact AS c
+    JOIN bridge.tenant AS t USING (tenant_id, schema_name)
+    UNION ALL
+    SELECT f.instance_id, f.tenant_id, t.schema_name, 'issue', f.id, 'live', now()
+    FROM foreign_rows AS f
+    JOIN bridge.tenant AS t USING (tenant_id)
+), owed AS (
+    INSERT INTO bridge.delivery AS d
+        (instance_id, tenant_id, schema_name, entity, record_id, version, lane, marked_at)
+    SELECT instance_id, tenant_id, schema_name, entity, record_id, nextval('bridge.version_seq'), lane, marked_at
+    FROM own
+    ORDER BY tenant_id, entity, record_id
+    ON CONFLICT (instance_id, tenant_id, entity, record_id) DO UPDATE
+    SET version = nextval('bridge.version_seq'),
+        lane = greatest(d.lane, EXCLUDED.lane),
+        attempts = 0,
+        -- A hint in flight finds the new version by itself; anything else is due at once.
+        due_at = CASE WHEN d.published_at IS NULL THEN now() ELSE d.due_at END
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM owed)
+
+-- name: owe (records that must go along, such as a parent; already owed ones stay as they are)
+INSERT INTO bridge.delivery AS d (instance_id, tenant_id, schema_name, entity, record_id, version, lane, marked_at)
+SELECT t.instance_id, t.tenant_id, t.schema_name, k.entity, k.record_id, nextval('bridge.version_seq'), 'live', now()
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+JOIN bridge.tenant AS t USING (tenant_id)
+ORDER BY k.tenant_id, k.entity, k.record_id
+ON CONFLICT (instance_id, tenant_id, entity, record_id) DO NOTHING
+
+-- name: claim (due records of one lane, tenants in turn, within what may be in flight)
+WITH busy AS (
+    SELECT tenant_id, count(*) AS records
+    FROM bridge.delivery
+    WHERE published_at IS NOT NULL AND due_at > now()
+    GROUP BY tenant_id
+), due AS (
+    SELECT d.*
+    FROM bridge.tenant AS t
+    LEFT JOIN busy USING (tenant_id)
+    LEFT JOIN bridge.flow AS f
+        ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'app_to_odoo'
+    CROSS JOIN LATERAL (
+        SELECT ready.*, row_number() OVER (ORDER BY ready.due_at) AS turn
+        FROM (
+            SELECT instance_id, tenant_id, entity, record_id, due_at
+            FROM bridge.delivery
+            WHERE tenant_id = t.tenant_id AND lane = %(lane)s AND due_at <= now()
+              AND dead_version IS DISTINCT FROM version
+              AND (t.state = 'active' OR entity = 'tenant')
+            ORDER BY due_at
+            LIMIT greatest(0, %(per_tenant)s - coalesce(busy.records, 0))
+            -- Another relay that claims at the same time takes the next ones.
+            FOR UPDATE SKIP LOCKED
+        ) AS ready
+    ) AS d
+    WHERE t.state IN ('active', 'suspended') AND NOT coalesce(f.paused, false)
+    ORDER BY d.turn
+    LIMIT greatest(0, %(in_all)s - (SELECT coalesce(sum(records), 0) FROM busy))
+)
+UPDATE bridge.delivery AS d
+SET published_at = now(), due_at = now() + %(lease)s
+FROM due
+WHERE (d.instance_id, d.tenant_id, d.entity, d.record_id)
+    = (due.instance_id, due.tenant_id, due.entity, due.record_id)
+RETURNING d.instance_id, d.tenant_id, d.entity, d.record_id
+
+-- name: begin_attempt (committed before the call, so that a crash is counted)
+UPDATE bridge.delivery AS d
+SET attempts = d.attempts + 1
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+WHERE d.instance_id = %(instance)s
+  AND (d.tenant_id, d.entity, d.record_id) = (k.tenant_id, k.entity, k.record_id)
+
+-- name: mark (marks records of one tenant through the bridge's own door)
+SELECT bridge.mark(%(tenant)s, schema_name, %(entity)s, %(ids)s::uuid[], %(lane)s)
+FROM bridge.tenant
+WHERE tenant_id = %(tenant)s
+
+-- name: has_marks
+SELECT EXISTS (SELECT 1 FROM bridge.outbox)

@@ -1,0 +1,58 @@
+-- name: tenants
+SELECT tenant_id, schema_name, state, epoch FROM bridge.tenant WHERE tenant_id = ANY(%(tenants)s::uuid[])
+
+-- name: owed
+SELECT d.tenant_id, d.entity, d.record_id, d.schema_name, d.version, d.attempts, d.lane
+FROM bridge.delivery AS d
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    USING (tenant_id, entity, record_id)
+WHERE d.instance_id = %(instance)s AND d.dead_version IS DISTINCT FROM d.version
+
+-- name: bindings
+SELECT b.tenant_id, b.entity, b.external_id, b.state, b.res_model, b.res_id, b.epoch, b.version, b.digest,
+       b.odoo_epoch, b.odoo_version
+FROM bridge.binding AS b
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, external_id)
+    USING (tenant_id, entity, external_id)
+WHERE b.instance_id = %(instance)s
+
+-- name: agreed
+SELECT v.tenant_id, v.entity, v.external_id, v.field, v.app_value, v.odoo_value
+FROM bridge.base_value AS v
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, external_id)
+    USING (tenant_id, entity, external_id)
+WHERE v.instance_id = %(instance)s
+
+-- name: conflicts
+SELECT c.tenant_id, c.entity, c.external_id, c.field
+FROM bridge.conflict AS c
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, external_id)
+    USING (tenant_id, entity, external_id)
+WHERE c.instance_id = %(instance)s AND c.state = 'open'
+
+-- name: dead
+SELECT d.tenant_id, d.entity, d.record_id, d.last_error
+FROM bridge.delivery AS d
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    USING (tenant_id, entity, record_id)
+WHERE d.instance_id = %(instance)s AND d.dead_version = d.version
+
+-- name: issues
+SELECT tenant_id, id, jsonb_build_object(
+    'kind', CASE WHEN code = 'conflict' THEN 'conflict' WHEN field <> '' AND version = '' THEN 'field' ELSE 'dead' END,
+    'direction', direction, 'entity', entity, 'record_id', record_id, 'field', field, 'value', value,
+    'code', code, 'message', message, 'attempts', attempts::text, 'first_at', first_at, 'last_at', last_at,
+    'state', CASE WHEN resolved_at IS NULL THEN 'open' ELSE 'closed' END)
+FROM bridge.dead_letter
+WHERE instance_id = %(instance)s AND id = ANY(%(ids)s::uuid[])
+
+-- name: columns (of the app's tables, those the sync role may read; a renamed or dropped column is simply not there)
+SELECT n.nspname, c.relname, array_agg(a.attname::text)
+FROM pg_catalog.pg_namespace AS n
+JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE n.nspname = ANY(%(schemas)s::text[])
+  AND c.relname IN ('tenants', 'users', 'clients', 'registrations', 'commissions')
+  AND has_schema_privilege(n.oid, 'USAGE')
+  AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+GROUP BY n.nspname, c.relname
