@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
+from psycopg2.sql import SQL, Identifier
 
 from stack import processes
 from stack.layout import Layout, secrets, write_private
@@ -36,10 +38,13 @@ def prepare_database(layout: Layout, settings: Settings) -> None:
     """
     source = locate(layout.cache)
     digest = addon_digest(layout, source)
-    with _connect(settings) as link:
+    recorded = _recorded(layout, settings.odoo_postgres_db)
+    link = _connect(settings)
+    try:
         installed = _installed(link)
-    link.close()
-    if installed and _recorded(layout).exists() and _recorded(layout).read_text() == digest:
+    finally:
+        link.close()
+    if installed and recorded.exists() and recorded.read_text() == digest:
         return
     stop(layout)
     how = "-u" if installed else "-i"
@@ -48,7 +53,41 @@ def prepare_database(layout: Layout, settings: Settings) -> None:
     if not installed:
         with step("setting the password of Odoo's administrator"):
             _set_admin_password(layout, settings, source)
-    write_private(_recorded(layout), digest)
+    write_private(recorded, digest)
+
+
+def copy_database(layout: Layout, settings: Settings, target: str) -> None:
+    """Makes `target` an exact copy of Odoo's database, replacing what was there; nobody may be connected to either.
+
+    Raises: UnavailableError if somebody is.
+    """
+    origin = settings.odoo_postgres_db
+    admin = {
+        "odoo_postgres_db": "postgres",
+        "c360_odoo_db_user": settings.odoo_postgres_admin_user,
+        "c360_odoo_db_password": settings.odoo_postgres_admin_password,
+    }
+    names = {"new": Identifier(target), "old": Identifier(origin), "owner": Identifier(settings.c360_odoo_db_user)}
+    link = _connect(settings.model_copy(update=admin))
+    link.autocommit = True
+    try:
+        with link.cursor() as cursor:
+            for statement in (
+                "DROP DATABASE IF EXISTS {new} WITH (FORCE)",
+                "CREATE DATABASE {new} TEMPLATE {old} OWNER {owner}",
+                "REVOKE ALL ON DATABASE {new} FROM PUBLIC",
+            ):
+                cursor.execute(SQL(statement).format(**names))
+    except psycopg2.OperationalError as error:
+        raise UnavailableError(f"the database {origin} could not be copied: {_first(error)}") from None
+    finally:
+        link.close()
+    files = layout.state / NAME / "filestore"
+    shutil.rmtree(files / target, ignore_errors=True)
+    if (files / origin).is_dir():
+        shutil.copytree(files / origin, files / target)
+    if (digest := _recorded(layout, origin)).exists():
+        write_private(_recorded(layout, target), digest.read_text())
 
 
 def start(layout: Layout, settings: Settings) -> bool:
@@ -172,8 +211,8 @@ def _command(layout: Layout, arguments: Sequence[str], command: str = "") -> lis
     return [sys.executable, str(launcher), *words, "-c", str(layout.state / "odoo.conf"), *arguments]
 
 
-def _recorded(layout: Layout) -> Path:
-    return layout.state / "addon-digest"
+def _recorded(layout: Layout, database: str) -> Path:
+    return layout.state / f"addon-digest-{database}"
 
 
 def _connect(settings: Settings) -> Connection:

@@ -32,7 +32,7 @@ def stack() -> None:
 def up(without: tuple[str, ...]) -> None:
     """Start what does not run yet. Servers named by environment variables are used instead of own ones."""
     layout = layouts.from_environment()
-    settings = local.up(layout, Steps(_initialise_databases, _issue_bot_key), without)
+    settings = local.up(layout, steps(), without)
     click.echo(
         f"Odoo: {settings.odoo_url}  login: {settings.odoo_admin_login}  password: in {layout.state}/secrets", err=True
     )
@@ -80,6 +80,11 @@ def logs(services: tuple[str, ...], lines: int, follow: bool) -> None:
         _print_end(path, lines)
     if follow:
         _follow(processes.log_path(layout, services[0]))
+
+
+def steps() -> Steps:
+    """Gives what `local.up` needs from the packages that the stack itself must not know."""
+    return Steps(_initialise_databases, _issue_bot_key)
 
 
 def _initialise_databases(settings: Settings) -> None:

@@ -1,0 +1,44 @@
+"""The test stack: real servers of its own, other ports and another folder than `make demo`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from stack.layout import Layout
+    from sync_daemon.config import Settings
+
+_NEIGHBOURS = ("PLATFORM_", "ODOO_", "RABBITMQ_", "DATABASE_URL", "C360_")
+
+
+def pytest_configure() -> None:
+    """Points every `c360` of this session at the test stack, whatever the user's own settings say."""
+    from tests.run import TEST_ENVIRONMENT
+
+    for name in list(os.environ):
+        if name.startswith(_NEIGHBOURS) and name not in {"ODOO_HOME", "C360_TEST_STACK_KEPT"}:
+            del os.environ[name]
+    os.environ.update(TEST_ENVIRONMENT)
+
+
+@pytest.fixture(scope="session")
+def stack_layout() -> Layout:
+    """Gives folders and ports of the test stack; starts nothing."""
+    from stack import layout
+
+    return layout.from_environment()
+
+
+@pytest.fixture(scope="session")
+def stack_settings(stack_layout: Layout) -> Iterator[Settings]:
+    """Gives the settings of the running test stack (PostgreSQL, RabbitMQ, Odoo; not the daemon), stopped at the end."""
+    from stack import local
+    from sync_daemon.cli.stack import steps
+
+    yield local.up(stack_layout, steps(), without=("daemon",))
+    # tests/run.py runs one pytest per folder against one stack, and stops it itself
+    local.down(stack_layout, ("daemon",) if os.environ.get("C360_TEST_STACK_KEPT") else ())
