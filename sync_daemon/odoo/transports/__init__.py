@@ -1,0 +1,1 @@
+"""Ways to call one method of Odoo's `comply360.bridge`."""

@@ -1,0 +1,1 @@
+"""The broker's edge: the only place that knows pika."""

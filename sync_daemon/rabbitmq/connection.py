@@ -1,0 +1,111 @@
+"""Connections to the broker, and pika's exceptions translated where they end."""
+
+from __future__ import annotations
+
+import random
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import pika
+from pika import exceptions
+
+from sync_daemon.config import Settings
+from sync_daemon.errors import BridgeError, FatalError, TransientError
+
+HEARTBEAT_SECONDS = 30
+CONNECT_SECONDS = 5.0
+HANDSHAKE_SECONDS = 10.0
+BLOCKED_SECONDS = 10.0
+LONGEST_PAUSE = timedelta(seconds=15)
+
+_REFUSED = 403
+_NOT_ALLOWED = 530
+
+
+def connect(settings: Settings, purpose: str, heartbeat: int = HEARTBEAT_SECONDS) -> pika.BlockingConnection:
+    """Open a connection that `purpose` names in the broker's list.
+
+    Raises: TransientError when the broker is away; FatalError when it refuses user, password or virtual host.
+    """
+    with broker_errors(settings):
+        return pika.BlockingConnection(_parameters(settings, purpose, heartbeat))
+
+
+@contextmanager
+def broker_errors(settings: Settings) -> Iterator[None]:
+    """Turn whatever pika raises inside into a TransientError or FatalError with a plain sentence."""
+    try:
+        yield
+    except BridgeError:
+        raise
+    except (exceptions.AMQPError, exceptions.ChannelError, OSError) as error:
+        raise _translated(error, settings) from None
+
+
+def close_quietly(connection: pika.BlockingConnection | None) -> None:
+    """Close what may be broken already."""
+    if connection is not None:
+        with suppress(Exception):
+            connection.close()
+
+
+def pause_before(attempt: int, first: timedelta = timedelta(milliseconds=200)) -> timedelta:
+    """How long to wait before reconnecting: exponential with full jitter, at most `LONGEST_PAUSE`."""
+    longest: timedelta = min(LONGEST_PAUSE, first * 2 ** min(attempt, 16))
+    return longest * random.uniform(0.1, 1.0)
+
+
+def _parameters(settings: Settings, purpose: str, heartbeat: int) -> pika.ConnectionParameters:
+    return pika.ConnectionParameters(
+        host=settings.rabbitmq_host,
+        port=settings.rabbitmq_port,
+        virtual_host=settings.rabbitmq_vhost,
+        credentials=pika.PlainCredentials(settings.rabbitmq_user, settings.rabbitmq_password.get_secret_value()),
+        ssl_options=_tls(settings),
+        heartbeat=heartbeat,
+        socket_timeout=CONNECT_SECONDS,
+        stack_timeout=HANDSHAKE_SECONDS,
+        blocked_connection_timeout=BLOCKED_SECONDS,
+        connection_attempts=1,
+        client_properties={"connection_name": f"comply360-bridge {purpose}"},
+    )
+
+
+def _tls(settings: Settings) -> pika.SSLOptions | None:
+    if not settings.rabbitmq_tls:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.rabbitmq_cafile or None)
+    except OSError as error:
+        raise FatalError(f"RABBITMQ_CAFILE {settings.rabbitmq_cafile} cannot be used: {error}") from None
+    return pika.SSLOptions(context, settings.rabbitmq_host)
+
+
+def _translated(error: Exception, settings: Settings) -> BridgeError:
+    where = f"RabbitMQ at {settings.rabbitmq_host}:{settings.rabbitmq_port}"
+    match _reply_code(error):
+        case 403 | 530 if isinstance(error, exceptions.AMQPConnectionError):
+            user, vhost = settings.rabbitmq_user, settings.rabbitmq_vhost
+            return FatalError(f"{where} refuses user {user} on virtual host {vhost}: {_reason(error)}")
+        case 403:
+            return FatalError(f"{where} refuses user {settings.rabbitmq_user} a right: {_reason(error)}")
+        case 406:
+            return FatalError(f"{where} has something of that name with other arguments: {_reason(error)}")
+        case _:
+            return TransientError(f"{where}: {_reason(error)}")
+
+
+def _reply_code(error: Exception) -> int:
+    if isinstance(error, exceptions.ConnectionClosed | exceptions.ChannelClosed):
+        return int(error.reply_code)
+    if isinstance(error, exceptions.ProbableAuthenticationError | exceptions.ProbableAccessDeniedError):
+        # pika keeps only the repr of the broker's answer; without one the connection was merely lost
+        return next((code for code in (_REFUSED, _NOT_ALLOWED) if f"({code})" in str(error)), 0)
+    return _REFUSED if isinstance(error, exceptions.AuthenticationError) else 0
+
+
+def _reason(error: Exception) -> str:
+    # str() of pika's connection errors is often empty, their repr never
+    return " ".join(repr(error).split())[:300]
