@@ -6,7 +6,7 @@ until a person acts, and never a driver's own exception.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -14,7 +14,9 @@ from uuid import UUID
 
 from sync_daemon.domain.document import Change, Document, Result, Verdict
 from sync_daemon.domain.hint import Hint
-from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.domain.settlement import Settlement
+from sync_daemon.domain.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,47 @@ class AppEvents(Protocol):
     def close(self) -> None: ...
 
 
-class Clock(Protocol):
-    """Monotonic time for waiting; instants come from the database."""
+class Outbox(Protocol):
+    """What is owed to Odoo."""
 
-    def monotonic(self) -> float: ...
+    def collect(self, limit: int) -> int:
+        """Turn marks into owed records; how many marks were taken."""
+        ...
 
-    def sleep(self, duration: timedelta) -> None: ...
+    def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:
+        """Due records by Odoo instance, not offered again before `lease` is over."""
+        ...
+
+    def release(self, instance: str, keys: Iterable[RecordKey]) -> None: ...
+
+    def owe(self, keys: Iterable[RecordKey]) -> None: ...
+
+    def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> None: ...
+
+    def mark(self, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int: ...
+
+
+class Rows(Protocol):
+    """The app's rows, read together with what the bridge knows of them."""
+
+    def snapshot(self, keys: Collection[RecordKey]) -> Snapshot: ...
+
+    def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]: ...
+
+
+class Ledger(Protocol):
+    """Writes down what became of a batch."""
+
+    def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None: ...
+
+
+class Inbound(Protocol):
+    """Writes Odoo's changes into the app."""
+
+    def seize(self, holder: UUID, duration: timedelta) -> bool: ...
+
+    def release(self, holder: UUID) -> None: ...
+
+    def receiving(self) -> Mapping[UUID, str]: ...
+
+    def apply(self, run: UUID, tenant: UUID, schema: str, changes: Sequence[Change]) -> list[Verdict]: ...

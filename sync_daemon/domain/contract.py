@@ -22,9 +22,9 @@ class Owner(StrEnum):
 class Field:
     """One field of the contract.
 
-    Shapes: `sources` are tried in order and the first that holds a value wins. A source is `row.column`, `<role>.column` for a
-    related row, `row.form_data.key` for a key of a JSON column; `a+b` joins texts by a blank. `column` is the app's
-    column that a change from Odoo is written to.
+    Shapes: `sources` are tried in order and the first that holds a value wins. A source is `row.column`,
+    `<role>.column` for a related row, `row.form_data.key` for a key of a JSON column; `a+b` joins texts by a blank.
+    `column` is the app's column that a change from Odoo is written to.
     """
 
     name: str
@@ -50,8 +50,8 @@ class Reference:
 class Contract:
     """All of one entity.
 
-    Shapes: `related` maps a role to (entity, column of this row that names it); `write_back` is the app's column that takes
-    Odoo's id, or empty.
+    Shapes: `related` maps a role to (entity, column of this row that names it); `write_back` is the app's column that
+    takes Odoo's id, or empty.
     """
 
     entity: Entity

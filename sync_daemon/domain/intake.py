@@ -28,8 +28,8 @@ class FieldConflict:
 class Intake:
     """What one change comes to.
 
-    Shapes: `writes` maps the app's columns to values (None: NULL); `agreed` are new bases by field. `push_back` says that
-    the app's value won and Odoo is to get it. `problems` are values Odoo sent that the app cannot take.
+    Shapes: `writes` maps the app's columns to values (None: NULL); `agreed` are new bases by field. `push_back` says
+    that the app's value won and Odoo is to get it. `problems` are values Odoo sent that the app cannot take.
     """
 
     writes: Mapping[str, str | None]

@@ -113,7 +113,7 @@ def _application_order(owed: Owed) -> tuple[int, RecordKey]:
 def _step(snapshot: Snapshot, owed: Owed) -> Step:
     if reason := snapshot.unreadable.get(owed.key):
         return Waiting(owed, reason)
-    if owed.key.tenant in snapshot.suspended:
+    if owed.key.tenant in snapshot.suspended and owed.key.entity is not Entity.TENANT:
         return Waiting(owed, "the tenant is suspended")
     if owed.key not in snapshot.rows:
         return _gone(snapshot, owed)

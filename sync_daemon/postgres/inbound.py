@@ -20,6 +20,7 @@ from sync_daemon.domain.intake import Intake, intake
 from sync_daemon.domain.keys import Direction, Entity, Lane, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
 from sync_daemon.postgres.outbox import key_arrays, mark
@@ -41,6 +42,7 @@ class Inbound:
     def __init__(self, database: Database, instance: str) -> None:
         self._database = database
         self._instance = instance
+        self._catalog = Catalog()
 
     def seize(self, holder: UUID, duration: timedelta) -> bool:
         """Take or renew the lease of this instance's only puller; False while another one holds it."""
@@ -62,7 +64,7 @@ class Inbound:
     def apply(self, run: UUID, tenant: UUID, schema: str, changes: Sequence[Change]) -> list[Verdict]:
         """Apply one tenant's changes; one verdict each."""
         with self._database.transaction() as cursor:
-            return _Applying(cursor, self._instance, run, tenant, schema).apply(changes)
+            return _Applying(cursor, self._instance, self._catalog, run, tenant, schema).apply(changes)
 
     @property
     def _lease(self) -> str:
@@ -72,8 +74,11 @@ class Inbound:
 class _Applying:
     """One tenant's transaction."""
 
-    def __init__(self, cursor: Cursor, instance: str, run: UUID, tenant: UUID, schema: str) -> None:
+    def __init__(
+        self, cursor: Cursor, instance: str, catalog: Catalog, run: UUID, tenant: UUID, schema: str
+    ) -> None:
         self._cursor = cursor
+        self._catalog = catalog
         self._scope = {"instance": instance, "tenant": tenant}
         self._instance = instance
         self._run = run
@@ -199,7 +204,9 @@ class _Applying:
         }
 
     def _locked_rows(self, contract: Contract, ids: list[UUID]) -> dict[UUID, Row]:
-        columns = sql.SQL(", ").join(map(sql.Identifier, ["id", *(field.column for field in contract.two_way)]))
+        present = self._catalog.columns(self._cursor, [self._schema]).get((self._schema, contract.table), frozenset())
+        wanted = {"id", *(field.column for field in contract.two_way)} & present
+        columns = sql.SQL(", ").join(map(sql.Identifier, sorted(wanted)))
         # Rows that the app has locked come later; we neither wait for it nor make it wait.
         statement = sql.SQL(
             "SELECT id, to_jsonb(r) FROM (SELECT {columns} FROM {table} WHERE id = ANY(%s::uuid[]) ORDER BY id "

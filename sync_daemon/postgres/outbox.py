@@ -42,6 +42,11 @@ class Outbox:
                 claimed[instance].append(RecordKey(tenant, Entity(entity), record_id))
         return claimed
 
+    def release(self, instance: str, keys: Iterable[RecordKey]) -> None:
+        """Give claimed records back at once; their hints did not get out."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["release"], {"instance": instance, **key_arrays(sorted(keys))})
+
     def owe(self, keys: Iterable[RecordKey]) -> None:
         """Owe records that nobody marked."""
         with self._database.transaction() as cursor:

@@ -54,6 +54,12 @@ class Rows:
             raise
 
 
+    def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
+        """Those of the keys that are rows of their own tenant; a key that names another tenant's row is not."""
+        with self._database.transaction(snapshot=True) as cursor:
+            return _Reading(cursor, self._instance, self._catalog).existing(keys)
+
+
 class _Reading:
     """One snapshot being read."""
 
@@ -88,6 +94,11 @@ class _Reading:
             unreadable=_unreadable(owed, tenants, columns),
             suspended=frozenset(tenant.id for tenant in tenants.values() if tenant.state == "suspended"),
         )
+
+    def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
+        tenants = self._tenants({key.tenant for key in keys})
+        columns = self._catalog.columns(self._cursor, {tenant.schema for tenant in tenants.values()})
+        return set(self._rows(keys, tenants, columns))
 
     def _tenants(self, ids: Collection[UUID]) -> dict[UUID, Tenant]:
         self._cursor.execute(_SQL["tenants"], {"tenants": list(ids)})

@@ -104,3 +104,10 @@ WHERE tenant_id = %(tenant)s
 
 -- name: has_marks
 SELECT EXISTS (SELECT 1 FROM bridge.outbox)
+
+-- name: release
+UPDATE bridge.delivery AS d
+SET published_at = NULL, due_at = now()
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+WHERE d.instance_id = %(instance)s
+  AND (d.tenant_id, d.entity, d.record_id) = (k.tenant_id, k.entity, k.record_id)

@@ -1,0 +1,74 @@
+"""The puller: what people changed in Odoo arrives in the app."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sync_daemon.domain.document import Change, Ruling, Verdict
+from sync_daemon.errors import TransientError
+from sync_daemon.ports import Inbound, Odoo
+from sync_daemon.services.report import Report
+
+PAGE = 500
+PER_TENANT = 100
+
+
+@dataclass(frozen=True)
+class Puller:
+    """Pulls from one Odoo instance; of several pullers the one that holds the lease works."""
+
+    odoo: Odoo
+    inbound: Inbound
+    lease: timedelta
+    holder: UUID = field(default_factory=uuid4)
+
+    def run_once(self) -> Report:
+        """Pull one page, apply it tenant by tenant, and tell Odoo what became of each change."""
+        if not self.inbound.seize(self.holder, self.lease):
+            return Report()
+        pulled = self.odoo.pull_changes(PAGE, PER_TENANT)
+        if not pulled.changes:
+            return Report()
+        verdicts = self._apply(_by_tenant(pulled.changes))
+        self.odoo.ack_changes(verdicts)
+        rulings = [verdict.ruling for verdict in verdicts]
+        return Report(
+            # Changes put off are no progress: the next page waits for the next poll.
+            done=len(rulings) - rulings.count(Ruling.LATER),
+            sent=rulings.count(Ruling.APPLIED),
+            postponed=rulings.count(Ruling.LATER),
+            dead=rulings.count(Ruling.PARKED),
+        )
+
+    def release(self) -> None:
+        """Let another puller take over at once."""
+        self.inbound.release(self.holder)
+
+    def _apply(self, changes: Mapping[UUID, Sequence[Change]]) -> list[Verdict]:
+        receiving = self.inbound.receiving()
+        run = uuid4()
+        verdicts: list[Verdict] = []
+        for tenant, page in changes.items():
+            if tenant not in receiving:
+                verdicts += _all_later(page, "the tenant's flow to the app is closed")
+                continue
+            try:
+                verdicts += self.inbound.apply(run, tenant, receiving[tenant], page)
+            except TransientError as error:
+                verdicts += _all_later(page, str(error))
+        return verdicts
+
+
+def _by_tenant(changes: Sequence[Change]) -> dict[UUID, list[Change]]:
+    groups: defaultdict[UUID, list[Change]] = defaultdict(list)
+    for change in changes:
+        groups[change.key.tenant].append(change)
+    return groups
+
+
+def _all_later(changes: Sequence[Change], message: str) -> list[Verdict]:
+    return [Verdict(change.key, change.version, Ruling.LATER, message) for change in changes]

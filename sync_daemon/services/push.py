@@ -1,0 +1,114 @@
+"""The pusher: hints become documents, documents become records in Odoo, answers are written down."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sync_daemon.domain.keys import RecordKey
+from sync_daemon.domain.plan import Plan, ToSend, plan
+from sync_daemon.domain.settlement import (
+    Applied,
+    Dead,
+    Postponed,
+    Settlement,
+    settle_answers,
+    settle_unanswered,
+    settle_unsent,
+)
+from sync_daemon.domain.snapshot import Snapshot
+from sync_daemon.errors import BridgeError
+from sync_daemon.ports import HintStream, Ledger, Odoo, Outbox, Rows
+from sync_daemon.services.report import Report
+
+DEPTH = 3
+"""A commission needs a registration, a registration its client: parents are found within this many readings."""
+
+
+@dataclass(frozen=True)
+class Pusher:
+    """Pushes to one Odoo instance. Any number of pushers may work on any records at once."""
+
+    instance: str
+    outbox: Outbox
+    rows: Rows
+    ledger: Ledger
+    odoo: Odoo
+    batch_size: int
+
+    def push(self, keys: Collection[RecordKey]) -> Report:
+        """Bring these records in step. Raises what Odoo raised, after it has been written down."""
+        snapshot, decided = self._plan(keys)
+        run = uuid4()
+        settled = settle_unsent(decided)
+        if settled:
+            self.ledger.settle(run, settled)
+        for chunk in _chunks(decided.send, self.batch_size):
+            settled += self._send(run, snapshot, chunk)
+        return _report(keys, settled)
+
+    def _plan(self, keys: Collection[RecordKey]) -> tuple[Snapshot, Plan]:
+        wanted = set(keys)
+        for _ in range(DEPTH):
+            snapshot = self.rows.snapshot(wanted)
+            decided = plan(snapshot)
+            if not decided.parents:
+                break
+            self.outbox.owe(decided.parents)
+            wanted |= decided.parents
+        return snapshot, decided
+
+    def _send(self, run: UUID, snapshot: Snapshot, chunk: Sequence[ToSend]) -> list[Settlement]:
+        owed = {item.document.key: snapshot.owed[item.document.key] for item in chunk}
+        self.outbox.begin_attempt(self.instance, owed)
+        try:
+            results = self.odoo.apply_batch(run, [item.document for item in chunk])
+        except BridgeError as error:
+            # Whether Odoo applied it is unknown, and does not matter: the same documents are sent again.
+            self.ledger.settle(run, settle_unanswered(list(owed.values()), str(error), random.random()))
+            raise
+        settled = settle_answers(owed, chunk, results, random.random())
+        self.ledger.settle(run, settled)
+        self._ask_for_diverged(settled)
+        return settled
+
+    def _ask_for_diverged(self, settled: Sequence[Settlement]) -> None:
+        diverged = [item.owed.key for item in settled if isinstance(item, Applied) and item.diverged]
+        if diverged:
+            self.odoo.requeue_changes(diverged)
+
+
+@dataclass(frozen=True)
+class HintedPusher:
+    """A pusher that works off hints."""
+
+    pusher: Pusher
+    stream: HintStream
+    wait: timedelta
+
+    def run_once(self) -> Report:
+        """Take some hints, push what they name, then acknowledge them."""
+        received = self.stream.take(self.pusher.batch_size, self.wait)
+        if not received:
+            return Report()
+        try:
+            return self.pusher.push({key for item in received for key in item.hint.keys})
+        finally:
+            # Also after an error: the owed rows say what is left to do, and the relay will hint at them again.
+            self.stream.ack(received)
+
+
+def _chunks(items: Sequence[ToSend], size: int) -> Iterator[Sequence[ToSend]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _report(keys: Collection[RecordKey], settled: Sequence[Settlement]) -> Report:
+    return Report(
+        done=len(keys),
+        sent=sum(isinstance(item, Applied) and item.status is not None for item in settled),
+        postponed=sum(isinstance(item, Postponed) for item in settled),
+        dead=sum(isinstance(item, Dead) for item in settled),
+    )

@@ -1,0 +1,15 @@
+"""What one round of a service came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Report:
+    """Counts of one round; `done` 0 means there was nothing to do."""
+
+    done: int = 0
+    sent: int = 0
+    postponed: int = 0
+    dead: int = 0
