@@ -1,0 +1,102 @@
+"""The Odoo port over RPC: one call per method, one transaction per call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from sync_daemon.config import Settings
+from sync_daemon.domain.document import Document, Result, Verdict
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.errors import TransientError
+from sync_daemon.odoo import wire
+from sync_daemon.odoo.transports.json2 import Json2
+from sync_daemon.odoo.transports.xmlrpc import XmlRpc
+from sync_daemon.ports import OdooBacklog, OdooInfo, Pulled, RecordDigest
+
+MODEL = "comply360.bridge"
+
+# the same whatever language the service user has: a translated text would look like a change
+_CONTEXT = {"lang": "en_US", "tz": "UTC"}
+
+_T = TypeVar("_T")
+
+
+class Transport(Protocol):
+    """Calls one method, once."""
+
+    def call(self, method: str, arguments: Mapping[str, object]) -> object: ...
+
+
+class RpcOdoo:
+    """One Odoo instance as one app installation (`bridge`) sees it; any number of threads may use it."""
+
+    def __init__(self, transport: Transport, bridge: UUID) -> None:
+        self._transport = transport
+        self._bridge = str(bridge)
+
+    def ping(self) -> OdooInfo:
+        """Who answers."""
+        return self._call("ping", {"protocol": wire.PROTOCOL}, wire.info)
+
+    def apply_batch(self, run: UUID, documents: Sequence[Document]) -> list[Result]:
+        """Apply documents, parents before children.
+
+        Raises: RejectedError naming record and field before anything is sent, if one cannot cross.
+        """
+        batch = {
+            "protocol": wire.PROTOCOL,
+            "bridge": self._bridge,
+            "run": str(run),
+            "documents": [wire.document(document) for document in documents],
+        }
+        return self._call("apply_batch", {"batch": batch}, lambda answer: wire.results(answer, documents))
+
+    def pull_changes(self, limit: int, per_tenant: int) -> Pulled:
+        """What changed in Odoo, oldest first; nothing is removed."""
+        arguments = {"bridge": self._bridge, "limit": str(limit), "per_tenant": str(per_tenant)}
+        return self._call("pull_changes", arguments, wire.pulled)
+
+    def ack_changes(self, verdicts: Sequence[Verdict]) -> None:
+        """Say what became of pulled changes."""
+        rows = [wire.verdict(verdict) for verdict in verdicts]
+        self._call(
+            "ack_changes", {"bridge": self._bridge, "verdicts": rows}, lambda answer: wire.count(answer, "acked")
+        )
+
+    def requeue_changes(self, keys: Sequence[RecordKey]) -> int:
+        """Offer bound records anew; gives how many there were."""
+        arguments = {"bridge": self._bridge, "records": [wire.key(key) for key in keys]}
+        return self._call("requeue_changes", arguments, lambda answer: wire.count(answer, "requeued"))
+
+    def backlog(self) -> Mapping[UUID, OdooBacklog]:
+        """What waits in Odoo, by tenant."""
+        return self._call("backlog", {"bridge": self._bridge}, wire.backlog)
+
+    def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]:
+        """One page of what Odoo holds, in order of id; the flag says whether more follow."""
+        arguments = {
+            "bridge": self._bridge,
+            "tenant": str(tenant),
+            "entity": str(entity),
+            "after": after,
+            "limit": str(limit),
+        }
+        return self._call("digests", arguments, wire.digests)
+
+    def _call(self, method: str, arguments: Mapping[str, object], read: Callable[[object], _T]) -> _T:
+        answer = self._transport.call(method, {**arguments, "context": _CONTEXT})
+        try:
+            return read(answer)
+        except wire.MalformedError as error:
+            raise TransientError(f"Odoo's answer to {method} does not follow the contract: {error}") from None
+
+
+def open_odoo(settings: Settings, bridge: UUID) -> RpcOdoo:
+    """The Odoo that the settings name, over the transport they name; nothing is sent yet.
+
+    Raises: ConfigError for an address that must not be used.
+    """
+    transport: Transport = Json2(settings, MODEL) if settings.odoo_transport == "json2" else XmlRpc(settings, MODEL)
+    return RpcOdoo(transport, bridge)

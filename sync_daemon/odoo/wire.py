@@ -1,0 +1,254 @@
+"""Documents and answers in their wire form. Source: docs/wire.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from sync_daemon.domain.codec import printable
+from sync_daemon.domain.document import (
+    Change,
+    Document,
+    FieldProblem,
+    Op,
+    Result,
+    Scalar,
+    Status,
+    TwoWay,
+    Verdict,
+)
+from sync_daemon.domain.hint import record_key
+from sync_daemon.domain.keys import RecordKey, Version
+from sync_daemon.errors import RejectedError
+from sync_daemon.ports import OdooBacklog, OdooInfo, Pulled, RecordDigest
+
+PROTOCOL = "1"
+
+_T = TypeVar("_T")
+
+# Everything outside the Char production of XML 1.0, section 2.2, and the carriage return, which arrives as a line feed.
+_FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class MalformedError(Exception):
+    """An answer that does not follow the contract; the text says where."""
+
+
+def document(value: Document) -> dict[str, object]:
+    """One document. Raises RejectedError naming the record and the field that cannot cross."""
+    try:
+        wire: dict[str, object] = {
+            **key(value.key),
+            "version": str(value.version),
+            "digest": value.digest,
+            "fields": {name: _sendable(name, scalar) for name, scalar in value.fields.items()},
+            "two_way": {name: _two_way(name, pair) for name, pair in value.two_way.items()},
+            "refs": {role: {"entity": str(entity), "id": str(id_)} for role, (entity, id_) in value.refs.items()},
+        }
+    except RejectedError as error:
+        raise RejectedError(error.code, f"{value.key}: {error.message}", error.field, error.value) from None
+    return wire
+
+
+def key(value: RecordKey) -> dict[str, object]:
+    """A record's name."""
+    return {"tenant": str(value.tenant), "entity": str(value.entity), "id": str(value.id)}
+
+
+def verdict(value: Verdict) -> dict[str, object]:
+    """One verdict; its message shows what may not cross instead of failing on it."""
+    return {
+        **key(value.key),
+        "version": str(value.version),
+        "verdict": str(value.ruling),
+        "message": _FORBIDDEN.sub(lambda found: f"U+{ord(found.group()):04X}", value.message),
+    }
+
+
+def info(answer: object) -> OdooInfo:
+    """The answer to ping."""
+    fields = _dict(answer, "the answer")
+    expires = _text(fields, "key_expires")
+    return OdooInfo(
+        protocol=_text(fields, "protocol"),
+        addon=_text(fields, "addon"),
+        odoo=_text(fields, "odoo"),
+        instance=_text(fields, "instance"),
+        epoch=_number(fields, "epoch"),
+        database=_text(fields, "database"),
+        user=_text(fields, "user"),
+        key_expires=_instant(expires, "key_expires") if expires else None,
+    )
+
+
+def results(answer: object, documents: Sequence[Document]) -> list[Result]:
+    """The answer to apply_batch: one result per document, same order."""
+    rows = _list(_dict(answer, "the answer"), "results")
+    if len(rows) != len(documents):
+        raise MalformedError(f"{len(rows)} results for {len(documents)} documents")
+    found = [_result(row) for row in rows]
+    for one, asked in zip(found, documents, strict=True):
+        if one.key != asked.key:
+            raise MalformedError(f"a result for {one.key} stands where {asked.key} was asked")
+    return found
+
+
+def pulled(answer: object) -> Pulled:
+    """The answer to pull_changes."""
+    fields = _dict(answer, "the answer")
+    changes = tuple(_change(row) for row in _list(fields, "changes"))
+    return Pulled(_number(fields, "epoch"), changes, _flag(fields, "more"))
+
+
+def count(answer: object, name: str) -> int:
+    """A count in an answer."""
+    return _number(_dict(answer, "the answer"), name)
+
+
+def backlog(answer: object) -> dict[UUID, OdooBacklog]:
+    """The answer to backlog."""
+    tenants = _dict(_dict(answer, "the answer").get("tenants"), "tenants")
+    return {_parsed("tenant", UUID, tenant): _tenant_backlog(row) for tenant, row in tenants.items()}
+
+
+def digests(answer: object) -> tuple[list[RecordDigest], bool]:
+    """The answer to digests."""
+    fields = _dict(answer, "the answer")
+    return [_digest(row) for row in _list(fields, "digests")], _flag(fields, "more")
+
+
+def _two_way(name: str, pair: TwoWay) -> dict[str, Scalar]:
+    wire = {"value": _sendable(name, pair.value)}
+    if pair.base is not None:
+        wire["base"] = _sendable(name, pair.base)
+    return wire
+
+
+def _sendable(name: str, value: object) -> Scalar:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        shown = printable(value)
+        raise RejectedError("no_text", f"{name} is neither text nor yes or no: {shown}", name, shown)
+    if found := _FORBIDDEN.search(value):
+        shown = printable(value)
+        message = f"{name} holds the character U+{ord(found.group()):04X}, which cannot be sent: {shown}"
+        raise RejectedError("forbidden_character", message, name, shown)
+    return value
+
+
+def _result(row: object) -> Result:
+    fields = _dict(row, "a result")
+    return Result(
+        key=_key(fields),
+        version=_parsed("version", Version.parse, _text(fields, "version")),
+        status=_parsed("status", Status, _text(fields, "status")),
+        model=_text(fields, "model", ""),
+        res_id=_number(fields, "res_id") if _text(fields, "res_id", "") else 0,
+        code=_text(fields, "code", ""),
+        message=_text(fields, "message", ""),
+        field=_text(fields, "field", ""),
+        value=_text(fields, "value", ""),
+        skipped=tuple(_problem(problem) for problem in _list(fields, "skipped", ())),
+        diverged=_scalars(fields, "diverged"),
+        normalised=_scalars(fields, "normalised"),
+    )
+
+
+def _problem(row: object) -> FieldProblem:
+    fields = _dict(row, "a skipped field")
+    return FieldProblem(*(_text(fields, name) for name in ("field", "value", "code", "message")))
+
+
+def _change(row: object) -> Change:
+    fields = _dict(row, "a change")
+    return Change(
+        key=_key(fields),
+        version=_parsed("version", Version.parse, _text(fields, "version")),
+        op=_parsed("op", Op, _text(fields, "op")),
+        model=_text(fields, "model", ""),
+        res_id=_number(fields, "res_id") if _text(fields, "res_id", "") else 0,
+        at=_text(fields, "at", ""),
+        by=_text(fields, "by", ""),
+        fields=_scalars(fields, "fields"),
+    )
+
+
+def _tenant_backlog(row: object) -> OdooBacklog:
+    fields = _dict(row, "a backlog")
+    oldest = _text(fields, "oldest")
+    return OdooBacklog(
+        _number(fields, "owed"), _number(fields, "parked"), _instant(oldest, "oldest") if oldest else None
+    )
+
+
+def _digest(row: object) -> RecordDigest:
+    fields = _dict(row, "a digest")
+    return RecordDigest(
+        _parsed("id", UUID, _text(fields, "id")),
+        *(_text(fields, name) for name in ("version", "digest", "state")),
+    )
+
+
+def _key(fields: Mapping[str, object]) -> RecordKey:
+    try:
+        return record_key(*(_text(fields, name) for name in ("tenant", "entity", "id")))
+    except RejectedError as error:
+        raise MalformedError(error.message) from None
+
+
+def _dict(value: object, what: str) -> Mapping[str, object]:
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise MalformedError(f"{what} is no set of named values")
+    return value
+
+
+def _list(fields: Mapping[str, object], name: str, default: Sequence[object] | None = None) -> Sequence[object]:
+    value = fields.get(name, default)
+    if not isinstance(value, list | tuple):
+        raise MalformedError(f"{name} is no list")
+    return value
+
+
+def _text(fields: Mapping[str, object], name: str, default: str | None = None) -> str:
+    value = fields.get(name, default)
+    if not isinstance(value, str):
+        raise MalformedError(f"{name} is no text")
+    return value
+
+
+def _flag(fields: Mapping[str, object], name: str) -> bool:
+    value = fields.get(name)
+    if not isinstance(value, bool):
+        raise MalformedError(f"{name} is neither yes nor no")
+    return value
+
+
+def _number(fields: Mapping[str, object], name: str) -> int:
+    return _parsed(name, int, _text(fields, name))
+
+
+def _scalars(fields: Mapping[str, object], name: str) -> dict[str, Scalar]:
+    values = _dict(fields.get(name, {}), name)
+    return dict(_checked_scalars(values, name))
+
+
+def _checked_scalars(values: Mapping[str, object], name: str) -> Iterator[tuple[str, Scalar]]:
+    for field, value in values.items():
+        if not isinstance(value, str | bool):
+            raise MalformedError(f"{name}.{field} is neither text nor yes or no")
+        yield field, value
+
+
+def _instant(text: str, name: str) -> datetime:
+    return _parsed(name, datetime.fromisoformat, text).replace(tzinfo=UTC)
+
+
+def _parsed(name: str, read: Callable[[str], _T], text: str) -> _T:
+    try:
+        return read(text)
+    except ValueError:
+        raise MalformedError(f"{name} has the unreadable value {printable(text)}") from None
