@@ -16,7 +16,7 @@ from rich.table import Table
 from stack import layout as layouts
 from stack import local, processes
 from stack.local import Steps
-from sync_daemon.config import Settings
+from sync_daemon.config import Settings, load_settings
 
 _FOLLOW_SECONDS = 0.5
 _SERVICE = click.Choice(layouts.SERVICES)
@@ -80,6 +80,19 @@ def logs(services: tuple[str, ...], lines: int, follow: bool) -> None:
         _print_end(path, lines)
     if follow:
         _follow(processes.log_path(layout, services[0]))
+
+
+@stack.command("issue-key")
+@click.option(
+    "--to", "target", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write."
+)
+def issue_key(target: Path) -> None:
+    """Write the bridge's API key to a file that only you may read; a file that exists is kept."""
+    if target.exists() and target.stat().st_size:
+        click.echo(f"{target} exists; remove it to have a new key issued", err=True)
+        return
+    layouts.write_private(target, _issue_bot_key(load_settings()))
+    click.echo(f"the key is in {target}; name it in ODOO_API_KEY_FILE", err=True)
 
 
 def steps() -> Steps:
