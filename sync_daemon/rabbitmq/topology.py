@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import ChannelClosedByBroker
 
 from sync_daemon.domain.keys import Lane
@@ -107,17 +107,12 @@ def verify(connection: BlockingConnection, topology: Topology) -> None:
     channel.close()
 
 
-def declare_queue(channel: BlockingChannel, queue: Queue) -> None:
-    """Declare one queue with its arguments; where it exists with others the broker closes the channel with 406."""
-    channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
-
-
 def _declare(connection: BlockingConnection, topology: Topology) -> None:
     channel = connection.channel()
     for exchange in topology.exchanges:
         channel.exchange_declare(exchange.name, exchange.kind, durable=True)
     for queue in topology.queues:
-        declare_queue(channel, queue)
+        channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
         for exchange_name, routing_key in queue.bindings:
             channel.queue_bind(queue.name, exchange_name, routing_key)
     channel.close()

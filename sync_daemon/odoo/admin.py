@@ -1,0 +1,121 @@
+"""Administration of Odoo as its administrator, over JSON-RPC with odoorpc; no synchronisation passes here."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import ssl
+import urllib.error
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar
+from typing import Any
+from urllib.request import (
+    HTTPCookieProcessor,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    build_opener,
+)
+
+import odoorpc
+from odoorpc.error import InternalError, RPCError
+
+from sync_daemon.config import Settings
+from sync_daemon.errors import BridgeError, FatalError, TransientError
+from sync_daemon.logs import register_secret
+from sync_daemon.odoo import faults
+from sync_daemon.odoo.transports.http_post import odoo_address, tls_context
+
+MODEL = "comply360.bridge"
+
+
+class _Silence(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno > logging.DEBUG
+
+
+# At DEBUG it logs whole requests and answers, passwords and keys included; a filter holds whatever level is set later.
+logging.getLogger("odoorpc.rpc.jsonrpclib").addFilter(_Silence())
+
+
+def issue_bot_key(settings: Settings) -> str:
+    """A new API key of the bridge's technical user, in the clear this once; former keys stay valid.
+
+    Raises: FatalError for a refused login or an addon that is not installed; TransientError when Odoo is away.
+    """
+    with _as_administrator(settings) as odoo:
+        answer = odoo.execute_kw(MODEL, "issue_key", [], {"login": settings.odoo_login})
+    key = answer.get("key") if isinstance(answer, dict) else None
+    if not isinstance(key, str) or not key:
+        raise FatalError("Odoo's answer to issue_key holds no key: the addon and the bridge do not fit together")
+    register_secret(key)
+    return key
+
+
+def revoke_other_keys(settings: Settings, keep: str) -> None:
+    """End every key of the bridge's technical user but one."""
+    with _as_administrator(settings) as odoo:
+        odoo.execute_kw(MODEL, "revoke_keys", [], {"login": settings.odoo_login, "keep": keep})
+
+
+def server_version(settings: Settings) -> str:
+    """Odoo's own version, such as `19.0`; needs no login."""
+    with _errors():
+        return str(_odoo(settings).version)
+
+
+@contextmanager
+def _as_administrator(settings: Settings) -> Iterator[Any]:
+    with _errors():
+        odoo = _odoo(settings)
+        odoo.login(settings.odoo_database, settings.odoo_admin_login, settings.odoo_admin_password.get_secret_value())
+        yield odoo
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except RPCError as error:
+        raise _refusal(error) from None
+    except urllib.error.HTTPError as error:
+        raise faults.of_status(error.code, "", "") from None
+    except (InternalError, OSError, http.client.HTTPException, ValueError, LookupError) as error:
+        if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+            raise FatalError(f"Odoo's certificate cannot be trusted: {error}"[:300]) from None
+        raise TransientError(f"no usable answer from Odoo: {type(error).__name__}: {error}"[:300]) from None
+
+
+def _refusal(error: RPCError) -> BridgeError:
+    if not isinstance(error.info, dict):
+        # odoorpc's own sentence, for a login that gave no user
+        return FatalError(f"Odoo refuses the administrator's login: {error}"[:300])
+    details = error.info.get("data", {})
+    return faults.of_exception(str(details.get("name", "")), str(details.get("message", "")))
+
+
+def _odoo(settings: Settings) -> Any:
+    address = odoo_address(settings.odoo_url)
+    tls = address.scheme == "https"
+    return odoorpc.ODOO(
+        address.hostname,
+        "jsonrpc+ssl" if tls else "jsonrpc",
+        address.port or (443 if tls else 80),
+        timeout=settings.odoo_timeout_seconds,
+        opener=_opener(settings, tls),
+    )
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: Any, **_named: Any) -> None:
+        return None
+
+
+def _opener(settings: Settings, tls: bool) -> OpenerDirector:
+    # proxies from the environment would see the password
+    handlers: list[Any] = [HTTPCookieProcessor(CookieJar()), _NoRedirect(), ProxyHandler({})]
+    if tls:
+        handlers.append(HTTPSHandler(context=tls_context(settings)))
+    return build_opener(*handlers)
