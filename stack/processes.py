@@ -17,6 +17,7 @@ from sync_daemon.errors import ConfigError, UnavailableError
 
 _POLL_SECONDS = 0.1
 _TAIL_LINES = 5
+_LOG_BYTES = 10_000_000
 # kept so that a child of this very process is reaped when it ends
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -48,19 +49,20 @@ class Program:
 
 def running(layout: Layout, name: str) -> Record | None:
     """Gives the record of the process if it is still the one that was started."""
-    try:
-        record = Record(**json.loads(_path(layout, name).read_text()))
-    except (FileNotFoundError, json.JSONDecodeError, TypeError):
+    record = _recorded(layout, name)
+    if record is None:
         return None
     if child := _children.get(record.pid):
         child.poll()
-    alive = record.boot == _boot_id() and _start_time(record.pid) == record.started
-    return record if alive else None
+    return record if _start_time(record.pid) == record.started else None
 
 
 def launch(layout: Layout, program: Program) -> Record:
     """Starts a server in a session of its own; its output goes to its log file."""
-    with log_path(layout, program.name).open("ab") as log:
+    path = log_path(layout, program.name)
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_name(path.name + ".1"))
+    with path.open("ab") as log:
         child = subprocess.Popen(
             list(program.command),
             stdin=subprocess.DEVNULL,
@@ -81,15 +83,17 @@ def launch(layout: Layout, program: Program) -> Record:
 
 def stop(layout: Layout, name: str, how: signal.Signals = signal.SIGTERM, seconds: float = 60) -> bool:
     """Ends the process and whatever is left of its session; gives whether it was running."""
-    record = running(layout, name)
-    if record is not None:
+    record, was_running = _recorded(layout, name), running(layout, name) is not None
+    if record and was_running:
         _signal(record.pid, how)
         if not wait(lambda: running(layout, name) is None, seconds):
             _signal(record.pid, signal.SIGKILL)
             wait(lambda: running(layout, name) is None, 10)
+    # a number in use as a session is not given to a new process: what is left of it is ours
+    if record and _start_time(record.pid) is None:
         _end_session(record.pid)
     _path(layout, name).unlink(missing_ok=True)
-    return record is not None
+    return was_running
 
 
 def await_ready(layout: Layout, name: str, ready: Callable[[], bool], seconds: float) -> None:
@@ -133,6 +137,14 @@ def require_free(ports: Mapping[str, int]) -> None:
 def log_path(layout: Layout, name: str) -> Path:
     """Gives the log file of a process."""
     return layout.logs / f"{name}.log"
+
+
+def _recorded(layout: Layout, name: str) -> Record | None:
+    try:
+        record = Record(**json.loads(_path(layout, name).read_text()))
+    except (FileNotFoundError, json.JSONDecodeError, TypeError):
+        return None
+    return record if record.boot == _boot_id() else None
 
 
 def _path(layout: Layout, name: str) -> Path:

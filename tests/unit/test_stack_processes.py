@@ -103,6 +103,16 @@ def test_the_children_of_a_stopped_process_end_with_it(layout: Layout) -> None:
     assert processes.wait(lambda: not _alive(child), 30)
 
 
+def test_the_children_of_a_killed_process_end_when_it_is_stopped(layout: Layout) -> None:
+    started = processes.launch(layout, _program(FAMILY))
+    child = int(_printed(layout))
+    os.kill(started.pid, 9)
+    assert processes.wait(lambda: processes.running(layout, "odoo") is None, 30)
+    assert _alive(child)
+    assert not processes.stop(layout, "odoo")
+    assert processes.wait(lambda: not _alive(child), 30)
+
+
 def test_a_server_that_ends_while_starting_is_reported_with_the_end_of_its_log(layout: Layout) -> None:
     processes.launch(layout, _program("raise SystemExit('no such database')"))
     with pytest.raises(UnavailableError, match=r"(?s)odoo ended while starting.*no such database"):
