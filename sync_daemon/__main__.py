@@ -2,5 +2,4 @@
 
 from sync_daemon.cli.main import main
 
-if __name__ == "__main__":
-    main()
+main()

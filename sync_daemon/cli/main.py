@@ -1,4 +1,4 @@
-"""`c360`: the command line; one command group per module."""
+"""`c360`: the command line; one command or group per module."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import sys
 
 import click
 
+from sync_daemon import __version__
+from sync_daemon.cli.config import config
+from sync_daemon.cli.dead import dead
+from sync_daemon.cli.drain import drain
+from sync_daemon.cli.run import run
 from sync_daemon.cli.stack import stack
-from sync_daemon.errors import BridgeError, ConfigError, UnavailableError
+from sync_daemon.cli.status import status
+from sync_daemon.errors import BridgeError, ConfigError, TransientError, UnavailableError
+
+FAILED, UNAVAILABLE, CONFIGURATION = 1, 69, 78
 
 
 class _Main(click.Group):
@@ -20,14 +28,19 @@ class _Main(click.Group):
 
 
 @click.group(cls=_Main)
+@click.version_option(__version__, prog_name="c360")
 def main() -> None:
-    """Keeps a Comply360 database and an Odoo 19 in step."""
+    """Keeps a Comply360 database and an Odoo 19 in step.
+
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 findings, 69 a neighbour is unavailable, 78 configuration.
+    """
 
 
 def _exit_code(error: BridgeError) -> int:
     if isinstance(error, ConfigError):
-        return 78
-    return 69 if isinstance(error, UnavailableError) else 1
+        return CONFIGURATION
+    return UNAVAILABLE if isinstance(error, UnavailableError | TransientError) else FAILED
 
 
-main.add_command(stack)
+for command in (config, dead, drain, run, stack, status):
+    main.add_command(command)

@@ -19,11 +19,17 @@ INSTANT = "%Y-%m-%d %H:%M:%S"
 
 # XML 1.0, section 2.2: tab, line feed and carriage return are the only controls; no surrogates, no U+FFFE, U+FFFF.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
 
 
 def text(max_length: int | None = None) -> Codec:
     """Free text: line ends become LF, blanks at both ends go; anything else is kept as it is or refused."""
     return partial(_text, max_length)
+
+
+def code(length: int) -> Codec:
+    """A code of ISO, such as a currency's: upper case, at most `length` characters."""
+    return partial(_code, length)
 
 
 def choice(values: Mapping[str, Scalar]) -> Codec:
@@ -47,12 +53,14 @@ def instant(name: str, value: object) -> str:
         return ""
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise RejectedError("no_instant", f"{name} is no date and time: {value!r}", name, str(value)) from None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC)
-    if not 1 <= moment.year <= 9999:
-        raise RejectedError("no_instant", f"{name} is out of range: {value!r}", name, str(value))
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        shown = printable(value)
+        raise RejectedError("no_instant", f"{name} is no date and time: {shown}", name, shown) from None
+    # Odoo writes the years before 1000 with fewer than four digits, and cannot read them again.
+    if moment.year < 1000:
+        raise RejectedError("no_instant", f"{name} is out of range: {printable(value)}", name, printable(value))
     return moment.replace(tzinfo=None, microsecond=0).isoformat(sep=" ")
 
 
@@ -68,7 +76,7 @@ def printable(value: object) -> str:
 
 
 def _visible(character: str) -> str:
-    return f"\\u{ord(character):04x}" if unicodedata.category(character) in {"Cc", "Cs", "Cn"} else character
+    return f"\\u{ord(character):04x}" if unicodedata.category(character) in _UNPRINTABLE else character
 
 
 def _text(max_length: int | None, name: str, value: object) -> str:
@@ -85,6 +93,10 @@ def _text(max_length: int | None, name: str, value: object) -> str:
         message = f"{name} is {len(canonical)} characters long, at most {max_length} are allowed"
         raise RejectedError("too_long", message, name, printable(value))
     return canonical
+
+
+def _code(length: int, name: str, value: object) -> str:
+    return _text(length, name, value.upper() if isinstance(value, str) else value)
 
 
 def _choice(values: Mapping[str, Scalar], name: str, value: object) -> Scalar:
@@ -110,4 +122,5 @@ def _money(digits: int, scale: int, name: str, value: object) -> str:
     if not exact.is_finite() or amount != exact or len(amount.as_tuple().digits) > digits:
         message = f"{name} does not fit {digits} digits with {scale} decimals: {printable(value)}"
         raise RejectedError("bad_amount", message, name, printable(value))
-    return f"{amount:f}"
+    # + 0 takes the sign off a zero
+    return f"{amount + 0:f}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sync_daemon.domain.codec import printable
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.errors import RejectedError
 
@@ -47,7 +48,7 @@ def decode(instance: str, body: bytes) -> Hint:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise RejectedError("unknown_format", f"the message is no hint of format {FORMAT}", value=_shown(body))
     lane, keys = content.get("lane"), content.get("keys")
-    if lane not in set(Lane) or not isinstance(keys, list) or len(keys) > HINT_SIZE:
+    if not isinstance(lane, str) or lane not in set(Lane) or not isinstance(keys, list) or len(keys) > HINT_SIZE:
         raise RejectedError("bad_hint", "the hint has no known lane or no list of keys", value=_shown(body))
     return Hint(instance, Lane(lane), tuple(_keys(keys)))
 
@@ -55,7 +56,7 @@ def decode(instance: str, body: bytes) -> Hint:
 def _keys(rows: Iterable[object]) -> Iterator[RecordKey]:
     for row in rows:
         if not isinstance(row, list) or len(row) != 3 or not all(isinstance(part, str) for part in row):
-            raise RejectedError("bad_key", "a key is not [tenant, entity, id]", value=str(row)[:200])
+            raise RejectedError("bad_key", "a key is not [tenant, entity, id]", value=printable(row))
         yield record_key(*row)
 
 
@@ -69,7 +70,7 @@ def uuid_of(field: str, text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise RejectedError("no_uuid", f"{field} is no uuid: {text[:80]!r}", field, text[:80]) from None
+        raise RejectedError("no_uuid", f"{field} is no uuid: {printable(text)}", field, printable(text)) from None
 
 
 def entity_of(text: str) -> Entity:
@@ -77,7 +78,7 @@ def entity_of(text: str) -> Entity:
     try:
         return Entity(text)
     except ValueError:
-        raise RejectedError("unknown_entity", f"no such entity: {text[:80]!r}", "entity", text[:80]) from None
+        raise RejectedError("unknown_entity", f"no such entity: {printable(text)}", "entity", printable(text)) from None
 
 
 def _shown(body: bytes) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
+
+_WIRE_VERSION = re.compile(r"[0-9]{1,18}\.[0-9]{1,19}")
 
 
 class Entity(StrEnum):
@@ -57,6 +60,8 @@ class Version:
     @classmethod
     def parse(cls, text: str) -> Version:
         """Read the wire form `epoch.n`. Raises ValueError for anything else."""
+        if not _WIRE_VERSION.fullmatch(text):
+            raise ValueError(f"no version of the form epoch.n: {text[:40]!r}")
         epoch, _, number = text.partition(".")
         return cls(int(epoch), int(number))
 

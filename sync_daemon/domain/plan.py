@@ -180,16 +180,16 @@ def _blocked_by(snapshot: Snapshot, owed: Owed, reference: Reference, parent: Re
         message = f"the app has no {reference.entity} under {reference.column}"
         named = str(snapshot.rows[owed.key].get(reference.column) or "")
         return Refused(owed, RejectedError("parent_missing", message, reference.column, named))
-    if cause := snapshot.dead.get(parent):
-        return Waiting(owed, f"waits for {reference.entity} {parent.id}, which is dead: {cause}")
+    if (cause := snapshot.dead.get(parent)) and parent not in snapshot.bindings:
+        message = f"waits for {reference.entity} {parent.id}, which is dead: {cause}"
+        return Refused(owed, RejectedError("blocked", message, reference.column, str(parent.id)))
     return None
 
 
 def _goes(snapshot: Snapshot, parent: RecordKey) -> bool:
     """An optional parent is named only when it is in Odoo or goes along in this batch."""
-    return parent in snapshot.bindings or (parent in snapshot.owed and parent in snapshot.rows and is_wanted(
-        snapshot, parent
-    ) and parent not in snapshot.dead)
+    goes_along = parent in snapshot.owed and parent in snapshot.rows and is_wanted(snapshot, parent)
+    return parent in snapshot.bindings or goes_along
 
 
 def _missing_parents(snapshot: Snapshot) -> Iterator[RecordKey]:

@@ -23,6 +23,7 @@ from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 APP_ROW_BUSY = timedelta(seconds=1)
+PATIENCE = timedelta(minutes=2)
 CHANGED = frozenset({Status.CREATED, Status.UPDATED})
 
 _SQL = statements("ledger")
@@ -118,14 +119,22 @@ class _Settling:
         }
         parameters = {"ids": list(ids), "res_ids": list(ids.values())}
         different = self._different(names, parameters)
-        if not different or self._app_transaction_would_fail():
-            return different
-        self._cursor.execute(_WRITE_BACK.format(**names), parameters)
+        if not different:
+            return set()
+        patient = self._patient(entity, different) if self._app_transaction_would_fail() else set()
+        ids_to_write = [record_id for record_id in ids if record_id not in patient]
+        res_ids = [ids[record_id] for record_id in ids_to_write]
+        self._cursor.execute(_WRITE_BACK.format(**names), {"ids": ids_to_write, "res_ids": res_ids})
         return self._different(names, parameters)
 
     def _different(self, names: Mapping[str, sql.Composable], parameters: Mapping[str, Any]) -> set[UUID]:
         self._cursor.execute(_DIFFERENT.format(**names), parameters)
         return {row[0] for row in self._cursor.fetchall()}
+
+    def _patient(self, entity: Entity, ids: set[UUID]) -> set[UUID]:
+        """Those that have not waited for long: a busy app must not keep its readers without Odoo's ids for ever."""
+        rows = self._fetch("waiting_since", {"entity": entity.value, "ids": list(ids), "patience": PATIENCE})
+        return {row[0] for row in rows}
 
     def _app_transaction_would_fail(self) -> bool:
         self._cursor.execute(_SQL["writing_snapshots"])

@@ -1,6 +1,6 @@
 """clients -> res.partner: a customer, from the first approved registration on."""
 
-from sync_daemon.domain.codec import absent, choice, text
+from sync_daemon.domain.codec import absent, choice, code, text
 from sync_daemon.domain.contract import Contract, Field
 from sync_daemon.domain.keys import Entity
 
@@ -19,7 +19,7 @@ CLIENT = Contract(
         Field("city", ("row.city",), text(100), "text"),
         Field("state_province", ("row.state_province",), text(100), "text"),
         Field("postal_code", ("row.postal_code",), text(20), "text"),
-        Field("country", ("row.country",), text(2), "text"),
+        Field("country", ("row.country",), code(2), "code"),
         Field("active", ("row.deleted_at",), absent, "absent"),
     ),
 )

@@ -1,6 +1,6 @@
 """commissions -> x_commission. Amounts are carried, never computed."""
 
-from sync_daemon.domain.codec import choice, instant, money, same, text
+from sync_daemon.domain.codec import choice, code, instant, money, same, text
 from sync_daemon.domain.contract import Contract, Field, Owner, Reference
 from sync_daemon.domain.keys import Entity
 
@@ -19,7 +19,7 @@ COMMISSION = Contract(
         Field("registration_fee", ("row.registration_fee",), money(10, 2), "money(10,2)", required=True),
         Field("commission_rate", ("row.commission_rate",), money(5, 2), "money(5,2)", required=True),
         Field("commission_amount", ("row.commission_amount",), money(10, 2), "money(10,2)", required=True),
-        Field("currency", ("row.currency",), text(3), "text", required=True),
+        Field("currency", ("row.currency",), code(3), "code", required=True),
         Field("status", ("row.status",), choice(STATUSES), "choice", Owner.TWO_WAY, required=True, column="status"),
         Field("approved_at", ("row.approved_at",), instant, "instant", Owner.TWO_WAY, column="approved_at"),
         Field("paid_at", ("row.paid_at",), instant, "instant", Owner.TWO_WAY, column="paid_at"),

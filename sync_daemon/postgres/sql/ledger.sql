@@ -115,3 +115,9 @@ WHERE EXISTS (SELECT 1 FROM bridge.binding AS b
    OR EXISTS (SELECT 1 FROM bridge.delivery AS d
               WHERE d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
                 AND d.record_id = k.record_id)
+
+-- name: waiting_since (records owed for less than the patience)
+SELECT record_id
+FROM bridge.delivery
+WHERE instance_id = %(instance)s AND entity = %(entity)s AND record_id = ANY(%(ids)s::uuid[])
+  AND marked_at > now() - %(patience)s

@@ -1,0 +1,87 @@
+"""`c360 drain`: work until nothing is owed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from sync_daemon import logs
+from sync_daemon.cli.output import print_json, print_table, say
+from sync_daemon.cli.run import attacher
+from sync_daemon.config import load_settings
+from sync_daemon.daemon import SERVICES, Bridge, Daemon, open_bridge
+from sync_daemon.errors import BridgeError
+from sync_daemon.postgres.registry import OpenLetter
+from sync_daemon.services.drain import Debt, debt
+
+POLL_SECONDS = 0.25
+PROGRESS_SECONDS = 2.0
+
+
+@click.command()
+@click.option("--timeout", default=300, show_default=True, type=click.IntRange(min=1), help="Seconds to work at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drain(timeout: int, as_json: bool) -> None:
+    """Work until nothing is owed on either side, except by suspended or paused tenants and dead records.
+
+    Runs beside a daemon or without one. Exit code 3 if anything was parked meanwhile or time ran out.
+
+    Example: c360 drain --timeout 60
+    """
+    settings = load_settings()
+    logs.configure(settings.model_copy(update={"c360_log_level": "ERROR"}))
+    with open_bridge(settings) as bridge:
+        began = bridge.registry.now()
+        # Tenants are looked at first: records of one that Odoo does not know yet could not go.
+        bridge.keeper(attacher(settings)).run_once()
+        daemon = Daemon(bridge, [name for name in SERVICES if name != "events"], attacher(settings))
+        daemon.start()
+        try:
+            left = _wait(bridge, daemon, timeout)
+        finally:
+            daemon.stop()
+        parked = bridge.registry.letters(since=began)
+        _show(bridge, left, parked, as_json)
+        sys.exit(3 if left.open or parked or daemon.crashed else 0)
+
+
+def _wait(bridge: Bridge, daemon: Daemon, timeout: int) -> Debt:
+    end = time.monotonic() + timeout
+    spoken = time.monotonic()
+    while True:
+        left = _debt(bridge)
+        if left.open == 0 or time.monotonic() > end or daemon.wait(POLL_SECONDS):
+            return left
+        if time.monotonic() - spoken > PROGRESS_SECONDS:
+            problems = sorted({loop.last_error for loop in daemon.loops if loop.last_error})
+            say(f"{left.open} records owed" + (f"; {'; '.join(problems)}" if problems else ""))
+            spoken = time.monotonic()
+
+
+def _debt(bridge: Bridge) -> Debt:
+    # Odoo is asked last: what the puller has in hand is still owed there.
+    try:
+        flows = bridge.registry.flows()
+        return debt(flows, [odoo.backlog() for odoo in bridge.instances.values()])
+    except BridgeError:
+        return Debt(open=1, held=0)
+
+
+def _show(bridge: Bridge, left: Debt, parked: Sequence[OpenLetter], as_json: bool) -> None:
+    if as_json:
+        print_json({"owed": left.open, "held": left.held, "parked": [vars(letter) for letter in parked]})
+        return
+    if left.held:
+        say(f"{left.held} records wait for suspended or paused tenants")
+    if dead := bridge.registry.letters():
+        columns = ("tenant", "record", "field", "cause", "last seen")
+        print_table("Dead records and fields", columns, map(_row, dead))
+    say("nothing is owed" if not left.open else f"{left.open} records are still owed")
+
+
+def _row(letter: OpenLetter) -> tuple[str, str, str, str, datetime]:
+    return letter.subdomain, f"{letter.entity} {letter.record_id}", letter.field, letter.message, letter.last_at

@@ -1,0 +1,58 @@
+"""`c360 run`: the daemon."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection
+from uuid import UUID
+
+import click
+import structlog
+
+from sync_daemon import logs
+from sync_daemon.config import Settings, load_settings
+from sync_daemon.daemon import SERVICES, Attach, serve
+from sync_daemon.errors import BridgeError
+
+
+@click.command()
+@click.option("--only", help=f"Only these services, separated by commas: {', '.join(SERVICES)}.")
+def run(only: str | None) -> None:
+    """Run the daemon until SIGTERM: all services in one process, or some of them for scaling out.
+
+    Example: c360 run --only push
+    """
+    settings = load_settings()
+    logs.configure(settings)
+    sys.exit(serve(settings, _chosen(only), attacher(settings)))
+
+
+def attacher(settings: Settings) -> Attach | None:
+    """Attaches tenants that the app registers later; None where the migrator's credential is not at hand."""
+    if not settings.c360_migrator_password.get_secret_value():
+        return None
+
+    def attach(tenant: UUID) -> None:
+        # imported here: without the credential the daemon needs nothing of db_init
+        from db_init.connect import as_migrator
+        from db_init.tenant_objects import attach_tenant
+
+        log = structlog.get_logger("sync_daemon")
+        try:
+            with as_migrator(settings) as connection:
+                outcome = attach_tenant(connection, tenant)
+        except BridgeError as error:
+            log.error("tenant.not_attached", tenant=str(tenant), error=str(error))
+            return
+        log.info("tenant.attached", tenant=str(tenant), action=outcome.action, problem=outcome.problem)
+
+    return attach
+
+
+def _chosen(only: str | None) -> Collection[str]:
+    if not only:
+        return SERVICES
+    names = [name.strip() for name in only.split(",")]
+    if unknown := sorted(set(names) - set(SERVICES)):
+        raise click.UsageError(f"no such service: {', '.join(unknown)}; there are {', '.join(SERVICES)}")
+    return names

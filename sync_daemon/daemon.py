@@ -1,0 +1,247 @@
+"""The composition root: one place that knows every room, and the threads that run the services."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import FrameType
+from uuid import UUID
+
+import structlog
+
+from sync_daemon import errors
+from sync_daemon.config import Settings
+from sync_daemon.domain.keys import RecordKey
+from sync_daemon.odoo.client import open_odoo
+from sync_daemon.ports import Odoo
+from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.inbound import Inbound
+from sync_daemon.postgres.ledger import Ledger
+from sync_daemon.postgres.outbox import Outbox
+from sync_daemon.postgres.registry import Registry
+from sync_daemon.postgres.rows import Rows
+from sync_daemon.rabbitmq.consumer import RabbitHintStream
+from sync_daemon.rabbitmq.events import RabbitAppEvents
+from sync_daemon.rabbitmq.publisher import RabbitPublisher
+from sync_daemon.services.events import EventListener
+from sync_daemon.services.pull import Puller
+from sync_daemon.services.push import HintedPusher, Pusher
+from sync_daemon.services.relay import Relay
+from sync_daemon.services.report import Report
+from sync_daemon.services.tenants import TenantKeeper
+
+SERVICES = ("relay", "push", "pull", "events", "tenants")
+PULL_LEASE = timedelta(seconds=30)
+HINT_WAIT = timedelta(seconds=1)
+FIRST_PAUSE, LONGEST_PAUSE, FATAL_PAUSE = 0.5, 15.0, 60.0
+GRACE = timedelta(seconds=25)
+
+log = structlog.get_logger("sync_daemon")
+
+Attach = Callable[[UUID], None]
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """One app database and its Odoo instances, ready to be served."""
+
+    settings: Settings
+    database: Database
+    registry: Registry
+    outbox: Outbox
+    installation: UUID
+    instances: Mapping[str, Odoo]
+
+    def pusher(self, instance: str) -> Pusher:
+        """A pusher to one Odoo instance."""
+        rows, ledger = Rows(self.database, instance), Ledger(self.database, instance)
+        return Pusher(
+            instance, self.outbox, rows, ledger, self.instances[instance], self.settings.c360_batch_size
+        )
+
+    def keeper(self, attach: Attach | None = None) -> TenantKeeper:
+        """The keeper of tenants; all of them live on the one configured instance for now."""
+        return TenantKeeper(self.registry, self.outbox, self.pusher(self.settings.odoo_instance), attach)
+
+
+@contextmanager
+def open_bridge(settings: Settings) -> Iterator[Bridge]:
+    """Connect what a command or the daemon needs. Raises TransientError or FatalError if the app's database refuses."""
+    database = Database(settings)
+    try:
+        registry = Registry(database)
+        installation = registry.installation()
+        instances = {settings.odoo_instance: open_odoo(settings, installation)}
+        yield Bridge(settings, database, registry, Outbox(database), installation, instances)
+    finally:
+        database.close()
+
+
+def register_tenant(settings: Settings, tenant: UUID) -> None:
+    """Make one tenant known to Odoo; the last step of `c360 tenant create` before it is active."""
+    with open_bridge(settings) as bridge:
+        bridge.keeper().register(tenant)
+
+
+@dataclass
+class Loop:
+    """One service in one thread: work while there is work, rest while there is none, back off while it fails."""
+
+    name: str
+    run_once: Callable[[], Report]
+    rest: float
+    close: Callable[[], None] = lambda: None
+    failures: int = 0
+    last_error: str = ""
+    reports: list[Report] = field(default_factory=list)
+
+    def run(self, stop: threading.Event) -> None:
+        """Run until `stop`; an error that is not ours ends the thread, and with it the process."""
+        while not stop.is_set():
+            stop.wait(self._round())
+
+    def _round(self) -> float:
+        try:
+            report = self.run_once()
+        except errors.FatalError as error:
+            return self._failed(error, FATAL_PAUSE)
+        except errors.BridgeError as error:
+            return self._failed(error, min(FIRST_PAUSE * 2 ** min(self.failures, 10), LONGEST_PAUSE))
+        if self.failures:
+            log.info("service.recovered", service=self.name, after=self.failures)
+        self.failures, self.last_error = 0, ""
+        if report.done:
+            log.debug("service.round", service=self.name, done=report.done, sent=report.sent,
+                      postponed=report.postponed, dead=report.dead)
+        return 0 if report.done else self.rest
+
+    def _failed(self, error: errors.BridgeError, pause: float) -> float:
+        # A long outage is said once and then at every tenfold, not at every try.
+        if str(error) != self.last_error or self.failures in {9, 99, 999}:
+            log.error("service.paused", service=self.name, error=str(error), kind=type(error).__name__)
+        self.failures, self.last_error = self.failures + 1, str(error)
+        return pause * (0.5 + random.random() / 2)
+
+
+class Daemon:
+    """The threads of one process."""
+
+    def __init__(self, bridge: Bridge, only: Collection[str] = SERVICES, attach: Attach | None = None) -> None:
+        self._bridge = bridge
+        self._stop = threading.Event()
+        self._crashed: list[str] = []
+        self.loops = list(_loops(bridge, only, attach))
+        self._threads = [
+            threading.Thread(target=self._supervised, args=(loop,), name=loop.name, daemon=True)
+            for loop in self.loops
+        ]
+
+    def start(self) -> None:
+        """Start all services."""
+        self._bridge.registry.ensure_partitions()
+        for thread in self._threads:
+            thread.start()
+        log.info("daemon.started", services=[loop.name for loop in self.loops])
+
+    def stop(self, grace: timedelta = GRACE) -> bool:
+        """Take nothing new, finish what is in flight; whether everything ended within `grace`."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(grace.total_seconds())
+        ended = not any(thread.is_alive() for thread in self._threads)
+        for loop in self.loops:
+            try:
+                loop.close()
+            except errors.BridgeError as error:
+                log.warning("service.close_failed", service=loop.name, error=str(error))
+        log.info("daemon.stopped", in_order=ended)
+        return ended
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until asked to stop, a service crashed, or the time is over; True if it is to end."""
+        return self._stop.wait(seconds)
+
+    def ask_to_stop(self) -> None:
+        """Ask for the end, from a signal handler too."""
+        self._stop.set()
+
+    @property
+    def crashed(self) -> list[str]:
+        """Services whose thread died of an error that is not ours."""
+        return self._crashed
+
+    def _supervised(self, loop: Loop) -> None:
+        try:
+            loop.run(self._stop)
+        except Exception:
+            log.exception("service.crashed", service=loop.name)
+            self._crashed.append(loop.name)
+            self._stop.set()
+
+
+def serve(settings: Settings, only: Collection[str] = SERVICES, attach: Attach | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the process's exit code. A second signal ends it at once."""
+    with open_bridge(settings) as bridge:
+        daemon = Daemon(bridge, only, attach)
+        _on_signals(daemon)
+        daemon.start()
+        daemon.wait()
+        ended = daemon.stop()
+        return 1 if daemon.crashed or not ended else 0
+
+
+def _on_signals(daemon: Daemon) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        daemon.ask_to_stop()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+
+
+def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iterator[Loop]:
+    settings = bridge.settings
+    if "relay" in only:
+        publisher = RabbitPublisher(settings)
+        relay = Relay(bridge.outbox, publisher, settings.lease)
+        yield Loop("relay", relay.run_once, settings.c360_poll_seconds, publisher.close)
+    for instance in bridge.instances:
+        if "push" in only:
+            yield from _push_loops(bridge, instance)
+        if "pull" in only:
+            puller = Puller(bridge.instances[instance], Inbound(bridge.database, instance), PULL_LEASE)
+            yield Loop(f"pull {instance}", puller.run_once, settings.c360_pull_seconds, puller.release)
+    if "events" in only:
+        yield _event_loop(bridge)
+    if "tenants" in only:
+        keeper = bridge.keeper(attach)
+        yield Loop("tenants", keeper.run_once, settings.c360_tenant_refresh_seconds)
+
+
+def _push_loops(bridge: Bridge, instance: str) -> Iterator[Loop]:
+    stream = RabbitHintStream(bridge.settings, instance, _bad_message)
+    for number in range(1, bridge.settings.c360_push_workers + 1):
+        pusher = HintedPusher(bridge.pusher(instance), stream, HINT_WAIT)
+        # Taking a hint waits by itself.
+        yield Loop(f"push {instance} {number}", pusher.run_once, 0, stream.close)
+
+
+def _event_loop(bridge: Bridge) -> Loop:
+    instance = bridge.settings.odoo_instance
+    events = RabbitAppEvents(bridge.settings, _bad_message)
+
+    def on_unknown(key: RecordKey) -> None:
+        log.warning("event.names_nothing", tenant=str(key.tenant), entity=key.entity.value, id=str(key.id))
+        bridge.registry.refuse_hint(instance, key, "the tenant has no such row")
+
+    listener = EventListener(events, Rows(bridge.database, instance), bridge.outbox, on_unknown, HINT_WAIT)
+    return Loop("events", listener.run_once, 0, events.close)
+
+
+def _bad_message(error: errors.RejectedError, body: bytes) -> None:
+    log.warning("message.refused", code=error.code, field=error.field, reason=error.message, bytes=len(body))

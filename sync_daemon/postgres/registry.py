@@ -1,0 +1,183 @@
+"""Tenants and their state, and what operators ask about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.errors import FatalError
+from sync_daemon.ports import OdooInfo
+from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.outbox import mark
+from sync_daemon.postgres.statements import statements
+
+_SQL = statements("registry")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A tenant of the app; `state` is the bridge's, empty while it is not attached."""
+
+    id: UUID
+    subdomain: str
+    app_status: str
+    schema: str
+    schema_status: str
+    state: str
+    attach_level: int
+    known_digest: str
+    digest: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """One tenant's flow in one direction; `owed` counts records, for Odoo to app it is asked from Odoo."""
+
+    tenant: UUID
+    subdomain: str
+    state: str
+    direction: Direction
+    paused: bool
+    last_success: datetime | None
+    owed: int
+    oldest: datetime | None
+    dead: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class OpenLetter:
+    """A dead letter that waits for a person."""
+
+    id: UUID
+    tenant: UUID
+    subdomain: str
+    direction: str
+    entity: str
+    record_id: str
+    field: str
+    version: str
+    code: str
+    message: str
+    value: str
+    attempts: int
+    first_at: datetime
+    last_at: datetime
+
+
+class Registry:
+    """The bridge's own knowledge of the installation, beside the records."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def installation(self) -> UUID:
+        """The uuid that names this app installation to Odoo. Raises FatalError before `c360 db init`."""
+        rows = self._rows("installation")
+        if not rows:
+            raise FatalError("schema bridge is empty; run: c360 db init")
+        return UUID(str(rows[0][0]))
+
+    def tenants(self) -> list[Registered]:
+        """Every tenant that the app has registered."""
+        return [Registered(*row) for row in self._rows("registered")]
+
+    def set_state(self, tenant: UUID, state: str) -> None:
+        """Let a tenant's records flow (`active`) or not."""
+        self._run("set_state", tenant=tenant, state=state)
+
+    def tenant_changed(self, tenant: UUID, digest: str) -> None:
+        """Owe the tenant's own document, and remember for which content."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["set_digest"], {"tenant": tenant, "digest": digest})
+            mark(cursor, [RecordKey(tenant, Entity.TENANT, tenant)], Lane.LIVE)
+
+    def is_bound(self, tenant: UUID) -> bool:
+        """Whether Odoo knows the tenant."""
+        return bool(self._rows("is_bound", tenant=tenant)[0][0])
+
+    def see_instance(self, instance: str, info: OdooInfo) -> None:
+        """Remember which Odoo database answers under this name."""
+        self._run("see_instance", instance=instance, uuid=info.instance, epoch=info.epoch)
+
+    def ensure_partitions(self) -> None:
+        """Make the ledger's partitions for this month and the next."""
+        self._rows("ensure_partitions")
+
+    def flows(self) -> list[FlowState]:
+        """The state of every tenant's flows as far as the app's side knows it."""
+        found = []
+        for tenant, subdomain, state, direction, paused, success, owed, oldest, dead, problem in self._rows("owed"):
+            flow = FlowState(
+                tenant, subdomain, state, Direction(direction), paused, success, owed, oldest, dead, problem
+            )
+            found.append(flow)
+        return found
+
+    def letters(
+        self,
+        tenant: str | None = None,
+        code: str | None = None,
+        ids: Sequence[str] | None = None,
+        since: datetime | None = None,
+    ) -> list[OpenLetter]:
+        """Open dead letters, oldest first; `ids` may name letters or records."""
+        rows = self._rows("letters", tenant=tenant, code=code, ids=list(ids) if ids else None, since=since)
+        return [OpenLetter(*row) for row in rows]
+
+    def retry(self, letters: Sequence[OpenLetter]) -> int:
+        """Owe the letters' records anew; how many. A row under a foreign tenant is the app's to mend, not ours to try."""
+        keys = [
+            RecordKey(letter.tenant, Entity(letter.entity), UUID(letter.record_id))
+            for letter in letters
+            if letter.direction == Direction.APP_TO_ODOO and letter.code != "foreign_tenant"
+        ]
+        with self._database.transaction() as cursor:
+            marked = mark(cursor, keys, Lane.LIVE)
+            self._audit(cursor, "retried", letters)
+        return marked
+
+    def discard(self, letters: Sequence[OpenLetter]) -> int:
+        """Close letters by a person's decision, and show that in Odoo; how many."""
+        with self._database.transaction() as cursor:
+            self._audit(cursor, "discarded", letters)
+            cursor.execute(_SQL["discard"], {"ids": [letter.id for letter in letters]})
+            closed = [RecordKey(tenant, Entity.ISSUE, letter) for tenant, letter in cursor.fetchall()]
+            mark(cursor, closed, Lane.LIVE)
+        return len(closed)
+
+    def refuse_hint(self, instance: str, key: RecordKey, reason: str) -> None:
+        """Record that a message named what is not there."""
+        detail = json.dumps({"reason": reason})
+        self._run("refuse_hint", instance=instance, tenant=key.tenant, entity=key.entity.value, id=str(key.id),
+                  detail=detail)
+
+    def now(self) -> datetime:
+        """The database's clock."""
+        moment = self._rows("now")[0][0]
+        assert isinstance(moment, datetime)
+        return moment
+
+    def _audit(self, cursor: Any, action: str, letters: Sequence[OpenLetter]) -> None:
+        cursor.execute(_SQL["audit"], {
+            "action": action, "detail": json.dumps({"by": "c360"}), "ids": [letter.id for letter in letters],
+        })
+
+    def _rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL[name], _bound(parameters))
+            return cursor.fetchall()
+
+    def _run(self, name: str, **parameters: Any) -> None:
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL[name], _bound(parameters))
+
+
+def _bound(parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return parameters or None

@@ -1,0 +1,89 @@
+-- name: installation
+SELECT id FROM bridge.installation
+
+-- name: registered (every tenant that the app names, and what the bridge made of it)
+SELECT t.id, t.subdomain, t.status, s.schema_name, s.status, coalesce(b.state, ''), coalesce(b.attach_level, 0),
+       coalesce(b.tenant_digest, ''), md5(concat_ws('|', t.name, t.subdomain, t.status)), coalesce(b.problem, '')
+FROM public.tenants AS t
+JOIN public.tenant_schemas AS s ON s.tenant_id = t.id
+LEFT JOIN bridge.tenant AS b ON b.tenant_id = t.id
+ORDER BY t.subdomain
+
+-- name: set_state
+UPDATE bridge.tenant SET state = %(state)s, problem = '', updated_at = now()
+WHERE tenant_id = %(tenant)s AND state <> %(state)s
+
+-- name: set_digest
+UPDATE bridge.tenant SET tenant_digest = %(digest)s WHERE tenant_id = %(tenant)s
+
+-- name: see_instance (what Odoo says of itself)
+UPDATE bridge.odoo_instance SET uuid = %(uuid)s, epoch = %(epoch)s WHERE id = %(instance)s
+
+-- name: is_bound
+SELECT EXISTS (SELECT 1 FROM bridge.binding
+               WHERE tenant_id = %(tenant)s AND entity = 'tenant' AND external_id = %(tenant)s AND state = 'active')
+
+-- name: ensure_partitions (the ledger's, for this month and the next)
+SELECT bridge.ensure_ledger_partition(now()::date),
+       bridge.ensure_ledger_partition((now() + interval '1 month')::date)
+
+-- name: owed (per tenant, app to Odoo; marks that are not collected yet count once per record)
+WITH marks AS (
+    SELECT tenant_id, count(DISTINCT (entity, record_id)) AS owed, min(marked_at) AS oldest
+    FROM bridge.outbox
+    GROUP BY tenant_id
+), deliveries AS (
+    SELECT tenant_id,
+           count(*) FILTER (WHERE dead_version IS DISTINCT FROM version) AS owed,
+           min(marked_at) FILTER (WHERE dead_version IS DISTINCT FROM version) AS oldest
+    FROM bridge.delivery
+    GROUP BY tenant_id
+), letters AS (
+    SELECT tenant_id, direction, count(*) AS dead
+    FROM bridge.dead_letter
+    WHERE resolved_at IS NULL
+    GROUP BY tenant_id, direction
+)
+SELECT t.id, t.subdomain, coalesce(b.state, 'not attached'), d.direction, coalesce(f.paused, false), f.last_success,
+       CASE d.direction WHEN 'app_to_odoo' THEN coalesce(m.owed, 0) + coalesce(v.owed, 0) ELSE 0 END,
+       CASE d.direction WHEN 'app_to_odoo' THEN least(m.oldest, v.oldest) END,
+       coalesce(l.dead, 0), coalesce(b.problem, '')
+FROM public.tenants AS t
+JOIN public.tenant_schemas AS s ON s.tenant_id = t.id
+CROSS JOIN (VALUES ('app_to_odoo'), ('odoo_to_app')) AS d (direction)
+LEFT JOIN bridge.tenant AS b ON b.tenant_id = t.id
+LEFT JOIN bridge.flow AS f
+    ON f.instance_id = b.instance_id AND f.tenant_id = t.id AND f.direction = d.direction
+LEFT JOIN marks AS m ON m.tenant_id = t.id
+LEFT JOIN deliveries AS v ON v.tenant_id = t.id
+LEFT JOIN letters AS l ON l.tenant_id = t.id AND l.direction = d.direction
+ORDER BY t.subdomain, d.direction
+
+-- name: letters (open ones, oldest first)
+SELECT l.id, l.tenant_id, coalesce(t.subdomain, ''), l.direction, l.entity, l.record_id, l.field, l.version, l.code,
+       l.message, l.value, l.attempts, l.first_at, l.last_at
+FROM bridge.dead_letter AS l
+LEFT JOIN public.tenants AS t ON t.id = l.tenant_id
+WHERE l.resolved_at IS NULL
+  AND (%(tenant)s::text IS NULL OR t.subdomain = %(tenant)s::text OR l.tenant_id::text = %(tenant)s::text)
+  AND (%(code)s::text IS NULL OR l.code = %(code)s::text)
+  AND (%(ids)s::text[] IS NULL OR l.id::text = ANY(%(ids)s::text[]) OR l.record_id = ANY(%(ids)s::text[]))
+  AND (%(since)s::timestamptz IS NULL OR l.last_at >= %(since)s::timestamptz)
+ORDER BY l.first_at, l.id
+
+-- name: discard (a person decided that this need not go through; the next change of the record is tried again)
+UPDATE bridge.dead_letter SET resolved_at = now() WHERE id = ANY(%(ids)s::uuid[]) AND resolved_at IS NULL
+RETURNING tenant_id, id
+
+-- name: audit
+INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action, detail)
+SELECT instance_id, tenant_id, direction, entity, record_id, %(action)s, %(detail)s::jsonb
+FROM bridge.dead_letter
+WHERE id = ANY(%(ids)s::uuid[])
+
+-- name: refuse_hint (a message named something that is not there; nothing was read or written because of it)
+INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action, detail)
+VALUES (%(instance)s, %(tenant)s, 'app_to_odoo', %(entity)s, %(id)s, 'refused hint', %(detail)s::jsonb)
+
+-- name: now
+SELECT now()

@@ -1,0 +1,45 @@
+"""Draining: wait until nothing is owed on either side, except by what cannot flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from sync_daemon.domain.keys import Direction
+from sync_daemon.ports import OdooBacklog
+
+
+class Flow(Protocol):
+    """One tenant's flow in one direction, as far as the app's side knows it."""
+
+    @property
+    def tenant(self) -> UUID: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def direction(self) -> Direction: ...
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def owed(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Debt:
+    """What is owed; `held` by suspended and paused tenants, `open` by everyone else."""
+
+    open: int
+    held: int
+
+
+def debt(flows: Iterable[Flow], backlogs: Sequence[Mapping[UUID, OdooBacklog]]) -> Debt:
+    """Count what both sides owe, in records."""
+    owed = {True: 0, False: 0}
+    for flow in flows:
+        flowing = flow.state == "active" and not flow.paused
+        owed[flowing] += flow.owed
+        if flow.direction is Direction.ODOO_TO_APP:
+            owed[flowing] += sum(side[flow.tenant].owed for side in backlogs if flow.tenant in side)
+    return Debt(open=owed[True], held=owed[False])
