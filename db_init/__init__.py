@@ -1,0 +1,1 @@
+"""Databases, roles and schemas: made, attached, migrated and taken away again, each step idempotent."""

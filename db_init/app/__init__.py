@@ -1,0 +1,1 @@
+"""SQL of the app's own schemas, for a new installation."""

@@ -1,0 +1,43 @@
+"""`c360 db attach` and `detach`: the bridge comes to an app's database that is there already, and goes again."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from db_init import app_schema, bridge_schema, connect, init, roles
+from db_init.detach import detach
+from db_init.registry import Tenant
+from db_init.tenant_objects import ATTACH_LEVEL, Outcome, attach_tenant, attach_tenants
+from sync_daemon.config import Settings
+from sync_daemon.errors import FatalError
+
+__all__ = ["ATTACH_LEVEL", "Outcome", "Tenant", "attach", "attach_new", "attach_tenant", "detach"]
+
+
+def attach(settings: Settings, tenant_id: UUID | None = None, tell: init.Tell = lambda _: None) -> tuple[Outcome, ...]:
+    """Roles, schema `bridge`, and the objects of every tenant or of one; what is there already stays.
+
+    No column of the app's tables is changed; the records that are there are marked in the bulk lane, once per tenant.
+
+    Raises: FatalError when the database has no registry of tenants.
+    """
+    server = connect.app_server(settings)
+    with connect.as_admin(server, settings.platform_postgres_db) as connection:
+        if not app_schema.has_public(connection):
+            raise FatalError(
+                f"database {settings.platform_postgres_db} has no public.tenants and public.tenant_schemas:"
+                " for a new installation run `c360 db init`"
+            )
+        for role in roles.app_side(settings):
+            roles.ensure(connection, role)
+        connection.commit()
+        before, after = bridge_schema.prepare(connection, settings)
+        if before != after:
+            tell(f"schema bridge is at level {after}")
+        return attach_tenants(connection, tenant_id)
+
+
+def attach_new(settings: Settings) -> tuple[Outcome, ...]:
+    """As the migrator: attach tenants that the app registered since; those that are current are left out."""
+    with connect.as_migrator(settings) as connection:
+        return tuple(outcome for outcome in attach_tenants(connection) if outcome.action != "current")

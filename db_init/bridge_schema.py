@@ -1,0 +1,90 @@
+"""The bridge's part of the app's database that belongs to no tenant: schema, rights, the installation's identity."""
+
+from __future__ import annotations
+
+from psycopg2 import sql
+from psycopg2.extras import Json
+
+from db_init import app_schema, database_rights, roles, schema_level
+from db_init.connect import Connection, Cursor
+from sync_daemon.config import BRIDGE_OWNER_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, SYNC_ROLE, Settings
+
+# An empty text in either setting makes the app's own policies fail with a cast error, for every role they hold for.
+_SYNC_DEFAULTS = {"app.current_tenant_id": "00000000-0000-0000-0000-000000000000", "app.is_global_admin": "false"}
+_REGISTRY_COLUMNS = {
+    "tenants": ("id", "name", "subdomain", "domain", "status", "company_name", "contact_email", "contact_phone",
+                "country", "created_at", "updated_at", "deleted_at"),
+    "tenant_schemas": ("id", "tenant_id", "schema_name", "migration_version", "status", "created_at", "updated_at"),
+}
+
+
+def prepare(connection: Connection, settings: Settings, target: str = "head") -> tuple[str, str]:
+    """Schema `bridge` at a level, with rights and identity; gives the levels before and after.
+
+    Needs an administrator's connection to the app's database, with the roles and the app's registry in place.
+    """
+    with connection.cursor() as cursor:
+        before = sorted(database_rights.grants(cursor))
+        _memberships(cursor)
+        cursor.execute(
+            sql.SQL("CREATE SCHEMA IF NOT EXISTS bridge AUTHORIZATION {}").format(sql.Identifier(BRIDGE_OWNER_ROLE))
+        )
+    connection.commit()
+    levels = schema_level.upgrade(connection, target)
+    with connection.cursor() as cursor:
+        _identity(cursor, settings, before)
+        _database_rights(cursor, settings)
+        _registry_rights(cursor)
+    connection.commit()
+    return levels
+
+
+def _memberships(cursor: Cursor) -> None:
+    roles.grant_membership(cursor, BRIDGE_OWNER_ROLE, MIGRATOR_ROLE)
+    roles.grant_membership(cursor, "pg_read_all_stats", BRIDGE_OWNER_ROLE)
+    roles.grant_membership(cursor, "pg_monitor", MONITOR_ROLE)
+    owner = app_schema.owner(cursor)
+    # Where a superuser owns the app's tables, membership would make the migrator one too: then only an
+    # administrator can attach.
+    if not roles.is_superuser(cursor, owner):
+        roles.grant_membership(cursor, owner, MIGRATOR_ROLE)
+
+
+def _identity(cursor: Cursor, settings: Settings, before: list[database_rights.Grant]) -> None:
+    cursor.execute(
+        "INSERT INTO bridge.installation (app_role, before) VALUES (%(role)s, %(before)s) ON CONFLICT DO NOTHING",
+        {"role": settings.c360_app_user, "before": Json({"database": before})},
+    )
+    cursor.execute(
+        "INSERT INTO bridge.odoo_instance (id) VALUES (%(id)s) ON CONFLICT DO NOTHING", {"id": settings.odoo_instance}
+    )
+
+
+def _database_rights(cursor: Cursor, settings: Settings) -> None:
+    keep = {SYNC_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, settings.c360_app_user}
+    refuse = {settings.c360_odoo_db_user}
+    database_rights.close_to_public(cursor, keep, refuse)
+    for name, value in _SYNC_DEFAULTS.items():
+        cursor.execute(
+            sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
+                sql.Identifier(SYNC_ROLE),
+                sql.Identifier(settings.platform_postgres_db),
+                sql.SQL(name),
+                sql.Literal(value),
+            )
+        )
+
+
+def _registry_rights(cursor: Cursor) -> None:
+    readers = sql.SQL(", ").join(map(sql.Identifier, (SYNC_ROLE, MIGRATOR_ROLE)))
+    cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(readers))
+    for table, columns in _REGISTRY_COLUMNS.items():
+        cursor.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = ('public.' || %(table)s)::regclass AND attnum > 0"
+            " AND NOT attisdropped AND attname = ANY(%(columns)s) ORDER BY attnum",
+            {"table": table, "columns": list(columns)},
+        )
+        present = sql.SQL(", ").join(sql.Identifier(row[0]) for row in cursor.fetchall())
+        cursor.execute(
+            sql.SQL("GRANT SELECT ({}) ON {} TO {}").format(present, sql.Identifier("public", table), readers)
+        )

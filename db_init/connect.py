@@ -1,0 +1,163 @@
+"""Connections for administration. Keyword arguments only: a DSN would put the password into error messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from sync_daemon.config import LOOPBACK, MIGRATOR_ROLE, Settings
+from sync_daemon.errors import BridgeError, ConfigError, FatalError, TransientError, UnavailableError
+
+__all__ = [
+    "Connection",
+    "Cursor",
+    "Server",
+    "app_server",
+    "as_admin",
+    "as_migrator",
+    "as_operator",
+    "odoo_server",
+    "translated",
+]
+
+
+@dataclass(frozen=True)
+class Server:
+    """One PostgreSQL server and who may administer it."""
+
+    host: str
+    port: int
+    sslmode: str
+    sslrootcert: str
+    admin: str
+    password: str
+
+    def __str__(self) -> str:
+        return f"PostgreSQL at {self.host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no network lies between: loopback or a socket's folder."""
+        return self.host in LOOPBACK or self.host.startswith("/") or not self.host
+
+
+def app_server(settings: Settings) -> Server:
+    """The server that holds the app's database."""
+    return Server(
+        settings.platform_postgres_host,
+        settings.platform_postgres_port,
+        settings.platform_postgres_sslmode,
+        settings.platform_postgres_sslrootcert,
+        settings.platform_postgres_admin_user,
+        settings.platform_postgres_admin_password.get_secret_value(),
+    )
+
+
+def odoo_server(settings: Settings) -> Server:
+    """The server that holds Odoo's database; may be the same one."""
+    return Server(
+        settings.odoo_postgres_host,
+        settings.odoo_postgres_port,
+        settings.odoo_postgres_sslmode,
+        settings.odoo_postgres_sslrootcert,
+        settings.odoo_postgres_admin_user,
+        settings.odoo_postgres_admin_password.get_secret_value(),
+    )
+
+
+@contextmanager
+def as_admin(server: Server, database: str = "postgres", autocommit: bool = False) -> Iterator[Connection]:
+    """A connection as the server's administrator; commits at the end, rolls back on an error.
+
+    Raises: UnavailableError when the server cannot be reached, else what `translated` makes of the error.
+    """
+    with _connected(server, database, server.admin, server.password, autocommit) as connection:
+        yield connection
+
+
+@contextmanager
+def as_migrator(settings: Settings) -> Iterator[Connection]:
+    """A connection to the app's database as comply360_migrator. Raises: as `as_admin`."""
+    password = settings.c360_migrator_password.get_secret_value()
+    with _connected(app_server(settings), settings.platform_postgres_db, MIGRATOR_ROLE, password, False) as connection:
+        yield connection
+
+
+@contextmanager
+def as_operator(settings: Settings) -> Iterator[Connection]:
+    """A connection to the app's database as who may change schemas: the administrator, else the migrator.
+
+    Shapes: the administrator where a password is set for it or none for the migrator.
+    """
+    server = app_server(settings)
+    if server.password or not settings.c360_migrator_password.get_secret_value():
+        with as_admin(server, settings.platform_postgres_db) as connection:
+            yield connection
+    else:
+        with as_migrator(settings) as connection:
+            yield connection
+
+
+@contextmanager
+def _connected(server: Server, database: str, user: str, password: str, autocommit: bool) -> Iterator[Connection]:
+    connection = _open(server, database, user, password)
+    try:
+        connection.autocommit = autocommit
+        yield connection
+        connection.commit()
+    except psycopg2.Error as error:
+        raise translated(error, f"{server}, database {database}") from error
+    finally:
+        connection.close()
+
+
+def _open(server: Server, database: str, user: str, password: str) -> Connection:
+    try:
+        return psycopg2.connect(
+            host=server.host,
+            port=server.port,
+            dbname=database,
+            user=user,
+            password=password or None,
+            sslmode=_sslmode(server),
+            sslrootcert=server.sslrootcert or None,
+            connect_timeout=10,
+            keepalives_idle=30,
+            tcp_user_timeout=60_000,
+            application_name="c360",
+            options="-c timezone=UTC -c client_min_messages=warning",
+        )
+    except psycopg2.OperationalError as error:
+        raise UnavailableError(f"{server} refuses user {user} for database {database}: {_first_line(error)}") from error
+
+
+def _sslmode(server: Server) -> str:
+    if server.is_local:
+        return server.sslmode or "prefer"
+    if server.sslmode in {"disable", "allow", "prefer"}:
+        raise ConfigError(f"sslmode {server.sslmode} is not accepted for {server.host}: use verify-full")
+    return server.sslmode or "verify-full"
+
+
+def translated(error: psycopg2.Error, where: str) -> BridgeError:
+    """A driver's error as one of ours, with its sentence.
+
+    Shapes: TransientError for locks and serialization, UnavailableError for a lost connection, else FatalError.
+    """
+    sentence = f"{where}: {_first_line(error)}"
+    if isinstance(error, (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)):
+        return TransientError(sentence)
+    if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        return UnavailableError(sentence)
+    return FatalError(sentence)
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,65 @@
+"""Schema `bridge` to head, then every tenant to the current level; and where all of them stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from db_init import connect, schema_level
+from db_init.registry import Tenant, tenants
+from db_init.tenant_objects import ATTACH_LEVEL, Outcome, attach_tenants, missing_objects
+from sync_daemon.config import Settings
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where the schema and each tenant stand; `level` is empty where there is no bridge schema.
+
+    Shapes: `missing` maps a tenant's schema to the objects that should be there and are not.
+    """
+
+    level: str
+    head: str
+    attach_level: int
+    tenants: tuple[Tenant, ...]
+    missing: dict[str, tuple[str, ...]]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.level == self.head and not self.missing and not any(tenant.problem for tenant in self.tenants)
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What a run did."""
+
+    before: str
+    after: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """The tenants that a rerun has to do."""
+        return tuple(outcome for outcome in self.outcomes if outcome.action == "failed")
+
+
+def migrate(settings: Settings, dry_run: bool = False) -> Migrated:
+    """Bring the schema to head and attach the tenants below the current level; one broken tenant stops no other."""
+    with connect.as_operator(settings) as connection:
+        if dry_run:
+            before = schema_level.level(connection)
+            waiting = [tenant for tenant in (tenants(connection) if before else []) if tenant.is_behind(ATTACH_LEVEL)]
+            return Migrated(before, schema_level.head(), tuple(Outcome(tenant, "planned") for tenant in waiting))
+        before, after = schema_level.upgrade(connection)
+        return Migrated(before, after, attach_tenants(connection))
+
+
+def status(settings: Settings) -> Status:
+    """Where everything stands; reads only."""
+    with connect.as_operator(settings) as connection:
+        level = schema_level.level(connection)
+        known = tuple(tenants(connection)) if level else ()
+        lacking = {known_tenant.schema_name: missing_objects(connection, known_tenant) for known_tenant in known
+                   if known_tenant.is_attachable}
+    return Status(level, schema_level.head(), ATTACH_LEVEL, known,
+                  {schema: objects for schema, objects in lacking.items() if objects})

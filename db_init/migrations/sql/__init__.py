@@ -1,0 +1,1 @@
+"""SQL of each level of schema bridge."""

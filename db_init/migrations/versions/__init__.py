@@ -1,0 +1,1 @@
+"""Levels of schema bridge, in Alembic's form."""

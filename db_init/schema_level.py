@@ -1,0 +1,92 @@
+"""Levels of schema `bridge`: Alembic, run as the schema's owner."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg2 import Error as DriverError
+from psycopg2 import sql
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from db_init.connect import Connection
+from sync_daemon.config import BRIDGE_OWNER_ROLE
+from sync_daemon.errors import FatalError
+
+
+def head() -> str:
+    """The newest level this version of the bridge knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def level(connection: Connection) -> str:
+    """The level of the schema, empty where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('bridge.schema_version')")
+        if cursor.fetchone() == (None,):
+            return ""
+        cursor.execute("SELECT version_num FROM bridge.schema_version")
+        row = cursor.fetchone()
+    return str(row[0]) if row else ""
+
+
+def upgrade(connection: Connection, target: str = "head") -> tuple[str, str]:
+    """Bring the schema to a level, each level in a transaction of its own; gives the levels before and after.
+
+    Raises: FatalError when the schema is newer than this version of the bridge.
+    """
+    before = level(connection)
+    connection.commit()
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if before and before not in known:
+        raise FatalError(f"the bridge schema has level {before}, this version knows up to {head()}: update c360")
+    if before != (head() if target == "head" else target):
+        _run_as_owner(connection, target)
+    if (after := level(connection)) >= "0002":
+        _ensure_ledger_partitions(connection)
+    connection.commit()
+    return before, after
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def _run_as_owner(connection: Connection, target: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(BRIDGE_OWNER_ROLE)))
+    connection.commit()
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: connection, poolclass=StaticPool)
+    config = _config()
+    try:
+        with engine.connect() as bound:
+            config.attributes["connection"] = bound
+            command.upgrade(config, target)
+            bound.commit()
+    except DBAPIError as error:
+        if isinstance(error.orig, DriverError):
+            raise error.orig from error
+        raise
+    finally:
+        connection.rollback()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET ROLE")
+        connection.commit()
+
+
+def _ensure_ledger_partitions(connection: Connection) -> None:
+    today = datetime.now(UTC).date()
+    with connection.cursor() as cursor:
+        for month in (today, _next_month(today)):
+            cursor.execute("SELECT bridge.ensure_ledger_partition(%(month)s)", {"month": month})
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

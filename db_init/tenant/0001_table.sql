@@ -1,0 +1,11 @@
+-- Level 1, once per captured table: what the daemon may see, and the three capturing triggers.
+DROP POLICY IF EXISTS comply360_bridge_sync ON {schema}.{table};
+CREATE POLICY comply360_bridge_sync ON {schema}.{table} AS PERMISSIVE FOR ALL TO comply360_sync
+    USING (tenant_id = {tenant}) WITH CHECK (tenant_id = {tenant});
+
+CREATE OR REPLACE TRIGGER comply360_bridge_insert AFTER INSERT ON {schema}.{table}
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bridge.capture({entity});
+CREATE OR REPLACE TRIGGER comply360_bridge_update AFTER UPDATE ON {schema}.{table}
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bridge.capture({entity});
+CREATE OR REPLACE TRIGGER comply360_bridge_delete AFTER DELETE ON {schema}.{table}
+    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bridge.capture({entity});

@@ -1,0 +1,1 @@
+"""SQL of the objects attached to each tenant, one level per file."""

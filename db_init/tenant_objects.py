@@ -1,0 +1,335 @@
+"""What the bridge adds to each tenant's schema: rights, policies, triggers, a view; level by level."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import psycopg2
+from psycopg2 import errors, sql
+
+from db_init.connect import Connection, Cursor
+from db_init.registry import Tenant, follow_app, register_new, tenants
+from sync_daemon.config import SYNC_ROLE
+from sync_daemon.errors import FatalError
+
+ATTACH_LEVEL = 3
+PAGE = 5000
+# A lock that is waited for makes the app's next statements queue behind us: so wait shortly and often.
+LOCK_TIMEOUT = timedelta(milliseconds=300)
+PATIENCE = timedelta(seconds=60)
+TRIGGERS = ("insert", "update", "delete", "truncate")
+
+_SQL = Path(__file__).parent / "tenant"
+_TO_BE_TRIED_AGAIN = (
+    errors.LockNotAvailable,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    # two sessions changing the rights of one object: "tuple concurrently updated"
+    errors.InternalError_,
+)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A table whose changes flow, and the columns the daemon may read and write."""
+
+    table: str
+    entity: str
+    readable: tuple[str, ...]
+    writable: tuple[str, ...] = ()
+
+
+CAPTURED = (
+    Captured(
+        "users",
+        "user",
+        ("id", "tenant_id", "email", "first_name", "last_name", "phone", "mobile", "status", "created_at", "updated_at",
+         "deleted_at"),
+    ),
+    Captured(
+        "clients",
+        "client",
+        ("id", "tenant_id", "client_type", "full_name", "company_name", "tax_number", "email", "phone", "mobile",
+         "street_address", "city", "state_province", "postal_code", "country", "status", "user_id", "created_at",
+         "updated_at", "deleted_at"),
+    ),
+    Captured(
+        "registrations",
+        "registration",
+        ("id", "tenant_id", "client_id", "registration_type", "company_name", "registration_number", "jurisdiction",
+         "status", "submitted_at", "approved_at", "rejected_at", "rejection_reason", "assigned_to", "cipc_reference",
+         "dcip_reference", "odoo_lead_id", "odoo_invoice_id", "created_at", "updated_at", "deleted_at", "form_data"),
+        ("odoo_lead_id", "odoo_invoice_id"),
+    ),
+    Captured(
+        "commissions",
+        "commission",
+        ("id", "tenant_id", "registration_id", "agent_id", "registration_fee", "commission_rate", "commission_amount",
+         "currency", "status", "approved_at", "approved_by", "paid_at", "payment_reference", "odoo_commission_id",
+         "created_at", "updated_at"),
+        ("odoo_commission_id", "status", "approved_at", "approved_by", "paid_at", "payment_reference"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to one tenant: attached, current, skipped, planned or failed (then with the reason)."""
+
+    tenant: Tenant
+    action: str
+    problem: str = ""
+
+
+def attach_tenants(connection: Connection, tenant_id: UUID | None = None) -> tuple[Outcome, ...]:
+    """Attach every registered tenant that lacks something; a broken one is recorded and stops no other.
+
+    Shapes: without `tenant_id`, tenants that are still being created or were deleted are left out.
+
+    Raises: FatalError when `tenant_id` names no registered tenant.
+    """
+    register_new(connection)
+    connection.commit()
+    found = tenants(connection, tenant_id)
+    connection.commit()
+    if tenant_id and not found:
+        raise FatalError(f"the app's registry has no tenant {tenant_id} with a schema")
+    outcomes = tuple(_attach(connection, tenant, is_asked_for=tenant_id is not None) for tenant in found)
+    follow_app(connection, ATTACH_LEVEL)
+    connection.commit()
+    return outcomes
+
+
+def attach_tenant(connection: Connection, tenant_id: UUID) -> Outcome:
+    """Attach one registered tenant, as the migrator or an administrator; commits as it goes."""
+    return attach_tenants(connection, tenant_id)[0]
+
+
+def missing_objects(connection: Connection, tenant: Tenant) -> tuple[str, ...]:
+    """The bridge's objects that the tenant should have and has not, in words."""
+    with connection.cursor() as cursor:
+        missing = [
+            words
+            for captured in CAPTURED
+            for words in _missing_on_table(cursor, tenant.schema_name, captured)
+        ]
+        cursor.execute("SELECT to_regclass(%(name)s)", {"name": _quoted(tenant.schema_name, "comply360_sync_state")})
+        if cursor.fetchone() == (None,):
+            missing.append("view comply360_sync_state")
+    connection.commit()
+    return tuple(missing)
+
+
+def _attach(connection: Connection, tenant: Tenant, is_asked_for: bool) -> Outcome:
+    if tenant.tenant_status == "deleted":
+        return Outcome(tenant, "skipped", "the tenant was deleted")
+    if not tenant.is_attachable and not is_asked_for:
+        return Outcome(tenant, "skipped", "the tenant is still being created")
+    lacking = missing_objects(connection, tenant)
+    if not lacking and not tenant.is_behind(ATTACH_LEVEL):
+        return Outcome(tenant, "current")
+    try:
+        for level in range(1 if lacking else tenant.attach_level + 1, ATTACH_LEVEL + 1):
+            _apply_level(connection, tenant, level)
+        _queue_present_records(connection, tenant)
+        _record(connection, tenant, problem="")
+    except psycopg2.Error as error:
+        connection.rollback()
+        problem = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        _record(connection, tenant, problem)
+        return Outcome(tenant, "failed", problem)
+    return Outcome(tenant, "attached")
+
+
+def _apply_level(connection: Connection, tenant: Tenant, level: int) -> None:
+    if level == 1:
+        patiently(connection, partial(_grant_schema, tenant=tenant))
+    for captured in CAPTURED if _file(level, "table").exists() else ():
+        patiently(connection, partial(_apply_to_table, tenant=tenant, captured=captured, level=level))
+    if _file(level, "schema").exists():
+        patiently(connection, partial(_apply_to_schema, tenant=tenant, level=level))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE bridge.tenant SET attach_level = GREATEST(attach_level, %(level)s), updated_at = now()"
+            " WHERE tenant_id = %(tenant)s::uuid",
+            {"level": level, "tenant": str(tenant.tenant_id)},
+        )
+    connection.commit()
+
+
+def patiently(connection: Connection, work: Callable[[Cursor], None]) -> None:
+    """Run `work` in transactions that wait for locks shortly, until one succeeds; commits.
+
+    Raises: the driver's last error once PATIENCE is over.
+    """
+    deadline = time.monotonic() + PATIENCE.total_seconds()
+    pause = 0.05
+    while True:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT // timedelta(milliseconds=1)}")
+                work(cursor)
+            connection.commit()
+            return
+        except _TO_BE_TRIED_AGAIN:
+            connection.rollback()
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 1.0)
+
+
+def _grant_schema(cursor: Cursor, tenant: Tenant) -> None:
+    cursor.execute(
+        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(
+            sql.Identifier(tenant.schema_name), sql.Identifier(SYNC_ROLE)
+        )
+    )
+
+
+def _apply_to_table(cursor: Cursor, tenant: Tenant, captured: Captured, level: int) -> None:
+    cursor.execute(_statement(level, "table", tenant, captured))
+    if level == 1:
+        _grant_columns(cursor, tenant.schema_name, captured)
+
+
+def _apply_to_schema(cursor: Cursor, tenant: Tenant, level: int) -> None:
+    cursor.execute(
+        "SELECT app_role FROM bridge.installation UNION"
+        " SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %(schema)s",
+        {"schema": tenant.schema_name},
+    )
+    readers = sql.SQL(", ").join(sql.Identifier(row[0]) for row in sorted(cursor.fetchall()))
+    cursor.execute(_statement(level, "schema", tenant, readers=readers))
+
+
+def _statement(
+    level: int, per: str, tenant: Tenant, captured: Captured | None = None, readers: sql.Composable | None = None
+) -> sql.Composed:
+    return sql.SQL(_file(level, per).read_text(encoding="utf-8")).format(
+        schema=sql.Identifier(tenant.schema_name),
+        tenant=sql.SQL("{}::uuid").format(sql.Literal(str(tenant.tenant_id))),
+        table=sql.Identifier(captured.table if captured else ""),
+        entity=sql.Literal(captured.entity if captured else ""),
+        readers=readers or sql.SQL(""),
+    )
+
+
+def _file(level: int, per: str) -> Path:
+    return _SQL / f"{level:04}_{per}.sql"
+
+
+def _grant_columns(cursor: Cursor, schema: str, captured: Captured) -> None:
+    table, role = sql.Identifier(schema, captured.table), sql.Identifier(SYNC_ROLE)
+    cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(table, role))
+    present = _columns(cursor, schema, captured.table)
+    for privilege, columns in (("SELECT", captured.readable), ("UPDATE", captured.writable)):
+        granted = [column for column in columns if column in present]
+        if granted:
+            cursor.execute(
+                sql.SQL("GRANT {} ({}) ON {} TO {}").format(
+                    sql.SQL(privilege), sql.SQL(", ").join(map(sql.Identifier, granted)), table, role
+                )
+            )
+
+
+def _columns(cursor: Cursor, schema: str, table: str) -> set[str]:
+    cursor.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped",
+        {"table": _quoted(schema, table)},
+    )
+    return {row[0] for row in cursor.fetchall()}
+
+
+def _queue_present_records(connection: Connection, tenant: Tenant) -> None:
+    """Mark what was there before the triggers, in pages, once. Cut short, it begins anew: marks coalesce."""
+    if tenant.is_queued:
+        return
+    for captured in CAPTURED:
+        after: str | None = None
+        while True:
+            with connection.cursor() as cursor:
+                after = _queue_page(cursor, tenant.schema_name, captured, after)
+            connection.commit()
+            if after is None:
+                break
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE bridge.tenant SET queued_at = now() WHERE tenant_id = %(tenant)s::uuid",
+            {"tenant": str(tenant.tenant_id)},
+        )
+    connection.commit()
+
+
+def _queue_page(cursor: Cursor, schema: str, captured: Captured, after: str | None) -> str | None:
+    # the row's own tenant_id is marked, as the trigger does: a mismatch is to be found, not hidden
+    cursor.execute(
+        sql.SQL(
+            """
+            WITH page AS (
+                SELECT id, tenant_id FROM {table} WHERE %(after)s::uuid IS NULL OR id > %(after)s::uuid
+                 ORDER BY id LIMIT %(limit)s
+            ), marked AS (
+                SELECT bridge.mark(tenant_id, %(schema)s, %(entity)s, array_agg(id), 'bulk') AS number
+                  FROM page GROUP BY tenant_id
+            )
+            SELECT (SELECT sum(number) FROM marked), (SELECT id::text FROM page ORDER BY id DESC LIMIT 1)
+            """
+        ).format(table=sql.Identifier(schema, captured.table)),
+        {"after": after, "limit": PAGE, "schema": schema, "entity": captured.entity},
+    )
+    row = cursor.fetchone()
+    return row[1] if row else None
+
+
+def _record(connection: Connection, tenant: Tenant, problem: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE bridge.tenant SET problem = %(problem)s, updated_at = now() WHERE tenant_id = %(tenant)s::uuid",
+            {"problem": problem, "tenant": str(tenant.tenant_id)},
+        )
+    connection.commit()
+
+
+_MISSING_ON_TABLE = """
+    SELECT 'table ' || %(table)s WHERE to_regclass(%(name)s) IS NULL
+    UNION ALL
+    SELECT 'trigger comply360_bridge_' || event || ' on ' || %(table)s FROM unnest(%(triggers)s::text[]) AS event
+     WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(%(name)s) AND tgenabled IN ('O', 'A')
+                          AND tgname = 'comply360_bridge_' || event)
+    UNION ALL
+    SELECT 'policy comply360_bridge_sync on ' || %(table)s
+     WHERE NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = to_regclass(%(name)s)
+                          AND polname = 'comply360_bridge_sync')
+    UNION ALL
+    SELECT privilege || ' on ' || %(table)s || '.' || attname
+      FROM (SELECT 'SELECT' AS privilege, unnest(%(readable)s::text[]) AS name
+            UNION ALL SELECT 'UPDATE', unnest(%(writable)s::text[])) AS wanted
+      JOIN pg_attribute ON attrelid = to_regclass(%(name)s) AND attname = wanted.name AND NOT attisdropped
+     WHERE NOT has_column_privilege(%(role)s, attrelid, attnum, privilege)
+"""
+
+
+def _missing_on_table(cursor: Cursor, schema: str, captured: Captured) -> list[str]:
+    cursor.execute(
+        _MISSING_ON_TABLE,
+        {
+            "table": captured.table,
+            "name": _quoted(schema, captured.table),
+            "triggers": list(TRIGGERS),
+            "readable": list(captured.readable),
+            "writable": list(captured.writable),
+            "role": SYNC_ROLE,
+        },
+    )
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _quoted(*parts: str) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
