@@ -21,6 +21,8 @@ from stack.progress import step  # noqa: E402
 from sync_daemon.errors import BridgeError, ConfigError, UnavailableError  # noqa: E402
 
 _PINS = ("requirements.txt", "requirements-odoo.txt")
+# pip says "from versions: none" after it has given up on the index
+_NO_INDEX = ("Failed to establish a new connection", "Temporary failure in name resolution", "from versions: none")
 _MADE = (".cache", "build", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache")
 
 
@@ -84,7 +86,7 @@ def _call(command: list[str]) -> None:
     output = done.stdout + done.stderr
     if "No space left" in output:
         raise UnavailableError("the disk is full: free about 2 GB and try again")
-    if "Failed to establish a new connection" in output or "Temporary failure in name resolution" in output:
+    if any(sign in output for sign in _NO_INDEX):
         raise UnavailableError("the Python package index cannot be reached: check the network and try again")
     reasons = [line for line in output.splitlines() if line.startswith("ERROR: ")] or output.strip().splitlines()[-1:]
     reason = (reasons or ["no reason given"])[0].removeprefix("ERROR: ")
