@@ -1,0 +1,102 @@
+"""A change in Odoo arrives in the app: only Odoo's fields, merged, and never by force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.document import Scalar
+from sync_daemon.domain.intake import Intake, intake
+from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.snapshot import Agreed
+from tests.unit.records import commission_change, row
+
+PENDING = {"status": Agreed("pending", "pending"), "payment_reference": Agreed("", ""), "paid_at": Agreed("", "")}
+
+
+def take(fields: Mapping[str, Scalar], agreed: Mapping[str, Agreed] | None = None, **columns: object) -> Intake:
+    own = row(Entity.COMMISSION, **columns)
+    return intake(CONTRACTS[Entity.COMMISSION], commission_change(fields), own, PENDING if agreed is None else agreed)
+
+
+def test_a_payment_is_written_into_the_apps_columns() -> None:
+    paid = {"status": "paid", "paid_at": "2026-01-31 10:00:00", "payment_reference": "EFT 7"}
+    result = take(paid)
+    assert result.writes == paid
+    assert result.agreed == {name: Agreed(value, value) for name, value in paid.items()}
+    assert not (result.conflicts or result.problems or result.push_back)
+
+
+def test_taking_the_same_change_twice_writes_once() -> None:
+    first = take({"status": "approved"})
+    again = take({"status": "approved"}, first.agreed, status="approved")
+    assert again.writes == {}
+    assert again.agreed == {"status": Agreed("approved", "approved")}
+
+
+def test_an_emptied_field_becomes_null() -> None:
+    agreed = {"payment_reference": Agreed("EFT 7", "EFT 7")}
+    assert take({"payment_reference": ""}, agreed, payment_reference="EFT 7").writes == {"payment_reference": None}
+
+
+def test_a_field_that_odoo_did_not_send_is_left_alone() -> None:
+    result = take({"status": "approved"}, paid_at="2026-01-01T00:00:00", payment_reference="EFT 1")
+    assert result.writes == {"status": "approved"}
+
+
+def test_fields_that_the_app_owns_are_never_written_from_odoo() -> None:
+    result = take({"commission_amount": "9999.00", "currency": "USD", "status": "pending"})
+    assert result.writes == {} and result.problems == ()
+
+
+def test_a_change_of_the_app_that_odoo_has_not_seen_is_kept() -> None:
+    result = take({"payment_reference": ""}, payment_reference="EFT 9")
+    assert result.writes == {} and result.agreed == {} and not result.push_back
+
+
+def test_a_value_that_loses_to_the_app_is_pushed_back_once() -> None:
+    agreed = {"status": Agreed("approved", "approved")}
+    result = take({"status": "pending"}, agreed, status="paid")
+    assert result.push_back and result.writes == {}
+    assert result.agreed == {"status": Agreed("approved", "pending")}, "Odoo's value is the base it may be replaced from"
+    assert not take({"status": "pending"}, result.agreed, status="paid").push_back
+
+
+def test_a_value_that_loses_without_an_agreed_one_is_pushed_back() -> None:
+    result = take({"payment_reference": ""}, {}, payment_reference="EFT 9")
+    assert result.push_back and result.agreed == {"payment_reference": Agreed("", "")}
+
+
+def test_both_sides_changed_is_a_conflict_that_names_all_three_values() -> None:
+    result = take({"payment_reference": "EFT 2", "status": "approved"}, payment_reference="EFT 1")
+    (conflict,) = result.conflicts
+    assert (conflict.field, conflict.app, conflict.odoo) == ("payment_reference", "EFT 1", "EFT 2")
+    assert conflict.agreed == Agreed("", "")
+    assert result.writes == {"status": "approved"}, "the other fields go on"
+
+
+def test_an_unknown_status_from_odoo_is_a_problem_with_its_name_and_nothing_is_guessed() -> None:
+    result = take({"status": "draft", "payment_reference": "EFT 2"})
+    (problem,) = result.problems
+    assert (problem.field, problem.value, problem.code) == ("status", "draft", "unknown_value")
+    assert "status" not in result.writes and result.writes == {"payment_reference": "EFT 2"}
+
+
+def test_an_emptied_status_is_a_problem() -> None:
+    (problem,) = take({"status": ""}).problems
+    assert (problem.field, problem.code) == ("status", "required")
+
+
+def test_a_text_beyond_the_apps_column_is_a_problem_and_is_not_cut() -> None:
+    (problem,) = take({"payment_reference": "x" * 256}).problems
+    assert (problem.field, problem.code) == ("payment_reference", "too_long")
+
+
+def test_a_reset_of_a_paid_commission_in_odoo_is_refused_by_the_merge() -> None:
+    result = take({"status": "cancelled"}, {"status": Agreed("paid", "paid")}, status="paid")
+    assert result.writes == {} and [conflict.field for conflict in result.conflicts] == ["status"]
+
+
+def test_the_apps_fractions_of_a_second_are_no_difference() -> None:
+    result = take({"paid_at": "2026-01-31 10:00:00"}, paid_at="2026-01-31T10:00:00.734211")
+    assert result.writes == {} and result.agreed == {"paid_at": Agreed("2026-01-31 10:00:00", "2026-01-31 10:00:00")}
