@@ -1,0 +1,176 @@
+"""A batch of documents becomes records of Odoo, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import psycopg2
+
+from odoo.exceptions import ConcurrencyError, UserError
+
+from ..mappers import MAPPERS, Document, Refused, parse_document
+from ..mappers.document import Key, parse_version, show_version
+from . import work as results
+from .entity import EntityWriter
+from .work import Work
+
+_logger = logging.getLogger(__name__)
+
+MOST_DOCUMENTS = 1000
+# these end the transaction: Odoo replays the call, or the caller does later
+_TRANSACTION_ENDS = (psycopg2.OperationalError, psycopg2.InterfaceError, ConcurrencyError)
+
+
+class Batch:
+    """Applies documents; the environment is the superuser's, with the bridge's own context."""
+
+    def __init__(self, env: Any, bridge: str, raws: Sequence[Mapping[str, Any]]) -> None:
+        self.env = env
+        self.bridge = bridge
+        self.raws = raws
+        self.bindings = env["comply360.binding"]
+        self.answers: list[dict[str, Any] | None] = [None] * len(raws)
+        self.positions: dict[Key, int] = {}
+        self.known: dict[Key, tuple[str, int, str]] = {}
+        self.applied: list[tuple[int, int, int, str, str]] = []
+
+    def run(self) -> list[dict[str, Any]]:
+        """Apply everything that can be applied; one answer per document, in the same order."""
+        documents = self._parse()
+        works = self._bind(documents)
+        self.known.update(self.bindings._find(self.bridge, {key for work in works for key in work.document.refs.values()}))
+        for mapper in MAPPERS.values():
+            of_entity = [work for work in works if work.document.entity == mapper.entity]
+            ready = self._with_tenants(of_entity)
+            for company, group in groupby(sorted(ready, key=_company), key=_company):
+                writer = EntityWriter(self.env, self.bridge, mapper, company, self)
+                self._attempt(writer, list(group))
+        self.bindings._settle(self.applied)
+        done = {row[0] for row in self.applied}
+        self.bindings._release({work.binding_id for work in works} - done)
+        return [entry for entry in self.answers if entry is not None]
+
+    def answer(self, work: Work, result: dict[str, Any]) -> None:
+        """Set the answer of a document."""
+        self.answers[self.positions[work.document.key]] = result
+
+    def refuse(self, work: Work, status: str, refused: Refused) -> None:
+        """Answer that a document is not applied."""
+        self.answer(work, results.refusal(self._raw(work), status, refused))
+
+    def _raw(self, work: Work) -> Mapping[str, Any]:
+        return self.raws[self.positions[work.document.key]]
+
+    # -- before writing --------------------------------------------------------------------------------------------
+
+    def _parse(self) -> list[Document]:
+        documents = []
+        for position, raw in enumerate(self.raws):
+            try:
+                document = parse_document(raw)
+                if document.entity not in MAPPERS:
+                    raise Refused("unknown_entity", f"this addon does not know {document.entity!r}", "entity", document.entity)
+            except Refused as refused:
+                self.answers[position] = results.refusal(raw, "rejected", refused)
+                continue
+            if document.key in self.positions:
+                again = Refused("busy", "the record is named twice in this batch")
+                self.answers[position] = results.refusal(raw, "retry", again)
+                continue
+            self.positions[document.key] = position
+            documents.append(document)
+        return documents
+
+    def _bind(self, documents: Iterable[Document]) -> list[Work]:
+        by_key = {document.key: document for document in documents}
+        found = self.bindings._lock(self.bridge, by_key)
+        claimed = self.bindings._claim(self.bridge, by_key.keys() - found.keys())
+        works = [Work(by_key[key], binding_id) for key, binding_id in claimed.items()]
+        for key, binding in found.items():
+            work = Work(by_key[key], binding["id"], binding["res_id"] or 0)
+            if self._is_due(work, binding):
+                works.append(work)
+            if binding["res_id"]:
+                self.known[key] = (binding["res_model"], binding["res_id"], binding["state"])
+        return sorted(works, key=lambda work: self.positions[work.document.key])
+
+    def _is_due(self, work: Work, binding: Mapping[str, Any]) -> bool:
+        if binding["state"] != "active":
+            words = "was merged into another record" if binding["state"] == "alias" else "was deleted"
+            refused = Refused("unlinked", f"the record {words} in Odoo; a person has to decide what becomes of it")
+            self.refuse(work, "rejected", refused)
+            return False
+        if not binding["version"]:
+            return True
+        version = parse_version(binding["version"])
+        if version > work.document.version:
+            self.answer(work, results.stale(self._raw(work), version, binding["res_model"], binding["res_id"]))
+            return False
+        if version == work.document.version and binding["digest"] and binding["digest"] == work.document.digest:
+            ids = {"model": binding["res_model"], "res_id": str(binding["res_id"])}
+            self.answer(work, results.answer(self._raw(work), "unchanged", **ids))
+            return False
+        return True
+
+    def _with_tenants(self, works: list[Work]) -> list[Work]:
+        uuids = {work.document.tenant for work in works}
+        tenants = self.env["comply360.tenant"].search([("bridge", "=", self.bridge), ("uuid", "in", list(uuids))])
+        by_uuid = {tenant.uuid: tenant for tenant in tenants}
+        ready = []
+        for work in works:
+            work.tenant = by_uuid.get(work.document.tenant, tenants.browse())
+            if work.tenant or work.document.entity == "tenant":
+                ready.append(work)
+            else:
+                message = f"tenant {work.document.tenant} is not known in Odoo yet"
+                self.refuse(work, "retry", Refused("tenant_missing", message))
+        return ready
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def _attempt(self, writer: EntityWriter, works: list[Work]) -> None:
+        """Apply as one; if that fails, halve until the bad record stands alone."""
+        try:
+            with self.env.cr.savepoint():
+                done = writer.apply(works)
+        except _TRANSACTION_ENDS:
+            raise
+        except Exception as error:
+            if len(works) > 1:
+                middle = len(works) // 2
+                self._attempt(writer, works[:middle])
+                self._attempt(writer, works[middle:])
+                return
+            self.refuse(works[0], "rejected", _as_refusal(error, works[0]))
+            return
+        for work, status in done:
+            self._accept(work, status)
+
+    def _accept(self, work: Work, status: str) -> None:
+        document = work.document
+        self.known[document.key] = (work.record._name, work.record.id, "active")
+        tenant_id = work.record.id if document.entity == "tenant" else work.tenant.id
+        digest = document.digest if work.is_whole else ""
+        self.applied.append((work.binding_id, tenant_id, work.record.id, show_version(document.version), digest))
+        self.answer(work, results.success(self._raw(work), status, work))
+
+
+def _company(work: Work) -> int:
+    return work.tenant.company_id.id if work.tenant else 0
+
+
+def _as_refusal(error: Exception, work: Work) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, UserError):
+        return Refused("refused", f"Odoo refuses the record: {' '.join(str(error).split())}")
+    if isinstance(error, psycopg2.Error):
+        column = getattr(error.diag, "column_name", None) or ""
+        reason = (error.diag.message_primary or str(error)).strip()
+        return Refused("refused", f"Odoo's database refuses the record: {reason}", column)
+    # the values are personal data: the log gets the record's name and the error's place only
+    _logger.warning("%s %s could not be applied", work.document.entity, work.document.id, exc_info=error)
+    return Refused("failed", f"Odoo failed on this record ({type(error).__name__}); its log says where")

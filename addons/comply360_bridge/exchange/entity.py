@@ -1,0 +1,183 @@
+"""The documents of one entity and company are written as one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from ..mappers import Mapper, Problem, Refused
+from ..mappers.codec import Code
+from ..mappers.document import Key
+from .work import Work
+
+if TYPE_CHECKING:
+    from .batch import Batch
+
+
+class EntityWriter:
+    """Writes works of one entity for one company (0: the default one)."""
+
+    def __init__(self, env: Any, bridge: str, mapper: Mapper, company_id: int, batch: Batch) -> None:
+        if company_id:
+            env = env(context={**env.context, "allowed_company_ids": [company_id]})
+        self.env = env
+        self.bridge = bridge
+        self.mapper = mapper
+        self.batch = batch
+        self.model = env[mapper.model]
+        self.rules = mapper.by_name
+        self.lookups = _lookups(env, mapper)
+
+    def apply(self, works: list[Work]) -> list[tuple[Work, str]]:
+        """Write all; gives each applied work with its status. What cannot be applied is answered at once.
+
+        Raises: whatever Odoo raises; the caller rolls back and tries with fewer.
+        """
+        for work in works:
+            work.skipped, work.diverged, work.normalised = [], {}, {}
+        ready = [work for work in self._existing(works) if self._translate(work)]
+        created = self._create([work for work in ready if work.creating])
+        updated = self._update([work for work in ready if not work.creating])
+        self.env.flush_all()
+        for work, _status in created + updated:
+            self._compare(work)
+        return created + updated
+
+    # -- reading the documents -------------------------------------------------------------------------------------
+
+    def _existing(self, works: list[Work]) -> list[Work]:
+        bound = self.model.browse([work.res_id for work in works if not work.creating])
+        alive = set(bound.exists().ids)
+        gone = [work for work in works if not work.creating and work.res_id not in alive]
+        self.env["comply360.binding"]._mark_unlinked([work.binding_id for work in gone])
+        for work in gone:
+            self.batch.refuse(work, "rejected", Refused("unlinked", "the record was deleted in Odoo; a person has to decide"))
+        return [work for work in works if work not in gone]
+
+    def _translate(self, work: Work) -> bool:
+        """Read the document into `work`; whether it can be applied."""
+        try:
+            work.translation = self.mapper.translate(work.document, self.lookups, work.creating)
+            work.skipped = list(work.translation.problems)
+            work.values = self._links(work)
+        except Refused as refused:
+            status = "retry" if refused.code == "parent_missing" else "rejected"
+            self.batch.refuse(work, status, refused)
+            return False
+        work.wanted = {name: self._canonical(name, work) for name in work.translation.values}
+        return True
+
+    def _canonical(self, name: str, work: Work) -> Any:
+        rule = self.rules[name]
+        two_way = work.document.two_way.get(name)
+        value = two_way.value if two_way else work.document.fields[name]
+        return rule.codec.decode(rule.codec.encode(name, value))
+
+    def _links(self, work: Work) -> dict[str, int]:
+        links = {}
+        for reference in self.mapper.references:
+            key = work.document.refs.get(reference.role)
+            if key is None:
+                if work.creating and reference.required:
+                    message = f"{reference.role} is missing, but Odoo needs it"
+                    raise Refused("required", message, reference.role)
+                continue
+            try:
+                links[reference.target] = self._resolve(reference.role, reference.entity, key)
+            except Refused as refused:
+                if reference.required:
+                    raise
+                work.skipped.append(Problem(refused.field, refused.value, refused.code, refused.message))
+        return links
+
+    def _resolve(self, role: str, entity: str, key: Key) -> int:
+        if key[1] != entity:
+            raise Refused("bad_document", f"{role} must be a {entity}, not a {key[1]}", role, key[1])
+        found = self.batch.known.get(key)
+        if found is None:
+            if self.env["comply360.binding"]._tenants_of(self.bridge, entity, [key[2]]):
+                message = f"{role} {key[2]} belongs to another tenant"
+                raise Refused("foreign_tenant", message, role, key[2])
+            raise Refused("parent_missing", f"{role} {key[2]} is not in Odoo yet", role, key[2])
+        _model, res_id, state = found
+        if state != "active":
+            raise Refused("unlinked", f"{role} {key[2]} was deleted or merged in Odoo", role, key[2])
+        return res_id
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def _create(self, works: list[Work]) -> list[tuple[Work, str]]:
+        if not works:
+            return []
+        defaults_of: dict[int, dict[str, Any]] = {}
+        vals_list = []
+        for work in works:
+            if work.tenant.id not in defaults_of:
+                defaults_of[work.tenant.id] = self.model._comply360_defaults(self.mapper.entity, work.tenant)
+            defaults = defaults_of[work.tenant.id]
+            values = {self.rules[name].target: value for name, value in work.translation.values.items()}
+            values.update(work.values, **self.model._comply360_identity(work.tenant, work.document.key))
+            vals_list.append(self.model._comply360_derive(self.mapper.entity, values, defaults))
+        records = self.model._comply360_create(vals_list)
+        for work, record in zip(works, records, strict=True):
+            work.record = record
+        return [(work, "created") for work in works]
+
+    def _update(self, works: list[Work]) -> list[tuple[Work, str]]:
+        records = self.model.browse([work.res_id for work in works])
+        same: dict[Any, list[Any]] = defaultdict(list)
+        changes: dict[Any, dict[str, Any]] = {}
+        defaults_of: dict[int, dict[str, Any]] = {}
+        answers = []
+        for work, record in zip(works, records, strict=True):
+            work.record = record
+            values = self._changes(work)
+            if values:
+                if work.tenant.id not in defaults_of:
+                    defaults_of[work.tenant.id] = self.model._comply360_defaults(self.mapper.entity, work.tenant)
+                values = record._comply360_derive(self.mapper.entity, values, defaults_of[work.tenant.id])
+                group = tuple(sorted((name, repr(value)) for name, value in values.items()))
+                changes[group] = values
+                same[group].append(record.id)
+            answers.append((work, "updated" if values else "unchanged"))
+        for group, ids in same.items():
+            self.model.browse(ids).write(dict(changes[group]))
+        return answers
+
+    def _changes(self, work: Work) -> dict[str, Any]:
+        present = self.mapper.wire(work.record._comply360_row(self.mapper))
+        values = {}
+        for name, wanted in work.wanted.items():
+            if wanted == present[name]:
+                continue
+            if name in work.document.two_way and not self._may_write(work.document.two_way[name].base, present[name]):
+                work.diverged[name] = present[name]
+                continue
+            values[self.rules[name].target] = work.translation.values[name]
+        for target, res_id in work.values.items():
+            if work.record[target].id != res_id:
+                values[target] = res_id
+        return values
+
+    @staticmethod
+    def _may_write(base: Any, present: Any) -> bool:
+        """A two-way field is written over what both sides agreed on, and over nothing else."""
+        return present == ("" if base is None else base)
+
+    def _compare(self, work: Work) -> None:
+        """Note where Odoo stores something else than was sent."""
+        present = self.mapper.wire(work.record._comply360_row(self.mapper))
+        for name, wanted in work.wanted.items():
+            if present[name] != wanted and name not in work.diverged:
+                work.normalised[name] = present[name]
+
+
+def _lookups(env: Any, mapper: Mapper) -> dict[str, dict[str, int]]:
+    """Ids by code of what the entity's documents name by a code."""
+    found = {}
+    for rule in mapper.rules:
+        if isinstance(rule.codec, Code) and rule.codec.lookup == "currency":
+            found["currency"] = {currency.name: currency.id for currency in env["res.currency"].search([("active", "=", True)])}
+        elif isinstance(rule.codec, Code):
+            found["country"] = {country.code: country.id for country in env["res.country"].search([])}
+    return found

@@ -1,0 +1,69 @@
+"""One document on its way through a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..mappers import Document, Problem, Refused
+from ..mappers.document import Scalar, show_version
+from ..mappers.mapper import Translation
+
+
+@dataclass(eq=False)
+class Work:
+    """A document, its binding, and what has become of it.
+
+    Shapes: `values` and `links` are the changes to write, by Odoo's field; `wanted` and `present` compare by wire name.
+    """
+
+    document: Document
+    binding_id: int = 0
+    res_id: int = 0
+    tenant: Any = None
+    translation: Translation = field(default_factory=Translation)
+    wanted: dict[str, Scalar] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    skipped: list[Problem] = field(default_factory=list)
+    diverged: dict[str, Scalar] = field(default_factory=dict)
+    normalised: dict[str, Scalar] = field(default_factory=dict)
+    record: Any = None
+
+    @property
+    def creating(self) -> bool:
+        """Whether the record does not exist yet."""
+        return not self.res_id
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything the document says is what Odoo holds now."""
+        return not (self.skipped or self.diverged or self.normalised)
+
+
+def answer(raw: Any, status: str, **more: Any) -> dict[str, Any]:
+    """A result in the wire's form, named as the document named itself. Shapes: keys without a value are left out."""
+    named = {name: str(raw.get(name, "")) for name in ("tenant", "entity", "id", "version")}
+    return {**named, "status": status, **{name: value for name, value in more.items() if value}}
+
+
+def refusal(raw: Any, status: str, refused: Refused) -> dict[str, Any]:
+    """The result of a document that was not applied."""
+    return answer(
+        raw, status, code=refused.code, message=refused.message, field=refused.field, value=refused.value,
+    )
+
+
+def success(raw: Any, status: str, work: Work) -> dict[str, Any]:
+    """The result of a document that was applied."""
+    skipped = [
+        {"field": item.field, "value": item.value, "code": item.code, "message": item.message} for item in work.skipped
+    ]
+    return answer(
+        raw, status, model=work.record._name, res_id=str(work.record.id), skipped=skipped, diverged=work.diverged,
+        normalised=work.normalised,
+    )
+
+
+def stale(raw: Any, version: tuple[int, int], model: str, res_id: int) -> dict[str, Any]:
+    """The result of a document older than what was applied already; it names the newer version."""
+    return {**answer(raw, "stale", model=model, res_id=str(res_id)), "version": show_version(version)}

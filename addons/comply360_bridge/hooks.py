@@ -1,0 +1,36 @@
+"""What installation and removal do beside the records in data/."""
+
+from uuid import uuid4
+
+CURRENCIES = {"ZAR": {}, "USD": {}, "ZWL": {"name": "ZWL", "full_name": "Zimbabwean dollar (2009)", "symbol": "Z$", "iso_numeric": 932}}
+
+
+def post_init_hook(env):
+    """Give the database its identity, activate the currencies and keep leads from the enrichment service."""
+    parameters = env["ir.config_parameter"].sudo()
+    if not parameters.get_param("comply360_bridge.instance"):
+        parameters.set_param("comply360_bridge.instance", str(uuid4()))
+    if not parameters.get_param("comply360_bridge.epoch"):
+        parameters.set_param("comply360_bridge.epoch", "1")
+    # crm brings crm_iap_enrich, which sends the e-mail domain of every new lead to an outside service
+    if parameters.get_param("crm.iap.lead.enrich.setting", "auto") == "auto":
+        parameters.set_param("crm.iap.lead.enrich.setting", "manual")
+    for code, values in CURRENCIES.items():
+        _activate_currency(env, code, values)
+
+
+def _activate_currency(env, code, values):
+    currency = env["res.currency"].with_context(active_test=False).search([("name", "=", code)], limit=1)
+    if currency:
+        currency.active = True
+    elif values:
+        # Odoo 19 knows ZIG, the currency after ZWL; a commission in ZWL is not one in ZIG
+        env["res.currency"].create({**values, "rounding": 0.01, "active": True})
+
+
+def uninstall_hook(env):
+    """Take away what Odoo does not know of: trigger functions with their triggers, and our parameters."""
+    env.cr.execute(r"SELECT oid::regprocedure::text FROM pg_proc WHERE proname LIKE 'comply360\_%' AND prorettype = 'trigger'::regtype")
+    for (function,) in env.cr.fetchall():
+        env.cr.execute(f"DROP FUNCTION {function} CASCADE")
+    env["ir.config_parameter"].sudo().search([("key", "=like", "comply360_bridge.%")]).unlink()

@@ -1,0 +1,13 @@
+"""Documents of the wire contract into values for Odoo and back; pure, imports nothing of Odoo."""
+
+from .client import CLIENT
+from .commission import COMMISSION
+from .document import Document, Refused, parse_document
+from .issue import ISSUE
+from .mapper import Lookups, Mapper, Problem
+from .registration import REGISTRATION
+from .tenant import TENANT
+from .user import USER
+
+MAPPERS = {mapper.entity: mapper for mapper in (TENANT, USER, CLIENT, REGISTRATION, COMMISSION, ISSUE)}
+"""Every mapper by its entity, parents first: the order of application."""

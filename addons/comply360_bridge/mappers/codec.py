@@ -1,0 +1,150 @@
+"""Codecs: one wire value into Odoo's value and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+
+from .document import Refused, Scalar, printable
+
+INSTANT = "%Y-%m-%d %H:%M:%S"
+
+
+class Codec(Protocol):
+    """Both ways of one kind of value."""
+
+    def encode(self, name: str, value: Scalar) -> Any:
+        """Odoo's value. Raises Refused naming field and value."""
+
+    def decode(self, value: Any) -> Scalar:
+        """The wire form of Odoo's present value; empty is the empty text."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Free text, kept as it comes."""
+
+    def encode(self, name: str, value: Scalar) -> str | bool:
+        return _text(name, value) or False
+
+    def decode(self, value: Any) -> Scalar:
+        return str(value).replace("\r\n", "\n").replace("\r", "\n").strip() if value else ""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+    def encode(self, name: str, value: Scalar) -> bool:
+        if not isinstance(value, bool):
+            raise Refused("bad_flag", f"{name} must be true or false, not {printable(value)!r}", name, value)
+        return value
+
+    def decode(self, value: Any) -> Scalar:
+        return bool(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A closed set: an unknown value is refused by name."""
+
+    values: tuple[str, ...]
+
+    def encode(self, name: str, value: Scalar) -> str | bool:
+        text = _text(name, value)
+        if text and text not in self.values:
+            known = ", ".join(self.values)
+            raise Refused("unknown_value", f"{name} has the unknown value {printable(text)!r}; known are {known}", name, text)
+        return text or False
+
+    def decode(self, value: Any) -> Scalar:
+        return str(value) if value else ""
+
+
+@dataclass(frozen=True)
+class Instant:
+    """A point in time, naive UTC in whole seconds."""
+
+    def encode(self, name: str, value: Scalar) -> datetime | bool:
+        text = _text(name, value)
+        if not text:
+            return False
+        try:
+            return datetime.strptime(text, INSTANT)  # noqa: DTZ007 - Odoo's datetimes are naive UTC, as the wire's are
+        except ValueError:
+            message = f"{name} is no date and time of the form YYYY-MM-DD HH:MM:SS: {printable(text)!r}"
+            raise Refused("bad_instant", message, name, text) from None
+
+    def decode(self, value: Any) -> Scalar:
+        return value.strftime(INSTANT) if value else ""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """An exact decimal of at most `digits` digits, two of them behind the point.
+
+    Up to 15 digits a binary float is read back as the same decimal, so Odoo's float between text and numeric column
+    changes no cent.
+    """
+
+    digits: int
+
+    def encode(self, name: str, value: Scalar) -> float:
+        text = _text(name, value)
+        try:
+            amount = Decimal(text)
+            fits = amount.is_finite() and amount == amount.quantize(Decimal("0.01"))
+        except InvalidOperation:
+            fits = False
+        if not fits or abs(amount) >= 10 ** (self.digits - 2):
+            message = f"{name} is no amount of at most {self.digits} digits with two decimals: {printable(text)!r}"
+            raise Refused("bad_amount", message, name, text)
+        return float(amount)
+
+    def decode(self, value: Any) -> Scalar:
+        return f"{Decimal(repr(float(value or 0.0))).quantize(Decimal('0.01')):f}"
+
+
+@dataclass(frozen=True)
+class Count:
+    """A whole number."""
+
+    def encode(self, name: str, value: Scalar) -> int:
+        text = _text(name, value)
+        if not text:
+            return 0
+        if not text.isdecimal() or len(text) > 9:
+            raise Refused("bad_number", f"{name} is no whole number: {printable(text)!r}", name, text)
+        return int(text)
+
+    def decode(self, value: Any) -> Scalar:
+        return str(value or 0)
+
+
+@dataclass(frozen=True)
+class Code:
+    """A record of Odoo named by a code, such as a currency; the mapper's lookups know the ids."""
+
+    lookup: str
+    refusal: str
+
+    def encode(self, name: str, value: Scalar) -> str | bool:
+        return _text(name, value).upper() or False
+
+    def decode(self, value: Any) -> Scalar:
+        return str(value) if value else ""
+
+    def resolve(self, name: str, code: str, known: Mapping[str, int]) -> int:
+        """The record's id. Raises Refused."""
+        if code not in known:
+            raise Refused(self.refusal, f"{name} {printable(code)!r} is not known in Odoo", name, code)
+        return known[code]
+
+
+def _text(name: str, value: Scalar) -> str:
+    if not isinstance(value, str):
+        raise Refused("bad_text", f"{name} must be a text, not {printable(value)}", name, value)
+    return value

@@ -1,0 +1,33 @@
+"""commission -> x_commission. Amounts are carried, never computed."""
+
+from .codec import Amount, Choice, Code, Instant, Text
+from .mapper import Mapper, Reference, Rule
+
+STATES = ("pending", "approved", "paid", "cancelled")
+
+NEXT_STATES = {
+    "pending": ("approved", "cancelled"),
+    "approved": ("paid", "cancelled", "pending"),
+    "paid": (),
+    "cancelled": ("pending",),
+}
+"""The steps a person may take. The app's order, and back to pending as long as nothing is paid."""
+
+COMMISSION = Mapper(
+    "commission",
+    "x_commission",
+    (
+        Rule("registration_fee", "registration_fee", Amount(10), required=True),
+        Rule("commission_rate", "commission_rate", Amount(5), required=True),
+        Rule("commission_amount", "commission_amount", Amount(10), required=True),
+        Rule("currency", "currency_id", Code("currency", "unknown_currency"), required=True),
+        Rule("status", "state", Choice(STATES), required=True, two_way=True),
+        Rule("approved_at", "approved_at", Instant(), two_way=True),
+        Rule("paid_at", "paid_at", Instant(), two_way=True),
+        Rule("payment_reference", "payment_reference", Text(), two_way=True),
+    ),
+    (
+        Reference("registration", "registration", "lead_id", required=True),
+        Reference("agent", "user", "agent_id", required=True),
+    ),
+)

@@ -1,0 +1,146 @@
+"""One document of a batch, checked for its form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+Scalar = str | bool
+Key = tuple[str, str, str]
+"""(tenant, entity, id), uuids in their canonical form."""
+
+
+class Refused(Exception):
+    """A document or a field that cannot be applied as it is; its text is a plain sentence."""
+
+    def __init__(self, code: str, message: str, field: str = "", value: object = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.value = printable(value)
+
+
+@dataclass(frozen=True)
+class TwoWay:
+    """A two-way field's value, and the one both sides last agreed on (None: they never did)."""
+
+    value: Scalar
+    base: Scalar | None
+
+
+@dataclass(frozen=True)
+class Document:
+    """What one record should look like."""
+
+    tenant: str
+    entity: str
+    id: str
+    version: tuple[int, int]
+    digest: str
+    fields: Mapping[str, Scalar]
+    two_way: Mapping[str, TwoWay]
+    refs: Mapping[str, Key]
+
+    @property
+    def key(self) -> Key:
+        """The record's name."""
+        return (self.tenant, self.entity, self.id)
+
+
+def parse_document(raw: Mapping[str, Any]) -> Document:
+    """Read one document. Raises Refused, with the code that says what is wrong with its form."""
+    tenant = _uuid(raw, "tenant")
+    entity = _text(raw, "entity")
+    identity = _uuid(raw, "id")
+    if entity == "tenant" and tenant != identity:
+        message = f"tenant {identity} cannot be sent under the name of tenant {tenant}"
+        raise Refused("foreign_tenant", message, "tenant", tenant)
+    return Document(
+        tenant,
+        entity,
+        identity,
+        parse_version(_text(raw, "version")),
+        _text(raw, "digest"),
+        {name: _scalar(name, value) for name, value in _mapping(raw, "fields").items()},
+        {name: _two_way(name, value) for name, value in _mapping(raw, "two_way").items()},
+        {role: _reference(tenant, role, value) for role, value in _mapping(raw, "refs").items()},
+    )
+
+
+def parse_version(text: str) -> tuple[int, int]:
+    """`epoch.n` as a pair that compares. Raises Refused."""
+    epoch, _, number = text.partition(".")
+    if not (epoch.isdecimal() and number.isdecimal()):
+        raise Refused("bad_version", f"the version {printable(text)!r} is not of the form epoch.number", "version", text)
+    return int(epoch), int(number)
+
+
+def show_version(version: tuple[int, int]) -> str:
+    """A version's wire form."""
+    return f"{version[0]}.{version[1]}"
+
+
+def digest_of(fields: Mapping[str, Scalar], refs: Mapping[str, str]) -> str:
+    """SHA-256 of the canonical JSON of a record's content; `refs` maps role to `entity:id`. Source: docs/wire.md, Digest."""
+    content = {"fields": {name: value for name, value in fields.items() if value != ""}, "refs": dict(refs)}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def printable(value: object) -> str:
+    """A value for a message: one line, at most 120 characters."""
+    shown = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in str(value))
+    return shown if len(shown) <= 120 else shown[:117] + "..."
+
+
+def is_uuid(text: object) -> bool:
+    """Whether a text is a uuid in its canonical form."""
+    try:
+        return isinstance(text, str) and str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _uuid(raw: Mapping[str, Any], name: str) -> str:
+    text = _text(raw, name).lower()
+    if not is_uuid(text):
+        raise Refused("bad_id", f"{name} is no uuid: {printable(text)!r}", name, text)
+    return text
+
+
+def _text(raw: Mapping[str, Any], name: str) -> str:
+    value = raw.get(name, "")
+    if not isinstance(value, str):
+        raise Refused("bad_document", f"{name} of a document must be a text, not {printable(value)}", name, value)
+    return value
+
+
+def _mapping(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = raw.get(name, {})
+    if not isinstance(value, Mapping):
+        raise Refused("bad_document", f"{name} of a document must be a mapping, not {printable(value)}", name, value)
+    return value
+
+
+def _scalar(name: str, value: object) -> Scalar:
+    if not isinstance(value, (str, bool)):
+        raise Refused("bad_document", f"{name} must be a text or true or false, not {printable(value)}", name, value)
+    return value
+
+
+def _two_way(name: str, value: object) -> TwoWay:
+    if not isinstance(value, Mapping) or "value" not in value:
+        raise Refused("bad_document", f"{name} must hold a value and may hold a base, not {printable(value)}", name, value)
+    base = value.get("base")
+    return TwoWay(_scalar(name, value["value"]), None if base is None else _scalar(name, base))
+
+
+def _reference(tenant: str, role: str, value: object) -> Key:
+    if not isinstance(value, Mapping) or not isinstance(value.get("entity"), str) or not is_uuid(value.get("id")):
+        raise Refused("bad_document", f"{role} must name an entity and a uuid, not {printable(value)}", role, value)
+    return (tenant, value["entity"], value["id"])

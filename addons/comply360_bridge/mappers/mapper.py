@@ -1,0 +1,115 @@
+"""A mapper: the fields of one entity, between documents and Odoo's values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .codec import Code, Codec
+from .document import Document, Refused, Scalar
+
+Values = dict[str, Any]
+Lookups = Mapping[str, Mapping[str, int]]
+"""Ids by code, for each kind of record that documents name by a code: `currency`, `country`."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One field of the contract and where Odoo keeps it."""
+
+    name: str
+    target: str
+    codec: Codec
+    required: bool = False
+    two_way: bool = False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A role: the field of Odoo that points to the other record. Without it a record that does not require it goes on."""
+
+    role: str
+    entity: str
+    target: str
+    required: bool
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A field that was left out although its record is applied."""
+
+    field: str
+    value: str
+    code: str
+    message: str
+
+
+@dataclass
+class Translation:
+    """What a document asks for, in Odoo's terms.
+
+    Shapes: `values` by wire name, without references; `problems` are fields that cannot be applied.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Mapper:
+    """The mapping of one entity."""
+
+    entity: str
+    model: str
+    rules: tuple[Rule, ...]
+    references: tuple[Reference, ...] = ()
+
+    @property
+    def by_name(self) -> Mapping[str, Rule]:
+        """The rules by wire name."""
+        return {rule.name: rule for rule in self.rules}
+
+    def translate(self, document: Document, lookups: Lookups, creating: bool) -> Translation:
+        """Values for every field the document holds.
+
+        Raises: Refused if a required field is missing (when the record is new), empty or not usable.
+        """
+        translation = Translation()
+        given = {**document.fields, **{name: two_way.value for name, two_way in document.two_way.items()}}
+        rules = self.by_name
+        for name, value in given.items():
+            if name not in rules:
+                message = f"this version of the addon does not know the field {name}"
+                translation.problems.append(Problem(name, str(value)[:120], "unknown_field", message))
+                continue
+            self._encode(rules[name], value, lookups, translation)
+        if creating:
+            self._check_complete(given)
+        return translation
+
+    def _encode(self, rule: Rule, value: Scalar, lookups: Lookups, translation: Translation) -> None:
+        try:
+            if rule.required and value == "":
+                raise Refused("required", f"{rule.name} is empty, but Odoo needs it", rule.name)
+            encoded = rule.codec.encode(rule.name, value)
+            if isinstance(rule.codec, Code) and encoded:
+                encoded = rule.codec.resolve(rule.name, encoded, lookups[rule.codec.lookup])
+        except Refused as refused:
+            if rule.required:
+                raise
+            translation.problems.append(Problem(rule.name, refused.value, refused.code, refused.message))
+        else:
+            translation.values[rule.name] = encoded
+
+    def _check_complete(self, given: Mapping[str, Scalar]) -> None:
+        for rule in self.rules:
+            if rule.required and rule.name not in given:
+                raise Refused("required", f"{rule.name} is missing, but Odoo needs it", rule.name)
+
+    def wire(self, row: Mapping[str, Any]) -> dict[str, Scalar]:
+        """The fields of a record as the wire shows them.
+
+        Shapes: `row` holds Odoo's values by target; a record named by a code is given as its code.
+        """
+        return {rule.name: rule.codec.decode(row[rule.target]) for rule in self.rules}

@@ -1,0 +1,61 @@
+"""registration -> crm.lead, and what its status means for the pipeline."""
+
+from enum import StrEnum
+
+from .codec import Choice, Flag, Instant, Text
+from .mapper import Mapper, Reference, Rule
+
+STATUSES = ("draft", "submitted", "in_review", "approved", "rejected", "cancelled")
+TYPES = ("pty_ltd", "close_corporation", "business_name", "vat_registration")
+JURISDICTIONS = ("ZA", "ZW")
+
+REGISTRATION = Mapper(
+    "registration",
+    "crm.lead",
+    (
+        Rule("company_name", "partner_name", Text(), required=True),
+        Rule("contact_name", "contact_name", Text()),
+        Rule("email", "email_from", Text()),
+        Rule("phone", "phone", Text()),
+        Rule("mobile", "x_comply360_mobile", Text()),
+        Rule("registration_type", "x_comply360_registration_type", Choice(TYPES), required=True),
+        Rule("registration_number", "x_comply360_registration_number", Text()),
+        Rule("jurisdiction", "x_comply360_jurisdiction", Choice(JURISDICTIONS), required=True),
+        Rule("status", "x_comply360_status", Choice(STATUSES), required=True),
+        Rule("submitted_at", "x_comply360_submitted_at", Instant()),
+        Rule("approved_at", "x_comply360_approved_at", Instant()),
+        Rule("rejected_at", "x_comply360_rejected_at", Instant()),
+        Rule("rejection_reason", "x_comply360_rejection_reason", Text()),
+        Rule("reference", "x_comply360_reference", Text()),
+        Rule("assigned_name", "x_comply360_assigned_name", Text()),
+        Rule("assigned_email", "x_comply360_assigned_email", Text()),
+        Rule("active", "x_comply360_active", Flag()),
+    ),
+    (Reference("client", "client", "partner_id", required=False),),
+)
+
+
+class Position(StrEnum):
+    """Where a lead belongs."""
+
+    OPEN = "open"
+    WON = "won"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    ARCHIVED = "archived"
+
+
+_BY_STATUS = {
+    "draft": Position.OPEN,
+    "submitted": Position.OPEN,
+    "in_review": Position.OPEN,
+    "approved": Position.WON,
+    "rejected": Position.REJECTED,
+    "cancelled": Position.CANCELLED,
+}
+
+
+def position(status: str, active: bool) -> Position:
+    """Where the app's status puts the lead; a registration deleted in the app is archived unless it is decided anyway."""
+    found = _BY_STATUS[status]
+    return Position.ARCHIVED if not active and found in {Position.OPEN, Position.WON} else found

@@ -1,0 +1,150 @@
+from odoo import fields, models
+from odoo.tools import SQL
+
+from ..mappers import MAPPERS
+
+STATES = [
+    ("active", "Active"),
+    ("alias", "Merged into another"),
+    ("unlinked", "Deleted in Odoo"),
+    ("tombstone", "Deleted in both"),
+]
+
+
+class Comply360Binding(models.Model):
+    """Which record of the app is which record here. Written by SQL alone, in the transaction that writes the record."""
+
+    _name = "comply360.binding"
+    _description = "Comply360 Binding"
+    _order = "id desc"
+    _rec_name = "external_id"
+
+    bridge = fields.Char(string="App Installation", required=True, readonly=True)
+    tenant = fields.Char(string="Tenant UUID", required=True, readonly=True)
+    tenant_id = fields.Many2one("comply360.tenant", string="Tenant", readonly=True, index="btree_not_null", ondelete="set null")
+    entity = fields.Selection([(entity, entity.capitalize()) for entity in MAPPERS], required=True, readonly=True)
+    external_id = fields.Char(string="ID in the App", required=True, readonly=True, index=True)
+    res_model = fields.Char(string="Model", required=True, readonly=True)
+    res_id = fields.Many2oneReference(string="Record", model_field="res_model", readonly=True)
+    state = fields.Selection(STATES, required=True, readonly=True)
+    version = fields.Char(string="Applied Version", readonly=True)
+    digest = fields.Char(readonly=True, help="Identity of the content that was applied whole; empty when fields were left out.")
+    synced_at = fields.Datetime(string="Last Synced", readonly=True)
+
+    _record_unique = models.UniqueIndex(
+        "(bridge, tenant, entity, external_id)", "A record of the app can be bound only once.",
+    )
+    _target_unique = models.UniqueIndex(
+        "(res_model, res_id) WHERE state = 'active'", "A record of Odoo can be bound to one record of the app only.",
+    )
+
+    def _find(self, bridge, keys):
+        """(model, id, state) by key, of those keys that are bound to a record."""
+        rows = self.env.execute_query(SQL(
+            """
+            SELECT b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state
+              FROM comply360_binding b
+              JOIN unnest(%s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id)
+                ON (b.tenant, b.entity, b.external_id) = (k.tenant, k.entity, k.id)
+             WHERE b.bridge = %s AND b.res_id IS NOT NULL
+            """,
+            *_columns(keys), bridge,
+        ))
+        return {(tenant, entity, identity): (model, res_id, state) for tenant, entity, identity, model, res_id, state in rows}
+
+    def _tenants_of(self, bridge, entity, identities):
+        """By id, whether records of an entity are bound under any tenant."""
+        rows = self.env.execute_query(SQL(
+            "SELECT DISTINCT external_id FROM comply360_binding WHERE bridge = %s AND entity = %s AND external_id = ANY(%s)",
+            bridge, entity, list(identities),
+        ))
+        return {identity for (identity,) in rows}
+
+    def _lock(self, bridge, keys):
+        """The bindings of these keys as dicts by key, locked in key order until the transaction ends.
+
+        Two batches that name the same records wait for one another here instead of meeting in a deadlock later.
+        """
+        # a serialization failure is how a race is decided, here and in _claim: not an error for the log
+        self.env.cr.execute(
+            """
+            SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest
+              FROM comply360_binding b
+              JOIN unnest(%s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id)
+                ON (b.tenant, b.entity, b.external_id) = (k.tenant, k.entity, k.id)
+             WHERE b.bridge = %s
+             ORDER BY b.tenant, b.entity, b.external_id
+               FOR NO KEY UPDATE OF b
+            """,
+            (*_columns(keys), bridge),
+            log_exceptions=False,
+        )
+        rows = self.env.cr.dictfetchall()
+        return {(row["tenant"], row["entity"], row["external_id"]): row for row in rows}
+
+    def _claim(self, bridge, keys):
+        """Make the bindings that are missing; gives their ids by key.
+
+        A claim of a concurrent transaction is waited for. Once that one commits, PostgreSQL ends this transaction with a
+        serialization failure, and Odoo's replay finds the other's record.
+        """
+        self.env.cr.execute(
+            """
+            INSERT INTO comply360_binding (bridge, tenant, entity, external_id, res_model, state, create_uid, create_date)
+            SELECT %s, k.tenant, k.entity, k.id, k.model, 'active', %s, now() AT TIME ZONE 'UTC'
+              FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id, model)
+             ORDER BY k.tenant, k.entity, k.id
+                ON CONFLICT (bridge, tenant, entity, external_id) DO NOTHING
+            RETURNING id, tenant, entity, external_id
+            """,
+            (bridge, self.env.uid, *_columns(keys), [MAPPERS[key[1]].model for key in sorted(keys)]),
+            log_exceptions=False,
+        )
+        return {(tenant, entity, identity): row_id for row_id, tenant, entity, identity in self.env.cr.fetchall()}
+
+    def _settle(self, applied):
+        """Store what was applied.
+
+        Shapes: (binding id, tenant record's id, Odoo's id, version, digest) each.
+        """
+        if not applied:
+            return
+        columns = [list(column) for column in zip(*applied, strict=True)]
+        self.env.execute_query(SQL(
+            """
+            UPDATE comply360_binding b
+               SET tenant_id = a.tenant_id, res_id = a.res_id, version = a.version, digest = a.digest,
+                   synced_at = now() AT TIME ZONE 'UTC', write_uid = %s, write_date = now() AT TIME ZONE 'UTC'
+              FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[]) AS a(id, tenant_id, res_id, version, digest)
+             WHERE b.id = a.id
+         RETURNING b.id
+            """,
+            self.env.uid, *columns,
+        ))
+        self.invalidate_model()
+
+    def _release(self, binding_ids):
+        """Take back claims whose record was not made."""
+        if binding_ids:
+            self.env.execute_query(SQL(
+                "DELETE FROM comply360_binding WHERE id = ANY(%s) AND res_id IS NULL RETURNING id", list(binding_ids),
+            ))
+
+    def _mark_unlinked(self, binding_ids):
+        """Note that the records of these bindings are gone."""
+        if binding_ids:
+            self.env.execute_query(SQL(
+                "UPDATE comply360_binding SET state = 'unlinked' WHERE id = ANY(%s) RETURNING id", list(binding_ids),
+            ))
+            self.invalidate_model()
+
+    def action_open_record(self):
+        """Open the record that is bound."""
+        self.ensure_one()
+        self.check_access("read")
+        return {"type": "ir.actions.act_window", "res_model": self.res_model, "res_id": self.res_id, "views": [(False, "form")]}
+
+
+def _columns(keys):
+    ordered = sorted(keys)
+    return [list(column) for column in zip(*ordered, strict=True)] if ordered else [[], [], []]

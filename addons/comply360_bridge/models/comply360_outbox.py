@@ -1,0 +1,188 @@
+from odoo import fields, models
+from odoo.tools import SQL
+
+
+LATER = "5 seconds"
+
+
+class Comply360Outbox(models.Model):
+    """Marks: which bound records changed here. Triggers append them in the transaction of the change."""
+
+    _name = "comply360.outbox"
+    _description = "Comply360 Change to Send"
+    _order = "id desc"
+    _log_access = False
+
+    binding_id = fields.Many2one("comply360.binding", required=True, readonly=True, ondelete="cascade")
+    tenant_id = fields.Many2one(related="binding_id.tenant_id")
+    entity = fields.Selection(related="binding_id.entity")
+    external_id = fields.Char(related="binding_id.external_id")
+    op = fields.Selection([("upsert", "Changed"), ("unlink", "Deleted")], required=True, readonly=True)
+    state = fields.Selection([("pending", "Waiting"), ("parked", "Parked")], required=True, readonly=True)
+    due_at = fields.Datetime(string="Due", required=True, readonly=True)
+    marked_at = fields.Datetime(string="Changed", required=True, readonly=True)
+    marked_by = fields.Many2one("res.users", string="Changed by", readonly=True, ondelete="set null")
+    message = fields.Char(string="Why it is parked", readonly=True)
+
+    # the newest mark per record: pulling, acknowledging, the sync state of a record
+    _record_index = models.Index("(binding_id, id)")
+
+    def init(self):
+        """Marks are counted beyond 32 bits."""
+        super().init()
+        self.env.cr.execute("SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'id'", [self._table])
+        if self.env.cr.fetchone() != ("bigint",):
+            self.env.cr.execute("ALTER TABLE comply360_outbox ALTER COLUMN id TYPE bigint")
+            self.env.cr.execute("ALTER SEQUENCE comply360_outbox_id_seq AS bigint")
+
+    # -- triggers --------------------------------------------------------------------------------------------------
+
+    def _watch_updates(self, model, columns):
+        """Mark bound records of a model when one of these columns changes, whoever changes it and however.
+
+        A stored computed field does not pass through write(): only a trigger sees it.
+        """
+        table = self.env[model]._table
+        self._watch(table, "updated", SQL("UPDATE"), SQL("REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"), SQL(
+            """
+            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
+            SELECT b.id, 'upsert', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', n.write_uid
+              FROM new_rows n
+              JOIN old_rows o ON o.id = n.id
+              JOIN comply360_binding b ON b.res_model = %(model)s AND b.res_id = n.id AND b.state = 'active'
+             WHERE (%(new)s) IS DISTINCT FROM (%(old)s);
+            """,
+            model=_literal(model),
+            new=SQL(", ").join(SQL.identifier("n", column) for column in columns),
+            old=SQL(", ").join(SQL.identifier("o", column) for column in columns),
+        ))
+
+    def _watch_deletes(self, model):
+        """Mark bound records of a model when they are deleted; the binding is unlinked in the same statement."""
+        table = self.env[model]._table
+        self._watch(table, "deleted", SQL("DELETE"), SQL("REFERENCING OLD TABLE AS old_rows"), SQL(
+            """
+            WITH gone AS (
+                UPDATE comply360_binding b SET state = 'unlinked'
+                  FROM old_rows o
+                 WHERE b.res_model = %s AND b.res_id = o.id AND b.state = 'active'
+             RETURNING b.id)
+            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
+            SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM gone;
+            """,
+            _literal(model),
+        ))
+
+    def _watch(self, table, event, operation, transition, body):
+        function = SQL.identifier(f"comply360_{table}_{event}")
+        self.env.execute_query(SQL(
+            """
+            CREATE OR REPLACE FUNCTION %(function)s() RETURNS trigger LANGUAGE plpgsql AS $comply360$
+            BEGIN
+                -- what the bridge itself writes must not go back to where it came from
+                IF current_setting('comply360.applying', true) = 'on' THEN RETURN NULL; END IF;
+                %(body)s
+                RETURN NULL;
+            END $comply360$;
+            CREATE OR REPLACE TRIGGER %(trigger)s AFTER %(operation)s ON %(table)s %(transition)s
+                FOR EACH STATEMENT EXECUTE FUNCTION %(function)s();
+            SELECT 1
+            """,
+            function=function, body=body, trigger=function, operation=operation, table=SQL.identifier(table), transition=transition,
+        ))
+
+    # -- the daemon's side -----------------------------------------------------------------------------------------
+
+    def _pull(self, bridge, limit, per_tenant):
+        """Newest marks of due records, tenants in turn, oldest first; one more than `limit` if there are more."""
+        return self.env.execute_query_dict(SQL(
+            """
+            WITH marked AS (
+                SELECT binding_id, max(id) AS newest, min(id) AS oldest FROM comply360_outbox GROUP BY binding_id
+            ), due AS (
+                SELECT o.id, o.op, o.marked_at, u.login AS by, b.tenant, b.entity, b.external_id, b.res_model, b.res_id,
+                       row_number() OVER (PARTITION BY b.tenant ORDER BY m.oldest) AS turn, m.oldest
+                  FROM marked m
+                  JOIN comply360_outbox o ON o.id = m.newest
+                  JOIN comply360_binding b ON b.id = m.binding_id
+                  JOIN comply360_tenant t ON t.uuid = b.tenant AND t.bridge = b.bridge
+                  LEFT JOIN res_users u ON u.id = o.marked_by
+                 WHERE b.bridge = %s AND o.state = 'pending' AND o.due_at <= now() AT TIME ZONE 'UTC'
+                   AND t.status = 'active'
+            )
+            SELECT * FROM due WHERE turn <= %s ORDER BY turn, oldest LIMIT %s
+            """,
+            bridge, per_tenant, limit + 1,
+        ))
+
+    def _settle(self, bridge, key, version, verdict, message):
+        """Act on one verdict; gives whether there was anything to act on."""
+        marks = SQL(
+            """
+            SELECT o.id FROM comply360_outbox o JOIN comply360_binding b ON b.id = o.binding_id
+             WHERE b.bridge = %s AND (b.tenant, b.entity, b.external_id) = (%s, %s, %s) AND o.id <= %s
+            """,
+            bridge, *key, version[1],
+        )
+        statements = {
+            "applied": SQL("DELETE FROM comply360_outbox WHERE id IN (%s) RETURNING id", marks),
+            "later": SQL(
+                "UPDATE comply360_outbox SET due_at = now() AT TIME ZONE 'UTC' + %s::interval WHERE id IN (%s) RETURNING id", LATER, marks,
+            ),
+            "parked": SQL(
+                "UPDATE comply360_outbox SET state = 'parked', message = %s WHERE id IN (%s) RETURNING id", message[:500], marks,
+            ),
+        }
+        return bool(self.env.execute_query(statements[verdict]))
+
+    def _requeue(self, bridge, keys):
+        """Mark each bound record of `keys` anew; gives how many.
+
+        The records are locked first: a mark of a person's open transaction would otherwise carry an older version than
+        this one, although its values are newer.
+        """
+        found = self.env["comply360.binding"]._lock(bridge, keys)
+        by_model = {}
+        for binding in found.values():
+            if binding["state"] == "active":
+                by_model.setdefault(binding["res_model"], []).append(binding["res_id"])
+        for model, ids in sorted(by_model.items()):
+            self.env.execute_query(SQL(
+                "SELECT id FROM %s WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", SQL.identifier(self.env[model]._table), ids,
+            ))
+        rows = self.env.execute_query(SQL(
+            """
+            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
+            SELECT id, CASE state WHEN 'active' THEN 'upsert' ELSE 'unlink' END, 'pending',
+                   now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', %s
+              FROM comply360_binding WHERE id = ANY(%s) AND res_id IS NOT NULL
+         RETURNING id
+            """,
+            self.env.uid, [binding["id"] for binding in found.values()],
+        ))
+        return len(rows)
+
+    def _backlog(self, bridge):
+        """By tenant: records that wait, records that are parked, the oldest mark that waits."""
+        return self.env.execute_query_dict(SQL(
+            """
+            WITH marked AS (
+                SELECT binding_id, max(id) AS newest, min(marked_at) AS oldest FROM comply360_outbox GROUP BY binding_id
+            )
+            SELECT b.tenant, count(*) FILTER (WHERE o.state = 'pending') AS owed,
+                   count(*) FILTER (WHERE o.state = 'parked') AS parked,
+                   min(m.oldest) FILTER (WHERE o.state = 'pending') AS oldest
+              FROM marked m
+              JOIN comply360_outbox o ON o.id = m.newest
+              JOIN comply360_binding b ON b.id = m.binding_id
+             WHERE b.bridge = %s
+             GROUP BY b.tenant ORDER BY b.tenant
+            """,
+            bridge,
+        ))
+
+
+def _literal(text):
+    """A constant in a function's body, which takes no parameters; only names of our own models come here."""
+    assert "'" not in text and "$" not in text
+    return SQL(f"'{text}'")

@@ -1,0 +1,109 @@
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+SYNC_STATES = [("synced", "Synced"), ("waiting", "Waiting"), ("failed", "Failed")]
+
+
+class Comply360Record(models.AbstractModel):
+    """What `apply_batch` asks of a model that has a counterpart in the app."""
+
+    _name = "comply360.record"
+    _description = "Record of the Comply360 app"
+
+    @api.model
+    def _comply360_identity(self, tenant, key):
+        """Values that name the record of the app; `tenant` is the tenant's record."""
+        return {}
+
+    @api.model
+    def _comply360_defaults(self, entity, tenant):
+        """Every default of a new record, so that Odoo need not look them up per record."""
+        return {}
+
+    def _comply360_derive(self, entity, values, defaults):
+        """Complete the values for a new record (`self` is empty) or for the changes of `self`."""
+        return values
+
+    @api.model
+    def _comply360_create(self, vals_list):
+        return self.create(vals_list)
+
+    def _comply360_row(self, mapper):
+        """The record's present values by target, records that are named by a code given as that code."""
+        self.ensure_one()
+        return {rule.target: self._comply360_value(rule) for rule in mapper.rules}
+
+    def _comply360_value(self, rule):
+        value = self[rule.target]
+        if isinstance(value, models.BaseModel):
+            return value.code if value._name == "res.country" else value.name
+        return value
+
+
+class Comply360Synced(models.AbstractModel):
+    """The fields that show a person where a record comes from and whether it is in step with the app."""
+
+    _name = "comply360.synced"
+    _inherit = ["comply360.record"]
+    _description = "Record in step with the Comply360 app"
+
+    x_comply360_tenant_id = fields.Many2one(
+        "comply360.tenant", string="Comply360 Tenant", index="btree_not_null", readonly=True, copy=False,
+        ondelete="restrict",
+    )
+    x_comply360_external_id = fields.Char(
+        string="Comply360 ID", index="btree_not_null", readonly=True, copy=False,
+        help="The record's id in the Comply360 app.",
+    )
+    x_comply360_sync_state = fields.Selection(
+        SYNC_STATES, string="Sync State", compute="_compute_x_comply360_sync", compute_sudo=True,
+        help="Synced: the app and Odoo agree. Waiting: a change made here is on its way to the app. "
+        "Failed: a person must look at it.",
+    )
+    x_comply360_synced_at = fields.Datetime(
+        string="Last Synced", compute="_compute_x_comply360_sync", compute_sudo=True,
+    )
+    x_comply360_sync_error = fields.Char(
+        string="Sync Error", compute="_compute_x_comply360_sync", compute_sudo=True,
+    )
+
+    def _compute_x_comply360_sync(self):
+        found = self._comply360_sync_of(self.ids)
+        for record in self:
+            state, synced_at, error = found.get(record._origin.id, (False, False, False))
+            record.x_comply360_sync_state = state
+            record.x_comply360_synced_at = synced_at
+            record.x_comply360_sync_error = error
+
+    @api.model
+    def _comply360_sync_of(self, ids):
+        """Sync state, time and error of those of `ids` that are bound. Read from the bridge's own tables, so it is never stale."""
+        if not ids:
+            return {}
+        self.env["comply360.issue"].flush_model()
+        rows = self.env.execute_query(SQL(
+            """
+            SELECT b.res_id, b.synced_at, issue.message,
+                   EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'pending'),
+                   EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'parked')
+              FROM comply360_binding b
+              LEFT JOIN LATERAL (
+                   SELECT i.message FROM comply360_issue i
+                    WHERE i.record_id = b.external_id AND i.record_entity = b.entity
+                      AND i.tenant_id = b.tenant_id AND i.state = 'open'
+                    ORDER BY i.id DESC LIMIT 1) issue ON TRUE
+             WHERE b.res_model = %s AND b.res_id = ANY(%s) AND b.state = 'active'
+            """,
+            self._name, list(ids),
+        ))
+        return {res_id: _sync_state(*rest) for res_id, *rest in rows}
+
+    @api.model
+    def _comply360_identity(self, tenant, key):
+        return {"x_comply360_tenant_id": tenant.id, "x_comply360_external_id": key[2]}
+
+
+def _sync_state(synced_at, message, waiting, parked):
+    if message or parked:
+        return "failed", synced_at, message or False
+    return ("waiting" if waiting else "synced"), synced_at, False

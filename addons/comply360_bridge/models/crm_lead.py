@@ -1,0 +1,157 @@
+from odoo import api, fields, models
+
+from ..mappers.registration import Position, position
+
+REGISTRATION_TYPES = [
+    ("pty_ltd", "Private company (Pty) Ltd"),
+    ("close_corporation", "Close corporation"),
+    ("business_name", "Business name"),
+    ("vat_registration", "VAT registration"),
+]
+STATUSES = [
+    ("draft", "Draft"),
+    ("submitted", "Submitted"),
+    ("in_review", "In review"),
+    ("approved", "Approved"),
+    ("rejected", "Rejected"),
+    ("cancelled", "Cancelled"),
+]
+JURISDICTIONS = [("ZA", "South Africa"), ("ZW", "Zimbabwe")]
+# a lead's e-mail and phone are its partner's as soon as it has one: Odoo computes them both ways
+PARTNER_OWNED = ("email_from", "phone")
+# what a change of partner would compute anew, although the registration says it
+PARTNER_COMPUTED = ("partner_name", "contact_name")
+
+
+class CrmLead(models.Model):
+    _name = "crm.lead"
+    _inherit = ["crm.lead", "comply360.synced"]
+
+    x_comply360_status = fields.Selection(
+        STATUSES, string="Registration Status", readonly=True, copy=False, index="btree_not_null",
+        help="The registration's status in the Comply360 app. Won and lost here do not change it.",
+    )
+    x_comply360_registration_type = fields.Selection(REGISTRATION_TYPES, string="Registration Type", readonly=True, copy=False)
+    x_comply360_registration_number = fields.Char(
+        string="Registration Number", readonly=True, copy=False, index="btree_not_null",
+    )
+    x_comply360_jurisdiction = fields.Selection(JURISDICTIONS, string="Jurisdiction", readonly=True, copy=False)
+    x_comply360_reference = fields.Char(
+        string="Authority Reference", readonly=True, copy=False, help="The reference of the authority (CIPC or DCIP).",
+    )
+    x_comply360_mobile = fields.Char(string="Mobile", readonly=True, copy=False)
+    x_comply360_submitted_at = fields.Datetime(string="Submitted", readonly=True, copy=False)
+    x_comply360_approved_at = fields.Datetime(string="Approved", readonly=True, copy=False)
+    x_comply360_rejected_at = fields.Datetime(string="Rejected", readonly=True, copy=False)
+    x_comply360_rejection_reason = fields.Text(string="Rejection Reason", readonly=True, copy=False)
+    x_comply360_assigned_name = fields.Char(string="Assigned to", readonly=True, copy=False)
+    x_comply360_assigned_email = fields.Char(string="Assigned to (Email)", readonly=True, copy=False)
+    x_comply360_active = fields.Boolean(string="Kept in the App", default=True, readonly=True, copy=False)
+    x_comply360_commission_ids = fields.One2many("x_commission", "lead_id", string="Commissions")
+    x_comply360_commission_count = fields.Integer(compute="_compute_x_comply360_commission_count")
+
+    @api.depends("x_comply360_commission_ids")
+    def _compute_x_comply360_commission_count(self):
+        if not self.env["x_commission"].has_access("read"):
+            self.x_comply360_commission_count = 0
+            return
+        counts = dict(self.env["x_commission"]._read_group([("lead_id", "in", self.ids)], ["lead_id"], ["__count"]))
+        for lead in self:
+            lead.x_comply360_commission_count = counts.get(lead._origin, 0)
+
+    def init(self):
+        """Deleted leads are told to the app."""
+        super().init()
+        self.env["comply360.outbox"]._watch_deletes("crm.lead")
+
+    # -- what the bridge writes ------------------------------------------------------------------------------------
+
+    @api.model
+    def _comply360_defaults(self, entity, tenant):
+        company = tenant.company_id
+        team = tenant.team_id or self.env["crm.team"].search(
+            [("company_id", "in", [company.id, False]), ("use_opportunities", "=", True)], limit=1,
+        )
+        stage = self._stage_find(team_id=team.id, domain=[("fold", "=", False), ("is_won", "=", False)])
+        won_stage = self._stage_find(team_id=team.id, domain=[("is_won", "=", True)])
+        # one estimate for the batch: computed per lead it would cost more than all the rest
+        estimate = self.new({"type": "opportunity", "team_id": team.id, "stage_id": stage.id, "user_id": False})
+        probability = estimate.automated_probability
+        return {
+            "created": {
+                "type": "opportunity", "company_id": company.id, "team_id": team.id, "user_id": False, "priority": "0",
+                "lang_id": False, "partner_id": False, "expected_revenue": 0.0, **self._comply360_no_enrichment(),
+            },
+            "company_id": company.id,
+            Position.OPEN: {
+                "active": True, "stage_id": stage.id, "probability": probability, "automated_probability": probability,
+                "lost_reason_id": False,
+            },
+            Position.WON: {
+                "active": True, "stage_id": won_stage.id, "probability": 100.0, "automated_probability": 100.0,
+                "lost_reason_id": False,
+            },
+            Position.REJECTED: self._comply360_lost("lost_reason_rejected", stage),
+            Position.CANCELLED: self._comply360_lost("lost_reason_cancelled", stage),
+        }
+
+    @api.model
+    def _comply360_no_enrichment(self):
+        """crm_iap_enrich, if it is installed, must not send a bridge-made lead's domain to an outside service."""
+        return {"iap_enrich_done": True} if "iap_enrich_done" in self._fields else {}
+
+    @api.model
+    def _comply360_lost(self, reason, stage):
+        lost_reason = self.env.ref(f"comply360_bridge.{reason}", raise_if_not_found=False)
+        return {
+            "active": False, "stage_id": stage.id, "probability": 0.0, "automated_probability": 0.0,
+            "lost_reason_id": lost_reason.id if lost_reason else False,
+        }
+
+    def _comply360_derive(self, entity, values, defaults):
+        values = dict(values)
+        if "partner_name" in values:
+            values["name"] = values["partner_name"]
+        self._comply360_leave_to_partner(values)
+        if not self:
+            return self._comply360_new_values(values, defaults)
+        if "partner_id" in values:
+            # a change of partner computes these anew, and drops the company of a lead without a salesperson
+            values.update({name: values.get(name, self[name]) for name in PARTNER_COMPUTED}, company_id=defaults["company_id"])
+        values.update(self._comply360_moved(values, defaults))
+        return values
+
+    def _comply360_leave_to_partner(self, values):
+        if values.get("partner_id") or self.partner_id:
+            for name in PARTNER_OWNED:
+                values.pop(name, None)
+
+    def _comply360_new_values(self, values, defaults):
+        place = position(values["x_comply360_status"], values.get("x_comply360_active", True))
+        decided = Position.WON if values["x_comply360_status"] == "approved" else Position.OPEN
+        placed = {**defaults[decided], "active": False} if place is Position.ARCHIVED else defaults[place]
+        contact = {"contact_name": False, "x_comply360_active": True}
+        return {**contact, **defaults["created"], **placed, **values}
+
+    def _comply360_moved(self, values, defaults):
+        """What a change of the app's status means for the pipeline; nothing if the lead's place does not change.
+
+        Won or lost by a salesperson stays as it is until the app decides anew.
+        """
+        status = values.get("x_comply360_status", self.x_comply360_status) or "submitted"
+        place = position(status, values.get("x_comply360_active", self.x_comply360_active))
+        if place is position(self.x_comply360_status or "draft", self.x_comply360_active):
+            return {}
+        if place is Position.ARCHIVED:
+            return {"active": False}
+        moved = dict(defaults[place])
+        if place is not Position.WON and not self.stage_id.is_won:
+            del moved["stage_id"]
+        return moved
+
+    def action_comply360_commissions(self):
+        """Open the commissions of these leads."""
+        self.check_access("read")
+        self.env["x_commission"].check_access("read")
+        action = self.env["ir.actions.act_window"]._for_xml_id("comply360_bridge.action_commission")
+        return {**action, "domain": [("lead_id", "in", self.ids)], "context": {}}

@@ -1,0 +1,181 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from ..mappers.commission import COMMISSION, NEXT_STATES
+
+STATES = [("pending", "Pending"), ("approved", "Approved"), ("paid", "Paid"), ("cancelled", "Cancelled")]
+APP_OWNED = ("registration_fee", "commission_rate", "commission_amount", "currency_id", "lead_id", "agent_id")
+PAYMENT = ("paid_at", "payment_reference", "approved_at")
+
+
+class Commission(models.Model):
+    _name = "x_commission"
+    _inherit = ["comply360.synced", "mail.thread", "mail.activity.mixin"]
+    _description = "Commission"
+    _order = "create_date desc, id desc"
+    _check_company_auto = True
+
+    name = fields.Char(string="Reference", compute="_compute_name", store=True, index="trigram")
+    lead_id = fields.Many2one(
+        "crm.lead", string="Registration", required=True, index=True, ondelete="restrict", check_company=True, tracking=True,
+    )
+    agent_id = fields.Many2one(
+        "res.partner", string="Agent", required=True, index=True, ondelete="restrict", check_company=True, tracking=True,
+        help="The person the commission is owed to.",
+    )
+    company_id = fields.Many2one("res.company", required=True, index=True, default=lambda self: self.env.company)
+    currency_id = fields.Many2one("res.currency", required=True, default=lambda self: self.env.company.currency_id, tracking=True)
+    registration_fee = fields.Monetary(required=True)
+    commission_rate = fields.Float(string="Rate (%)", digits=(5, 2), required=True, aggregator=None)
+    commission_amount = fields.Monetary(string="Commission", required=True, tracking=True)
+    state = fields.Selection(
+        STATES, required=True, default="pending", index=True, copy=False, tracking=True, group_expand=True, readonly=True,
+    )
+    approved_at = fields.Datetime(string="Approved on", copy=False, readonly=True)
+    paid_at = fields.Datetime(string="Paid on", copy=False, readonly=True, tracking=True)
+    payment_reference = fields.Char(copy=False, readonly=True, tracking=True, index="trigram")
+    registration_number = fields.Char(
+        related="lead_id.x_comply360_registration_number", store=True, index="trigram", string="Registration Number",
+    )
+    is_synced = fields.Boolean(compute="_compute_is_synced")
+
+    _amounts_in_range = models.Constraint(
+        "CHECK(abs(registration_fee) < 100000000 AND abs(commission_amount) < 100000000 AND abs(commission_rate) < 1000)",
+        "An amount may have at most 8 digits before the point, a rate at most 3.",
+    )
+
+    @api.depends("lead_id.partner_name", "lead_id.name", "agent_id.name")
+    def _compute_name(self):
+        for commission in self.sudo():
+            company = commission.lead_id.partner_name or commission.lead_id.name or ""
+            commission.name = f"{company} / {commission.agent_id.name or ''}"
+
+    @api.depends("x_comply360_external_id")
+    def _compute_is_synced(self):
+        for commission in self:
+            commission.is_synced = bool(commission.x_comply360_external_id)
+
+    def init(self):
+        """What Odoo decides about a commission is told to the app, and so is its deletion."""
+        super().init()
+        outbox = self.env["comply360.outbox"]
+        outbox._watch_updates("x_commission", [rule.target for rule in COMMISSION.rules if rule.two_way])
+        outbox._watch_deletes("x_commission")
+
+    def write(self, vals):
+        """Guard what a person may change; the bridge and the steps below write as the superuser."""
+        if not self.env.su:
+            self._check_manual_change(vals)
+        return super().write(vals)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_paid(self):
+        for commission in self:
+            if commission.state == "paid":
+                raise UserError(self.env._("%(name)s is paid and cannot be deleted.", name=commission.name))
+
+    def _check_manual_change(self, vals):
+        if "state" in vals or any(name in vals for name in PAYMENT):
+            raise UserError(self.env._("A commission's state and payment change by its buttons: Approve, Mark as Paid, Cancel, Reset."))
+        amounts = [name for name in APP_OWNED if name in vals]
+        for commission in self:
+            if amounts and commission.state == "paid":
+                raise UserError(self.env._("%(name)s is paid: its amounts cannot be changed any more.", name=commission.name))
+            if amounts and commission.is_synced:
+                raise UserError(self.env._("The amounts of %(name)s come from the Comply360 app; change them there.", name=commission.name))
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def action_approve(self):
+        """Approve. Raises UserError unless every commission is pending."""
+        self._step("approved", {"approved_at": fields.Datetime.now()})
+        return True
+
+    def action_pay(self):
+        """Ask for the payment's reference and date."""
+        self._check_accountant()
+        self._check_step("paid")
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("comply360_bridge.action_commission_payment"),
+            "context": {"default_commission_ids": [fields.Command.set(self.ids)]},
+        }
+
+    def mark_paid(self, payment_reference, paid_at=False):
+        """Mark as paid. Units: `paid_at` naive UTC, now if not given. Raises UserError unless every commission is approved."""
+        reference = (payment_reference or "").strip()
+        if not reference:
+            raise UserError(self.env._("Enter the payment's reference."))
+        if len(reference) > 255:
+            raise UserError(self.env._("A payment's reference may have at most 255 characters."))
+        moment = fields.Datetime.to_datetime(paid_at) or fields.Datetime.now()
+        self._step("paid", {"paid_at": moment.replace(microsecond=0), "payment_reference": reference})
+        return True
+
+    def action_cancel(self):
+        """Cancel. Raises UserError if a commission is paid."""
+        self._step("cancelled", {})
+        return True
+
+    def action_reset(self):
+        """Back to pending; for managers. Raises UserError if a commission is paid."""
+        if not self.env.user.has_group("comply360_bridge.group_manager"):
+            raise AccessError(self.env._("Only a Comply360 manager may reset a commission."))
+        self._step("pending", {"approved_at": False})
+        return True
+
+    def action_approve_selected(self):
+        """Approve those of the selection that can be, and say how many."""
+        self._check_accountant()
+        ready = self.filtered(lambda commission: commission.state == "pending")
+        ready.action_approve()
+        skipped = self - ready
+        return self._notification(
+            self.env._("%(count)s approved", count=len(ready)), self._skipped_words(skipped), bool(skipped),
+        )
+
+    def _skipped_words(self, skipped):
+        if not skipped:
+            return ""
+        labels = dict(self._fields["state"]._description_selection(self.env))
+        counts = {label: len(skipped.filtered(lambda item, key=key: item.state == key)) for key, label in labels.items()}
+        reasons = ", ".join(self.env._("%(count)s already %(state)s", count=n, state=label.lower()) for label, n in counts.items() if n)
+        return self.env._("%(count)s skipped: %(reasons)s", count=len(skipped), reasons=reasons)
+
+    def _notification(self, title, message, is_warning):
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "title": title, "message": message, "type": "warning" if is_warning else "success",
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def _step(self, state, values):
+        self._check_accountant()
+        self._check_step(state)
+        # state and payment are closed to write() for everybody; the checks above are what opens them
+        self.sudo().write({**values, "state": state})
+
+    def _check_accountant(self):
+        if not self.env.user.has_group("comply360_bridge.group_accountant"):
+            raise AccessError(self.env._("Only a Comply360 accountant may process commissions."))
+        self.check_access("write")
+
+    def _check_step(self, state):
+        labels = dict(self._fields["state"]._description_selection(self.env))
+        for commission in self:
+            if state not in NEXT_STATES[commission.state]:
+                raise UserError(self.env._(
+                    "%(name)s is %(present)s and cannot become %(wanted)s.",
+                    name=commission.name, present=labels[commission.state].lower(), wanted=labels[state].lower(),
+                ))
+
+    # -- what the bridge writes ------------------------------------------------------------------------------------
+
+    @api.model
+    def _comply360_defaults(self, entity, tenant):
+        return {"company_id": tenant.company_id.id, "approved_at": False, "paid_at": False, "payment_reference": False}
+
+    def _comply360_derive(self, entity, values, defaults):
+        return dict(values) if self else {**defaults, **values}
