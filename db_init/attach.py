@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from db_init import app_schema, bridge_schema, connect, init, roles
+from db_init import app_schema, bridge_schema, connect, init, roles, schema_level
 from db_init.detach import detach
-from db_init.registry import Tenant
+from db_init.registry import Tenant, tenants, unattached
 from db_init.tenant_objects import ATTACH_LEVEL, Outcome, attach_tenant, attach_tenants
 from sync_daemon.config import Settings
 from sync_daemon.errors import FatalError
 
-__all__ = ["ATTACH_LEVEL", "Outcome", "Tenant", "attach", "attach_new", "attach_tenant", "detach"]
+__all__ = ["ATTACH_LEVEL", "Outcome", "Tenant", "attach", "attach_new", "attach_tenant", "detach", "planned_attach"]
 
 
 def attach(settings: Settings, tenant_id: UUID | None = None, tell: init.Tell = lambda _: None) -> tuple[Outcome, ...]:
@@ -35,6 +35,22 @@ def attach(settings: Settings, tenant_id: UUID | None = None, tell: init.Tell = 
         if before != after:
             tell(f"schema bridge is at level {after}")
         return attach_tenants(connection, tenant_id)
+
+
+def planned_attach(settings: Settings) -> list[str]:
+    """What `attach` would do, one sentence each; reads only."""
+    server = connect.app_server(settings)
+    with connect.as_admin(server, settings.platform_postgres_db) as connection:
+        with connection.cursor() as cursor:
+            wanted = [role.name for role in roles.app_side(settings)]
+            steps = [f"make role {name}" for name in wanted if not roles.exists(cursor, name)]
+        level = schema_level.level(connection)
+        if level != schema_level.head():
+            steps.append(f"bring schema bridge from level {level or 'none'} to {schema_level.head()}")
+        known = tenants(connection) if level else []
+        behind = [tenant.schema_name for tenant in known if tenant.is_behind(ATTACH_LEVEL)]
+        steps += [f"attach {schema}" for schema in (*behind, *unattached(connection, bool(level)))]
+    return steps
 
 
 def attach_new(settings: Settings) -> tuple[Outcome, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from db_init import connect, schema_level
-from db_init.registry import Tenant, tenants
+from db_init.registry import Tenant, tenants, unattached
 from db_init.tenant_objects import ATTACH_LEVEL, Outcome, attach_tenants, missing_objects
 from sync_daemon.config import Settings
 
@@ -14,7 +14,8 @@ from sync_daemon.config import Settings
 class Status:
     """Where the schema and each tenant stand; `level` is empty where there is no bridge schema.
 
-    Shapes: `missing` maps a tenant's schema to the objects that should be there and are not.
+    Shapes: `missing` maps a tenant's schema to the objects that should be there and are not; `unattached` names
+    schemas that the app registered and the bridge does not know.
     """
 
     level: str
@@ -22,11 +23,13 @@ class Status:
     attach_level: int
     tenants: tuple[Tenant, ...]
     missing: dict[str, tuple[str, ...]]
+    unattached: tuple[str, ...]
 
     @property
     def is_current(self) -> bool:
         """Whether nothing is left to do."""
-        return self.level == self.head and not self.missing and not any(tenant.problem for tenant in self.tenants)
+        is_behind = any(tenant.is_behind(self.attach_level) for tenant in self.tenants)
+        return self.level == self.head and not self.missing and not self.unattached and not is_behind
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ def status(settings: Settings) -> Status:
     with connect.as_operator(settings) as connection:
         level = schema_level.level(connection)
         known = tuple(tenants(connection)) if level else ()
-        lacking = {known_tenant.schema_name: missing_objects(connection, known_tenant) for known_tenant in known
-                   if known_tenant.is_attachable}
-    return Status(level, schema_level.head(), ATTACH_LEVEL, known,
-                  {schema: objects for schema, objects in lacking.items() if objects})
+        strangers = tuple(unattached(connection, bool(level)))
+        lacking = {
+            tenant.schema_name: missing_objects(connection, tenant) for tenant in known if tenant.is_attachable
+        }
+    missing = {schema: objects for schema, objects in lacking.items() if objects}
+    return Status(level, schema_level.head(), ATTACH_LEVEL, known, missing, strangers)

@@ -57,25 +57,17 @@ _REGISTER = """
            (SELECT id FROM bridge.odoo_instance ORDER BY created_at, id LIMIT 1)
       FROM public.tenants AS app JOIN public.tenant_schemas AS app_schema ON app_schema.tenant_id = app.id
      WHERE app.deleted_at IS NULL AND app.status <> 'deleted'
+       AND (app_schema.status <> 'creating' OR app.id = %(tenant)s::uuid)
      ORDER BY app.id, app_schema.status = 'active' DESC, app_schema.created_at DESC
     ON CONFLICT DO NOTHING
 """
-
-# 'creating' until the tenant is whole on both sides; after that the bridge follows the app's own word.
-_FOLLOW = """
-    UPDATE bridge.tenant SET state = wanted.state, updated_at = now()
-      FROM (SELECT known.tenant_id,
-                   CASE WHEN app.id IS NULL OR app.deleted_at IS NOT NULL THEN 'deleted'
-                        WHEN app.status <> 'active' THEN app.status
-                        WHEN known.attach_level < %(level)s OR known.queued_at IS NULL
-                             OR COALESCE(app_schema.status, 'creating') = 'creating' THEN 'creating'
-                        WHEN app_schema.status = 'error' THEN 'error'
-                        ELSE 'active' END AS state
-              FROM bridge.tenant AS known
-              LEFT JOIN public.tenants AS app ON app.id = known.tenant_id
-              LEFT JOIN public.tenant_schemas AS app_schema ON app_schema.tenant_id = known.tenant_id
-                    AND app_schema.schema_name = known.schema_name) AS wanted
-     WHERE wanted.tenant_id = tenant.tenant_id AND wanted.state <> tenant.state
+_ACTIVATE = """
+    WITH whole AS (
+        UPDATE public.tenant_schemas SET status = 'active' WHERE tenant_id = %(tenant)s::uuid AND status = 'creating'
+    )
+    UPDATE bridge.tenant SET state = app.status, updated_at = now()
+      FROM public.tenants AS app
+     WHERE app.id = tenant.tenant_id AND tenant.tenant_id = %(tenant)s::uuid AND tenant.state <> app.status
 """
 
 
@@ -86,14 +78,30 @@ def tenants(connection: Connection, tenant_id: UUID | None = None) -> list[Tenan
         return [Tenant(UUID(row[0]), *row[1:]) for row in cursor.fetchall()]
 
 
-def register_new(connection: Connection) -> int:
-    """Give every tenant of the app's registry a row in bridge.tenant; gives how many are new. Does not commit."""
+def register_new(connection: Connection, tenant_id: UUID | None = None) -> int:
+    """Give the tenants of the app's registry a row in bridge.tenant; gives how many are new. Does not commit.
+
+    Shapes: one that is still being created gets its row only when it is named.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_REGISTER)
+        cursor.execute(_REGISTER, {"tenant": str(tenant_id) if tenant_id else None})
         return cursor.rowcount
 
 
-def follow_app(connection: Connection, level: int) -> None:
-    """Bring bridge.tenant.state in line with the registry. Does not commit."""
+def unattached(connection: Connection, has_bridge: bool = True) -> list[str]:
+    """Schemas in use that the app registered and the bridge has no row for."""
+    known = "SELECT schema_name FROM bridge.tenant" if has_bridge else "SELECT NULL::text WHERE false"
     with connection.cursor() as cursor:
-        cursor.execute(_FOLLOW, {"level": level})
+        cursor.execute(
+            "SELECT app_schema.schema_name FROM public.tenant_schemas AS app_schema"
+            "  JOIN public.tenants AS app ON app.id = app_schema.tenant_id"
+            " WHERE app.deleted_at IS NULL AND app.status <> 'deleted' AND app_schema.status <> 'creating'"
+            f"   AND app_schema.schema_name NOT IN ({known}) ORDER BY 1"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def activate(connection: Connection, tenant_id: UUID) -> None:
+    """Say in both registries that the tenant is whole: from now on its records flow. Does not commit."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTIVATE, {"tenant": str(tenant_id)})

@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2 import errors, sql
 
 from db_init.connect import Connection, Cursor
-from db_init.registry import Tenant, follow_app, register_new, tenants
+from db_init.registry import Tenant, register_new, tenants
 from sync_daemon.config import SYNC_ROLE
 from sync_daemon.errors import FatalError
 
@@ -94,16 +94,13 @@ def attach_tenants(connection: Connection, tenant_id: UUID | None = None) -> tup
 
     Raises: FatalError when `tenant_id` names no registered tenant.
     """
-    register_new(connection)
+    register_new(connection, tenant_id)
     connection.commit()
     found = tenants(connection, tenant_id)
     connection.commit()
     if tenant_id and not found:
         raise FatalError(f"the app's registry has no tenant {tenant_id} with a schema")
-    outcomes = tuple(_attach(connection, tenant, is_asked_for=tenant_id is not None) for tenant in found)
-    follow_app(connection, ATTACH_LEVEL)
-    connection.commit()
-    return outcomes
+    return tuple(_attach(connection, tenant, is_asked_for=tenant_id is not None) for tenant in found)
 
 
 def attach_tenant(connection: Connection, tenant_id: UUID) -> Outcome:

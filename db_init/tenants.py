@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from db_init import app_schema, connect
+from db_init import app_schema, connect, registry
 from db_init.connect import Connection
-from db_init.registry import Tenant, follow_app, tenants
+from db_init.registry import Tenant, tenants
 from db_init.tenant_objects import ATTACH_LEVEL, attach_tenant
 from sync_daemon.config import Settings
 from sync_daemon.errors import ConfigError, FatalError
@@ -65,13 +65,7 @@ def create_app_side(settings: Settings, new: NewTenant) -> Tenant:
 def activate(settings: Settings, tenant_id: UUID) -> Tenant:
     """Say that the tenant is whole on both sides: from now on its records flow."""
     with connect.as_operator(settings) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE public.tenant_schemas SET status = 'active' WHERE tenant_id = %(tenant)s::uuid"
-                " AND status = 'creating'",
-                {"tenant": str(tenant_id)},
-            )
-        follow_app(connection, ATTACH_LEVEL)
+        registry.activate(connection, tenant_id)
         return tenants(connection, tenant_id)[0]
 
 
@@ -80,6 +74,38 @@ def create(settings: Settings, new: NewTenant, register_in_odoo: Callable[[Setti
     tenant = create_app_side(settings, new)
     register_in_odoo(settings, tenant.tenant_id)
     return activate(settings, tenant.tenant_id)
+
+
+def plan(settings: Settings, new: NewTenant) -> list[str]:
+    """What `create` would still do, one sentence each; reads only."""
+    check_slug(new.subdomain)
+    tenant_id = registered(settings, new.subdomain)
+    if tenant_id is None:
+        return [
+            f"register tenant {new.subdomain}",
+            "make its schema and tables",
+            "attach the bridge",
+            "register it in Odoo",
+            "set it active",
+        ]
+    tenant = find(settings, str(tenant_id))
+    if tenant is None:
+        return ["make its schema and tables", "attach the bridge", "register it in Odoo", "set it active"]
+    steps = ["attach the bridge"] if tenant.attach_level < ATTACH_LEVEL or not tenant.is_queued else []
+    return steps + (["register it in Odoo", "set it active"] if tenant.state == "creating" else [])
+
+
+def registered(settings: Settings, name: str) -> UUID | None:
+    """The uuid of the tenant that the app knows by that subdomain, schema or uuid."""
+    with connect.as_operator(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT app.id::text FROM public.tenants AS app"
+            "  LEFT JOIN public.tenant_schemas AS app_schema ON app_schema.tenant_id = app.id"
+            " WHERE app.deleted_at IS NULL AND %(name)s IN (app.subdomain, app_schema.schema_name, app.id::text)",
+            {"name": name},
+        )
+        row = cursor.fetchone()
+    return UUID(row[0]) if row else None
 
 
 def list_tenants(settings: Settings) -> list[Tenant]:

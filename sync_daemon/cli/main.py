@@ -8,11 +8,13 @@ import click
 
 from sync_daemon import __version__
 from sync_daemon.cli.config import config
+from sync_daemon.cli.db import db
 from sync_daemon.cli.dead import dead
 from sync_daemon.cli.drain import drain
 from sync_daemon.cli.run import run
 from sync_daemon.cli.stack import stack
 from sync_daemon.cli.status import status
+from sync_daemon.cli.tenant import tenant
 from sync_daemon.errors import BridgeError, ConfigError, TransientError, UnavailableError
 
 FAILED, UNAVAILABLE, CONFIGURATION = 1, 69, 78
@@ -42,5 +44,5 @@ def _exit_code(error: BridgeError) -> int:
     return UNAVAILABLE if isinstance(error, UnavailableError | TransientError) else FAILED
 
 
-for command in (config, dead, drain, run, stack, status):
+for command in (config, db, dead, drain, run, stack, status, tenant):
     main.add_command(command)
