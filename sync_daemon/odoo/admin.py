@@ -45,7 +45,7 @@ def issue_bot_key(settings: Settings) -> str:
 
     Raises: FatalError for a refused login or an addon that is not installed; TransientError when Odoo is away.
     """
-    with _as_administrator(settings) as odoo:
+    with as_administrator(settings) as odoo:
         answer = odoo.execute_kw(MODEL, "issue_key", [], {"login": settings.odoo_login})
     key = answer.get("key") if isinstance(answer, dict) else None
     if not isinstance(key, str) or not key:
@@ -56,7 +56,7 @@ def issue_bot_key(settings: Settings) -> str:
 
 def revoke_other_keys(settings: Settings, keep: str) -> None:
     """End every key of the bridge's technical user but one."""
-    with _as_administrator(settings) as odoo:
+    with as_administrator(settings) as odoo:
         odoo.execute_kw(MODEL, "revoke_keys", [], {"login": settings.odoo_login, "keep": keep})
 
 
@@ -67,10 +67,21 @@ def server_version(settings: Settings) -> str:
 
 
 @contextmanager
-def _as_administrator(settings: Settings) -> Iterator[Any]:
+def signed_in(settings: Settings, login: str, password: str) -> Iterator[Any]:
+    """A session of one of Odoo's users, with that user's rights.
+
+    Raises: FatalError for a refused login or call; TransientError when Odoo is away.
+    """
     with _errors():
         odoo = _odoo(settings)
-        odoo.login(settings.odoo_database, settings.odoo_admin_login, settings.odoo_admin_password.get_secret_value())
+        odoo.login(settings.odoo_database, login, password)
+        yield odoo
+
+
+@contextmanager
+def as_administrator(settings: Settings) -> Iterator[Any]:
+    """A session of Odoo's administrator. Raises: as `signed_in`."""
+    with signed_in(settings, settings.odoo_admin_login, settings.odoo_admin_password.get_secret_value()) as odoo:
         yield odoo
 
 

@@ -1,0 +1,1 @@
+"""The demonstration: two agencies with believable data, and a comparison of what both sides hold."""

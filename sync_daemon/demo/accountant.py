@@ -1,0 +1,75 @@
+"""The demo's accountant: a person in Odoo who approves and pays commissions through Odoo's public methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sync_daemon.config import Settings
+from sync_daemon.odoo.admin import as_administrator, signed_in
+
+LOGIN = "accountant"
+NAME = "Rudo Accountant (demo)"
+GROUPS = ("base.group_user", "comply360_bridge.group_accountant", "sales_team.group_sale_salesman_all_leads")
+FIRST_PAYMENT = datetime(2026, 10, 1, 8, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How many commissions the accountant approved and paid in this run."""
+
+    approved: int
+    paid: int
+
+
+def ensure(settings: Settings, password: str, renew: bool) -> None:
+    """Make the accountant's user if it is missing; with `renew` give an existing one this password."""
+    with as_administrator(settings) as odoo:
+        found = odoo.execute("res.users", "search", [["login", "=", LOGIN]])
+        if not found:
+            groups = [_id_of(odoo, name) for name in GROUPS]
+            values = {"name": NAME, "login": LOGIN, "password": password, "group_ids": [[6, 0, groups]]}
+            odoo.execute_kw("res.users", "create", [values], {"context": {"no_reset_password": True}})
+        elif renew:
+            odoo.execute("res.users", "write", found, {"password": password})
+
+
+def decide(
+    settings: Settings, password: str, to_approve: Mapping[UUID, Sequence[UUID]], to_pay: Mapping[UUID, Sequence[UUID]]
+) -> Decisions:
+    """Approve and pay those of the given commissions that still wait for it.
+
+    Shapes: tenant -> the app's ids.
+    """
+    with signed_in(settings, LOGIN, password) as odoo:
+        pending = _in_state(odoo, to_approve, "pending")
+        if pending:
+            odoo.execute("x_commission", "action_approve", sorted(pending.values()))
+        approved = _in_state(odoo, to_pay, "approved")
+        for number, (identity, commission) in enumerate(sorted(approved.items())):
+            moment = FIRST_PAYMENT + timedelta(minutes=17 * number)
+            reference = f"EFT-{str(identity)[:8].upper()} – “agent’s share”"
+            odoo.execute("x_commission", "mark_paid", [commission], reference, f"{moment:%Y-%m-%d %H:%M:%S}")
+    return Decisions(len(pending), len(approved))
+
+
+def _id_of(odoo: Any, name: str) -> int:
+    _, identity = odoo.execute("ir.model.data", "check_object_reference", *name.split(".", 1))
+    return int(identity)
+
+
+def _in_state(odoo: Any, wanted: Mapping[UUID, Sequence[UUID]], state: str) -> dict[UUID, int]:
+    found: dict[UUID, int] = {}
+    for tenant, identities in wanted.items():
+        domain = [
+            ["state", "=", state],
+            ["x_comply360_tenant_id.uuid", "=", str(tenant)],
+            ["x_comply360_external_id", "in", [str(identity) for identity in identities]],
+        ]
+        for row in odoo.execute("x_commission", "search_read", domain, ["x_comply360_external_id"]):
+            found[UUID(row["x_comply360_external_id"])] = int(row["id"])
+    return found
+
