@@ -75,7 +75,9 @@ class Database:
 
     def _opened(self) -> ThreadedConnectionPool:
         if self._pool is None:
-            self._pool = ThreadedConnectionPool(0, POOL_SIZE, **self._parameters)
+            self._pool = ThreadedConnectionPool(1, POOL_SIZE, **self._parameters)
+            # psycopg2 closes what comes back beyond this many; nothing is opened before it is needed.
+            self._pool.minconn = POOL_SIZE
         return self._pool
 
 

@@ -192,7 +192,7 @@ class _Settling:
         self._cursor.execute(_NAMING.format(**names), {"ids": ids})
         candidates = [row[0] for row in self._cursor.fetchall()]
         parameters = {"ids": candidates, "tenant": tenant, "entity": dependant.value}
-        found = [RecordKey(tenant, dependant, row[0]) for row in self._fetch("bound_dependants", parameters)]
+        found = [RecordKey(tenant, dependant, row[0]) for row in self._fetch("dependants", parameters)]
         mark(self._cursor, found, Lane.LIVE)
 
     def _record(self, settlements: Sequence[Settlement]) -> None:

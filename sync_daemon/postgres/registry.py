@@ -106,6 +106,11 @@ class Registry:
         """Remember which Odoo database answers under this name."""
         self._run("see_instance", instance=instance, uuid=info.instance, epoch=info.epoch)
 
+    def instance_uuid(self, instance: str) -> str:
+        """The Odoo database that was last seen under this name; empty before the first time."""
+        rows = self._rows("instance_uuid", instance=instance)
+        return str(rows[0][0]) if rows else ""
+
     def ensure_partitions(self) -> None:
         """Make the ledger's partitions for this month and the next."""
         self._rows("ensure_partitions")
@@ -132,7 +137,7 @@ class Registry:
         return [OpenLetter(*row) for row in rows]
 
     def retry(self, letters: Sequence[OpenLetter]) -> int:
-        """Owe the letters' records anew; how many. A row under a foreign tenant is the app's to mend, not ours to try."""
+        """Owe the letters' records anew; how many. A row under a foreign tenant is the app's to mend."""
         keys = [
             RecordKey(letter.tenant, Entity(letter.entity), UUID(letter.record_id))
             for letter in letters

@@ -106,15 +106,18 @@ ON CONFLICT (instance_id, tenant_id, direction) DO UPDATE SET last_success = now
 -- name: writing_snapshots
 SELECT bridge.writing_snapshots()
 
--- name: bound_dependants (of those, the ones that are bound or wait; they show values of the record that changed)
-SELECT record_id
+-- name: dependants (of those, the ones that are bound or wait for the record that changed)
+SELECT k.record_id
 FROM unnest(%(ids)s::uuid[]) AS k (record_id)
-WHERE EXISTS (SELECT 1 FROM bridge.binding AS b
-              WHERE b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s AND b.entity = %(entity)s
-                AND b.external_id = k.record_id)
-   OR EXISTS (SELECT 1 FROM bridge.delivery AS d
-              WHERE d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
-                AND d.record_id = k.record_id)
+LEFT JOIN bridge.binding AS b
+    ON b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s AND b.entity = %(entity)s
+   AND b.external_id = k.record_id
+LEFT JOIN bridge.delivery AS d
+    ON d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
+   AND d.record_id = k.record_id
+WHERE (b.id IS NOT NULL OR d.version IS NOT NULL)
+  -- One that nobody has begun to read will be read as it is now.
+  AND NOT coalesce(d.published_at IS NULL AND d.due_at <= now() AND d.dead_version IS DISTINCT FROM d.version, false)
 
 -- name: waiting_since (records owed for less than the patience)
 SELECT record_id

@@ -19,6 +19,9 @@ UPDATE bridge.tenant SET tenant_digest = %(digest)s WHERE tenant_id = %(tenant)s
 -- name: see_instance (what Odoo says of itself)
 UPDATE bridge.odoo_instance SET uuid = %(uuid)s, epoch = %(epoch)s WHERE id = %(instance)s
 
+-- name: instance_uuid
+SELECT uuid FROM bridge.odoo_instance WHERE id = %(instance)s
+
 -- name: is_bound
 SELECT EXISTS (SELECT 1 FROM bridge.binding
                WHERE tenant_id = %(tenant)s AND entity = 'tenant' AND external_id = %(tenant)s AND state = 'active')

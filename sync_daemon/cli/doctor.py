@@ -1,0 +1,66 @@
+"""`c360 doctor`: is everything as it should be, and if not, what to do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC
+
+import click
+
+from sync_daemon.cli.output import print_json, print_table, say
+from sync_daemon.config import Settings, load_settings
+from sync_daemon.daemon import Bridge, open_bridge
+from sync_daemon.domain.finding import Finding
+from sync_daemon.errors import BridgeError
+from sync_daemon.odoo import probe as odoo_probe
+from sync_daemon.postgres import probe as postgres_probe
+from sync_daemon.rabbitmq import probe as rabbitmq_probe
+
+START = "start it, or check its variables in `c360 config show`"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Check every neighbour, version, right, schema and queue; name a fix beside each finding.
+
+    Exit code 3 if anything was found.
+    """
+    settings = load_settings()
+    findings = [*_broker(settings), *_sides(settings)]
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    elif findings:
+        columns = ("where", "what", "what to do")
+        print_table(f"{len(findings)} findings", columns, [(f.place, f.problem, f.fix) for f in findings])
+    else:
+        say("all is well: app database, tenants, RabbitMQ, Odoo")
+    sys.exit(3 if findings else 0)
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    for problem in rabbitmq_probe.check(settings):
+        yield Finding("RabbitMQ", problem, START)
+
+
+def _sides(settings: Settings) -> Iterator[Finding]:
+    try:
+        with open_bridge(settings) as bridge:
+            yield from _asked("app database", lambda: postgres_probe.check(bridge.database, bridge.registry))
+            yield from _odoo(bridge)
+    except BridgeError as error:
+        yield Finding("app database", str(error), START)
+
+
+def _odoo(bridge: Bridge) -> Iterator[Finding]:
+    now = bridge.registry.now().astimezone(UTC)
+    for instance, odoo in bridge.instances.items():
+        yield from odoo_probe.check(odoo, now, bridge.registry.instance_uuid(instance))
+
+
+def _asked(place: str, ask: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return ask()
+    except BridgeError as error:
+        return [Finding(place, str(error), START)]

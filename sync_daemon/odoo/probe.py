@@ -1,0 +1,48 @@
+"""What `c360 doctor` asks Odoo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from sync_daemon.domain.finding import Finding
+from sync_daemon.errors import BridgeError
+from sync_daemon.odoo.wire import PROTOCOL
+from sync_daemon.ports import Odoo, OdooInfo
+
+KEY_WARNING = timedelta(days=14)
+SERIES = "19.0"
+PLACE = "Odoo"
+
+
+def check(odoo: Odoo, now: datetime, known_instance: str) -> list[Finding]:
+    """Findings about version, protocol, key and identity."""
+    try:
+        info = odoo.ping()
+    except BridgeError as error:
+        return [Finding(PLACE, str(error), _fix_for(str(error)))]
+    return list(_findings(info, now, known_instance))
+
+
+def _findings(info: OdooInfo, now: datetime, known_instance: str) -> Iterator[Finding]:
+    if not info.odoo.startswith(SERIES):
+        yield Finding(PLACE, f"Odoo {info.odoo} is not {SERIES}", f"use Odoo {SERIES}")
+    if info.protocol != PROTOCOL:
+        problem = f"the addon {info.addon} speaks protocol {info.protocol}, this bridge {PROTOCOL}"
+        yield Finding(PLACE, problem, "upgrade the addon comply360_bridge and the daemon to the same release")
+    if known_instance and known_instance != info.instance:
+        problem = f"another database answers: {info.instance}, known is {known_instance}"
+        yield Finding(PLACE, problem, "check ODOO_URL and ODOO_DATABASE; a copy must not be synced")
+    if info.key_expires is not None:
+        left = info.key_expires.replace(tzinfo=UTC) - now
+        if left < KEY_WARNING:
+            problem = f"the bot's API key expires in {left.days} days"
+            yield Finding(PLACE, problem, "issue a new one: comply360.bridge issue_key, then set ODOO_API_KEY")
+
+
+def _fix_for(problem: str) -> str:
+    if "404" in problem:
+        return "server_wide_modules must contain rpc (default: base,rpc,web)"
+    if "comply360.bridge" in problem:
+        return "install the addon: odoo module install comply360_bridge"
+    return "check ODOO_URL, ODOO_DATABASE, ODOO_LOGIN and ODOO_API_KEY, and that Odoo runs"

@@ -1,0 +1,87 @@
+"""What `c360 doctor` asks the app's database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from sync_daemon.domain.contracts import CONTRACTS, columns_of
+from sync_daemon.domain.finding import Finding
+from sync_daemon.postgres.catalog import Catalog
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.registry import Registered, Registry
+from sync_daemon.postgres.rows import TENANT_TABLES
+from sync_daemon.postgres.statements import statements
+
+OLDEST_SERVER = 150_000
+CLOCK_SKEW_SECONDS = 30
+TRIGGERS_PER_TABLE = 3
+PLACE = "app database"
+
+_SQL = statements("probe")
+
+
+def check(database: Database, registry: Registry) -> list[Finding]:
+    """Findings about server, rights, schema and tenants. Raises TransientError or FatalError if it cannot be asked."""
+    tenants = registry.tenants()
+    with database.transaction() as cursor:
+        return [*_server(cursor), *_rights(cursor), *_captured(cursor), *_tenants(tenants), *_columns(cursor, tenants)]
+
+
+def _server(cursor: Cursor) -> Iterator[Finding]:
+    cursor.execute(_SQL["server"])
+    version, synchronous_commit, fsync, full_page_writes, clock = cursor.fetchall()[0]
+    if version < OLDEST_SERVER:
+        yield Finding(PLACE, f"PostgreSQL {version // 10_000} is too old", "upgrade to PostgreSQL 15 or newer")
+    for name, value in (
+        ("synchronous_commit", synchronous_commit), ("fsync", fsync), ("full_page_writes", full_page_writes),
+    ):
+        if value == "off":
+            yield Finding(PLACE, f"{name} is off: a crash loses commits that were synced", f"set {name} = on")
+    if abs(clock - time.time()) > CLOCK_SKEW_SECONDS:
+        yield Finding(PLACE, f"its clock differs by {clock - time.time():+.0f} s", "synchronise the clocks with NTP")
+
+
+def _rights(cursor: Cursor) -> Iterator[Finding]:
+    cursor.execute(_SQL["rights"])
+    is_super, bypasses, creates, public_connects = cursor.fetchall()[0]
+    if is_super or bypasses or creates:
+        yield Finding(PLACE, "the sync role has administrator's rights", "c360 db init")
+    if public_connects:
+        yield Finding(PLACE, "PUBLIC may connect", "c360 db init")
+    cursor.execute(_SQL["readable_secrets"])
+    for schema, table, column in cursor.fetchall():
+        yield Finding(PLACE, f"the sync role can read {schema}.{table}.{column}", "c360 db attach")
+
+
+def _captured(cursor: Cursor) -> Iterator[Finding]:
+    cursor.execute(_SQL["triggers"])
+    for tenant, schema, table, triggers, has_policy in cursor.fetchall():
+        fix = f"c360 db attach --tenant {tenant}"
+        if triggers != TRIGGERS_PER_TABLE:
+            problem = f"{schema}.{table} has {triggers} of {TRIGGERS_PER_TABLE} triggers: changes are missed"
+            yield Finding(PLACE, problem, fix)
+        if not has_policy:
+            yield Finding(PLACE, f"{schema}.{table} has no policy for the sync role: its rows are not seen", fix)
+
+
+def _tenants(tenants: list[Registered]) -> Iterator[Finding]:
+    for tenant in tenants:
+        if tenant.problem:
+            yield Finding(f"tenant {tenant.subdomain}", tenant.problem, f"c360 db attach --tenant {tenant.id}")
+        elif tenant.state == "" and tenant.app_status == "active":
+            yield Finding(f"tenant {tenant.subdomain}", "is not attached", f"c360 db attach --tenant {tenant.id}")
+        elif tenant.state == "creating":
+            fix = f"c360 tenant create {tenant.subdomain}"
+            yield Finding(f"tenant {tenant.subdomain}", "is not whole on both sides yet", fix)
+
+
+def _columns(cursor: Cursor, tenants: list[Registered]) -> Iterator[Finding]:
+    attached = [tenant for tenant in tenants if tenant.attach_level > 0]
+    found = Catalog().columns(cursor, [tenant.schema for tenant in attached])
+    for tenant in attached:
+        for entity in TENANT_TABLES:
+            table = CONTRACTS[entity].table
+            for column in sorted(columns_of(entity) - found.get((tenant.schema, table), frozenset())):
+                problem = f"{tenant.schema}.{table}.{column} is not there or may not be read: the field stays behind"
+                yield Finding(f"tenant {tenant.subdomain}", problem, f"c360 db attach --tenant {tenant.id}")
