@@ -69,6 +69,11 @@ def absent(_name: str, value: object) -> bool:
     return value is None
 
 
+def is_blank(value: object) -> bool:
+    """Whether there is no value: None, or a text of nothing but blanks. A forbidden character is no blank."""
+    return value is None or (isinstance(value, str) and value.strip() == "" and not _FORBIDDEN.search(value))
+
+
 def printable(value: object) -> str:
     """A value for a message: controls shown by their code, at most 120 characters."""
     shown = "".join(_visible(character) for character in str(value))

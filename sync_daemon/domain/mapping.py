@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sync_daemon.domain.codec import printable
+from sync_daemon.domain.codec import is_blank, printable
 from sync_daemon.domain.contract import Contract, Field
 from sync_daemon.domain.document import FieldProblem, Scalar
 from sync_daemon.errors import RejectedError
@@ -43,7 +43,7 @@ def map_row(contract: Contract, rows: Mapping[str, Row | None]) -> Mapped:
 
 def encode_field(field: Field, rows: Mapping[str, Row | None]) -> Scalar:
     """One field's wire value. Raises RejectedError naming field and value."""
-    raw = next((value for source in field.sources if _holds(value := _read(field, source, rows))), None)
+    raw = next((value for source in field.sources if not is_blank(value := _read(field, source, rows))), None)
     value = field.codec(field.name, raw)
     if field.required and value == "":
         raise RejectedError("required", f"{field.name} is empty, but Odoo needs it", field.name, printable(raw))
@@ -53,7 +53,7 @@ def encode_field(field: Field, rows: Mapping[str, Row | None]) -> Scalar:
 def _read(field: Field, source: str, rows: Mapping[str, Row | None]) -> object:
     if "+" in source:
         parts = [_read(field, part, rows) for part in source.split("+")]
-        return " ".join(str(part).strip() for part in parts if _holds(part))
+        return " ".join(str(part).strip() for part in parts if not is_blank(part))
     role, column, *path = source.split(".")
     row = rows.get(role)
     if row is None:
@@ -66,7 +66,3 @@ def _read(field: Field, source: str, rows: Mapping[str, Row | None]) -> object:
         value = value.get(step) if isinstance(value, Mapping) else None
     # Free JSON may hold anything under a known key; only a text is taken from it.
     return value if not path or isinstance(value, str) else None
-
-
-def _holds(value: object) -> bool:
-    return value is not None and not (isinstance(value, str) and value.strip() == "")

@@ -1,0 +1,117 @@
+"""Settings come from the environment, files and the local stack, in this order, and secrets stay hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sync_daemon import config
+from sync_daemon.config import Settings, load_settings, redacted
+from sync_daemon.errors import ConfigError
+
+CANARY = "canary-5e11"
+
+
+@pytest.fixture(autouse=True)
+def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without .env and without a stack."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("C360_STACK_DIR", str(tmp_path / "stack"))
+
+
+def secret_file(path: Path, text: str, mode: int = 0o600) -> str:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return str(path)
+
+
+def test_without_anything_the_defaults_point_to_this_machine() -> None:
+    settings = load_settings({})
+    assert (settings.platform_postgres_host, settings.platform_postgres_port) == ("127.0.0.1", 5432)
+    assert settings.odoo_url == "http://127.0.0.1:8069"
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_stack(tmp_path: Path) -> None:
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack" / "env").write_text("ODOO_DATABASE=stack\nRABBITMQ_HOST=stack\nODOO_LOGIN=stack\n")
+    (tmp_path / ".env").write_text("ODOO_DATABASE=file\nRABBITMQ_HOST=file\n")
+    settings = load_settings({"ODOO_DATABASE": "environment"})
+    assert (settings.odoo_database, settings.rabbitmq_host, settings.odoo_login) == ("environment", "file", "stack")
+
+
+def test_another_file_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "other.env").write_text("ODOO_DATABASE=other\n")
+    assert load_settings({"C360_ENV_FILE": str(tmp_path / "other.env")}).odoo_database == "other"
+
+
+def test_a_variable_that_is_set_to_nothing_is_not_set(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ODOO_DATABASE=file\n")
+    assert load_settings({"ODOO_DATABASE": ""}).odoo_database == "file"
+
+
+def test_a_dollar_sign_in_a_password_is_a_dollar_sign(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("C360_SYNC_PASSWORD='a$HOME${b}'\n")
+    assert load_settings({}).c360_sync_password.get_secret_value() == "a$HOME${b}"
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    path = secret_file(tmp_path / "password", f"{CANARY}\n")
+    settings = load_settings({"C360_SYNC_PASSWORD_FILE": path})
+    assert settings.c360_sync_password.get_secret_value() == CANARY
+
+
+def test_a_secret_file_that_others_may_read_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    path = secret_file(tmp_path / "password", CANARY, mode=0o644)
+    with pytest.raises(ConfigError, match=f"chmod 600 {path}") as caught:
+        load_settings({"C360_SYNC_PASSWORD_FILE": path})
+    assert CANARY not in str(caught.value)
+
+
+def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="ODOO_API_KEY_FILE: cannot read"):
+        load_settings({"ODOO_API_KEY_FILE": str(tmp_path / "nothing")})
+
+
+def test_the_apps_database_url_is_understood() -> None:
+    settings = load_settings({"DATABASE_URL": "postgresql://app%40x:p%2Fw@db.example:6543/comply?sslmode=disable"})
+    assert (settings.platform_postgres_host, settings.platform_postgres_port) == ("db.example", 6543)
+    assert (settings.platform_postgres_db, settings.c360_app_user) == ("comply", "app@x")
+    assert settings.c360_app_password.get_secret_value() == "p/w"
+
+
+def test_a_single_variable_wins_over_its_part_of_the_url() -> None:
+    url = "postgresql://app:secret@db.example/comply"
+    assert load_settings({"DATABASE_URL": url, "PLATFORM_POSTGRES_HOST": "other"}).platform_postgres_host == "other"
+
+
+@pytest.mark.parametrize("url", ["mysql://a:b@c/d", "db.example", f"postgresql:///{CANARY}"])
+def test_a_url_of_another_form_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ConfigError, match="DATABASE_URL should look like") as caught:
+        load_settings({"DATABASE_URL": url})
+    assert CANARY not in str(caught.value)
+
+
+def test_every_setting_that_cannot_be_used_is_named_at_once_and_no_value_is_shown() -> None:
+    wrong = {"PLATFORM_POSTGRES_PORT": CANARY, "ODOO_TRANSPORT": CANARY, "C360_BATCH_SIZE": "0", "ODOO_INSTANCE": "A"}
+    with pytest.raises(ConfigError) as caught:
+        load_settings(wrong)
+    assert all(name in str(caught.value) for name in wrong)
+    assert CANARY not in str(caught.value)
+
+
+def test_no_secret_shows_in_the_display_or_in_the_representation() -> None:
+    secrets = [name for name, field in Settings.model_fields.items() if field.annotation is config.SecretStr]
+    settings = load_settings({name.upper(): CANARY for name in secrets})
+    shown = redacted(settings)
+    assert len(secrets) >= 9
+    assert all(shown[name.upper()] == "***" for name in secrets)
+    assert CANARY not in repr(settings) and CANARY not in str(shown)
+
+
+def test_an_unset_secret_shows_as_empty() -> None:
+    assert redacted(load_settings({}))["ODOO_API_KEY"] == ""
+
+
+def test_the_lease_is_a_duration() -> None:
+    assert load_settings({"C360_LEASE_SECONDS": "90"}).lease.total_seconds() == 90

@@ -1,0 +1,219 @@
+"""From what the app knows to what is sent: who goes, who waits for whom, who needs nothing, who cannot go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from sync_daemon.domain.document import TwoWay
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.mapping import Row
+from sync_daemon.domain.plan import Plan, is_wanted, plan
+from sync_daemon.domain.snapshot import Agreed, BindingState, Snapshot
+from tests.unit.records import OTHER_TENANT, TENANT, bound, key_of, owed, row
+
+REGISTRATION = key_of(Entity.REGISTRATION)
+CLIENT = key_of(Entity.CLIENT)
+AGENT = key_of(Entity.USER)
+COMMISSION = key_of(Entity.COMMISSION)
+ROWS: Mapping[RecordKey, Row] = {key: row(key.entity) for key in (REGISTRATION, CLIENT, AGENT, COMMISSION)}
+
+
+def snapshot(*keys: RecordKey, rows: Mapping[RecordKey, Row] = ROWS, **known: object) -> Snapshot:
+    """These records are owed; all rows above are there."""
+    return Snapshot({key: owed(key) for key in keys}, rows, **known)  # type: ignore[arg-type]
+
+
+def changed(key: RecordKey, **values: object) -> dict[RecordKey, Row]:
+    return {**ROWS, key: row(key.entity, **values)}
+
+
+def sent(planned: Plan) -> list[RecordKey]:
+    return [item.document.key for item in planned.send]
+
+
+def test_a_submitted_registration_goes_alone_while_its_client_is_no_customer() -> None:
+    planned = plan(snapshot(REGISTRATION))
+    assert sent(planned) == [REGISTRATION]
+    assert planned.parents == frozenset()
+    (item,) = planned.send
+    assert item.document.refs == {}
+    assert item.document.fields["contact_name"] == "Tendai Moyo"
+    assert item.document.version == owed(REGISTRATION).version
+
+
+def test_a_draft_is_held_back() -> None:
+    planned = plan(snapshot(REGISTRATION, rows=changed(REGISTRATION, status="draft")))
+    assert planned.send == ()
+    assert [item.reason for item in planned.nothing] == ["held back"]
+
+
+def test_a_draft_that_is_in_odoo_already_flows() -> None:
+    rows = changed(REGISTRATION, status="draft")
+    assert sent(plan(snapshot(REGISTRATION, rows=rows, bindings={REGISTRATION: bound(REGISTRATION)}))) == [REGISTRATION]
+
+
+def test_a_customer_that_is_not_owed_is_asked_for_first() -> None:
+    planned = plan(snapshot(REGISTRATION, customers=frozenset({CLIENT})))
+    assert planned.parents == {CLIENT}
+
+
+def test_a_customer_goes_before_its_registration_and_is_named_by_it() -> None:
+    planned = plan(snapshot(REGISTRATION, CLIENT, customers=frozenset({CLIENT})))
+    assert sent(planned) == [CLIENT, REGISTRATION]
+    assert planned.send[1].document.refs == {"client": (Entity.CLIENT, CLIENT.id)}
+    assert planned.parents == frozenset()
+
+
+def test_everything_goes_parents_first() -> None:
+    planned = plan(snapshot(
+        COMMISSION, REGISTRATION, CLIENT, AGENT, customers=frozenset({CLIENT}), agents=frozenset({AGENT})
+    ))
+    assert sent(planned) == [AGENT, CLIENT, REGISTRATION, COMMISSION]
+
+
+def test_a_commission_asks_for_its_registration_and_its_agent() -> None:
+    planned = plan(snapshot(COMMISSION, agents=frozenset({AGENT})))
+    assert planned.parents == {REGISTRATION, AGENT}
+    assert planned.send[0].document.refs == {
+        "registration": (Entity.REGISTRATION, REGISTRATION.id), "agent": (Entity.USER, AGENT.id),
+    }
+
+
+def test_parents_that_are_bound_are_not_asked_for() -> None:
+    bindings = {key: bound(key) for key in (REGISTRATION, AGENT)}
+    planned = plan(snapshot(COMMISSION, bindings=bindings))
+    assert planned.parents == frozenset() and sent(planned) == [COMMISSION]
+
+
+def test_a_commission_of_a_draft_is_held_back_with_it() -> None:
+    planned = plan(snapshot(COMMISSION, rows=changed(REGISTRATION, status="draft"), agents=frozenset({AGENT})))
+    assert planned.send == () and planned.parents == frozenset()
+    assert [item.reason for item in planned.nothing] == ["held back"]
+
+
+def test_a_commission_whose_registration_is_gone_is_refused_by_name() -> None:
+    rows = {key: value for key, value in ROWS.items() if key != REGISTRATION}
+    (refused,) = plan(snapshot(COMMISSION, rows=rows, agents=frozenset({AGENT}))).refused
+    assert (refused.problem.code, refused.problem.field) == ("parent_missing", "registration_id")
+    assert refused.problem.value == str(REGISTRATION.id)
+
+
+def test_a_commission_without_an_agent_is_refused_by_name() -> None:
+    (refused,) = plan(snapshot(COMMISSION, rows=changed(COMMISSION, agent_id=None))).refused
+    assert (refused.problem.code, refused.problem.field, refused.problem.value) == ("parent_missing", "agent_id", "")
+
+
+def test_only_children_wait_for_a_dead_record() -> None:
+    other = key_of(Entity.REGISTRATION, "two")
+    planned = plan(snapshot(
+        COMMISSION, other, rows={**ROWS, other: row(Entity.REGISTRATION)}, agents=frozenset({AGENT}),
+        bindings={AGENT: bound(AGENT)}, dead={REGISTRATION: "status has the unknown value on_hold"},
+    ))
+    assert sent(planned) == [other]
+    (blocked,) = planned.refused
+    assert blocked.owed.key == COMMISSION and blocked.problem.code == "blocked"
+    assert str(REGISTRATION.id) in blocked.problem.message and "on_hold" in blocked.problem.message
+    assert planned.parents == frozenset()
+
+
+def test_a_dead_edit_of_a_parent_that_is_in_odoo_blocks_nobody() -> None:
+    bindings = {key: bound(key) for key in (REGISTRATION, AGENT)}
+    planned = plan(snapshot(COMMISSION, bindings=bindings, dead={REGISTRATION: "too long"}))
+    assert sent(planned) == [COMMISSION]
+
+
+def test_a_record_that_odoo_has_already_needs_no_call() -> None:
+    digest = plan(snapshot(REGISTRATION)).send[0].document.digest
+    planned = plan(snapshot(REGISTRATION, bindings={REGISTRATION: bound(REGISTRATION, digest)}))
+    assert planned.send == ()
+    (nothing,) = planned.nothing
+    assert nothing.reason == "nothing differs" and nothing.binding == bound(REGISTRATION, digest)
+
+
+def test_a_record_deleted_in_odoo_is_sent_all_the_same_so_that_odoo_can_refuse_it() -> None:
+    digest = plan(snapshot(REGISTRATION)).send[0].document.digest
+    gone = bound(REGISTRATION, digest, BindingState.UNLINKED)
+    assert sent(plan(snapshot(REGISTRATION, bindings={REGISTRATION: gone}))) == [REGISTRATION]
+
+
+def test_an_unknown_status_refuses_the_record_and_nothing_else() -> None:
+    other = key_of(Entity.REGISTRATION, "two")
+    rows = {**changed(REGISTRATION, status="under_review"), other: row(Entity.REGISTRATION)}
+    planned = plan(snapshot(REGISTRATION, other, rows=rows))
+    assert sent(planned) == [other]
+    (refused,) = planned.refused
+    assert (refused.problem.field, refused.problem.value) == ("status", "under_review")
+
+
+def test_a_field_that_cannot_go_stays_behind_with_its_reason() -> None:
+    (item,) = plan(snapshot(REGISTRATION, rows=changed(REGISTRATION, rejection_reason="\x0b"))).send
+    assert "rejection_reason" not in item.document.fields
+    assert [problem.field for problem in item.parked] == ["rejection_reason"]
+
+
+def test_two_way_fields_travel_with_the_base_and_are_no_plain_fields() -> None:
+    bindings = {key: bound(key) for key in (REGISTRATION, AGENT)}
+    agreed = {COMMISSION: {"payment_reference": Agreed("EFT-1", "EFT 1")}}
+    (item,) = plan(snapshot(COMMISSION, bindings=bindings, agreed=agreed)).send
+    assert item.document.two_way["payment_reference"] == TwoWay("", "EFT 1")
+    assert item.document.two_way["status"] == TwoWay("pending", None)
+    assert not item.document.fields.keys() & item.document.two_way.keys()
+
+
+def test_a_field_in_conflict_stays_out_of_it_until_a_person_decides() -> None:
+    bindings = {key: bound(key) for key in (REGISTRATION, AGENT)}
+    conflicts = {COMMISSION: frozenset({"status"})}
+    (item,) = plan(snapshot(COMMISSION, bindings=bindings, conflicts=conflicts)).send
+    assert "status" not in item.document.two_way and "paid_at" in item.document.two_way
+
+
+def test_nothing_of_a_suspended_tenant_goes_but_the_tenant_itself() -> None:
+    tenant = key_of(Entity.TENANT)
+    rows = {**ROWS, tenant: row(Entity.TENANT, status="suspended")}
+    planned = plan(snapshot(tenant, REGISTRATION, COMMISSION, rows=rows, suspended=frozenset({TENANT})))
+    assert sent(planned) == [tenant]
+    assert {item.owed.key for item in planned.waiting} == {REGISTRATION, COMMISSION}
+    assert planned.parents == frozenset()
+
+
+def test_a_record_of_another_tenant_is_no_parent() -> None:
+    foreign = key_of(Entity.REGISTRATION, tenant=OTHER_TENANT)
+    rows = {**{key: value for key, value in ROWS.items() if key != REGISTRATION},
+            foreign: row(Entity.REGISTRATION), COMMISSION: row(Entity.COMMISSION, registration_id=str(foreign.id))}
+    (refused,) = plan(snapshot(COMMISSION, rows=rows, agents=frozenset({AGENT}))).refused
+    assert refused.problem.code == "parent_missing"
+
+
+def test_a_row_that_cannot_be_read_waits_with_the_reason() -> None:
+    (waiting,) = plan(snapshot(REGISTRATION, unreadable={REGISTRATION: "the table is not there"})).waiting
+    assert waiting.message == "the table is not there"
+
+
+def test_a_row_that_is_gone_and_never_went_is_owed_no_longer() -> None:
+    assert [item.reason for item in plan(snapshot(REGISTRATION, rows={})).nothing] == ["there is no such row"]
+
+
+def test_a_row_deleted_in_the_app_goes_to_a_person_while_odoo_has_its_half() -> None:
+    (refused,) = plan(snapshot(REGISTRATION, rows={}, bindings={REGISTRATION: bound(REGISTRATION)})).refused
+    assert refused.problem.code == "deleted_in_app" and "crm.lead 41" in refused.problem.message
+    unlinked = bound(REGISTRATION, state=BindingState.UNLINKED)
+    assert plan(snapshot(REGISTRATION, rows={}, bindings={REGISTRATION: unlinked})).refused == ()
+
+
+@pytest.mark.parametrize("key", [CLIENT, AGENT])
+def test_people_flow_only_when_something_needs_them(key: RecordKey) -> None:
+    assert not is_wanted(snapshot(key), key)
+    assert is_wanted(snapshot(key, customers=frozenset({CLIENT}), agents=frozenset({AGENT})), key)
+    assert is_wanted(snapshot(key, bindings={key: bound(key)}), key)
+
+
+def test_an_issue_always_flows() -> None:
+    issue = key_of(Entity.ISSUE)
+    (item,) = plan(snapshot(issue, rows={issue: row(Entity.ISSUE)})).send
+    assert item.document.fields["message"] == "status has the unknown value on_hold"
+
+
+def test_an_empty_snapshot_is_an_empty_plan() -> None:
+    assert plan(Snapshot({}, {})) == Plan()
