@@ -10,6 +10,7 @@ from sync_daemon import __version__
 from sync_daemon.cli.config import config
 from sync_daemon.cli.db import db
 from sync_daemon.cli.dead import dead
+from sync_daemon.cli.demo import demo
 from sync_daemon.cli.doctor import doctor
 from sync_daemon.cli.drain import drain
 from sync_daemon.cli.run import run
@@ -45,5 +46,5 @@ def _exit_code(error: BridgeError) -> int:
     return UNAVAILABLE if isinstance(error, UnavailableError | TransientError) else FAILED
 
 
-for command in (config, db, dead, doctor, drain, run, stack, status, tenant):
+for command in (config, db, dead, demo, doctor, drain, run, stack, status, tenant):
     main.add_command(command)

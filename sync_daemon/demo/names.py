@@ -11,7 +11,8 @@ FIRST_NAMES = {
     "ZW": (
         "Tendai", "Rudo", "Tatenda", "Chipo", "Farai", "Nyasha", "Tafadzwa", "Rumbidzai", "Kudzai", "Shamiso",
         "Simbarashe", "Vimbai", "Blessing", "Tinashe", "Ruvimbo", "Sibusiso", "Nokuthula", "Thabani", "Nomalanga",
-        "Praise", "Munashe", "Anesu", "Tapiwa", "Makanaka", "Tichaona", "Loveness", "Gift", "Memory", "Prosper", "Precious",
+        "Praise", "Munashe", "Anesu", "Tapiwa", "Makanaka", "Tichaona", "Loveness", "Gift", "Memory",
+        "Prosper", "Precious",
     ),
 }
 
