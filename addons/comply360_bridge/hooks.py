@@ -2,7 +2,11 @@
 
 from uuid import uuid4
 
-CURRENCIES = {"ZAR": {}, "USD": {}, "ZWL": {"name": "ZWL", "full_name": "Zimbabwean dollar (2009)", "symbol": "Z$", "iso_numeric": 932}}
+CURRENCIES = {
+    "ZAR": {},
+    "USD": {},
+    "ZWL": {"name": "ZWL", "full_name": "Zimbabwean dollar (2009)", "symbol": "Z$", "iso_numeric": 932},
+}
 
 
 def post_init_hook(env):
@@ -30,7 +34,12 @@ def _activate_currency(env, code, values):
 
 def uninstall_hook(env):
     """Take away what Odoo does not know of: trigger functions with their triggers, and our parameters."""
-    env.cr.execute(r"SELECT oid::regprocedure::text FROM pg_proc WHERE proname LIKE 'comply360\_%' AND prorettype = 'trigger'::regtype")
+    env.cr.execute(
+        r"""
+        SELECT oid::regprocedure::text FROM pg_proc
+         WHERE proname LIKE 'comply360\_%' AND prorettype = 'trigger'::regtype
+        """
+    )
     for (function,) in env.cr.fetchall():
         env.cr.execute(f"DROP FUNCTION {function} CASCADE")
     env["ir.config_parameter"].sudo().search([("key", "=like", "comply360_bridge.%")]).unlink()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 import psycopg2
-
 from odoo.exceptions import ConcurrencyError, UserError
+from odoo.tools.misc import groupby
 
 from ..mappers import MAPPERS, Document, Refused, parse_document
 from ..mappers.document import Key, parse_version, show_version
@@ -41,13 +40,15 @@ class Batch:
         """Apply everything that can be applied; one answer per document, in the same order."""
         documents = self._parse()
         works = self._bind(documents)
-        self.known.update(self.bindings._find(self.bridge, {key for work in works for key in work.document.refs.values()}))
+        self.known.update(
+            self.bindings._find(self.bridge, {key for work in works for key in work.document.refs.values()})
+        )
         for mapper in MAPPERS.values():
             of_entity = [work for work in works if work.document.entity == mapper.entity]
             ready = self._with_tenants(of_entity)
-            for company, group in groupby(sorted(ready, key=_company), key=_company):
+            for company, group in groupby(ready, key=_company):
                 writer = EntityWriter(self.env, self.bridge, mapper, company, self)
-                self._attempt(writer, list(group))
+                self._attempt(writer, group)
         self.bindings._settle(self.applied)
         done = {row[0] for row in self.applied}
         self.bindings._release({work.binding_id for work in works} - done)
@@ -72,7 +73,9 @@ class Batch:
             try:
                 document = parse_document(raw)
                 if document.entity not in MAPPERS:
-                    raise Refused("unknown_entity", f"this addon does not know {document.entity!r}", "entity", document.entity)
+                    raise Refused(
+                        "unknown_entity", f"this addon does not know {document.entity!r}", "entity", document.entity
+                    )
             except Refused as refused:
                 self.answers[position] = results.refusal(raw, "rejected", refused)
                 continue

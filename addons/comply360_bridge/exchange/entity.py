@@ -51,7 +51,9 @@ class EntityWriter:
         gone = [work for work in works if not work.creating and work.res_id not in alive]
         self.env["comply360.binding"]._mark_unlinked([work.binding_id for work in gone])
         for work in gone:
-            self.batch.refuse(work, "rejected", Refused("unlinked", "the record was deleted in Odoo; a person has to decide"))
+            self.batch.refuse(
+                work, "rejected", Refused("unlinked", "the record was deleted in Odoo; a person has to decide")
+            )
         return [work for work in works if work not in gone]
 
     def _translate(self, work: Work) -> bool:
@@ -121,6 +123,7 @@ class EntityWriter:
         records = self.model._comply360_create(vals_list)
         for work, record in zip(works, records, strict=True):
             work.record = record
+        self.model._comply360_written(self.mapper.entity, list(zip(records, vals_list, strict=True)))
         return [(work, "created") for work in works]
 
     def _update(self, works: list[Work]) -> list[tuple[Work, str]]:
@@ -129,6 +132,7 @@ class EntityWriter:
         changes: dict[Any, dict[str, Any]] = {}
         defaults_of: dict[int, dict[str, Any]] = {}
         answers = []
+        written = []
         for work, record in zip(works, records, strict=True):
             work.record = record
             values = self._changes(work)
@@ -139,9 +143,11 @@ class EntityWriter:
                 group = tuple(sorted((name, repr(value)) for name, value in values.items()))
                 changes[group] = values
                 same[group].append(record.id)
+                written.append((record, values))
             answers.append((work, "updated" if values else "unchanged"))
         for group, ids in same.items():
             self.model.browse(ids).write(dict(changes[group]))
+        self.model._comply360_written(self.mapper.entity, written)
         return answers
 
     def _changes(self, work: Work) -> dict[str, Any]:
@@ -177,7 +183,9 @@ def _lookups(env: Any, mapper: Mapper) -> dict[str, dict[str, int]]:
     found = {}
     for rule in mapper.rules:
         if isinstance(rule.codec, Code) and rule.codec.lookup == "currency":
-            found["currency"] = {currency.name: currency.id for currency in env["res.currency"].search([("active", "=", True)])}
+            found["currency"] = {
+                currency.name: currency.id for currency in env["res.currency"].search([("active", "=", True)])
+            }
         elif isinstance(rule.codec, Code):
             found["country"] = {country.code: country.id for country in env["res.country"].search([])}
     return found

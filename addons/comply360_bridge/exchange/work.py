@@ -49,7 +49,12 @@ def answer(raw: Any, status: str, **more: Any) -> dict[str, Any]:
 def refusal(raw: Any, status: str, refused: Refused) -> dict[str, Any]:
     """The result of a document that was not applied."""
     return answer(
-        raw, status, code=refused.code, message=refused.message, field=refused.field, value=refused.value,
+        raw,
+        status,
+        code=refused.code,
+        message=refused.message,
+        field=refused.field,
+        value=refused.value,
     )
 
 
@@ -59,7 +64,12 @@ def success(raw: Any, status: str, work: Work) -> dict[str, Any]:
         {"field": item.field, "value": item.value, "code": item.code, "message": item.message} for item in work.skipped
     ]
     return answer(
-        raw, status, model=work.record._name, res_id=str(work.record.id), skipped=skipped, diverged=work.diverged,
+        raw,
+        status,
+        model=work.record._name,
+        res_id=str(work.record.id),
+        skipped=skipped,
+        diverged=work.diverged,
         normalised=work.normalised,
     )
 

@@ -57,7 +57,9 @@ class Choice:
         text = _text(name, value)
         if text and text not in self.values:
             known = ", ".join(self.values)
-            raise Refused("unknown_value", f"{name} has the unknown value {printable(text)!r}; known are {known}", name, text)
+            raise Refused(
+                "unknown_value", f"{name} has the unknown value {printable(text)!r}; known are {known}", name, text
+            )
         return text or False
 
     def decode(self, value: Any) -> Scalar:

@@ -76,7 +76,9 @@ def parse_version(text: str) -> tuple[int, int]:
     """`epoch.n` as a pair that compares. Raises Refused."""
     epoch, _, number = text.partition(".")
     if not (epoch.isdecimal() and number.isdecimal()):
-        raise Refused("bad_version", f"the version {printable(text)!r} is not of the form epoch.number", "version", text)
+        raise Refused(
+            "bad_version", f"the version {printable(text)!r} is not of the form epoch.number", "version", text
+        )
     return int(epoch), int(number)
 
 
@@ -86,7 +88,12 @@ def show_version(version: tuple[int, int]) -> str:
 
 
 def digest_of(fields: Mapping[str, Scalar], refs: Mapping[str, str]) -> str:
-    """SHA-256 of the canonical JSON of a record's content; `refs` maps role to `entity:id`. Source: docs/wire.md, Digest."""
+    """SHA-256 of the canonical JSON of a record's content.
+
+    Shapes: `refs` maps role to `entity:id`.
+
+    Source: docs/wire.md, Digest.
+    """
     content = {"fields": {name: value for name, value in fields.items() if value != ""}, "refs": dict(refs)}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -135,7 +142,9 @@ def _scalar(name: str, value: object) -> Scalar:
 
 def _two_way(name: str, value: object) -> TwoWay:
     if not isinstance(value, Mapping) or "value" not in value:
-        raise Refused("bad_document", f"{name} must hold a value and may hold a base, not {printable(value)}", name, value)
+        raise Refused(
+            "bad_document", f"{name} must hold a value and may hold a base, not {printable(value)}", name, value
+        )
     base = value.get("base")
     return TwoWay(_scalar(name, value["value"]), None if base is None else _scalar(name, base))
 

@@ -27,7 +27,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Reference:
-    """A role: the field of Odoo that points to the other record. Without it a record that does not require it goes on."""
+    """A role and the field of Odoo that points to the other record; where it is not required, it may stay empty."""
 
     role: str
     entity: str

@@ -56,6 +56,6 @@ _BY_STATUS = {
 
 
 def position(status: str, active: bool) -> Position:
-    """Where the app's status puts the lead; a registration deleted in the app is archived unless it is decided anyway."""
+    """Where the app's status puts the lead; one deleted in the app is archived, unless it is lost anyway."""
     found = _BY_STATUS[status]
     return Position.ARCHIVED if not active and found in {Position.OPEN, Position.WON} else found

@@ -21,43 +21,60 @@ class Comply360Binding(models.Model):
 
     bridge = fields.Char(string="App Installation", required=True, readonly=True)
     tenant = fields.Char(string="Tenant UUID", required=True, readonly=True)
-    tenant_id = fields.Many2one("comply360.tenant", string="Tenant", readonly=True, index="btree_not_null", ondelete="set null")
+    tenant_id = fields.Many2one("comply360.tenant", readonly=True, index="btree_not_null", ondelete="set null")
     entity = fields.Selection([(entity, entity.capitalize()) for entity in MAPPERS], required=True, readonly=True)
     external_id = fields.Char(string="ID in the App", required=True, readonly=True, index=True)
     res_model = fields.Char(string="Model", required=True, readonly=True)
     res_id = fields.Many2oneReference(string="Record", model_field="res_model", readonly=True)
     state = fields.Selection(STATES, required=True, readonly=True)
     version = fields.Char(string="Applied Version", readonly=True)
-    digest = fields.Char(readonly=True, help="Identity of the content that was applied whole; empty when fields were left out.")
+    digest = fields.Char(
+        readonly=True, help="Identity of the content that was applied whole; empty when fields were left out."
+    )
     synced_at = fields.Datetime(string="Last Synced", readonly=True)
 
     _record_unique = models.UniqueIndex(
-        "(bridge, tenant, entity, external_id)", "A record of the app can be bound only once.",
+        "(bridge, tenant, entity, external_id)",
+        "A record of the app can be bound only once.",
     )
     _target_unique = models.UniqueIndex(
-        "(res_model, res_id) WHERE state = 'active'", "A record of Odoo can be bound to one record of the app only.",
+        "(res_model, res_id) WHERE state = 'active'",
+        "A record of Odoo can be bound to one record of the app only.",
     )
 
     def _find(self, bridge, keys):
         """(model, id, state) by key, of those keys that are bound to a record."""
-        rows = self.env.execute_query(SQL(
-            """
+        rows = self.env.execute_query(
+            SQL(
+                """
             SELECT b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state
               FROM comply360_binding b
               JOIN unnest(%s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id)
                 ON (b.tenant, b.entity, b.external_id) = (k.tenant, k.entity, k.id)
              WHERE b.bridge = %s AND b.res_id IS NOT NULL
             """,
-            *_columns(keys), bridge,
-        ))
-        return {(tenant, entity, identity): (model, res_id, state) for tenant, entity, identity, model, res_id, state in rows}
+                *_columns(keys),
+                bridge,
+            )
+        )
+        return {
+            (tenant, entity, identity): (model, res_id, state)
+            for tenant, entity, identity, model, res_id, state in rows
+        }
 
     def _tenants_of(self, bridge, entity, identities):
         """By id, whether records of an entity are bound under any tenant."""
-        rows = self.env.execute_query(SQL(
-            "SELECT DISTINCT external_id FROM comply360_binding WHERE bridge = %s AND entity = %s AND external_id = ANY(%s)",
-            bridge, entity, list(identities),
-        ))
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT external_id FROM comply360_binding
+                 WHERE bridge = %s AND entity = %s AND external_id = ANY(%s)
+                """,
+                bridge,
+                entity,
+                list(identities),
+            )
+        )
         return {identity for (identity,) in rows}
 
     def _lock(self, bridge, keys):
@@ -85,12 +102,13 @@ class Comply360Binding(models.Model):
     def _claim(self, bridge, keys):
         """Make the bindings that are missing; gives their ids by key.
 
-        A claim of a concurrent transaction is waited for. Once that one commits, PostgreSQL ends this transaction with a
-        serialization failure, and Odoo's replay finds the other's record.
+        A claim of a concurrent transaction is waited for. Once that one commits, PostgreSQL ends this transaction with
+        a serialization failure, and Odoo's replay finds the other's record.
         """
         self.env.cr.execute(
             """
-            INSERT INTO comply360_binding (bridge, tenant, entity, external_id, res_model, state, create_uid, create_date)
+            INSERT INTO comply360_binding
+                   (bridge, tenant, entity, external_id, res_model, state, create_uid, create_date)
             SELECT %s, k.tenant, k.entity, k.id, k.model, 'active', %s, now() AT TIME ZONE 'UTC'
               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id, model)
              ORDER BY k.tenant, k.entity, k.id
@@ -110,39 +128,54 @@ class Comply360Binding(models.Model):
         if not applied:
             return
         columns = [list(column) for column in zip(*applied, strict=True)]
-        self.env.execute_query(SQL(
-            """
+        self.env.execute_query(
+            SQL(
+                """
             UPDATE comply360_binding b
                SET tenant_id = a.tenant_id, res_id = a.res_id, version = a.version, digest = a.digest,
                    synced_at = now() AT TIME ZONE 'UTC', write_uid = %s, write_date = now() AT TIME ZONE 'UTC'
-              FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[]) AS a(id, tenant_id, res_id, version, digest)
+              FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[])
+                   AS a(id, tenant_id, res_id, version, digest)
              WHERE b.id = a.id
          RETURNING b.id
             """,
-            self.env.uid, *columns,
-        ))
+                self.env.uid,
+                *columns,
+            )
+        )
         self.invalidate_model()
 
     def _release(self, binding_ids):
         """Take back claims whose record was not made."""
         if binding_ids:
-            self.env.execute_query(SQL(
-                "DELETE FROM comply360_binding WHERE id = ANY(%s) AND res_id IS NULL RETURNING id", list(binding_ids),
-            ))
+            self.env.execute_query(
+                SQL(
+                    "DELETE FROM comply360_binding WHERE id = ANY(%s) AND res_id IS NULL RETURNING id",
+                    list(binding_ids),
+                )
+            )
 
     def _mark_unlinked(self, binding_ids):
         """Note that the records of these bindings are gone."""
         if binding_ids:
-            self.env.execute_query(SQL(
-                "UPDATE comply360_binding SET state = 'unlinked' WHERE id = ANY(%s) RETURNING id", list(binding_ids),
-            ))
+            self.env.execute_query(
+                SQL(
+                    "UPDATE comply360_binding SET state = 'unlinked' WHERE id = ANY(%s) RETURNING id",
+                    list(binding_ids),
+                )
+            )
             self.invalidate_model()
 
     def action_open_record(self):
         """Open the record that is bound."""
         self.ensure_one()
         self.check_access("read")
-        return {"type": "ir.actions.act_window", "res_model": self.res_model, "res_id": self.res_id, "views": [(False, "form")]}
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self.res_model,
+            "res_id": self.res_id,
+            "views": [(False, "form")],
+        }
 
 
 def _columns(keys):

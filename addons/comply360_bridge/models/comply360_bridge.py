@@ -97,7 +97,11 @@ class Comply360Bridge(models.AbstractModel):
             version = parse_version(verdict["version"])
             if version[0] == epoch:
                 acked += own.env["comply360.outbox"]._settle(
-                    bridge, _key(verdict), version, verdict["verdict"], verdict.get("message", ""),
+                    bridge,
+                    _key(verdict),
+                    version,
+                    verdict["verdict"],
+                    verdict.get("message", ""),
                 )
         return {"acked": str(acked)}
 
@@ -107,7 +111,11 @@ class Comply360Bridge(models.AbstractModel):
         self._check_service()
         own = self._superuser()
         self.env.flush_all()
-        return {"requeued": str(own.env["comply360.outbox"]._requeue(self._bridge_id(bridge), {_key(record) for record in records}))}
+        return {
+            "requeued": str(
+                own.env["comply360.outbox"]._requeue(self._bridge_id(bridge), {_key(record) for record in records})
+            )
+        }
 
     @api.model
     def backlog(self, bridge):
@@ -116,7 +124,11 @@ class Comply360Bridge(models.AbstractModel):
         rows = self._superuser().env["comply360.outbox"]._backlog(self._bridge_id(bridge))
         return {
             "tenants": {
-                row["tenant"]: {"owed": str(row["owed"]), "parked": str(row["parked"]), "oldest": _instant(row["oldest"])}
+                row["tenant"]: {
+                    "owed": str(row["owed"]),
+                    "parked": str(row["parked"]),
+                    "oldest": _instant(row["oldest"]),
+                }
                 for row in rows
             },
         }
@@ -131,10 +143,14 @@ class Comply360Bridge(models.AbstractModel):
         most = min(int(limit), MOST_RECORDS)
         bindings = own.env["comply360.binding"].search(
             [
-                ("bridge", "=", self._bridge_id(bridge)), ("tenant", "=", tenant), ("entity", "=", entity),
-                ("external_id", ">", after), ("res_id", "!=", False),
+                ("bridge", "=", self._bridge_id(bridge)),
+                ("tenant", "=", tenant),
+                ("entity", "=", entity),
+                ("external_id", ">", after),
+                ("res_id", "!=", False),
             ],
-            order="external_id", limit=most + 1,
+            order="external_id",
+            limit=most + 1,
         )
         return {"digests": own._digests(bindings[:most], MAPPERS[entity]), "more": len(bindings) > most}
 
@@ -167,9 +183,13 @@ class Comply360Bridge(models.AbstractModel):
 
     def _check_protocol(self, protocol):
         if protocol != PROTOCOL:
-            raise UserError(self.env._(
-                "The bridge speaks protocol %(theirs)s, this addon %(ours)s: update the older one.", theirs=protocol, ours=PROTOCOL,
-            ))
+            raise UserError(
+                self.env._(
+                    "The bridge speaks protocol %(theirs)s, this addon %(ours)s: update the older one.",
+                    theirs=protocol,
+                    ours=PROTOCOL,
+                )
+            )
 
     def _bridge_id(self, bridge):
         if not is_uuid(bridge):
@@ -181,7 +201,7 @@ class Comply360Bridge(models.AbstractModel):
 
         The bridge's user has no rights on leads, contacts or commissions of its own: this surface is all it has.
         """
-        return self.with_context({**CONTEXT, **context}).sudo()
+        return self.env(context={**CONTEXT, **context}, su=True)[self._name]
 
     def _epoch(self):
         return int(self.env["ir.config_parameter"].sudo().get_param("comply360_bridge.epoch", "1"))
@@ -229,7 +249,8 @@ class Comply360Bridge(models.AbstractModel):
         records = self.env[mapper.model].browse(alive.mapped("res_id")).exists()
         refs = self._references(records, mapper, bindings[:1].bridge)
         digests = {
-            record.id: digest_of(mapper.wire(record._comply360_row(mapper)), refs.get(record.id, {})) for record in records
+            record.id: digest_of(mapper.wire(record._comply360_row(mapper)), refs.get(record.id, {}))
+            for record in records
         }
         return [
             {
@@ -248,10 +269,15 @@ class Comply360Bridge(models.AbstractModel):
             targets = records.mapped(reference.target)
             bound = {
                 binding.res_id: f"{binding.entity}:{binding.external_id}"
-                for binding in self.env["comply360.binding"].search([
-                    ("bridge", "=", bridge), ("entity", "=", reference.entity), ("res_model", "=", targets._name),
-                    ("res_id", "in", targets.ids), ("state", "=", "active"),
-                ])
+                for binding in self.env["comply360.binding"].search(
+                    [
+                        ("bridge", "=", bridge),
+                        ("entity", "=", reference.entity),
+                        ("res_model", "=", targets._name),
+                        ("res_id", "in", targets.ids),
+                        ("state", "=", "active"),
+                    ]
+                )
             }
             for record in records:
                 if name := bound.get(record[reference.target].id):

@@ -27,7 +27,9 @@ class Comply360Issue(models.Model):
     attempts = fields.Integer(readonly=True)
     first_at = fields.Datetime(string="First Seen", readonly=True)
     last_at = fields.Datetime(string="Last Seen", readonly=True)
-    state = fields.Selection([("open", "Open"), ("closed", "Closed")], required=True, default="open", readonly=True, index=True)
+    state = fields.Selection(
+        [("open", "Open"), ("closed", "Closed")], required=True, default="open", readonly=True, index=True
+    )
 
     @api.model
     def _comply360_identity(self, tenant, key):
@@ -38,11 +40,12 @@ class Comply360Issue(models.Model):
         self.ensure_one()
         self.check_access("read")
         key = (self.tenant_id.uuid, self.record_entity, self.record_id)
-        # the bindings are not readable by every reader of issues; the record itself is opened with the user's own rights
+        # not every reader of issues may read bindings; the record itself is opened with the user's own rights
         found = self.env["comply360.binding"].sudo()._find(self.tenant_id.bridge, [key]).get(key)
         if not found or self.record_entity not in MAPPERS:
             return {
-                "type": "ir.actions.client", "tag": "display_notification",
+                "type": "ir.actions.client",
+                "tag": "display_notification",
                 "params": {"type": "info", "message": self.env._("This record has not arrived in Odoo yet.")},
             }
         return {"type": "ir.actions.act_window", "res_model": found[0], "res_id": found[1], "views": [(False, "form")]}

@@ -1,7 +1,6 @@
 from odoo import fields, models
 from odoo.tools import SQL
 
-
 LATER = "5 seconds"
 
 
@@ -29,8 +28,10 @@ class Comply360Outbox(models.Model):
 
     def init(self):
         """Marks are counted beyond 32 bits."""
-        super().init()
-        self.env.cr.execute("SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'id'", [self._table])
+        self.env.cr.execute(
+            "SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'id'",
+            [self._table],
+        )
         if self.env.cr.fetchone() != ("bigint",):
             self.env.cr.execute("ALTER TABLE comply360_outbox ALTER COLUMN id TYPE bigint")
             self.env.cr.execute("ALTER SEQUENCE comply360_outbox_id_seq AS bigint")
@@ -43,8 +44,13 @@ class Comply360Outbox(models.Model):
         A stored computed field does not pass through write(): only a trigger sees it.
         """
         table = self.env[model]._table
-        self._watch(table, "updated", SQL("UPDATE"), SQL("REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"), SQL(
-            """
+        self._watch(
+            table,
+            "updated",
+            SQL("UPDATE"),
+            SQL("REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"),
+            SQL(
+                """
             INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
             SELECT b.id, 'upsert', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', n.write_uid
               FROM new_rows n
@@ -52,16 +58,22 @@ class Comply360Outbox(models.Model):
               JOIN comply360_binding b ON b.res_model = %(model)s AND b.res_id = n.id AND b.state = 'active'
              WHERE (%(new)s) IS DISTINCT FROM (%(old)s);
             """,
-            model=_literal(model),
-            new=SQL(", ").join(SQL.identifier("n", column) for column in columns),
-            old=SQL(", ").join(SQL.identifier("o", column) for column in columns),
-        ))
+                model=_literal(model),
+                new=SQL(", ").join(SQL.identifier("n", column) for column in columns),
+                old=SQL(", ").join(SQL.identifier("o", column) for column in columns),
+            ),
+        )
 
     def _watch_deletes(self, model):
         """Mark bound records of a model when they are deleted; the binding is unlinked in the same statement."""
         table = self.env[model]._table
-        self._watch(table, "deleted", SQL("DELETE"), SQL("REFERENCING OLD TABLE AS old_rows"), SQL(
-            """
+        self._watch(
+            table,
+            "deleted",
+            SQL("DELETE"),
+            SQL("REFERENCING OLD TABLE AS old_rows"),
+            SQL(
+                """
             WITH gone AS (
                 UPDATE comply360_binding b SET state = 'unlinked'
                   FROM old_rows o
@@ -70,13 +82,15 @@ class Comply360Outbox(models.Model):
             INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
             SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM gone;
             """,
-            _literal(model),
-        ))
+                _literal(model),
+            ),
+        )
 
     def _watch(self, table, event, operation, transition, body):
         function = SQL.identifier(f"comply360_{table}_{event}")
-        self.env.execute_query(SQL(
-            """
+        self.env.execute_query(
+            SQL(
+                """
             CREATE OR REPLACE FUNCTION %(function)s() RETURNS trigger LANGUAGE plpgsql AS $comply360$
             BEGIN
                 -- what the bridge itself writes must not go back to where it came from
@@ -88,15 +102,22 @@ class Comply360Outbox(models.Model):
                 FOR EACH STATEMENT EXECUTE FUNCTION %(function)s();
             SELECT 1
             """,
-            function=function, body=body, trigger=function, operation=operation, table=SQL.identifier(table), transition=transition,
-        ))
+                function=function,
+                body=body,
+                trigger=function,
+                operation=operation,
+                table=SQL.identifier(table),
+                transition=transition,
+            )
+        )
 
     # -- the daemon's side -----------------------------------------------------------------------------------------
 
     def _pull(self, bridge, limit, per_tenant):
         """Newest marks of due records, tenants in turn, oldest first; one more than `limit` if there are more."""
-        return self.env.execute_query_dict(SQL(
-            """
+        return self.env.execute_query_dict(
+            SQL(
+                """
             WITH marked AS (
                 SELECT binding_id, max(id) AS newest, min(id) AS oldest FROM comply360_outbox GROUP BY binding_id
             ), due AS (
@@ -112,8 +133,11 @@ class Comply360Outbox(models.Model):
             )
             SELECT * FROM due WHERE turn <= %s ORDER BY turn, oldest LIMIT %s
             """,
-            bridge, per_tenant, limit + 1,
-        ))
+                bridge,
+                per_tenant,
+                limit + 1,
+            )
+        )
 
     def _settle(self, bridge, key, version, verdict, message):
         """Act on one verdict; gives whether there was anything to act on."""
@@ -122,15 +146,24 @@ class Comply360Outbox(models.Model):
             SELECT o.id FROM comply360_outbox o JOIN comply360_binding b ON b.id = o.binding_id
              WHERE b.bridge = %s AND (b.tenant, b.entity, b.external_id) = (%s, %s, %s) AND o.id <= %s
             """,
-            bridge, *key, version[1],
+            bridge,
+            *key,
+            version[1],
         )
         statements = {
             "applied": SQL("DELETE FROM comply360_outbox WHERE id IN (%s) RETURNING id", marks),
             "later": SQL(
-                "UPDATE comply360_outbox SET due_at = now() AT TIME ZONE 'UTC' + %s::interval WHERE id IN (%s) RETURNING id", LATER, marks,
+                """
+                UPDATE comply360_outbox SET due_at = now() AT TIME ZONE 'UTC' + %s::interval
+                 WHERE id IN (%s) RETURNING id
+                """,
+                LATER,
+                marks,
             ),
             "parked": SQL(
-                "UPDATE comply360_outbox SET state = 'parked', message = %s WHERE id IN (%s) RETURNING id", message[:500], marks,
+                "UPDATE comply360_outbox SET state = 'parked', message = %s WHERE id IN (%s) RETURNING id",
+                message[:500],
+                marks,
             ),
         }
         return bool(self.env.execute_query(statements[verdict]))
@@ -147,25 +180,33 @@ class Comply360Outbox(models.Model):
             if binding["state"] == "active":
                 by_model.setdefault(binding["res_model"], []).append(binding["res_id"])
         for model, ids in sorted(by_model.items()):
-            self.env.execute_query(SQL(
-                "SELECT id FROM %s WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", SQL.identifier(self.env[model]._table), ids,
-            ))
-        rows = self.env.execute_query(SQL(
-            """
+            self.env.execute_query(
+                SQL(
+                    "SELECT id FROM %s WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+                    SQL.identifier(self.env[model]._table),
+                    ids,
+                )
+            )
+        rows = self.env.execute_query(
+            SQL(
+                """
             INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
             SELECT id, CASE state WHEN 'active' THEN 'upsert' ELSE 'unlink' END, 'pending',
                    now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', %s
               FROM comply360_binding WHERE id = ANY(%s) AND res_id IS NOT NULL
          RETURNING id
             """,
-            self.env.uid, [binding["id"] for binding in found.values()],
-        ))
+                self.env.uid,
+                [binding["id"] for binding in found.values()],
+            )
+        )
         return len(rows)
 
     def _backlog(self, bridge):
         """By tenant: records that wait, records that are parked, the oldest mark that waits."""
-        return self.env.execute_query_dict(SQL(
-            """
+        return self.env.execute_query_dict(
+            SQL(
+                """
             WITH marked AS (
                 SELECT binding_id, max(id) AS newest, min(marked_at) AS oldest FROM comply360_outbox GROUP BY binding_id
             )
@@ -178,8 +219,9 @@ class Comply360Outbox(models.Model):
              WHERE b.bridge = %s
              GROUP BY b.tenant ORDER BY b.tenant
             """,
-            bridge,
-        ))
+                bridge,
+            )
+        )
 
 
 def _literal(text):

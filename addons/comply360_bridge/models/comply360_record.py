@@ -28,6 +28,10 @@ class Comply360Record(models.AbstractModel):
     def _comply360_create(self, vals_list):
         return self.create(vals_list)
 
+    @api.model
+    def _comply360_written(self, entity, changes):
+        """Called once per batch with (record, values) of everything that was created or changed."""
+
     def _comply360_row(self, mapper):
         """The record's present values by target, records that are named by a code given as that code."""
         self.ensure_one()
@@ -48,23 +52,37 @@ class Comply360Synced(models.AbstractModel):
     _description = "Record in step with the Comply360 app"
 
     x_comply360_tenant_id = fields.Many2one(
-        "comply360.tenant", string="Comply360 Tenant", index="btree_not_null", readonly=True, copy=False,
+        "comply360.tenant",
+        string="Comply360 Tenant",
+        index="btree_not_null",
+        readonly=True,
+        copy=False,
         ondelete="restrict",
     )
     x_comply360_external_id = fields.Char(
-        string="Comply360 ID", index="btree_not_null", readonly=True, copy=False,
+        string="Comply360 ID",
+        index="btree_not_null",
+        readonly=True,
+        copy=False,
         help="The record's id in the Comply360 app.",
     )
     x_comply360_sync_state = fields.Selection(
-        SYNC_STATES, string="Sync State", compute="_compute_x_comply360_sync", compute_sudo=True,
+        SYNC_STATES,
+        string="Sync State",
+        compute="_compute_x_comply360_sync",
+        compute_sudo=True,
         help="Synced: the app and Odoo agree. Waiting: a change made here is on its way to the app. "
         "Failed: a person must look at it.",
     )
     x_comply360_synced_at = fields.Datetime(
-        string="Last Synced", compute="_compute_x_comply360_sync", compute_sudo=True,
+        string="Last Synced",
+        compute="_compute_x_comply360_sync",
+        compute_sudo=True,
     )
     x_comply360_sync_error = fields.Char(
-        string="Sync Error", compute="_compute_x_comply360_sync", compute_sudo=True,
+        string="Sync Error",
+        compute="_compute_x_comply360_sync",
+        compute_sudo=True,
     )
 
     def _compute_x_comply360_sync(self):
@@ -77,12 +95,13 @@ class Comply360Synced(models.AbstractModel):
 
     @api.model
     def _comply360_sync_of(self, ids):
-        """Sync state, time and error of those of `ids` that are bound. Read from the bridge's own tables, so it is never stale."""
+        """Sync state, time and error by id, of those that are bound; from the bridge's own tables, so never stale."""
         if not ids:
             return {}
         self.env["comply360.issue"].flush_model()
-        rows = self.env.execute_query(SQL(
-            """
+        rows = self.env.execute_query(
+            SQL(
+                """
             SELECT b.res_id, b.synced_at, issue.message,
                    EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'pending'),
                    EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'parked')
@@ -94,8 +113,10 @@ class Comply360Synced(models.AbstractModel):
                     ORDER BY i.id DESC LIMIT 1) issue ON TRUE
              WHERE b.res_model = %s AND b.res_id = ANY(%s) AND b.state = 'active'
             """,
-            self._name, list(ids),
-        ))
+                self._name,
+                list(ids),
+            )
+        )
         return {res_id: _sync_state(*rest) for res_id, *rest in rows}
 
     @api.model

@@ -12,14 +12,22 @@ class Comply360Tenant(models.Model):
     uuid = fields.Char(string="Tenant ID", required=True, readonly=True, index=True)
     bridge = fields.Char(string="App Installation", required=True, readonly=True)
     status = fields.Selection(
-        [("active", "Active"), ("suspended", "Suspended"), ("deleted", "Deleted")], required=True, default="active", readonly=True,
+        [("active", "Active"), ("suspended", "Suspended"), ("deleted", "Deleted")],
+        required=True,
+        default="active",
+        readonly=True,
     )
     company_id = fields.Many2one(
-        "res.company", required=True, default=lambda self: self.env.company, ondelete="restrict",
+        "res.company",
+        required=True,
+        default=lambda self: self.env.company,
+        ondelete="restrict",
         help="New leads, contacts and commissions of this tenant belong to this company.",
     )
     team_id = fields.Many2one(
-        "crm.team", string="Sales Team", ondelete="set null",
+        "crm.team",
+        string="Sales Team",
+        ondelete="set null",
         domain="['|', ('company_id', '=', False), ('company_id', '=', company_id)]",
         help="New leads of this tenant go to this team. Empty: the company's first team.",
     )
@@ -39,8 +47,14 @@ class Comply360Tenant(models.Model):
             tenant.open_issue_count = issues.get(tenant.id, 0)
 
     def _counts_of(self, model, field, domain):
-        groups = self.env[model].with_context(active_test=False)._read_group(
-            [(field, "in", self.ids), *domain], [field], ["__count"],
+        groups = (
+            self.env[model]
+            .with_context(active_test=False)
+            ._read_group(
+                [(field, "in", self.ids), *domain],
+                [field],
+                ["__count"],
+            )
         )
         return {tenant.id: count for tenant, count in groups}
 

@@ -1,3 +1,4 @@
+from markupsafe import Markup
 from odoo import api, fields, models
 
 from ..mappers.registration import Position, position
@@ -28,16 +29,28 @@ class CrmLead(models.Model):
     _inherit = ["crm.lead", "comply360.synced"]
 
     x_comply360_status = fields.Selection(
-        STATUSES, string="Registration Status", readonly=True, copy=False, index="btree_not_null",
+        STATUSES,
+        string="Registration Status",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
         help="The registration's status in the Comply360 app. Won and lost here do not change it.",
     )
-    x_comply360_registration_type = fields.Selection(REGISTRATION_TYPES, string="Registration Type", readonly=True, copy=False)
+    x_comply360_registration_type = fields.Selection(
+        REGISTRATION_TYPES, string="Registration Type", readonly=True, copy=False
+    )
     x_comply360_registration_number = fields.Char(
-        string="Registration Number", readonly=True, copy=False, index="btree_not_null",
+        string="Registration Number",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
     )
     x_comply360_jurisdiction = fields.Selection(JURISDICTIONS, string="Jurisdiction", readonly=True, copy=False)
     x_comply360_reference = fields.Char(
-        string="Authority Reference", readonly=True, copy=False, help="The reference of the authority (CIPC or DCIP).",
+        string="Authority Reference",
+        readonly=True,
+        copy=False,
+        help="The reference of the authority (CIPC or DCIP).",
     )
     x_comply360_mobile = fields.Char(string="Mobile", readonly=True, copy=False)
     x_comply360_submitted_at = fields.Datetime(string="Submitted", readonly=True, copy=False)
@@ -61,8 +74,16 @@ class CrmLead(models.Model):
 
     def init(self):
         """Deleted leads are told to the app."""
-        super().init()
+        result = super().init()
         self.env["comply360.outbox"]._watch_deletes("crm.lead")
+        return result
+
+    def _merge_dependences(self, opportunities):
+        """Commissions of merged leads go on with the one that stays."""
+        result = super()._merge_dependences(opportunities)
+        # the salesperson who merges may have no right to commissions, which must not be lost for that
+        self.env["x_commission"].sudo().search([("lead_id", "in", opportunities.ids)]).write({"lead_id": self.id})
+        return result
 
     # -- what the bridge writes ------------------------------------------------------------------------------------
 
@@ -70,7 +91,8 @@ class CrmLead(models.Model):
     def _comply360_defaults(self, entity, tenant):
         company = tenant.company_id
         team = tenant.team_id or self.env["crm.team"].search(
-            [("company_id", "in", [company.id, False]), ("use_opportunities", "=", True)], limit=1,
+            [("company_id", "in", [company.id, False]), ("use_opportunities", "=", True)],
+            limit=1,
         )
         stage = self._stage_find(team_id=team.id, domain=[("fold", "=", False), ("is_won", "=", False)])
         won_stage = self._stage_find(team_id=team.id, domain=[("is_won", "=", True)])
@@ -79,16 +101,29 @@ class CrmLead(models.Model):
         probability = estimate.automated_probability
         return {
             "created": {
-                "type": "opportunity", "company_id": company.id, "team_id": team.id, "user_id": False, "priority": "0",
-                "lang_id": False, "partner_id": False, "expected_revenue": 0.0, **self._comply360_no_enrichment(),
+                "type": "opportunity",
+                "company_id": company.id,
+                "team_id": team.id,
+                "user_id": False,
+                "priority": "0",
+                "lang_id": False,
+                "partner_id": False,
+                "expected_revenue": 0.0,
+                **self._comply360_no_enrichment(),
             },
             "company_id": company.id,
             Position.OPEN: {
-                "active": True, "stage_id": stage.id, "probability": probability, "automated_probability": probability,
+                "active": True,
+                "stage_id": stage.id,
+                "probability": probability,
+                "automated_probability": probability,
                 "lost_reason_id": False,
             },
             Position.WON: {
-                "active": True, "stage_id": won_stage.id, "probability": 100.0, "automated_probability": 100.0,
+                "active": True,
+                "stage_id": won_stage.id,
+                "probability": 100.0,
+                "automated_probability": 100.0,
                 "lost_reason_id": False,
             },
             Position.REJECTED: self._comply360_lost("lost_reason_rejected", stage),
@@ -104,7 +139,10 @@ class CrmLead(models.Model):
     def _comply360_lost(self, reason, stage):
         lost_reason = self.env.ref(f"comply360_bridge.{reason}", raise_if_not_found=False)
         return {
-            "active": False, "stage_id": stage.id, "probability": 0.0, "automated_probability": 0.0,
+            "active": False,
+            "stage_id": stage.id,
+            "probability": 0.0,
+            "automated_probability": 0.0,
             "lost_reason_id": lost_reason.id if lost_reason else False,
         }
 
@@ -117,7 +155,9 @@ class CrmLead(models.Model):
             return self._comply360_new_values(values, defaults)
         if "partner_id" in values:
             # a change of partner computes these anew, and drops the company of a lead without a salesperson
-            values.update({name: values.get(name, self[name]) for name in PARTNER_COMPUTED}, company_id=defaults["company_id"])
+            values.update(
+                {name: values.get(name, self[name]) for name in PARTNER_COMPUTED}, company_id=defaults["company_id"]
+            )
         values.update(self._comply360_moved(values, defaults))
         return values
 
@@ -148,6 +188,17 @@ class CrmLead(models.Model):
         if place is not Position.WON and not self.stage_id.is_won:
             del moved["stage_id"]
         return moved
+
+    @api.model
+    def _comply360_written(self, entity, changes):
+        """The lost reason is one of a few; what the authority said stands in the chatter."""
+        bodies = {
+            lead.id: Markup("<p>%s</p><p>%s</p>") % (self.env._("The registration was rejected:"), reason)
+            for lead, values in changes
+            if (reason := values.get("x_comply360_rejection_reason"))
+        }
+        if bodies:
+            self.browse(bodies)._message_log_batch(bodies)
 
     def action_comply360_commissions(self):
         """Open the commissions of these leads."""

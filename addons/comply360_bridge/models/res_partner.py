@@ -7,18 +7,25 @@ class ResPartner(models.Model):
 
     x_comply360_mobile = fields.Char(string="Mobile", copy=False)
     x_comply360_tax_number = fields.Char(
-        string="Tax Number in the App", readonly=True, copy=False, help="As the Comply360 app has it, valid or not.",
+        string="Tax Number in the App",
+        readonly=True,
+        copy=False,
+        help="As the Comply360 app has it, valid or not.",
     )
     x_comply360_state_province = fields.Char(string="State or Province in the App", readonly=True, copy=False)
     x_comply360_entity = fields.Selection(
-        [("client", "Client"), ("user", "User")], string="Comply360 Role", readonly=True, copy=False,
+        [("client", "Client"), ("user", "User")],
+        string="Comply360 Role",
+        readonly=True,
+        copy=False,
         help="Client: a customer of the tenant. User: a person of the tenant, to whom commissions are owed.",
     )
 
     def init(self):
         """Deleted contacts are told to the app."""
-        super().init()
+        result = super().init()
         self.env["comply360.outbox"]._watch_deletes("res.partner")
+        return result
 
     @api.model
     def _comply360_defaults(self, entity, tenant):

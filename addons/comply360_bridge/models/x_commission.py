@@ -17,30 +17,52 @@ class Commission(models.Model):
 
     name = fields.Char(string="Reference", compute="_compute_name", store=True, index="trigram")
     lead_id = fields.Many2one(
-        "crm.lead", string="Registration", required=True, index=True, ondelete="restrict", check_company=True, tracking=True,
+        "crm.lead",
+        string="Registration",
+        required=True,
+        index=True,
+        ondelete="restrict",
+        check_company=True,
+        tracking=True,
     )
     agent_id = fields.Many2one(
-        "res.partner", string="Agent", required=True, index=True, ondelete="restrict", check_company=True, tracking=True,
+        "res.partner",
+        required=True,
+        index=True,
+        ondelete="restrict",
+        check_company=True,
+        tracking=True,
         help="The person the commission is owed to.",
     )
     company_id = fields.Many2one("res.company", required=True, index=True, default=lambda self: self.env.company)
-    currency_id = fields.Many2one("res.currency", required=True, default=lambda self: self.env.company.currency_id, tracking=True)
+    currency_id = fields.Many2one(
+        "res.currency", required=True, default=lambda self: self.env.company.currency_id, tracking=True
+    )
     registration_fee = fields.Monetary(required=True)
     commission_rate = fields.Float(string="Rate (%)", digits=(5, 2), required=True, aggregator=None)
     commission_amount = fields.Monetary(string="Commission", required=True, tracking=True)
     state = fields.Selection(
-        STATES, required=True, default="pending", index=True, copy=False, tracking=True, group_expand=True, readonly=True,
+        STATES,
+        required=True,
+        default="pending",
+        index=True,
+        copy=False,
+        tracking=True,
+        group_expand=True,
+        readonly=True,
     )
     approved_at = fields.Datetime(string="Approved on", copy=False, readonly=True)
     paid_at = fields.Datetime(string="Paid on", copy=False, readonly=True, tracking=True)
     payment_reference = fields.Char(copy=False, readonly=True, tracking=True, index="trigram")
     registration_number = fields.Char(
-        related="lead_id.x_comply360_registration_number", store=True, index="trigram", string="Registration Number",
+        related="lead_id.x_comply360_registration_number",
+        store=True,
+        index="trigram",
     )
     is_synced = fields.Boolean(compute="_compute_is_synced")
 
     _amounts_in_range = models.Constraint(
-        "CHECK(abs(registration_fee) < 100000000 AND abs(commission_amount) < 100000000 AND abs(commission_rate) < 1000)",
+        "CHECK(abs(registration_fee) < 1e8 AND abs(commission_amount) < 1e8 AND abs(commission_rate) < 1e3)",
         "An amount may have at most 8 digits before the point, a rate at most 3.",
     )
 
@@ -57,10 +79,16 @@ class Commission(models.Model):
 
     def init(self):
         """What Odoo decides about a commission is told to the app, and so is its deletion."""
-        super().init()
         outbox = self.env["comply360.outbox"]
         outbox._watch_updates("x_commission", [rule.target for rule in COMMISSION.rules if rule.two_way])
         outbox._watch_deletes("x_commission")
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """A person's new commission starts as pending, whatever is asked for."""
+        if not self.env.su and any(name in vals for vals in vals_list for name in ("state", *PAYMENT)):
+            raise UserError(self.env._("A new commission is pending; approve and pay it by its buttons."))
+        return super().create(vals_list)
 
     def write(self, vals):
         """Guard what a person may change; the bridge and the steps below write as the superuser."""
@@ -76,13 +104,23 @@ class Commission(models.Model):
 
     def _check_manual_change(self, vals):
         if "state" in vals or any(name in vals for name in PAYMENT):
-            raise UserError(self.env._("A commission's state and payment change by its buttons: Approve, Mark as Paid, Cancel, Reset."))
+            raise UserError(
+                self.env._(
+                    "A commission's state and payment change by its buttons: Approve, Mark as Paid, Cancel, Reset."
+                )
+            )
         amounts = [name for name in APP_OWNED if name in vals]
         for commission in self:
             if amounts and commission.state == "paid":
-                raise UserError(self.env._("%(name)s is paid: its amounts cannot be changed any more.", name=commission.name))
+                raise UserError(
+                    self.env._("%(name)s is paid: its amounts cannot be changed any more.", name=commission.name)
+                )
             if amounts and commission.is_synced:
-                raise UserError(self.env._("The amounts of %(name)s come from the Comply360 app; change them there.", name=commission.name))
+                raise UserError(
+                    self.env._(
+                        "The amounts of %(name)s come from the Comply360 app; change them there.", name=commission.name
+                    )
+                )
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -101,7 +139,12 @@ class Commission(models.Model):
         }
 
     def mark_paid(self, payment_reference, paid_at=False):
-        """Mark as paid. Units: `paid_at` naive UTC, now if not given. Raises UserError unless every commission is approved."""
+        """Mark as paid.
+
+        Units: `paid_at` is naive UTC; now if not given.
+
+        Raises: UserError unless every commission is approved and there is a reference.
+        """
         reference = (payment_reference or "").strip()
         if not reference:
             raise UserError(self.env._("Enter the payment's reference."))
@@ -130,15 +173,21 @@ class Commission(models.Model):
         ready.action_approve()
         skipped = self - ready
         return self._notification(
-            self.env._("%(count)s approved", count=len(ready)), self._skipped_words(skipped), bool(skipped),
+            self.env._("%(count)s approved", count=len(ready)),
+            self._skipped_words(skipped),
+            bool(skipped),
         )
 
     def _skipped_words(self, skipped):
         if not skipped:
             return ""
         labels = dict(self._fields["state"]._description_selection(self.env))
-        counts = {label: len(skipped.filtered(lambda item, key=key: item.state == key)) for key, label in labels.items()}
-        reasons = ", ".join(self.env._("%(count)s already %(state)s", count=n, state=label.lower()) for label, n in counts.items() if n)
+        counts = {
+            label: len(skipped.filtered(lambda item, key=key: item.state == key)) for key, label in labels.items()
+        }
+        reasons = ", ".join(
+            self.env._("%(count)s already %(state)s", count=n, state=label.lower()) for label, n in counts.items() if n
+        )
         return self.env._("%(count)s skipped: %(reasons)s", count=len(skipped), reasons=reasons)
 
     def _notification(self, title, message, is_warning):
@@ -146,7 +195,9 @@ class Commission(models.Model):
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
-                "title": title, "message": message, "type": "warning" if is_warning else "success",
+                "title": title,
+                "message": message,
+                "type": "warning" if is_warning else "success",
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },
         }
@@ -166,10 +217,14 @@ class Commission(models.Model):
         labels = dict(self._fields["state"]._description_selection(self.env))
         for commission in self:
             if state not in NEXT_STATES[commission.state]:
-                raise UserError(self.env._(
-                    "%(name)s is %(present)s and cannot become %(wanted)s.",
-                    name=commission.name, present=labels[commission.state].lower(), wanted=labels[state].lower(),
-                ))
+                raise UserError(
+                    self.env._(
+                        "%(name)s is %(present)s and cannot become %(wanted)s.",
+                        name=commission.name,
+                        present=labels[commission.state].lower(),
+                        wanted=labels[state].lower(),
+                    )
+                )
 
     # -- what the bridge writes ------------------------------------------------------------------------------------
 

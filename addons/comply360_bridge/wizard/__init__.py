@@ -1,1 +1,1 @@
-from . import commission_payment
+from . import base_partner_merge, commission_payment

@@ -6,7 +6,9 @@ class CommissionPayment(models.TransientModel):
     _description = "Commission Payment"
 
     commission_ids = fields.Many2many("x_commission", string="Commissions", required=True)
-    payment_reference = fields.Char(required=True, help="As it stands on the bank statement, for example EFT-2026-0042.")
+    payment_reference = fields.Char(
+        required=True, help="As it stands on the bank statement, for example EFT-2026-0042."
+    )
     paid_at = fields.Datetime(string="Paid on", required=True, default=lambda self: fields.Datetime.now())
     commission_count = fields.Integer(compute="_compute_totals")
     total = fields.Char(compute="_compute_totals", help="One sum per currency.")
@@ -17,7 +19,8 @@ class CommissionPayment(models.TransientModel):
             wizard.commission_count = len(wizard.commission_ids)
             by_currency = wizard.commission_ids.grouped("currency_id")
             wizard.total = ", ".join(
-                currency.format(sum(commissions.mapped("commission_amount"))) for currency, commissions in by_currency.items()
+                currency.format(sum(commissions.mapped("commission_amount")))
+                for currency, commissions in by_currency.items()
             )
 
     def action_confirm(self):
