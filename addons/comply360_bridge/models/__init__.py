@@ -1,9 +1,12 @@
+# a mixin must exist before the models that inherit it
+from . import comply360_record
+
+# isort: split
 from . import (
     comply360_binding,
     comply360_bridge,
     comply360_issue,
     comply360_outbox,
-    comply360_record,
     comply360_tenant,
     crm_lead,
     res_partner,
