@@ -8,6 +8,7 @@ import click
 
 from sync_daemon import __version__
 from sync_daemon.cli.config import config
+from sync_daemon.cli.contract import contract
 from sync_daemon.cli.db import db
 from sync_daemon.cli.dead import dead
 from sync_daemon.cli.demo import demo
@@ -46,5 +47,5 @@ def _exit_code(error: BridgeError) -> int:
     return UNAVAILABLE if isinstance(error, UnavailableError | TransientError) else FAILED
 
 
-for command in (config, db, dead, demo, doctor, drain, run, stack, status, tenant):
+for command in (config, contract, db, dead, demo, doctor, drain, run, stack, status, tenant):
     main.add_command(command)

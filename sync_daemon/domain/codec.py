@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -64,9 +65,39 @@ def instant(name: str, value: object) -> str:
     return moment.replace(tzinfo=None, microsecond=0).isoformat(sep=" ")
 
 
+def count(name: str, value: object) -> str:
+    """A whole number from 0 up, as text."""
+    if value is None or value == "":
+        return ""
+    if not re.fullmatch("[0-9]{1,9}", str(value)):
+        raise RejectedError("bad_number", f"{name} is no whole number: {printable(value)}", name, printable(value))
+    return str(int(str(value)))
+
+
 def absent(_name: str, value: object) -> bool:
     """True where the app has no value, as in `active` from `deleted_at`."""
     return value is None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a codec lets through.
+
+    Shapes: `limits` are characters for texts and codes, digits and decimals for amounts, or nothing; `values` maps what
+    the app has to what is sent.
+    """
+
+    name: str
+    limits: tuple[int, ...] = ()
+    values: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+def kind_of(codec: Codec) -> Kind:
+    """Gives the kind of a codec of this module."""
+    function, arguments = (codec.func, codec.args) if isinstance(codec, partial) else (codec, ())
+    limits = tuple(item for item in arguments if isinstance(item, int))
+    values = next((item for item in arguments if isinstance(item, Mapping)), {})
+    return Kind(function.__name__.lstrip("_"), limits, values)
 
 
 def is_blank(value: object) -> bool:

@@ -30,7 +30,6 @@ class Field:
     name: str
     sources: tuple[str, ...]
     codec: Codec
-    kind: str
     owner: Owner = Owner.APP
     required: bool = False
     column: str = ""

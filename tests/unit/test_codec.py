@@ -159,3 +159,26 @@ def test_a_missing_instant_is_the_empty_text() -> None:
 def test_a_record_without_a_deletion_time_is_active() -> None:
     assert codec.absent("active", None) is True
     assert codec.absent("active", "2026-01-01T00:00:00") is False
+
+
+@pytest.mark.parametrize(("value", "sent"), [(3, "3"), ("12", "12"), ("007", "7"), (None, ""), (0, "0")])
+def test_a_count_is_a_whole_number(value: object, sent: str) -> None:
+    assert codec.count("attempts", value) == sent
+
+
+@pytest.mark.parametrize("value", [-1, "1.5", "٣", True, "1" * 10])
+def test_what_is_no_count_is_refused(value: object) -> None:
+    problem = refusal(codec.count, value)
+    assert (problem.code, problem.field) == ("bad_number", "name")
+
+
+def test_every_codec_says_what_it_lets_through() -> None:
+    statuses = codec.same("open", "closed")
+    assert codec.kind_of(codec.text(63)) == codec.Kind("text", (63,))
+    assert codec.kind_of(codec.text()) == codec.Kind("text")
+    assert codec.kind_of(codec.code(2)) == codec.Kind("code", (2,))
+    assert codec.kind_of(codec.money(10, 2)) == codec.Kind("money", (10, 2))
+    assert codec.kind_of(codec.choice(statuses)) == codec.Kind("choice", values=statuses)
+    assert [codec.kind_of(one).name for one in (codec.instant, codec.absent, codec.count)] == [
+        "instant", "absent", "count",
+    ]

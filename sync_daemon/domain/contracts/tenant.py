@@ -9,8 +9,8 @@ TENANT = Contract(
     table="tenants",
     odoo_model="comply360.tenant",
     fields=(
-        Field("name", ("row.name",), text(255), "text", required=True),
-        Field("subdomain", ("row.subdomain",), text(63), "text", required=True),
-        Field("status", ("row.status",), choice(same("active", "suspended", "deleted")), "choice", required=True),
+        Field("name", ("row.name",), text(255), required=True),
+        Field("subdomain", ("row.subdomain",), text(63), required=True),
+        Field("status", ("row.status",), choice(same("active", "suspended", "deleted")), required=True),
     ),
 )

@@ -11,10 +11,10 @@ USER = Contract(
     table="users",
     odoo_model="res.partner",
     fields=(
-        Field("name", ("row.first_name+row.last_name", "row.email"), text(), "text", required=True),
-        Field("email", ("row.email",), text(255), "text"),
-        Field("phone", ("row.phone", "row.mobile"), text(50), "text"),
-        Field("mobile", ("row.mobile",), text(50), "text"),
-        Field("active", ("row.status",), choice(USER_IS_ACTIVE), "choice"),
+        Field("name", ("row.first_name+row.last_name", "row.email"), text(), required=True),
+        Field("email", ("row.email",), text(255)),
+        Field("phone", ("row.phone", "row.mobile"), text(50)),
+        Field("mobile", ("row.mobile",), text(50)),
+        Field("active", ("row.status",), choice(USER_IS_ACTIVE)),
     ),
 )

@@ -1,0 +1,126 @@
+"""The contract as a document: docs/contract.md, and the same as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sync_daemon.domain.codec import Kind, kind_of
+from sync_daemon.domain.contract import Contract, Field
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.keys import ENTITY_ORDER
+
+REGENERATE = "c360 contract show --markdown > docs/contract.md"
+
+_INTRODUCTION = f"""# The contract: which field flows from where to where
+
+Generated from `sync_daemon/domain/contracts/`; do not edit. To write it anew: `{REGENERATE}`
+
+The addon's half is `addons/comply360_bridge/mappers/`, one module per entity; tests hold both halves, this page and
+[wire.md](wire.md) together. Entities stand in the order in which they are applied, parents first.
+
+- **From** lists the app's columns in the order they are tried; the first that holds a value wins. `row` is the record
+  itself, other names are rows it refers to, a third part is a key of a JSON column, and `+` joins texts by a blank.
+- **Owner** says who may change the field: `app`, or `two_way` for both, merged against the last value that both sides
+  agreed on.
+- A **required** field that cannot go parks the whole record; any other one stays behind alone. Either is named by
+  `c360 dead list`."""
+
+
+def contract_data() -> list[dict[str, Any]]:
+    """The whole contract in plain values, in order of application."""
+    return [_entity(contract) for contract in _ordered()]
+
+
+def contract_page() -> str:
+    """The whole contract as Markdown."""
+    return "\n\n".join([_INTRODUCTION, *(_section(contract) for contract in _ordered())]) + "\n"
+
+
+def describe(kind: Kind) -> str:
+    """What a field lets through, in words."""
+    match kind.name, kind.limits:
+        case "text" | "code", (length,):
+            return f"{kind.name}, at most {length} characters"
+        case "money", (digits, scale):
+            return f"amount, {digits} digits, {scale} of them decimals"
+        case "choice", _:
+            return "one of " + ", ".join(_value(app, wire) for app, wire in kind.values.items())
+        case "absent", _:
+            return "true while the app has no value"
+        case "count", _:
+            return "whole number"
+        case "instant", _:
+            return "instant, UTC in whole seconds"
+        case name, _:
+            return name
+
+
+def _ordered() -> Iterable[Contract]:
+    return sorted(CONTRACTS.values(), key=lambda contract: ENTITY_ORDER[contract.entity])
+
+
+def _entity(contract: Contract) -> dict[str, Any]:
+    return {
+        "entity": contract.entity.value,
+        "order": ENTITY_ORDER[contract.entity],
+        "table": contract.table,
+        "odoo_model": contract.odoo_model,
+        "write_back": contract.write_back,
+        "references": [
+            {"role": item.role, "entity": item.entity.value, "column": item.column, "required": item.required}
+            for item in contract.references
+        ],
+        "related": {
+            role: {"entity": entity.value, "column": column} for role, (entity, column) in contract.related.items()
+        },
+        "fields": [_field(item) for item in contract.fields],
+    }
+
+
+def _field(item: Field) -> dict[str, Any]:
+    kind = kind_of(item.codec)
+    return {
+        "name": item.name,
+        "sources": list(item.sources),
+        "kind": kind.name,
+        "limits": list(kind.limits),
+        "values": dict(kind.values),
+        "owner": item.owner.value,
+        "required": item.required,
+        "column": item.column,
+    }
+
+
+def _section(contract: Contract) -> str:
+    facts = "\n".join(f"- {fact}" for fact in _facts(contract))
+    rows = [_row(item) for item in contract.fields]
+    return f"## {contract.entity}\n\n{facts}\n\n{_table(('field', 'from', 'lets through', 'owner', 'required'), rows)}"
+
+
+def _facts(contract: Contract) -> Iterator[str]:
+    yield f"`{contract.table}` in the app, `{contract.odoo_model}` in Odoo"
+    for item in contract.references:
+        need = "waits for it" if item.required else "goes without it while it is not in Odoo"
+        yield f"refers to `{item.role}`, a {item.entity}, through `{item.column}`, and {need}"
+    for role, (entity, column) in contract.related.items():
+        yield f"shows values of `{role}`, a {entity}, found through `{column}`"
+    if contract.write_back:
+        yield f"Odoo's id is copied to `{contract.table}.{contract.write_back}` for the app's readers"
+    for two_way in contract.two_way:
+        yield f"what Odoo says of `{two_way.name}` is written to `{contract.table}.{two_way.column}`"
+
+
+def _row(item: Field) -> Sequence[str]:
+    sources = ", ".join(f"`{source}`" for source in item.sources)
+    return item.name, sources, describe(kind_of(item.codec)), item.owner.value, "yes" if item.required else ""
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _value(app: str, wire: str | bool) -> str:
+    return app if app == wire else f"{app} (as {str(wire).lower()})"
+
