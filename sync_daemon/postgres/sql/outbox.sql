@@ -60,15 +60,15 @@ WITH busy AS (
     WHERE published_at IS NOT NULL AND due_at > now()
     GROUP BY tenant_id
 ), due AS (
-    SELECT d.*
+    SELECT d.place
     FROM bridge.tenant AS t
     LEFT JOIN busy USING (tenant_id)
     LEFT JOIN bridge.flow AS f
         ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'app_to_odoo'
     CROSS JOIN LATERAL (
-        SELECT ready.*, row_number() OVER (ORDER BY ready.due_at) AS turn
+        SELECT ready.place, row_number() OVER (ORDER BY ready.due_at) AS turn
         FROM (
-            SELECT instance_id, tenant_id, entity, record_id, due_at
+            SELECT ctid AS place, due_at
             FROM bridge.delivery
             WHERE tenant_id = t.tenant_id AND lane = %(lane)s AND due_at <= now()
               AND dead_version IS DISTINCT FROM version
@@ -86,8 +86,8 @@ WITH busy AS (
 UPDATE bridge.delivery AS d
 SET published_at = now(), due_at = now() + %(lease)s
 FROM due
-WHERE (d.instance_id, d.tenant_id, d.entity, d.record_id)
-    = (due.instance_id, due.tenant_id, due.entity, due.record_id)
+-- The rows are locked, so they stay in their places; no estimate of the planner can go wrong here.
+WHERE d.ctid = due.place
 RETURNING d.instance_id, d.tenant_id, d.entity, d.record_id
 
 -- name: begin_attempt (committed before the call, so that a crash is counted)
