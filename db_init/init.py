@@ -14,8 +14,10 @@ from sync_daemon.config import Settings
 Tell = Callable[[str], None]
 
 
-def initialise(settings: Settings, tell: Tell = lambda _: None) -> None:
+def initialise(settings: Settings, tell: Tell = lambda _: None, target: str = "head") -> None:
     """Make everything that is missing; what is there already stays. Needs the administrators' credentials.
+
+    Shapes: `target` is the level of schema bridge; an older one serves to try migrations.
 
     Raises: UnavailableError, ConfigError or FatalError, each with the sentence to show.
     """
@@ -30,7 +32,7 @@ def initialise(settings: Settings, tell: Tell = lambda _: None) -> None:
             _close_new_database(connection, settings)
             app_schema.create_public(connection, settings.c360_app_user)
             tell("the app's schema public is made")
-        before, after = bridge_schema.prepare(connection, settings)
+        before, after = bridge_schema.prepare(connection, settings, target)
     if before != after:
         tell(f"schema bridge is at level {after}")
 

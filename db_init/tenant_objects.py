@@ -87,7 +87,9 @@ class Outcome:
     problem: str = ""
 
 
-def attach_tenants(connection: Connection, tenant_id: UUID | None = None) -> tuple[Outcome, ...]:
+def attach_tenants(
+    connection: Connection, tenant_id: UUID | None = None, level: int = ATTACH_LEVEL
+) -> tuple[Outcome, ...]:
     """Attach every registered tenant that lacks something; a broken one is recorded and stops no other.
 
     Shapes: without `tenant_id`, tenants that are still being created or were deleted are left out.
@@ -100,7 +102,7 @@ def attach_tenants(connection: Connection, tenant_id: UUID | None = None) -> tup
     connection.commit()
     if tenant_id and not found:
         raise FatalError(f"the app's registry has no tenant {tenant_id} with a schema")
-    return tuple(_attach(connection, tenant, is_asked_for=tenant_id is not None) for tenant in found)
+    return tuple(_attach(connection, tenant, level, is_asked_for=tenant_id is not None) for tenant in found)
 
 
 def attach_tenant(connection: Connection, tenant_id: UUID) -> Outcome:
@@ -123,17 +125,18 @@ def missing_objects(connection: Connection, tenant: Tenant) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def _attach(connection: Connection, tenant: Tenant, is_asked_for: bool) -> Outcome:
+def _attach(connection: Connection, tenant: Tenant, target: int, is_asked_for: bool) -> Outcome:
     if tenant.tenant_status == "deleted":
         return Outcome(tenant, "skipped", "the tenant was deleted")
     if not tenant.is_attachable and not is_asked_for:
         return Outcome(tenant, "skipped", "the tenant is still being created")
-    lacking = missing_objects(connection, tenant)
-    if not lacking and not tenant.is_behind(ATTACH_LEVEL):
+    if not tenant.is_behind(target) and not missing_objects(connection, tenant):
         return Outcome(tenant, "current")
     try:
-        for level in range(1 if lacking else tenant.attach_level + 1, ATTACH_LEVEL + 1):
+        for level in range(tenant.attach_level + 1, target + 1):
             _apply_level(connection, tenant, level)
+        if target == ATTACH_LEVEL and missing_objects(connection, tenant):
+            _mend(connection, tenant)
         _queue_present_records(connection, tenant)
         _record(connection, tenant, problem="")
     except psycopg2.Error as error:
@@ -141,7 +144,13 @@ def _attach(connection: Connection, tenant: Tenant, is_asked_for: bool) -> Outco
         problem = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         _record(connection, tenant, problem)
         return Outcome(tenant, "failed", problem)
-    return Outcome(tenant, "attached")
+    return Outcome(tenants(connection, tenant.tenant_id)[0], "attached")
+
+
+def _mend(connection: Connection, tenant: Tenant) -> None:
+    """All levels once more: something that was there is gone."""
+    for level in range(1, ATTACH_LEVEL + 1):
+        _apply_level(connection, tenant, level)
 
 
 def _apply_level(connection: Connection, tenant: Tenant, level: int) -> None:
