@@ -12,7 +12,7 @@ from sync_daemon.domain.hint import decode
 from sync_daemon.domain.keys import Lane
 from sync_daemon.ports import Received
 from sync_daemon.rabbitmq.connection import HEARTBEAT_SECONDS
-from sync_daemon.rabbitmq.subscription import Delivery, OnBadMessage, Receipt, Subscription
+from sync_daemon.rabbitmq.subscription import RENEW_AFTER, Delivery, OnBadMessage, Receipt, Subscription
 from sync_daemon.rabbitmq.topology import hints_queue, hints_topology
 
 # What one consumer holds beyond its present batch is kept from the others.
@@ -23,7 +23,12 @@ class RabbitHintStream:
     """The HintStream of one Odoo instance; any number of threads may take from it."""
 
     def __init__(
-        self, settings: Settings, instance: str, on_bad_message: OnBadMessage, heartbeat: int = HEARTBEAT_SECONDS
+        self,
+        settings: Settings,
+        instance: str,
+        on_bad_message: OnBadMessage,
+        heartbeat: int = HEARTBEAT_SECONDS,
+        renew_after: timedelta = RENEW_AFTER,
     ) -> None:
         self._instance = instance
         self._waiting: dict[Lane, deque[Received]] = {lane: deque() for lane in Lane}
@@ -39,6 +44,7 @@ class RabbitHintStream:
             self._forget,
             on_bad_message,
             heartbeat,
+            renew_after,
         )
         self._subscription.start()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import pika
@@ -27,6 +29,7 @@ from sync_daemon.rabbitmq.topology import Topology, declare
 
 LARGEST_MESSAGE = 256 * 1024
 CLOSE_SECONDS = 5.0
+RENEW_AFTER = timedelta(seconds=60)
 
 OnBadMessage = Callable[[RejectedError, bytes], None]
 """Records a message that can never be read, on the connection's thread; only when it returns is the message gone."""
@@ -59,6 +62,9 @@ class Subscription:
     `on_delivery` and `on_lost` run on the connection's thread. `on_delivery` keeps a delivery for a later `ack`, or
     raises RejectedError for a message that is to be recorded and dropped. After `on_lost` every kept receipt is stale;
     the broker delivers those messages again.
+
+    A queue that is deleted and made again at once may leave a consumer that gets neither messages nor a cancellation
+    (seen with RabbitMQ 3.10): after `renew_after` without a message and with nothing in hand the connection is renewed.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class Subscription:
         on_lost: Callable[[], None],
         on_bad_message: OnBadMessage,
         heartbeat: int = HEARTBEAT_SECONDS,
+        renew_after: timedelta = RENEW_AFTER,
     ) -> None:
         self._settings = settings
         self._purpose = purpose
@@ -80,6 +87,10 @@ class Subscription:
         self._on_lost = on_lost
         self._on_bad_message = on_bad_message
         self._heartbeat = heartbeat
+        self._renew_after = renew_after.total_seconds()
+        self._renewing = False
+        self._last_message = 0.0
+        self._in_hand = 0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._number = 0
@@ -127,12 +138,14 @@ class Subscription:
     def _ack(self, channel: BlockingChannel, tags: Iterable[int]) -> None:
         for tag in tags:
             channel.basic_ack(tag)
+            self._in_hand -= 1
 
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
             try:
                 self._consume()
+                continue
             except BridgeError as error:
                 failures = failures + 1 if self._error is not None else 1
                 self._failed(error)
@@ -157,15 +170,18 @@ class Subscription:
                 connection = connect(self._settings, self._purpose, self._heartbeat)
                 channel = self._open(connection)
                 channel.start_consuming()
-            # It returns when no consumer is left: the queues are gone.
-            raise TransientError("RabbitMQ cancelled every consumer")
+            if not self._renewing:
+                # It returns when no consumer is left: the queues are gone.
+                raise TransientError("RabbitMQ cancelled every consumer")
         finally:
             self._detach()
             close_quietly(connection)
 
     def _open(self, connection: pika.BlockingConnection) -> BlockingChannel:
+        self._renewing, self._in_hand, self._last_message = False, 0, time.monotonic()
         declare(connection, self._topology)
         channel = connection.channel()
+        connection.call_later(self._renew_after, partial(self._renew_if_idle, connection, channel))
         channel.add_on_cancel_callback(self._cancelled)
         self._attach(connection, channel)
         for queue, prefetch in self._prefetch.items():
@@ -186,6 +202,15 @@ class Subscription:
             self._connection = self._channel = None
         self._on_lost()
 
+    def _renew_if_idle(self, connection: pika.BlockingConnection, channel: BlockingChannel) -> None:
+        idle = time.monotonic() - self._last_message
+        if self._in_hand or idle < self._renew_after:
+            rest = max(self._renew_after - idle, 1.0)
+            connection.call_later(rest, partial(self._renew_if_idle, connection, channel))
+            return
+        self._renewing = True
+        channel.stop_consuming()
+
     def _cancelled(self, _frame: object) -> None:
         raise TransientError("RabbitMQ cancelled a consumer: its queue was deleted")
 
@@ -198,6 +223,8 @@ class Subscription:
         body: bytes,
     ) -> None:
         receipt = Receipt(self._number, method.delivery_tag)
+        self._in_hand += 1
+        self._last_message = time.monotonic()
         try:
             if len(body) > LARGEST_MESSAGE:
                 raise RejectedError("too_big", f"the message has {len(body)} bytes, at most {LARGEST_MESSAGE} are read")
@@ -205,4 +232,4 @@ class Subscription:
         except RejectedError as error:
             _log.warning("broker.bad_message", queue=queue, code=error.code, bytes=len(body))
             self._on_bad_message(error, body)
-            channel.basic_ack(method.delivery_tag)
+            self._ack(channel, [method.delivery_tag])

@@ -1,0 +1,188 @@
+"""The app's own events against a real broker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+import pika
+import pytest
+
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.errors import RejectedError, TransientError
+from sync_daemon.rabbitmq import topology
+from sync_daemon.rabbitmq.events import RabbitAppEvents
+from tests.ports.broker import Broker
+from tests.ports.test_hint_stream import Notebook, is_empty
+from tests.ports.waiting import until
+
+TENANT = UUID("3f0c2a52-58b5-4b7e-9a48-0d0b7f6f2d11")
+RECORD = UUID("8f8a6c1e-5c43-4d6e-9b53-b1a7e3c1a001")
+OTHER = UUID("00000000-0000-4000-8000-000000000001")
+
+
+@pytest.fixture
+def notebook() -> Notebook:
+    return Notebook()
+
+
+@pytest.fixture
+def events(broker: Broker, notebook: Notebook) -> Iterator[RabbitAppEvents]:
+    events = RabbitAppEvents(broker.settings, notebook)
+    until(lambda: events.connected, "the listener is connected")
+    yield events
+    events.close()
+
+
+def publish(broker: Broker, exchange: str, routing_key: str, body: bytes) -> None:
+    """As the app does: transient, unconfirmed, not mandatory."""
+    with broker.channel() as channel:
+        channel.basic_publish(exchange, routing_key, body, pika.BasicProperties(content_type="application/json"))
+
+
+def row(**columns: object) -> bytes:
+    return json.dumps({"tenant_id": str(TENANT), **columns}).encode()
+
+
+def taken(events: RabbitAppEvents) -> tuple[list[RecordKey], object]:
+    received: list[tuple[list[RecordKey], object]] = []
+
+    def attempt() -> bool:
+        try:
+            keys, receipt = events.take(timedelta(milliseconds=200))
+        except TransientError:
+            return False
+        received.append((keys, receipt))
+        return bool(keys)
+
+    until(attempt, "an event arrives")
+    return received[-1]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "routing_key", "body", "entity"),
+    [
+        ("comply360.registrations", "registration.created", row(id=str(RECORD), fee=1.1), Entity.REGISTRATION),
+        ("comply360.registrations", "registration.deleted", row(registration_id=str(RECORD)), Entity.REGISTRATION),
+        ("comply360.registrations", "registration.status.approved", row(id=str(RECORD).upper()), Entity.REGISTRATION),
+        ("comply360.registrations", "a.key.nobody.knows", row(id=str(RECORD)), Entity.REGISTRATION),
+        ("comply360.commissions", "commission.paid", row(id=str(RECORD), registration_id=str(OTHER)),
+         Entity.COMMISSION),
+    ],
+    ids=["created", "deleted", "status", "unknown key", "commission"],
+)  # fmt: skip
+def test_an_event_becomes_the_key_of_its_record(
+    broker: Broker, events: RabbitAppEvents, exchange: str, routing_key: str, body: bytes, entity: Entity
+) -> None:
+    publish(broker, exchange, routing_key, body)
+    keys, receipt = taken(events)
+    assert keys == [RecordKey(TENANT, entity, RECORD)]
+    events.done(receipt)
+    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
+
+
+@pytest.mark.parametrize(
+    ("exchange", "body", "code"),
+    [
+        ("comply360.registrations", b"{", "no_json"),
+        ("comply360.registrations", b"\xff\xfe", "no_json"),
+        ("comply360.registrations", b"[1]", "no_object"),
+        ("comply360.registrations", row(), "no_id"),
+        ("comply360.registrations", row(id=None), "no_id"),
+        ("comply360.registrations", row(id=4711), "no_uuid"),
+        ("comply360.registrations", row(id="x' OR 1=1"), "no_uuid"),
+        ("comply360.registrations", json.dumps({"id": str(RECORD)}).encode(), "no_id"),
+        ("comply360.registrations", json.dumps({"id": str(RECORD), "tenant_id": "acme"}).encode(), "no_uuid"),
+        ("comply360.registrations", row(id=str(RECORD), registration_id=str(OTHER)), "two_ids"),
+        ("comply360.registrations", row(id=str(RECORD), form_data="x" * 300_000), "too_big"),
+        ("", row(id=str(RECORD)), "unknown_exchange"),
+    ],
+    ids=["json", "bytes", "list", "no id", "null id", "number", "text", "no tenant", "tenant", "two", "big", "direct"],
+)  # fmt: skip
+def test_a_bad_event_is_recorded_and_the_next_one_flows(
+    broker: Broker, events: RabbitAppEvents, notebook: Notebook, exchange: str, body: bytes, code: str
+) -> None:
+    publish(broker, exchange, topology.APP_EVENTS_QUEUE, body)
+    publish(broker, "comply360.commissions", "commission.created", row(id=str(RECORD)))
+    keys, receipt = taken(events)
+    assert keys == [RecordKey(TENANT, Entity.COMMISSION, RECORD)]
+    assert [error.code for error, _ in notebook.entries] == [code]
+    assert all(isinstance(error, RejectedError) for error, _ in notebook.entries)
+    events.done(receipt)
+    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
+
+
+def test_document_events_are_taken_away_without_a_key(
+    broker: Broker, events: RabbitAppEvents, notebook: Notebook
+) -> None:
+    publish(broker, "comply360.documents", "document.uploaded", row(id=str(RECORD)))
+    publish(broker, "comply360.registrations", "registration.created", row(id=str(OTHER)))
+    keys, receipt = taken(events)
+    events.done(receipt)
+    assert keys == [RecordKey(TENANT, Entity.REGISTRATION, OTHER)]
+    assert notebook.entries == []
+    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
+
+
+def test_many_events_of_one_record_are_one_key(broker: Broker, events: RabbitAppEvents) -> None:
+    events.close()
+    with broker.channel() as channel:
+        for _ in range(20):
+            channel.basic_publish("comply360.registrations", "registration.created", row(id=str(RECORD)))
+    until(lambda: broker.ready(topology.APP_EVENTS_QUEUE) == 20, "all events wait")
+    again = RabbitAppEvents(broker.settings, Notebook())
+    until(lambda: broker.ready(topology.APP_EVENTS_QUEUE) == 0, "all events are delivered")
+    keys, receipt = taken(again)
+    again.done(receipt)
+    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
+    again.close()
+    assert keys == [RecordKey(TENANT, Entity.REGISTRATION, RECORD)]
+
+
+def test_the_queue_drops_its_oldest_when_full_and_never_refuses_the_app(broker: Broker) -> None:
+    RabbitAppEvents(broker.settings, Notebook()).close()
+    events = RabbitAppEvents(broker.settings, Notebook())
+    until(lambda: events.connected, "the queue is there")
+    events.close()
+    broker.limit("^bridge[.]v1[.]app_events$", 5)
+    numbers = [UUID(int=number) for number in range(30)]
+    with broker.channel() as channel:
+        channel.confirm_delivery()
+        for number in numbers:
+            channel.basic_publish("comply360.registrations", "registration.created", row(id=str(number)))
+    queue = broker.call("GET", f"queues/{broker.vhost}/{topology.APP_EVENTS_QUEUE}")
+    assert queue["arguments"] == {"x-queue-type": "classic", "x-max-length": 100_000, "x-overflow": "drop-head"}
+
+    def newest_only() -> bool:
+        return broker.ready(topology.APP_EVENTS_QUEUE) == 5
+
+    def publish_one_more() -> bool:
+        # a policy takes effect a moment after it was set, with the next message
+        publish(broker, "comply360.registrations", "registration.created", row(id=str(RECORD)))
+        return newest_only()
+
+    until(publish_one_more, "the queue holds five")
+    with broker.channel() as channel:
+        bodies = [channel.basic_get(topology.APP_EVENTS_QUEUE, auto_ack=True)[2] for _ in range(5)]
+    assert json.loads(bodies[-1])["id"] == str(RECORD)
+
+
+def test_events_are_received_again_after_the_connection_was_killed(broker: Broker, events: RabbitAppEvents) -> None:
+    publish(broker, "comply360.registrations", "registration.created", row(id=str(RECORD)))
+    _, stale = taken(events)
+    broker.kill_connections()
+    keys, receipt = taken(events)
+    events.done(stale)
+    events.done(receipt)
+    assert keys == [RecordKey(TENANT, Entity.REGISTRATION, RECORD)]
+    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
+
+
+def test_an_exchange_that_the_app_made_otherwise_does_not_disturb_the_hints(broker: Broker) -> None:
+    with broker.channel() as channel:
+        channel.exchange_declare("comply360.documents", "fanout", durable=False)
+    events = RabbitAppEvents(broker.settings, Notebook())
+    until(lambda: "other arguments" in events.last_error, "the listener names the reason")
+    events.close()
