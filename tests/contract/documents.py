@@ -16,7 +16,6 @@ from sync_daemon.domain.keys import Entity, RecordKey, Version
 CURRENCIES = ("ZAR", "USD", "ZWL")
 COUNTRIES = ("ZA", "ZW", "GB")
 _LETTERS = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff")
-_TEXT = st.text(_LETTERS | st.just("\n"), max_size=30)
 
 
 def documents() -> st.SearchStrategy[Document]:
@@ -54,7 +53,7 @@ def _canonical(field: Field) -> st.SearchStrategy[Scalar]:
 def _raw(field: Field, kind: Kind) -> st.SearchStrategy[object]:
     match kind.name:
         case "text":
-            return _TEXT
+            return st.text(_LETTERS | st.just("\n"), max_size=min((30, *kind.limits)))
         case "code":
             return st.sampled_from(CURRENCIES if field.name == "currency" else COUNTRIES)
         case "choice":
