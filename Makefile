@@ -19,7 +19,7 @@ $(STAMP): $(PINS) pyproject.toml stack/bootstrap.py
 
 demo: venv ## start everything locally, load two tenants, sync both ways, show the figures
 	@$(BIN)/c360 stack up
-	@$(BIN)/c360 demo
+	@$(BIN)/c360 demo run
 
 test: venv ## every check and every test; prints how many ran
 	@$(BIN)/python -m tests.run

@@ -30,7 +30,7 @@ from sync_daemon.errors import FatalError
 
 WIDTH = 118
 PASSWORD = "ODOO_DEMO_PASSWORD"  # noqa: S105 - the name of a secret
-COLUMNS = ("in the app", "held back", "in Odoo", "dead", "sum in the app", "sum in Odoo", "difference")
+COLUMNS = ("app", "held back", "Odoo", "dead", "sum in the app", "sum in Odoo", "difference")
 
 
 @click.group("demo")
@@ -115,7 +115,8 @@ def _decide(settings: Settings, loaded: Sequence[Loaded]) -> None:
         {item.tenant: to_approve(item.agency) for item in loaded},
         {item.tenant: to_pay(item.agency) for item in loaded},
     )
-    say(f"in Odoo the accountant approved {done.approved} commissions and paid {done.paid} of the approved ones")
+    earlier = f"; {done.before} were decided in an earlier run" if done.before else ""
+    say(f"in Odoo the accountant approved {done.approved} commissions and paid {done.paid} of them{earlier}")
 
 
 def _check(settings: Settings, as_json: bool) -> int:

@@ -19,10 +19,11 @@ FIRST_PAYMENT = datetime(2026, 10, 1, 8, 0, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Decisions:
-    """How many commissions the accountant approved and paid in this run."""
+    """How many commissions the accountant approved and paid in this run, and how many were no longer pending before."""
 
     approved: int
     paid: int
+    before: int
 
 
 def ensure(settings: Settings, password: str, renew: bool) -> None:
@@ -53,7 +54,7 @@ def decide(
             moment = FIRST_PAYMENT + timedelta(minutes=17 * number)
             reference = f"EFT-{str(identity)[:8].upper()} – “agent’s share”"
             odoo.execute("x_commission", "mark_paid", [commission], reference, f"{moment:%Y-%m-%d %H:%M:%S}")
-    return Decisions(len(pending), len(approved))
+    return Decisions(len(pending), len(approved), sum(map(len, to_approve.values())) - len(pending))
 
 
 def _id_of(odoo: Any, name: str) -> int:
