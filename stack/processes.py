@@ -18,6 +18,7 @@ from sync_daemon.errors import ConfigError, UnavailableError
 _POLL_SECONDS = 0.1
 _TAIL_LINES = 5
 _LOG_BYTES = 10_000_000
+_ENDED = {"Z", "X", ""}
 # kept so that a child of this very process is reaped when it ends
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -165,14 +166,20 @@ def _signal(pid: int, how: signal.Signals) -> None:
 
 
 def _end_session(session: int) -> None:
-    for path in Path("/proc").glob("[0-9]*"):
-        if _field(path, 3) == session:
-            _signal(int(path.name), signal.SIGKILL)
+    for pid in _members(session):
+        _signal(pid, signal.SIGKILL)
+    # their ports are free only once they are gone
+    wait(lambda: not _members(session), 10)
+
+
+def _members(session: int) -> list[int]:
+    processes = [path for path in Path("/proc").glob("[0-9]*") if _field(path, 3) == session]
+    return [int(path.name) for path in processes if _state(path) not in _ENDED]
 
 
 def _start_time(pid: int) -> int | None:
     process = Path(f"/proc/{pid}")
-    return None if _state(process) in {"Z", "X", ""} else _field(process, 19)
+    return None if _state(process) in _ENDED else _field(process, 19)
 
 
 def _state(process: Path) -> str:
