@@ -40,7 +40,7 @@ class Outbox:
             cursor.execute(_SQL["claim"], parameters)
             for instance, tenant, entity, record_id in cursor.fetchall():
                 claimed[instance].append(RecordKey(tenant, Entity(entity), record_id))
-        return claimed
+        return dict(claimed)
 
     def release(self, instance: str, keys: Iterable[RecordKey]) -> None:
         """Give claimed records back at once; their hints did not get out."""

@@ -1,0 +1,91 @@
+"""An installation of its own per test, with one tenant, and the rooms of postgres/ on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import pytest
+
+from db_init.attach import attach
+from sync_daemon.config import Settings
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.inbound import Inbound
+from sync_daemon.postgres.ledger import Ledger
+from sync_daemon.postgres.outbox import Outbox
+from sync_daemon.postgres.registry import Registry
+from sync_daemon.postgres.rows import Rows
+from tests import databases
+from tests.databases import AppTenant
+
+INSTANCE = "main"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """An app database with one tenant whose marks are cleared, and the daemon's view of it."""
+
+    settings: Settings
+    tenant: AppTenant
+    database: Database
+
+    @property
+    def outbox(self) -> Outbox:
+        return Outbox(self.database)
+
+    @property
+    def rows(self) -> Rows:
+        return Rows(self.database, INSTANCE)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.database, INSTANCE)
+
+    @property
+    def inbound(self) -> Inbound:
+        return Inbound(self.database, INSTANCE)
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.database)
+
+    def fill(self, number: int) -> list[RecordKey]:
+        """Registrations made by the app, each with a client and a commission; nothing is marked afterwards."""
+        app = databases.as_app(self.settings)
+        ids = databases.fill(app, self.tenant, number)
+        app.close()
+        databases.clear_marks(self.settings)
+        return [self.key(Entity.REGISTRATION, record_id) for record_id in ids]
+
+    def key(self, entity: Entity, record_id: UUID) -> RecordKey:
+        return RecordKey(self.tenant.id, entity, record_id)
+
+    def app(self, statement: str, **values: object) -> list[tuple[object, ...]]:
+        """One statement as the app's role; `{schema}` is the tenant's."""
+        connection = databases.as_app(self.settings)
+        try:
+            return databases.rows(connection, statement, schema=self.tenant.schema, **values)
+        finally:
+            connection.close()
+
+    def bridge(self, statement: str, **values: object) -> list[tuple[object, ...]]:
+        """One reading statement as the sync role."""
+        connection = databases.as_sync(self.settings)
+        try:
+            return databases.rows(connection, statement, schema=self.tenant.schema, **values)
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def installation(stack_settings: Settings) -> Iterator[Installation]:
+    with databases.initialised(stack_settings) as settings:
+        tenant = databases.register(settings, f"t{uuid4().hex[:12]}")
+        attach(settings)
+        databases.clear_marks(settings)
+        database = Database(settings)
+        Registry(database).set_state(tenant.id, "active")
+        yield Installation(settings, tenant, database)
+        database.close()

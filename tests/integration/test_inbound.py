@@ -1,0 +1,135 @@
+"""Odoo's changes in the app's rows: written once, merged, parked, never in the app's way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from sync_daemon.domain.document import Change, Op, Ruling, Status
+from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.settlement import Applied
+from sync_daemon.domain.snapshot import Agreed
+from tests import databases
+from tests.integration.conftest import Installation
+
+PENDING = {"status": "pending", "approved_at": "", "paid_at": "", "payment_reference": ""}
+PAID = {"status": "paid", "approved_at": "2026-02-01 08:00:00", "paid_at": "2026-02-03 09:30:00",
+        "payment_reference": "EFT 4711"}
+
+
+@pytest.fixture
+def commission(installation: Installation) -> RecordKey:
+    """A commission that both sides have agreed on: pending."""
+    installation.fill(1)
+    [[record_id]] = installation.app("SELECT id FROM {schema}.commissions")
+    assert isinstance(record_id, UUID | str)
+    key = installation.key(Entity.COMMISSION, UUID(str(record_id)))
+    installation.outbox.owe([key])
+    owed = installation.rows.snapshot([key]).owed[key]
+    agreed = {name: Agreed(value, value) for name, value in PENDING.items()}
+    installation.ledger.settle(uuid4(), [Applied(owed, Status.CREATED, "x_commission", 5, "d", agreed, {}, ())])
+    return key
+
+
+def change(key: RecordKey, number: int, **fields: str) -> Change:
+    values = {**PENDING, **fields}
+    return Change(key, Version(1, number), Op.UPSERT, "x_commission", 5, "2026-02-03 09:30:00", "accountant", values)
+
+
+def apply(installation: Installation, *changes: Change) -> list[Ruling]:
+    tenant = installation.tenant
+    verdicts = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, changes)
+    return [verdict.ruling for verdict in verdicts]
+
+
+def row(installation: Installation) -> tuple[object, ...]:
+    [found] = installation.app(
+        "SELECT status, approved_at::text, paid_at::text, payment_reference FROM {schema}.commissions"
+    )
+    return found
+
+
+def test_a_paid_commission_arrives_with_reference_and_date(installation: Installation, commission: RecordKey) -> None:
+    assert apply(installation, change(commission, 1, **PAID)) == [Ruling.APPLIED]
+    assert row(installation) == ("paid", "2026-02-01 08:00:00", "2026-02-03 09:30:00", "EFT 4711")
+    assert installation.outbox.collect(10) == 0, "what came from Odoo is not sent back"
+
+
+def test_an_older_change_is_stale(installation: Installation, commission: RecordKey) -> None:
+    apply(installation, change(commission, 7, **PAID))
+    assert apply(installation, change(commission, 6)) == [Ruling.APPLIED]
+    assert row(installation)[0] == "paid"
+
+
+def test_a_change_of_an_unbound_record_comes_later(installation: Installation, commission: RecordKey) -> None:
+    unbound = RecordKey(installation.tenant.id, Entity.COMMISSION, uuid4())
+    assert apply(installation, change(unbound, 1, **PAID)) == [Ruling.LATER]
+
+
+def test_approval_in_odoo_against_cancelling_in_the_app_is_a_conflict(
+    installation: Installation, commission: RecordKey
+) -> None:
+    installation.app("UPDATE {schema}.commissions SET status = 'cancelled'")
+    assert apply(installation, change(commission, 1, status="approved")) == [Ruling.APPLIED]
+    assert row(installation)[0] == "cancelled", "nobody's change is overwritten"
+    [letter] = installation.registry.letters(code="conflict")
+    assert "cancelled" in letter.message and "approved" in letter.message
+    assert installation.bridge("SELECT field, app_value, odoo_value, base_value FROM bridge.conflict") == [
+        ("status", "cancelled", "approved", "pending")]
+
+
+def test_a_paid_commission_is_not_undone(installation: Installation, commission: RecordKey) -> None:
+    apply(installation, change(commission, 1, **PAID))
+    apply(installation, change(commission, 2, status="approved"))
+    assert row(installation)[0] == "paid"
+
+
+def test_a_value_the_app_cannot_take_is_parked_by_name(installation: Installation, commission: RecordKey) -> None:
+    reference = "x" * 300
+    assert apply(installation, change(commission, 1, payment_reference=reference)) == [Ruling.PARKED]
+    [letter] = installation.registry.letters()
+    assert (letter.direction, letter.field, letter.code) == ("odoo_to_app", "payment_reference", "too_long")
+    assert row(installation)[3] is None
+
+
+def test_one_bad_change_does_not_spoil_the_others(installation: Installation, commission: RecordKey) -> None:
+    bad = RecordKey(installation.tenant.id, Entity.COMMISSION, uuid4())
+    assert apply(installation, change(bad, 1, status="nonsense"), change(commission, 1, **PAID)) == [
+        Ruling.LATER, Ruling.APPLIED]
+    assert row(installation)[0] == "paid"
+
+
+def test_an_unlinked_record_is_remembered_and_not_forgotten(installation: Installation, commission: RecordKey) -> None:
+    gone = Change(commission, Version(1, 3), Op.UNLINK, "x_commission", 5, "2026-02-03 09:30:00", "manager", {})
+    assert apply(installation, gone) == [Ruling.APPLIED]
+    assert installation.bridge("SELECT state FROM bridge.binding WHERE entity = 'commission'") == [("unlinked",)]
+
+
+def test_a_row_the_app_has_locked_comes_later(installation: Installation, commission: RecordKey) -> None:
+    app = databases.as_app(installation.settings)
+    app.autocommit = False
+    databases.rows(app, "UPDATE {schema}.commissions SET metadata = '{{}}'", schema=installation.tenant.schema)
+    assert apply(installation, change(commission, 1, **PAID)) == [Ruling.LATER]
+    app.commit()
+    app.close()
+    assert apply(installation, change(commission, 1, **PAID)) == [Ruling.APPLIED]
+
+
+def test_a_dropped_column_parks_its_field_and_the_rest_flows(installation: Installation, commission: RecordKey) -> None:
+    installation.app("ALTER TABLE {schema}.commissions DROP COLUMN payment_reference")
+    assert apply(installation, change(commission, 1, **PAID)) == [Ruling.PARKED]
+    assert installation.app("SELECT status FROM {schema}.commissions") == [("paid",)]
+    [letter] = installation.registry.letters(code="missing_column")
+    assert letter.field == "payment_reference"
+
+
+def test_only_one_puller_holds_the_lease(installation: Installation) -> None:
+    first, second = uuid4(), uuid4()
+    assert installation.inbound.seize(first, timedelta(minutes=1))
+    assert not installation.inbound.seize(second, timedelta(minutes=1))
+    assert installation.inbound.seize(first, timedelta(0)), "the holder may renew, here for no time at all"
+    assert installation.inbound.seize(second, timedelta(minutes=1)), "an expired lease is anybody's"
+    installation.inbound.release(second)
+    assert installation.inbound.seize(first, timedelta(minutes=1))

@@ -1,0 +1,154 @@
+"""Settlements: what is written down after an answer, and what the app's own transactions notice of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import psycopg2.extensions
+import pytest
+
+from sync_daemon.domain.document import FieldProblem, Status
+from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed
+from sync_daemon.domain.snapshot import Owed
+from tests import databases
+from tests.integration.conftest import INSTANCE, Installation
+
+MINUTE = timedelta(minutes=1)
+ISOLATION = {
+    "READ COMMITTED": psycopg2.extensions.ISOLATION_LEVEL_READ_COMMITTED,
+    "REPEATABLE READ": psycopg2.extensions.ISOLATION_LEVEL_REPEATABLE_READ,
+}
+
+
+def owe(installation: Installation, *keys: RecordKey) -> list[Owed]:
+    installation.outbox.mark(keys)
+    installation.outbox.collect(1_000)
+    installation.outbox.claim(Lane.LIVE, MINUTE)
+    snapshot = installation.rows.snapshot(keys)
+    return [snapshot.owed[key] for key in keys]
+
+
+def applied(owed: Owed, res_id: int, digest: str = "d", parked: tuple[FieldProblem, ...] = ()) -> Applied:
+    return Applied(owed, Status.CREATED, "crm.lead", res_id, digest, {}, {}, parked)
+
+
+def lead_ids(installation: Installation) -> set[object]:
+    return {row[0] for row in installation.app("SELECT odoo_lead_id FROM {schema}.registrations")}
+
+
+def is_owed(installation: Installation, key: RecordKey) -> bool:
+    return key in installation.rows.snapshot([key]).owed
+
+
+def test_an_applied_record_is_bound_written_back_and_owed_no_longer(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    [owed] = owe(installation, registration)
+    installation.ledger.settle(uuid4(), [applied(owed, 4711)])
+    assert lead_ids(installation) == {4711}
+    assert not is_owed(installation, registration)
+    assert installation.rows.snapshot([registration]).bindings == {}, "nothing is read for what is not owed"
+    assert installation.outbox.collect(10) == 0, "the write-back made no echo"
+
+
+def test_a_change_that_came_meanwhile_stays_owed(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    [owed] = owe(installation, registration)
+    installation.outbox.mark([registration])
+    installation.outbox.collect(10)
+    installation.ledger.settle(uuid4(), [applied(owed, 1)])
+    assert is_owed(installation, registration)
+    assert installation.outbox.claim(Lane.LIVE, MINUTE) == {INSTANCE: [registration]}, "and is offered at once"
+
+
+def test_an_older_answer_that_comes_late_does_not_replace_a_newer_one(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    [older] = owe(installation, registration)
+    [newer] = owe(installation, registration)
+    installation.ledger.settle(uuid4(), [applied(newer, 1, "new")])
+    installation.ledger.settle(uuid4(), [applied(older, 1, "old")])
+    rows = installation.bridge("SELECT version, digest FROM bridge.binding")
+    assert rows == [(newer.version.number, "new")]
+
+
+def test_a_dead_record_is_not_offered_again_until_it_changes(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    [owed] = owe(installation, registration)
+    installation.ledger.settle(uuid4(), [Dead(owed, "unknown_value", "status is odd", "status", "odd")])
+    [letter] = installation.registry.letters()
+    assert (letter.code, letter.field, letter.value, letter.message) == (
+        "unknown_value", "status", "odd", "status is odd")
+    assert installation.outbox.claim(Lane.LIVE, timedelta(0)) == {}, "the issue waits for the next collect"
+    [again] = owe(installation, registration)
+    installation.ledger.settle(uuid4(), [applied(again, 7)])
+    assert installation.registry.letters() == [], "what went through is dead no longer"
+
+
+def test_a_parked_field_is_named_while_its_record_goes_through(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    [owed] = owe(installation, registration)
+    problem = FieldProblem("phone", "\\u000b", "forbidden_character", "phone holds U+000B")
+    installation.ledger.settle(uuid4(), [applied(owed, 5, "", (problem,))])
+    assert lead_ids(installation) == {5}
+    [letter] = installation.registry.letters()
+    assert (letter.field, letter.code) == ("phone", "forbidden_character")
+
+
+def test_a_postponed_record_comes_again_after_its_pause(installation: Installation) -> None:
+    one, other = installation.fill(2)
+    first, second = owe(installation, one, other)
+    installation.ledger.settle(uuid4(), [Postponed(first, MINUTE, "busy"), Postponed(second, timedelta(0), "busy")])
+    assert installation.outbox.claim(Lane.LIVE, MINUTE) == {INSTANCE: [other]}
+
+
+def test_a_held_back_record_is_owed_no_longer_and_bound_to_nothing(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    [owed] = owe(installation, registration)
+    installation.ledger.settle(uuid4(), [Dropped(owed, "held back")])
+    assert not is_owed(installation, registration)
+    assert installation.bridge("SELECT count(*) FROM bridge.binding") == [(0,)]
+
+
+def test_a_new_lead_wakes_the_commission_that_waits_for_it(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    [[commission_id]] = installation.app("SELECT id FROM {schema}.commissions")
+    commission = installation.key(Entity.COMMISSION, UUID(str(commission_id)))
+    waiting, owed = owe(installation, commission, registration)
+    installation.ledger.settle(uuid4(), [Dead(waiting, "blocked", "waits for its registration")])
+    installation.ledger.settle(uuid4(), [applied(owed, 9)])
+    installation.outbox.collect(10)
+    assert commission in installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
+
+
+@pytest.mark.parametrize("isolation", ISOLATION)
+def test_a_row_the_app_has_locked_is_written_back_later(installation: Installation, isolation: str) -> None:
+    locked, free = installation.fill(2)
+    app = databases.as_app(installation.settings)
+    app.autocommit = False
+    app.set_session(isolation_level=isolation)
+    databases.rows(app, "UPDATE {schema}.registrations SET company_name = 'Held' WHERE id = %(id)s",
+                   schema=installation.tenant.schema, id=str(locked.id))
+    first, second = owe(installation, locked, free)
+    installation.ledger.settle(uuid4(), [applied(first, 1), applied(second, 2)])
+    # The app goes on in its transaction, on the other row as well: it must not fail because of what was settled.
+    databases.rows(app, "UPDATE {schema}.registrations SET company_name = 'Held too' WHERE id = %(id)s",
+                   schema=installation.tenant.schema, id=str(free.id))
+    app.commit()
+    app.close()
+    installation.outbox.collect(10)
+    for key, res_id in ((locked, 1), (free, 2)):
+        [owed] = owe(installation, key)
+        installation.ledger.settle(uuid4(), [applied(owed, res_id)])
+    assert lead_ids(installation) == {1, 2}
+
+
+def test_every_effect_stands_in_the_ledger(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    [owed] = owe(installation, registration)
+    run = uuid4()
+    installation.ledger.settle(run, [applied(owed, 3)])
+    rows = installation.bridge(
+        "SELECT run_id::text, action, entity, record_id, version, detail->>'res_id' FROM bridge.ledger"
+    )
+    assert rows == [(str(run), "created", "registration", str(registration.id), str(owed.version), "3")]
