@@ -20,7 +20,7 @@ def pytest_configure() -> None:
     from tests.run import TEST_ENVIRONMENT
 
     for name in list(os.environ):
-        if name.startswith(_NEIGHBOURS) and name not in {"ODOO_HOME", "C360_TEST_STACK_KEPT"}:
+        if name.startswith(_NEIGHBOURS) and name != "ODOO_HOME":
             del os.environ[name]
     os.environ.update(TEST_ENVIRONMENT)
 
@@ -35,10 +35,10 @@ def stack_layout() -> Layout:
 
 @pytest.fixture(scope="session")
 def stack_settings(stack_layout: Layout) -> Iterator[Settings]:
-    """Gives the settings of the running test stack (PostgreSQL, RabbitMQ, Odoo; not the daemon), stopped at the end."""
+    """Gives the settings of the running test stack (PostgreSQL, RabbitMQ, Odoo; not the daemon), stopped after the last user."""
     from stack import local
     from sync_daemon.cli.stack import steps
+    from tests.stack_use import using
 
-    yield local.up(stack_layout, steps(), without=("daemon",))
-    # tests/run.py runs one pytest per folder against one stack, and stops it itself
-    local.down(stack_layout, ("daemon",) if os.environ.get("C360_TEST_STACK_KEPT") else ())
+    with using(stack_layout):
+        yield local.up(stack_layout, steps(), without=("daemon",))

@@ -9,8 +9,14 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from stack import layout, local, odoo, odoo_source, packages
+from sync_daemon.cli.stack import steps
+from sync_daemon.errors import BridgeError
+from tests.stack_use import using
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
@@ -25,6 +31,7 @@ PRISTINE_DATABASE = "comply360_addon_pristine"
 ADDON_TESTS = ROOT / "addons" / "comply360_bridge" / "tests"
 FOLDERS = ("unit", "contract", "addon", "ports", "migration", "integration", "acceptance")
 NEED_NOTHING = frozenset({"unit", "contract"})
+SHARE_THE_STACK = frozenset({"addon", "ports", "migration"})
 CHECKS = {
     "ruff": ["ruff", "check", "."],
     "mypy": ["mypy"],
@@ -78,10 +85,6 @@ def main() -> int:
 def prepare() -> int:
     """Starts the test stack and keeps a copy of Odoo's database as it is right after installation."""
     os.environ.update(TEST_ENVIRONMENT)
-    from stack import layout, local, odoo, packages
-    from sync_daemon.cli.stack import steps
-    from sync_daemon.errors import BridgeError
-
     try:
         packages.install(["docker-compose"])
         here = layout.from_environment()
@@ -101,20 +104,32 @@ def prepare() -> int:
 
 
 def _run_all(wanted: Sequence[str]) -> list[Outcome]:
-    stacked = [name for name in FOLDERS if name in wanted and name not in NEED_NOTHING and _has_tests(name)]
+    folders = [name for name in FOLDERS if name in wanted and _has_tests(name)]
+    if not NEED_NOTHING.issuperset(folders):
+        with using(layout.from_environment(TEST_ENVIRONMENT)):
+            return _run_with_stack(wanted, folders)
+    return _run_plain(wanted, folders)
+
+
+def _run_plain(wanted: Sequence[str], folders: Sequence[str]) -> list[Outcome]:
+    outcomes = _lint() if "lint" in wanted else []
+    return outcomes + [_pytest(name) for name in folders if name in NEED_NOTHING]
+
+
+def _run_with_stack(wanted: Sequence[str], folders: Sequence[str]) -> list[Outcome]:
     # the servers start while the checks and the unit tests use the other core
-    preparation = _start_preparation() if stacked else None
+    preparation = _start_preparation()
     try:
-        outcomes = _lint() if "lint" in wanted else []
-        outcomes += [_pytest(name) for name in FOLDERS if name in wanted and name in NEED_NOTHING and _has_tests(name)]
-        if preparation and preparation.wait() != 0:
-            print((REPORTS / "prepare.log").read_text(), file=sys.stderr)
-            return [*outcomes, Outcome("test stack", 0, 1)]
-        return outcomes + [_pytest(name) for name in stacked]
+        outcomes = _run_plain(wanted, folders)
     finally:
-        if preparation:
-            preparation.wait()
-            _call([sys.executable, "-m", "sync_daemon", "stack", "down"], "stack down", environment=TEST_ENVIRONMENT)
+        failed = preparation.wait() != 0
+    if failed:
+        print((REPORTS / "prepare.log").read_text(), file=sys.stderr)
+        return [*outcomes, Outcome("test stack", 0, 1)]
+    # two at a time: they spend much of their time waiting, each in databases or virtual hosts of its own
+    with ThreadPoolExecutor(2) as pool:
+        outcomes += pool.map(_pytest, [name for name in folders if name in SHARE_THE_STACK])
+    return outcomes + [_pytest(name) for name in folders if name not in SHARE_THE_STACK | NEED_NOTHING]
 
 
 def _start_preparation() -> subprocess.Popen[bytes]:
@@ -133,15 +148,26 @@ def _folder(name: str) -> Path:
 
 
 def _lint() -> list[Outcome]:
-    results = {name: _call([str(BIN / command[0]), *command[1:]], name) for name, command in CHECKS.items()}
-    return [Outcome(name, int(code == 0), int(code != 0)) for name, code in results.items()]
+    codes = {name: _check(name, command) for name, command in CHECKS.items()}
+    return [Outcome(name, int(code == 0), int(code != 0)) for name, code in codes.items()]
 
 
 def _pytest(name: str) -> Outcome:
     report = REPORTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     arguments = [sys.executable, "-m", "pytest", f"--junitxml={report}", "--durations=5", *_addon_options(name)]
-    code = _call([*arguments, str(_folder(name))], name, environment=_test_environment(name))
+    log = REPORTS / f"{name}.log"
+    with log.open("wb") as output:
+        environment = {**os.environ, **_test_environment(name)}
+        code = subprocess.run(
+            [*arguments, str(_folder(name))],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
+    print(f"== {name}\n{log.read_text(errors='replace')}", flush=True)
     return _outcome(name, report, code)
 
 
@@ -156,9 +182,7 @@ def _addon_options(name: str) -> list[str]:
 
 def _test_environment(name: str) -> dict[str, str]:
     if name != "addon":
-        return {**TEST_ENVIRONMENT, "C360_TEST_STACK_KEPT": "1"}
-    from stack import layout, odoo_source
-
+        return TEST_ENVIRONMENT
     source = odoo_source.locate(layout.from_environment(TEST_ENVIRONMENT).cache)
     return {**TEST_ENVIRONMENT, "PYTHONPATH": str(source.python_path)}
 
@@ -174,9 +198,9 @@ def _outcome(name: str, report: Path, code: int) -> Outcome:
     return Outcome(name, total - failed - skipped, failed or int(code != 0), skipped)
 
 
-def _call(command: Sequence[str], name: str, environment: dict[str, str] | None = None) -> int:
+def _check(name: str, command: Sequence[str]) -> int:
     print(f"== {name}", flush=True)
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **(environment or {})}, check=False).returncode
+    return subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":
