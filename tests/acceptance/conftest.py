@@ -1,0 +1,76 @@
+"""The parties of an acceptance test, on the running test stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from stack import layout as layouts
+from stack.layout import Layout
+from sync_daemon.config import Settings
+from tests.acceptance.command import printed
+from tests.acceptance.parties import App, Broker, Odoo
+
+
+@pytest.fixture(params=["xmlrpc", "json2"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Gives each way of calling Odoo in turn; every `c360` of the test uses it."""
+    monkeypatch.setenv("ODOO_TRANSPORT", request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def make_app(stack_settings: Settings) -> Iterator[Callable[[], App]]:
+    """Gives a maker of tenants, each created by `c360 tenant create` and suspended at the end."""
+    made: list[App] = []
+
+    def make() -> App:
+        subdomain = f"t{uuid4().hex[:12]}"
+        found = printed("tenant", "create", subdomain, "--name", f"Agency {subdomain}", "--country", "ZA", expect=0)
+        assert found["state"] == "active", found
+        made.append(App(stack_settings, UUID(found["id"]), found["schema"], subdomain))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.close()
+
+
+@pytest.fixture
+def app(make_app: Callable[[], App]) -> App:
+    """Gives the app with a new tenant."""
+    return make_app()
+
+
+@pytest.fixture
+def odoo(stack_settings: Settings) -> Odoo:
+    """Gives Odoo's administrator."""
+    password = stack_settings.odoo_admin_password.get_secret_value()
+    return Odoo(stack_settings, stack_settings.odoo_admin_login, password)
+
+
+@pytest.fixture
+def accountant(stack_settings: Settings, stack_layout: Layout) -> Odoo:
+    """Gives a person in Odoo who may process commissions and is no administrator."""
+    from sync_daemon.demo import accountant as demo
+
+    known = layouts.secrets(stack_layout)
+    password = known.get("ODOO_DEMO_PASSWORD") or uuid4().hex
+    demo.ensure(stack_settings, password, renew="ODOO_DEMO_PASSWORD" not in known)
+    layouts.remember(stack_layout, "ODOO_DEMO_PASSWORD", password)
+    return Odoo(stack_settings, demo.LOGIN, password)
+
+
+@pytest.fixture
+def broker(stack_settings: Settings, stack_layout: Layout) -> Broker:
+    """Gives RabbitMQ's operator."""
+    return Broker(stack_layout)
+
+
+@pytest.fixture
+def daemon_log(tmp_path: Path) -> Path:
+    """Gives the file for the daemon's log."""
+    return tmp_path / "daemon.log"

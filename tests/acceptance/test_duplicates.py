@@ -1,0 +1,150 @@
+"""The same thing at once, many times, is one thing."""
+
+from __future__ import annotations
+
+import xmlrpc.client
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg2
+import pytest
+from psycopg2 import errors
+
+from sync_daemon.config import SYNC_ROLE, Settings
+from sync_daemon.demo.databases import odoo_database
+from sync_daemon.domain.keys import Lane
+from sync_daemon.errors import FatalError
+from sync_daemon.rabbitmq.topology import HINTS_EXCHANGE, hints_queue, hints_routing_key
+from tests.acceptance.command import c360, daemon, eventually
+from tests.acceptance.parties import App, Broker, Odoo
+
+TIMES = 50
+
+
+def test_one_hint_delivered_50_times_at_once_makes_one_lead(
+    app: App, odoo: Odoo, broker: Broker, daemon_log: Path
+) -> None:
+    queue = hints_queue("main", Lane.LIVE)
+    with daemon(daemon_log, "--only", "relay"):
+        (registration,) = app.register()
+        eventually(lambda: _hint_about(broker, queue, registration), "the relay published its hint")
+        hint = _hint_about(broker, queue, registration)
+        for _ in range(TIMES - 1):
+            assert broker.publish(HINTS_EXCHANGE, hints_routing_key("main", Lane.LIVE), hint)
+        with daemon(daemon_log, "--only", "push", C360_PUSH_WORKERS="8"):
+            eventually(lambda: app.leads() == 1, "the lead is there")
+            eventually(lambda: broker.queue(queue)["messages"] == 0, "every copy has been worked off")
+
+    c360("drain")
+    assert [lead["x_comply360_external_id"] for lead in odoo.leads(app)] == [str(registration)]
+    assert not _problems(daemon_log)
+
+
+def _hint_about(broker: Broker, queue: str, registration: UUID) -> str:
+    messages = broker.peek(queue, 20)
+    return next((item["payload"] for item in messages if str(registration) in item["payload"]), "")
+
+
+def _problems(log: Path) -> list[str]:
+    return [line for line in log.read_text().splitlines() if '"level": "error"' in line or "Traceback" in line]
+
+
+def test_50_parallel_calls_of_one_new_document_make_one_lead_and_no_error(app: App, odoo: Odoo) -> None:
+    identity = uuid4()
+    batch = _batch(app, identity)
+    with ThreadPoolExecutor(TIMES) as pool:
+        answers = list(pool.map(lambda _: _apply(app.settings, batch), range(TIMES)))
+
+    results = [answer["results"][0] for answer in answers]
+    assert len({result["res_id"] for result in results}) == 1
+    assert sorted({result["status"] for result in results}) == ["created", "unchanged"]
+    assert [result["status"] for result in results].count("created") == 1
+    assert len(odoo.leads(app)) == 1
+
+
+def _batch(app: App, identity: UUID) -> dict[str, Any]:
+    installation = _installation(app.settings)
+    document = {
+        "tenant": str(app.tenant),
+        "entity": "registration",
+        "id": str(identity),
+        "version": "1.1",
+        "digest": "",
+        "fields": {
+            "company_name": "Fifty at once (Pty) Ltd",
+            "registration_type": "pty_ltd",
+            "jurisdiction": "ZA",
+            "status": "submitted",
+            "active": True,
+        },
+        "two_way": {},
+        "refs": {},
+    }
+    return {"protocol": "1", "bridge": installation, "run": str(uuid4()), "documents": [document]}
+
+
+def _apply(settings: Settings, batch: dict[str, Any]) -> Any:
+    with xmlrpc.client.ServerProxy(f"{settings.odoo_url}/xmlrpc/2/common") as common:
+        key = settings.odoo_api_key.get_secret_value()
+        user = common.authenticate(settings.odoo_database, settings.odoo_login, key, {})
+    with xmlrpc.client.ServerProxy(f"{settings.odoo_url}/xmlrpc/2/object") as models:
+        arguments = [settings.odoo_database, user, key, "comply360.bridge", "apply_batch", [batch]]
+        return models.execute_kw(*arguments)
+
+
+def _installation(settings: Settings) -> str:
+    with _as_sync(settings) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id::text FROM bridge.installation")
+        return str(cursor.fetchone()[0])
+
+
+def _as_sync(settings: Settings) -> Any:
+    return psycopg2.connect(
+        host=settings.platform_postgres_host,
+        port=settings.platform_postgres_port,
+        dbname=settings.platform_postgres_db,
+        user=SYNC_ROLE,
+        password=settings.c360_sync_password.get_secret_value(),
+    )
+
+
+@pytest.mark.parametrize("changed", ["res_id", "external_id"])
+def test_the_apps_database_refuses_a_second_active_binding(changed: str, app: App) -> None:
+    app.register()
+    c360("drain")
+    new = {"res_id": "res_id + 1000000", "external_id": "gen_random_uuid()"}
+    values = {name: new[name] if name == changed else name for name in new}
+    statement = f"""
+        INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id, state, epoch,
+                                    version, digest)
+        SELECT instance_id, tenant_id, entity, {values["external_id"]}, res_model, {values["res_id"]}, state, epoch,
+               version, digest
+          FROM bridge.binding WHERE tenant_id = %s AND entity = 'registration'
+    """
+    connection = _as_sync(app.settings)
+    try:
+        with pytest.raises(errors.UniqueViolation), connection, connection.cursor() as cursor:
+            cursor.execute(statement, [str(app.tenant)])
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("changed", ["res_id", "external_id"])
+def test_odoos_database_refuses_a_second_active_binding(changed: str, app: App) -> None:
+    app.register()
+    c360("drain")
+    new = {"res_id": "res_id + 1000000", "external_id": "gen_random_uuid()::text"}
+    values = {name: new[name] if name == changed else name for name in new}
+    statement = f"""
+        INSERT INTO comply360_binding (bridge, tenant, entity, external_id, res_model, res_id, state)
+        SELECT bridge, tenant, entity, {values["external_id"]}, res_model, {values["res_id"]}, state
+          FROM comply360_binding WHERE tenant = %s AND entity = 'registration'
+    """
+    with (
+        pytest.raises(FatalError, match="duplicate key value violates unique constraint"),
+        odoo_database(app.settings) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement, [str(app.tenant)])
