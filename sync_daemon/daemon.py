@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from uuid import UUID
 
@@ -16,6 +17,7 @@ import structlog
 
 from sync_daemon import errors
 from sync_daemon.config import Settings
+from sync_daemon.domain.hint import named_tenant
 from sync_daemon.domain.keys import RecordKey
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.ports import Odoo
@@ -76,7 +78,8 @@ def open_bridge(settings: Settings) -> Iterator[Bridge]:
     try:
         registry = Registry(database)
         installation = registry.installation()
-        instances = {settings.odoo_instance: open_odoo(settings, installation)}
+        instance = settings.odoo_instance
+        instances = {instance: open_odoo(settings, installation, partial(registry.acquaint, instance))}
         yield Bridge(settings, database, registry, Outbox(database), installation, instances)
     finally:
         database.close()
@@ -224,7 +227,7 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
 
 
 def _push_loops(bridge: Bridge, instance: str) -> Iterator[Loop]:
-    stream = RabbitHintStream(bridge.settings, instance, _bad_message)
+    stream = RabbitHintStream(bridge.settings, instance, _bad_message(bridge))
     for number in range(1, bridge.settings.c360_push_workers + 1):
         pusher = HintedPusher(bridge.pusher(instance), stream, HINT_WAIT)
         # Taking a hint waits by itself.
@@ -233,15 +236,21 @@ def _push_loops(bridge: Bridge, instance: str) -> Iterator[Loop]:
 
 def _event_loop(bridge: Bridge) -> Loop:
     instance = bridge.settings.odoo_instance
-    events = RabbitAppEvents(bridge.settings, _bad_message)
+    events = RabbitAppEvents(bridge.settings, _bad_message(bridge))
 
     def on_unknown(key: RecordKey) -> None:
         log.warning("event.names_nothing", tenant=str(key.tenant), entity=key.entity.value, id=str(key.id))
-        bridge.registry.refuse_hint(instance, key, "the tenant has no such row")
+        message = f"an event of the app names {key}, but that tenant has no such row; nothing was read or written"
+        problem = errors.RejectedError("no_such_row", message, "id", str(key.id))
+        bridge.registry.park_message(instance, key.tenant, str(key).encode(), problem)
 
     listener = EventListener(events, Rows(bridge.database, instance), bridge.outbox, on_unknown, HINT_WAIT)
     return Loop("events", listener.run_once, 0, events.close)
 
 
-def _bad_message(error: errors.RejectedError, body: bytes) -> None:
-    log.warning("message.refused", code=error.code, field=error.field, reason=error.message, bytes=len(body))
+def _bad_message(bridge: Bridge) -> Callable[[errors.RejectedError, bytes], None]:
+    def park(error: errors.RejectedError, body: bytes) -> None:
+        log.warning("message.refused", code=error.code, field=error.field, bytes=len(body))
+        bridge.registry.park_message(bridge.settings.odoo_instance, named_tenant(body), body, error)
+
+    return park

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,6 +13,7 @@ from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.errors import RejectedError
 
 HINT_SIZE = 200
+_TENANT = re.compile(rb'"tenant_id"\s*:\s*"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"')
 FORMAT = 1
 
 
@@ -79,6 +81,12 @@ def entity_of(text: str) -> Entity:
         return Entity(text)
     except ValueError:
         raise RejectedError("unknown_entity", f"no such entity: {printable(text)}", "entity", printable(text)) from None
+
+
+def named_tenant(body: bytes) -> UUID:
+    """The tenant that an unusable message still names; the nil uuid if it names none."""
+    found = _TENANT.search(body[:65_536])
+    return UUID(found.group(1).decode()) if found else UUID(int=0)
 
 
 def _shown(body: bytes) -> str:

@@ -10,6 +10,7 @@ from sync_daemon.domain.document import Document, FieldProblem, Result, Scalar, 
 from sync_daemon.domain.keys import RecordKey
 from sync_daemon.domain.plan import Nothing, Plan, ToSend
 from sync_daemon.domain.snapshot import Agreed, Owed
+from sync_daemon.errors import RejectedError
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(seconds=60)
@@ -84,6 +85,13 @@ def settle_answers(
         _settle_result(owed[item.document.key], item, result, jitter)
         for item, result in zip(sent, results, strict=True)
     ]
+
+
+def settle_refused(owed: Owed, problem: RejectedError) -> Settlement:
+    """Settle a record whose call was refused as such: once more, since the call may have been to blame, then dead."""
+    if owed.attempts == 0:
+        return Postponed(owed, FIRST_PAUSE, problem.message)
+    return Dead(owed, problem.code, problem.message, problem.field, problem.value)
 
 
 def settle_unanswered(owed: Sequence[Owed], message: str, jitter: float) -> list[Settlement]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Document, Result, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
-from sync_daemon.errors import TransientError
+from sync_daemon.errors import FatalError, TransientError
 from sync_daemon.odoo import wire
 from sync_daemon.odoo.transports.json2 import Json2
 from sync_daemon.odoo.transports.xmlrpc import XmlRpc
@@ -19,6 +20,10 @@ MODEL = "comply360.bridge"
 
 # the same whatever language the service user has: a translated text would look like a change
 _CONTEXT = {"lang": "en_US", "tz": "UTC"}
+
+MEET_SECONDS = 60.0
+
+Acquaint = Callable[[OdooInfo], None]
 
 _T = TypeVar("_T")
 
@@ -30,11 +35,17 @@ class Transport(Protocol):
 
 
 class RpcOdoo:
-    """One Odoo instance as one app installation (`bridge`) sees it; any number of threads may use it."""
+    """One Odoo instance as one app installation (`bridge`) sees it; any number of threads may use it.
 
-    def __init__(self, transport: Transport, bridge: UUID) -> None:
+    Shapes: `acquaint` is shown who answers, before the first call and every minute; it raises FatalError for a
+    stranger.
+    """
+
+    def __init__(self, transport: Transport, bridge: UUID, acquaint: Acquaint = lambda _info: None) -> None:
         self._transport = transport
         self._bridge = str(bridge)
+        self._acquaint = acquaint
+        self._met_until = 0.0
 
     def ping(self) -> OdooInfo:
         """Who answers."""
@@ -85,7 +96,21 @@ class RpcOdoo:
         }
         return self._call("digests", arguments, wire.digests)
 
+    def _meet(self) -> None:
+        if time.monotonic() < self._met_until:
+            return
+        info = self.ping()
+        if info.protocol != wire.PROTOCOL:
+            raise FatalError(
+                f"Odoo's addon {info.addon} speaks protocol {info.protocol}, this bridge {wire.PROTOCOL}: "
+                "bring both to one release"
+            )
+        self._acquaint(info)
+        self._met_until = time.monotonic() + MEET_SECONDS
+
     def _call(self, method: str, arguments: Mapping[str, object], read: Callable[[object], _T]) -> _T:
+        if method != "ping":
+            self._meet()
         answer = self._transport.call(method, {**arguments, "context": _CONTEXT})
         try:
             return read(answer)
@@ -93,10 +118,10 @@ class RpcOdoo:
             raise TransientError(f"Odoo's answer to {method} does not follow the contract: {error}") from None
 
 
-def open_odoo(settings: Settings, bridge: UUID) -> RpcOdoo:
+def open_odoo(settings: Settings, bridge: UUID, acquaint: Acquaint = lambda _info: None) -> RpcOdoo:
     """The Odoo that the settings name, over the transport they name; nothing is sent yet.
 
     Raises: ConfigError for an address that must not be used.
     """
     transport: Transport = Json2(settings, MODEL) if settings.odoo_transport == "json2" else XmlRpc(settings, MODEL)
-    return RpcOdoo(transport, bridge)
+    return RpcOdoo(transport, bridge, acquaint)

@@ -44,9 +44,11 @@ _PARK = frozenset(
         "IntegrityError",
     }
 )
-# Whole sentences of Odoo and PostgreSQL that name a missing part of the installation, whatever the class.
+# Sentences of Odoo, PostgreSQL and the addon that name a part of the installation that is missing or does not fit,
+# whatever the class.
 _MISSING_PART = re.compile(
     r"Object \S+ doesn't exist|the model '\S+' does not exist|The method '\S+' does not exist"
+    r"|The bridge speaks protocol \S+, this addon"
     r"|database \"[^\"]*\" does not exist|relation \"[^\"]*\" does not exist|column \S+ does not exist"
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
-from sync_daemon.errors import FatalError
+from sync_daemon.errors import FatalError, RejectedError
 from sync_daemon.ports import OdooInfo
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.outbox import mark
@@ -102,9 +103,17 @@ class Registry:
         """Whether Odoo knows the tenant."""
         return bool(self._rows("is_bound", tenant=tenant)[0][0])
 
-    def see_instance(self, instance: str, info: OdooInfo) -> None:
-        """Remember which Odoo database answers under this name."""
+    def acquaint(self, instance: str, info: OdooInfo) -> None:
+        """Remember which Odoo database answers under this name.
+
+        Raises: FatalError if it is another one than before, such as a copy or a fresh one: nothing may be sent to it.
+        """
         self._run("see_instance", instance=instance, uuid=info.instance, epoch=info.epoch)
+        if (known := self.instance_uuid(instance)) != info.instance:
+            raise FatalError(
+                f"another Odoo database answers for instance {instance}: {info.instance} ({info.database}), "
+                f"known is {known}; check ODOO_URL and ODOO_DATABASE"
+            )
 
     def instance_uuid(self, instance: str) -> str:
         """The Odoo database that was last seen under this name; empty before the first time."""
@@ -141,7 +150,8 @@ class Registry:
         keys = [
             RecordKey(letter.tenant, Entity(letter.entity), UUID(letter.record_id))
             for letter in letters
-            if letter.direction == Direction.APP_TO_ODOO and letter.code != "foreign_tenant"
+            if letter.direction == Direction.APP_TO_ODOO and letter.entity in set(Entity)
+            if letter.code != "foreign_tenant"
         ]
         with self._database.transaction() as cursor:
             marked = mark(cursor, keys, Lane.LIVE)
@@ -157,11 +167,14 @@ class Registry:
             mark(cursor, closed, Lane.LIVE)
         return len(closed)
 
-    def refuse_hint(self, instance: str, key: RecordKey, reason: str) -> None:
-        """Record that a message named what is not there."""
-        detail = json.dumps({"reason": reason})
-        self._run("refuse_hint", instance=instance, tenant=key.tenant, entity=key.entity.value, id=str(key.id),
-                  detail=detail)
+    def park_message(self, instance: str, tenant: UUID, body: bytes, problem: RejectedError) -> None:
+        """Park a message that cannot be read or names nothing, under the tenant it names if there is one."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["park_message"], {
+                "instance": instance, "tenant": tenant, "id": hashlib.sha256(body).hexdigest()[:32],
+                "field": problem.field, "code": problem.code, "message": problem.message, "value": problem.value,
+            })
+            mark(cursor, [RecordKey(owner, Entity.ISSUE, letter) for owner, letter in cursor.fetchall()], Lane.LIVE)
 
     def now(self) -> datetime:
         """The database's clock."""

@@ -88,7 +88,7 @@ class Subscription:
         self._on_bad_message = on_bad_message
         self._heartbeat = heartbeat
         self._renew_after = renew_after.total_seconds()
-        self._renewing = False
+        self._ending = False
         self._last_message = 0.0
         self._in_hand = 0
         self._lock = threading.Lock()
@@ -170,7 +170,7 @@ class Subscription:
                 connection = connect(self._settings, self._purpose, self._heartbeat)
                 channel = self._open(connection)
                 channel.start_consuming()
-            if not self._renewing:
+            if not self._ending:
                 # It returns when no consumer is left: the queues are gone.
                 raise TransientError("RabbitMQ cancelled every consumer")
         finally:
@@ -178,12 +178,16 @@ class Subscription:
             close_quietly(connection)
 
     def _open(self, connection: pika.BlockingConnection) -> BlockingChannel:
-        self._renewing, self._in_hand, self._last_message = False, 0, time.monotonic()
+        self._ending, self._in_hand, self._last_message = False, 0, time.monotonic()
         declare(connection, self._topology)
         channel = connection.channel()
         connection.call_later(self._renew_after, partial(self._renew_if_idle, connection, channel))
         channel.add_on_cancel_callback(self._cancelled)
         self._attach(connection, channel)
+        if self._stopping.is_set():
+            # close() came while nothing was attached: without consumers start_consuming() returns at once
+            self._ending = True
+            return channel
         for queue, prefetch in self._prefetch.items():
             # per consumer: it holds for the consumers that start after it
             channel.basic_qos(prefetch_count=prefetch)
@@ -208,7 +212,7 @@ class Subscription:
             rest = max(self._renew_after - idle, 1.0)
             connection.call_later(rest, partial(self._renew_if_idle, connection, channel))
             return
-        self._renewing = True
+        self._ending = True
         channel.stop_consuming()
 
     def _cancelled(self, _frame: object) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from sync_daemon.domain.document import Result
 from sync_daemon.domain.keys import RecordKey
 from sync_daemon.domain.plan import Plan, ToSend, plan
 from sync_daemon.domain.settlement import (
@@ -16,13 +17,20 @@ from sync_daemon.domain.settlement import (
     Postponed,
     Settlement,
     settle_answers,
+    settle_refused,
     settle_unanswered,
     settle_unsent,
 )
 from sync_daemon.domain.snapshot import Snapshot
-from sync_daemon.errors import BridgeError
+from sync_daemon.errors import BridgeError, RejectedError, TransientError
 from sync_daemon.ports import HintStream, Ledger, Odoo, Outbox, Rows
 from sync_daemon.services.report import Report
+
+FEW = 3
+"""So many records may be bad at once by chance."""
+
+Results = dict[RecordKey, Result]
+Refusals = dict[RecordKey, RejectedError]
 
 DEPTH = 3
 """A commission needs a registration, a registration its client: parents are found within this many readings."""
@@ -65,15 +73,41 @@ class Pusher:
         owed = {item.document.key: snapshot.owed[item.document.key] for item in chunk}
         self.outbox.begin_attempt(self.instance, owed)
         try:
-            results = self.odoo.apply_batch(run, [item.document for item in chunk])
+            results, refused = self._apply(run, chunk)
         except BridgeError as error:
             # Whether Odoo applied it is unknown, and does not matter: the same documents are sent again.
             self.ledger.settle(run, settle_unanswered(list(owed.values()), str(error), random.random()))
             raise
-        settled = settle_answers(owed, chunk, results, random.random())
+        answered = [item for item in chunk if item.document.key in results]
+        settled = settle_answers(owed, answered, [results[item.document.key] for item in answered], random.random())
+        settled += [settle_refused(owed[key], problem) for key, problem in refused.items()]
         self.ledger.settle(run, settled)
         self._ask_for_diverged(settled)
         return settled
+
+    def _apply(self, run: UUID, chunk: Sequence[ToSend]) -> tuple[Results, Refusals]:
+        """Apply a chunk; one that is refused as a whole is halved until the bad record stands alone.
+
+        Raises: TransientError if several records are refused and none goes through: it is not the records' fault.
+        """
+        results, refused = self._halve(run, chunk)
+        if len(refused) == len(chunk) > FEW:
+            problem = next(iter(refused.values()))
+            raise TransientError(f"Odoo refuses {len(chunk)} records alike: {problem.message}")
+        return results, refused
+
+    def _halve(self, run: UUID, chunk: Sequence[ToSend]) -> tuple[Results, Refusals]:
+        try:
+            answers = self.odoo.apply_batch(run, [item.document for item in chunk])
+        except RejectedError as problem:
+            if len(chunk) == 1:
+                return {}, {chunk[0].document.key: problem}
+        else:
+            return {result.key: result for result in answers}, {}
+        middle = len(chunk) // 2
+        results, refused = self._halve(run, chunk[:middle])
+        more_results, more_refused = self._halve(run, chunk[middle:])
+        return {**results, **more_results}, {**refused, **more_refused}
 
     def _ask_for_diverged(self, settled: Sequence[Settlement]) -> None:
         diverged = [item.owed.key for item in settled if isinstance(item, Applied) and item.diverged]

@@ -16,8 +16,17 @@ WHERE tenant_id = %(tenant)s AND state <> %(state)s
 -- name: set_digest
 UPDATE bridge.tenant SET tenant_digest = %(digest)s WHERE tenant_id = %(tenant)s
 
--- name: see_instance (what Odoo says of itself)
-UPDATE bridge.odoo_instance SET uuid = %(uuid)s, epoch = %(epoch)s WHERE id = %(instance)s
+-- name: see_instance (what Odoo says of itself; the first one to answer is the one)
+UPDATE bridge.odoo_instance SET uuid = %(uuid)s, epoch = %(epoch)s
+WHERE id = %(instance)s AND uuid IN ('', %(uuid)s) AND (uuid, epoch) IS DISTINCT FROM (%(uuid)s, %(epoch)s)
+
+-- name: park_message (a message that nobody can read; no record is named by it, so its own hash is)
+INSERT INTO bridge.dead_letter AS l
+    (instance_id, tenant_id, direction, entity, record_id, field, code, message, value)
+VALUES (%(instance)s, %(tenant)s, 'app_to_odoo', 'message', %(id)s, %(field)s, %(code)s, %(message)s, %(value)s)
+ON CONFLICT (instance_id, tenant_id, direction, entity, record_id, field) DO UPDATE
+SET last_at = now(), attempts = l.attempts + 1, resolved_at = NULL
+RETURNING l.tenant_id, l.id
 
 -- name: instance_uuid
 SELECT uuid FROM bridge.odoo_instance WHERE id = %(instance)s
@@ -83,10 +92,6 @@ INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id,
 SELECT instance_id, tenant_id, direction, entity, record_id, %(action)s, %(detail)s::jsonb
 FROM bridge.dead_letter
 WHERE id = ANY(%(ids)s::uuid[])
-
--- name: refuse_hint (a message named something that is not there; nothing was read or written because of it)
-INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action, detail)
-VALUES (%(instance)s, %(tenant)s, 'app_to_odoo', %(entity)s, %(id)s, 'refused hint', %(detail)s::jsonb)
 
 -- name: now
 SELECT now()
