@@ -23,6 +23,7 @@
         "wizard/commission_payment_views.xml",
         "views/menus.xml",
     ],
+    "assets": {"web.assets_tests": ["comply360_bridge/static/tests/tours/*.js"]},
     "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",
     "application": True,

@@ -1,0 +1,15 @@
+from . import (
+    test_batch,
+    test_changes,
+    test_commission_page,
+    test_commission_steps,
+    test_commissions,
+    test_concurrency,
+    test_installation,
+    test_issues,
+    test_keys,
+    test_leads,
+    test_partners,
+    test_rights,
+    test_sync_state,
+)

@@ -1,0 +1,161 @@
+from odoo.exceptions import UserError
+
+from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, commission, document, identity
+
+
+class TestChanges(BridgeCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.apply(document("registration", "1"), document("user", "1"), *[commission(str(n)) for n in range(3)])
+
+    def _pay(self, name="0", reference="EFT 1"):
+        record = self.record("commission", name)
+        if record.state == "pending":
+            record.action_approve()
+        record.mark_paid(reference, "2026-03-04 05:06:07")
+
+    def test_what_the_bridge_writes_does_not_come_back(self):
+        self.apply(commission("0", version="1.2", status="approved", bases={"status": "pending"}))
+        self.assertEqual(self.record("commission", "0").state, "approved")
+        self.assertEqual(self.changes(), [])
+
+    def test_a_paid_commission_is_pulled_with_present_values_once_however_many_marks(self):
+        self._pay()
+        changes = self.changes()
+        self.assertEqual(len(changes), 1)
+        change = changes[0]
+        self.assertEqual(
+            (change["entity"], change["id"], change["op"]), ("commission", identity("commission", "0"), "upsert")
+        )
+        self.assertEqual(change["fields"]["status"], "paid")
+        self.assertEqual(change["fields"]["paid_at"], "2026-03-04 05:06:07")
+        self.assertEqual(change["fields"]["payment_reference"], "EFT 1")
+        self.assertEqual(change["by"], self.env.user.login)
+
+    def test_a_persons_change_right_after_a_batch_in_one_transaction_is_marked(self):
+        self.apply(commission("0", version="1.2", commission_amount="130.00"))
+        self._pay()
+        self.assertEqual(len(self.changes()), 1)
+
+    def test_only_watched_columns_and_only_new_values_mark(self):
+        record = self.record("commission", "0")
+        record.write({"commission_amount": 126.0})
+        record.write({"state": "pending"})
+        self.assertEqual(self.changes(), [])
+
+    def test_a_change_by_plain_sql_is_marked_too(self):
+        self.env.cr.execute(
+            "UPDATE x_commission SET state = 'cancelled' WHERE id = %s", [self.record("commission", "0").id]
+        )
+        self.env.invalidate_all()
+        self.assertEqual([change["fields"]["status"] for change in self.changes()], ["cancelled"])
+
+    def test_a_commission_made_by_hand_is_not_marked(self):
+        record = self.record("commission", "0").copy()
+        record.action_approve()
+        self.assertEqual(self.changes(), [])
+
+    def test_pulling_removes_nothing_and_applied_does(self):
+        self._pay()
+        change = self.changes()[0]
+        self.assertEqual(self.changes(), [change])
+        self.assertEqual(self.acknowledge(change, "applied"), {"acked": "1"})
+        self.assertEqual(self.changes(), [])
+        self.assertEqual(self.acknowledge(change, "applied"), {"acked": "0"})
+
+    def test_a_change_after_the_pull_survives_the_acknowledgement(self):
+        record = self.record("commission", "0")
+        record.action_approve()
+        pulled = self.changes()[0]
+        record.action_cancel()
+        self.env.flush_all()
+        self.acknowledge(pulled, "applied")
+        left = self.changes()
+        self.assertEqual([change["fields"]["status"] for change in left], ["cancelled"])
+        self.assertGreater(int(left[0]["version"].split(".")[1]), int(pulled["version"].split(".")[1]))
+
+    def test_later_waits_and_a_newer_change_does_not(self):
+        record = self.record("commission", "0")
+        record.action_approve()
+        self.acknowledge(self.changes()[0], "later")
+        self.assertEqual(self.changes(), [])
+        self.assertEqual(self.bridge.backlog(BRIDGE)["tenants"][TENANT]["owed"], "1")
+        record.action_cancel()
+        self.assertEqual(len(self.changes()), 1)
+
+    def test_parked_waits_for_a_newer_change_or_a_requeue(self):
+        record = self.record("commission", "0")
+        record.action_approve()
+        self.acknowledge(self.changes()[0], "parked", "the app refuses it")
+        self.assertEqual(self.changes(), [])
+        backlog = self.bridge.backlog(BRIDGE)["tenants"][TENANT]
+        self.assertEqual((backlog["owed"], backlog["parked"], backlog["oldest"]), ("0", "1", ""))
+        named = [{"tenant": TENANT, "entity": "commission", "id": identity("commission", "0")}]
+        self.assertEqual(self.bridge.requeue_changes(BRIDGE, named), {"requeued": "1"})
+        self.assertEqual(len(self.changes()), 1)
+
+    def test_a_requeue_names_unknown_records_by_not_counting_them(self):
+        named = [{"tenant": TENANT, "entity": "commission", "id": identity("commission", "nowhere")}]
+        self.assertEqual(self.bridge.requeue_changes(BRIDGE, named), {"requeued": "0"})
+
+    def test_tenants_take_turns(self):
+        self.apply(
+            document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"),
+            document("registration", "1", tenant=OTHER_TENANT),
+            document("user", "1", tenant=OTHER_TENANT),
+            commission("9", tenant=OTHER_TENANT),
+        )
+        for name in ("0", "1", "2"):
+            self.record("commission", name).action_approve()
+            self.env.flush_all()
+        self.record("commission", "9").action_approve()
+        self.env.flush_all()
+        page = self.bridge.pull_changes(BRIDGE, "2", "10")
+        self.assertEqual({change["tenant"] for change in page["changes"]}, {TENANT, OTHER_TENANT})
+        self.assertTrue(page["more"])
+        self.assertEqual(len(self.changes(per_tenant="1")), 2)
+
+    def test_a_suspended_tenant_is_not_offered_but_counted(self):
+        self._pay()
+        self.apply(document("tenant", "one", version="1.2", status="suspended"))
+        self.assertEqual(self.changes(), [])
+        self.assertEqual(self.bridge.backlog(BRIDGE)["tenants"][TENANT]["owed"], "1")
+
+    def test_deleted_records_are_told_and_never_made_again(self):
+        self.record("commission", "0").unlink()
+        self.env.flush_all()
+        self.env.invalidate_all()
+        change = self.changes()[0]
+        self.assertEqual((change["op"], change["fields"]), ("unlink", {}))
+        self.assertEqual(self.binding("commission", "0").state, "unlinked")
+        result = self.apply(commission("0", version="1.9"))[0]
+        self.assertEqual((result["status"], result["code"]), ("rejected", "unlinked"))
+        digest = self.bridge.digests(BRIDGE, TENANT, "commission", "", "10")["digests"]
+        self.assertEqual(sorted(item["state"] for item in digest), ["active", "active", "unlinked"])
+
+    def test_a_record_deleted_past_the_triggers_is_found_out(self):
+        record = self.record("commission", "0")
+        self.env.cr.execute("ALTER TABLE x_commission DISABLE TRIGGER USER")
+        self.env.cr.execute("DELETE FROM x_commission WHERE id = %s", [record.id])
+        self.env.cr.execute("ALTER TABLE x_commission ENABLE TRIGGER USER")
+        self.env.invalidate_all()
+        result = self.apply(commission("0", version="1.2"))[0]
+        self.assertEqual((result["status"], result["code"]), ("rejected", "unlinked"))
+        self.assertEqual(self.binding("commission", "0").state, "unlinked")
+
+    def test_versions_are_of_the_epoch_and_another_epochs_verdict_is_passed_over(self):
+        self._pay()
+        old = self.changes()[0]
+        self.env["ir.config_parameter"].set_param("comply360_bridge.epoch", "2")
+        self.assertEqual(self.acknowledge(old, "applied"), {"acked": "0"})
+        self.assertTrue(self.changes()[0]["version"].startswith("2."))
+
+    def test_an_unknown_verdict_is_an_error_of_the_call(self):
+        self._pay()
+        with self.assertRaises(UserError):
+            self.acknowledge(self.changes()[0], "perhaps")
+
+    def test_another_bridges_changes_are_not_shown(self):
+        self._pay()
+        self.assertEqual(self.bridge.pull_changes(TENANT, "10", "10")["changes"], [])

@@ -1,0 +1,97 @@
+from odoo.exceptions import UserError
+
+from .documents import BridgeCase, commission, document
+
+
+class TestCommissions(BridgeCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.apply(document("registration", "1"), document("user", "1"))
+
+    def test_a_commission_carries_its_amounts_to_the_cent(self):
+        amounts = ("99999999.99", "0.10", "0.00", "1234567.05", "-0.01")
+        self.apply(*[commission(amount, commission_amount=amount, currency="USD") for amount in amounts])
+        for amount in amounts:
+            with self.subTest(amount):
+                record = self.record("commission", amount)
+                self.env.cr.execute("SELECT commission_amount::text FROM x_commission WHERE id = %s", [record.id])
+                self.assertEqual(self.env.cr.fetchone()[0].rstrip("0"), amount.rstrip("0"))
+                self.assertEqual(record.currency_id.name, "USD")
+
+    def test_every_currency_in_use_is_known_and_zwl_is_not_zig(self):
+        self.apply(*[commission(code, currency=code) for code in ("ZAR", "USD", "ZWL")])
+        self.assertEqual(
+            [self.record("commission", code).currency_id.name for code in ("ZAR", "USD", "ZWL")], ["ZAR", "USD", "ZWL"]
+        )
+        zig = self.env["res.currency"].with_context(active_test=False).search([("name", "=", "ZIG")])
+        self.assertNotEqual(zig, self.record("commission", "ZWL").currency_id)
+
+    def test_an_amount_or_currency_odoo_cannot_hold_is_rejected_by_name(self):
+        cases = [
+            ("commission_amount", "100000000.00", "bad_amount"),
+            ("commission_amount", "1.005", "bad_amount"),
+            ("registration_fee", "a lot", "bad_amount"),
+            ("commission_rate", "1000.00", "bad_amount"),
+            ("commission_amount", "NaN", "bad_amount"),
+            ("currency", "XXY", "unknown_currency"),
+            ("currency", "", "required"),
+        ]
+        for field, value, code in cases:
+            with self.subTest(f"{field} {value}"):
+                result = self.apply(commission("1", **{field: value}))[0]
+                self.assertEqual((result["status"], result["code"], result["field"]), ("rejected", code, field))
+                self.assertEqual(result.get("value", ""), value)
+
+    def test_the_agent_and_registration_are_linked(self):
+        self.apply(commission("1"))
+        record = self.record("commission", "1")
+        self.assertEqual(
+            (record.lead_id, record.agent_id), (self.record("registration", "1"), self.record("user", "1"))
+        )
+
+    def test_a_cancelled_commission_stays_cancelled(self):
+        self.apply(commission("1", status="cancelled"))
+        self.assertEqual(self.record("commission", "1").state, "cancelled")
+
+    def test_a_two_way_field_is_written_when_odoo_still_has_the_base(self):
+        self.apply(commission("1"))
+        approved = commission("1", version="1.2", status="approved", bases={"status": "pending"})
+        self.assertEqual(self.statuses(approved), ["updated"])
+        self.assertEqual(self.record("commission", "1").state, "approved")
+
+    def test_a_two_way_field_that_odoo_changed_diverges_and_is_left_alone(self):
+        self.apply(commission("1"))
+        self.record("commission", "1").state = "cancelled"
+        approved = commission(
+            "1", version="1.2", status="approved", commission_amount="130.00", bases={"status": "pending"}
+        )
+        result = self.apply(approved)[0]
+        self.assertEqual((result["status"], result["diverged"]), ("updated", {"status": "cancelled"}))
+        record = self.record("commission", "1")
+        self.assertEqual((record.state, record.commission_amount), ("cancelled", 130.0))
+
+    def test_both_sides_with_the_same_new_value_agree(self):
+        self.apply(commission("1"))
+        self.record("commission", "1").state = "approved"
+        result = self.apply(commission("1", version="1.2", status="approved", bases={"status": "pending"}))[0]
+        self.assertEqual((result["status"], result.get("diverged")), ("unchanged", None))
+
+    def test_without_a_base_only_an_empty_field_is_filled(self):
+        self.apply(commission("1"))
+        later = commission("1", version="1.2", status="approved", payment_reference="EFT 1")
+        result = self.apply(later)[0]
+        self.assertEqual(result["diverged"], {"status": "pending"})
+        self.assertEqual(self.record("commission", "1").payment_reference, "EFT 1")
+
+    def test_a_divergence_is_told_again_when_the_answer_was_lost(self):
+        self.apply(commission("1"))
+        self.record("commission", "1").state = "cancelled"
+        sent = commission("1", version="1.2", status="approved", bases={"status": "pending"})
+        first, again = self.apply(sent)[0], self.apply(sent)[0]
+        self.assertEqual(first["diverged"], again["diverged"])
+
+    def test_a_paid_commission_cannot_be_deleted(self):
+        self.apply(commission("1", status="paid"))
+        with self.assertRaisesRegex(UserError, "paid"):
+            self.record("commission", "1").unlink()

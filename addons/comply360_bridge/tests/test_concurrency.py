@@ -1,0 +1,186 @@
+"""Real transactions on connections of their own: a test that rolls back sees neither triggers at commit nor races."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from uuid import NAMESPACE_OID, uuid5
+
+from odoo import SUPERUSER_ID, api
+from odoo.modules.registry import Registry
+from odoo.service.model import retrying
+from odoo.tests.common import BaseCase, get_db_name
+from odoo.tools import mute_logger
+
+from .documents import batch, commission, document
+
+BRIDGE = str(uuid5(NAMESPACE_OID, "bridge of concurrent tests"))
+TENANT = str(uuid5(NAMESPACE_OID, "tenant of concurrent tests"))
+DEADLINE = 30
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+CLEANING = """
+    DELETE FROM comply360_outbox WHERE binding_id IN (SELECT id FROM comply360_binding WHERE bridge = %(bridge)s);
+    DELETE FROM x_commission WHERE x_comply360_tenant_id IN (SELECT id FROM comply360_tenant WHERE bridge = %(bridge)s);
+    DELETE FROM crm_lead WHERE x_comply360_tenant_id IN (SELECT id FROM comply360_tenant WHERE bridge = %(bridge)s);
+    DELETE FROM res_partner WHERE x_comply360_tenant_id IN (SELECT id FROM comply360_tenant WHERE bridge = %(bridge)s);
+    DELETE FROM comply360_outbox WHERE binding_id IN (SELECT id FROM comply360_binding WHERE bridge = %(bridge)s);
+    DELETE FROM comply360_binding WHERE bridge = %(bridge)s;
+    DELETE FROM comply360_tenant WHERE bridge = %(bridge)s;
+"""
+
+
+class TestConcurrency(BaseCase):
+    def setUp(self):
+        super().setUp()
+        self.registry = Registry(get_db_name())
+        self.addCleanup(self._clean)
+        self._clean()
+        self._apply(document("tenant", "one", tenant=TENANT))
+
+    def _clean(self):
+        with self.registry.cursor() as cr:
+            cr.execute(CLEANING, {"bridge": BRIDGE})
+
+    @contextmanager
+    def _environment(self, uid=SUPERUSER_ID):
+        with self.registry.cursor() as cr:
+            yield api.Environment(cr, uid, {})
+
+    def _call(self, method, *arguments):
+        """One call as the RPC layer makes it: replayed after a serialization failure, then committed."""
+        with self._environment() as env:
+            bot = env.ref("comply360_bridge.user_bridge").id
+        with self._environment(bot) as env:
+            return retrying(partial(getattr(env["comply360.bridge"], method), *arguments), env)
+
+    def _apply(self, *documents):
+        return self._call("apply_batch", {**batch(*documents), "bridge": BRIDGE})["results"]
+
+    def _changes(self):
+        return self._call("pull_changes", BRIDGE, "100", "100")["changes"]
+
+    def _one(self, query, *arguments):
+        with self.registry.cursor() as cr:
+            cr.execute(query, arguments)
+            return cr.fetchone()[0]
+
+    def _wait_until(self, condition, what):
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, f"still not so after {DEADLINE} s: {what}")
+            time.sleep(0.02)
+
+    def _commissions(self, *names):
+        self._apply(document("registration", "1", tenant=TENANT), document("user", "1", tenant=TENANT))
+        results = self._apply(*[commission(name, tenant=TENANT) for name in names])
+        return [int(result["res_id"]) for result in results]
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_fifty_parallel_calls_of_one_new_document_make_one_lead_and_no_fault(self):
+        start = threading.Barrier(50)
+
+        def call():
+            start.wait(DEADLINE)
+            return self._apply(document("registration", "1", tenant=TENANT))[0]
+
+        with ThreadPoolExecutor(50) as pool:
+            results = [future.result(4 * DEADLINE) for future in [pool.submit(call) for _ in range(50)]]
+        statuses = [result["status"] for result in results]
+        self.assertEqual((statuses.count("created"), statuses.count("unchanged")), (1, 49))
+        self.assertEqual(len({result["res_id"] for result in results}), 1)
+        leads = self._one(
+            "SELECT count(*) FROM crm_lead l "
+            "JOIN comply360_tenant t ON t.id = l.x_comply360_tenant_id WHERE t.bridge = %s",
+            BRIDGE,
+        )
+        self.assertEqual(leads, 1)
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_batches_of_the_same_records_in_opposite_order_end_without_fault(self):
+        names = [str(n) for n in range(20)]
+        self._apply(*[document("registration", name, tenant=TENANT) for name in names])
+        start = threading.Barrier(4)
+
+        def call(number):
+            order = names if number % 2 else names[::-1]
+            documents = [
+                document("registration", n, tenant=TENANT, version=f"1.{number}", reference=f"r{number}") for n in order
+            ]
+            start.wait(DEADLINE)
+            return [result["status"] for result in self._apply(*documents)]
+
+        with ThreadPoolExecutor(4) as pool:
+            for future in [pool.submit(call, number) for number in (2, 3, 4, 5)]:
+                self.assertLessEqual(set(future.result(4 * DEADLINE)), {"updated", "stale"})
+        self.assertEqual(
+            self._one(
+                "SELECT array_agg(DISTINCT version::text) FROM comply360_binding "
+                "WHERE bridge = %s AND entity = 'registration'",
+                BRIDGE,
+            ),
+            ["1.5"],
+        )
+        references = self._one(
+            "SELECT array_agg(DISTINCT x_comply360_reference) FROM crm_lead l "
+            "JOIN comply360_tenant t ON t.id = l.x_comply360_tenant_id WHERE t.bridge = %s",
+            BRIDGE,
+        )
+        self.assertEqual(references, ["r5"])
+
+    def test_a_mark_is_seen_when_its_change_is_and_not_before(self):
+        first, second = self._commissions("1", "2")
+        with self._environment() as open_one:
+            open_one["x_commission"].browse(first).action_approve()
+            open_one.flush_all()
+            with self._environment() as env:
+                env["x_commission"].browse(second).action_approve()
+            # the first one's mark is older, and committed later
+            pulled = self._changes()
+            self.assertEqual([change["res_id"] for change in pulled], [str(second)])
+            self._acknowledge(pulled)
+        self.assertEqual([change["res_id"] for change in self._changes()], [str(first)])
+
+    def test_what_is_rolled_back_is_not_sent(self):
+        (commission_id,) = self._commissions("1")
+        with self._environment() as env:
+            env["x_commission"].browse(commission_id).action_approve()
+            env.flush_all()
+            env.cr.rollback()
+        self.assertEqual(self._changes(), [])
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_requeue_during_a_persons_change_does_not_overtake_it(self):
+        (commission_id,) = self._commissions("1")
+        named = [{"tenant": TENANT, "entity": "commission", "id": commission("1")["id"]}]
+        with ThreadPoolExecutor(1) as pool:
+            with self._environment() as env:
+                env["x_commission"].browse(commission_id).action_approve()
+                env.flush_all()
+                requeue = pool.submit(self._call, "requeue_changes", BRIDGE, named)
+                self._wait_until(lambda: self._one(WAITING) > 0, "the requeue waits for the person's transaction")
+            self.assertEqual(requeue.result(DEADLINE), {"requeued": "1"})
+        pulled = self._changes()
+        self.assertEqual([change["fields"]["status"] for change in pulled], ["approved"])
+        self._acknowledge(pulled)
+        self.assertEqual(self._changes(), [])
+
+    def test_a_person_never_waits_for_a_pull(self):
+        (commission_id,) = self._commissions("1")
+        with self._environment() as env:
+            env["x_commission"].browse(commission_id).action_approve()
+        with self._environment() as env:
+            bot = env.ref("comply360_bridge.user_bridge").id
+            pulling = env(user=bot)["comply360.bridge"]
+            self.assertEqual(len(pulling.pull_changes(BRIDGE, "10", "10")["changes"]), 1)
+            with self._environment() as person:
+                person.cr.execute("SET LOCAL lock_timeout = '2s'")
+                person["x_commission"].browse(commission_id).action_cancel()
+        self.assertEqual([change["fields"]["status"] for change in self._changes()], ["cancelled"])
+
+    def _acknowledge(self, changes):
+        verdicts = [
+            {**{key: change[key] for key in ("tenant", "entity", "id", "version")}, "verdict": "applied", "message": ""}
+            for change in changes
+        ]
+        self._call("ack_changes", BRIDGE, verdicts)

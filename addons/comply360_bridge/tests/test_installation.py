@@ -1,0 +1,58 @@
+from pathlib import Path
+from uuid import UUID
+
+from ..hooks import uninstall_hook
+from .documents import BridgeCase
+
+TRIGGERS = """
+    SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'comply360%' ORDER BY tgname
+"""
+FUNCTIONS = "SELECT proname FROM pg_proc WHERE proname LIKE 'comply360%' ORDER BY proname"
+
+
+class TestInstallation(BridgeCase):
+    def test_currencies_are_ready_and_none_was_renamed(self):
+        active = self.env["res.currency"].search([]).mapped("name")
+        self.assertLessEqual({"ZAR", "USD", "ZWL"}, set(active))
+        everything = self.env["res.currency"].with_context(active_test=False).search([]).mapped("name")
+        self.assertIn("ZIG", everything)
+
+    def test_leads_are_not_sent_to_the_enrichment_service(self):
+        self.assertEqual(self.env["ir.config_parameter"].get_param("crm.iap.lead.enrich.setting"), "manual")
+
+    def test_the_instance_has_an_identity_and_a_neutralized_copy_another(self):
+        before = self._instance()
+        UUID(before)
+        self.env["comply360.bridge"].issue_key("comply360_bridge")
+        self.env.cr.execute((Path(__file__).parent.parent / "data" / "neutralize.sql").read_text())
+        UUID(self._instance())
+        self.assertNotEqual(before, self._instance())
+        self.env.cr.execute("SELECT count(*) FROM res_users_apikeys WHERE user_id = %s", [self.bot.id])
+        self.assertEqual(self.env.cr.fetchone(), (0,))
+
+    def _instance(self):
+        self.env.cr.execute("SELECT value FROM ir_config_parameter WHERE key = 'comply360_bridge.instance'")
+        return self.env.cr.fetchone()[0]
+
+    def test_removal_leaves_no_trigger_and_no_function(self):
+        expected = [
+            "comply360_crm_lead_deleted",
+            "comply360_res_partner_deleted",
+            "comply360_x_commission_deleted",
+            "comply360_x_commission_updated",
+        ]
+        self.assertEqual([self._names(TRIGGERS), self._names(FUNCTIONS)], [expected, expected])
+        uninstall_hook(self.env)
+        self.assertEqual([self._names(TRIGGERS), self._names(FUNCTIONS)], [[], []])
+
+    def _names(self, query):
+        self.env.cr.execute(query)
+        return [name for (name,) in self.env.cr.fetchall()]
+
+    def test_a_second_active_binding_is_refused_by_the_database(self):
+        self.env.cr.execute(
+            "SELECT indexdef FROM pg_indexes WHERE tablename = 'comply360_binding' AND indexdef LIKE '%UNIQUE%'"
+        )
+        definitions = " ".join(row[0] for row in self.env.cr.fetchall())
+        self.assertIn("(bridge, tenant, entity, external_id)", definitions)
+        self.assertIn("(res_model, res_id) WHERE ((state)::text = 'active'::text)", definitions)

@@ -1,0 +1,24 @@
+from odoo.tests import new_test_user
+
+from .documents import BridgeCase, document, identity
+
+
+class TestIssues(BridgeCase):
+    def test_an_issue_is_shown_and_closed(self):
+        self.apply(document("issue", "1"))
+        issue = self.record("issue", "1")
+        self.assertEqual((issue.state, issue.kind, issue.attempts), ("open", "dead", 1))
+        self.assertEqual((issue.field_name, issue.value), ("status", "wrong"))
+        self.assertEqual(issue.tenant_id.name, "Agency One")
+        self.apply(document("issue", "1", version="1.2", state="closed", attempts="3"))
+        self.assertEqual((issue.state, issue.attempts), ("closed", 3))
+
+    def test_an_issue_leads_to_its_record_with_the_readers_own_rights(self):
+        user = new_test_user(self.env, "c360_reader", groups="comply360_bridge.group_user")
+        self.apply(document("registration", "1"), document("issue", "1"))
+        action = self.record("issue", "1").with_user(user).action_open_record()
+        self.assertEqual((action["res_model"], action["res_id"]), ("crm.lead", self.record("registration", "1").id))
+
+    def test_an_issue_about_a_record_that_never_arrived_says_so(self):
+        self.apply(document("issue", "1", record_id=identity("registration", "nowhere")))
+        self.assertEqual(self.record("issue", "1").action_open_record()["tag"], "display_notification")

@@ -1,0 +1,166 @@
+from .documents import BridgeCase, document
+
+WITH_CLIENT = {"client": ("client", "1")}
+
+
+class TestLeads(BridgeCase):
+    def test_a_registration_becomes_an_opportunity_with_everything_it_says(self):
+        self.apply(
+            document(
+                "registration",
+                "1",
+                mobile="+27 82 1",
+                registration_number="2026/000001/07",
+                reference="CIPC 9",
+                assigned_name="Thandi",
+                assigned_email="t@example.com",
+            )
+        )
+        lead = self.record("registration", "1")
+        self.assertEqual(lead.type, "opportunity")
+        self.assertEqual((lead.name, lead.partner_name), ("O'Brien & Söhne 🚀", "O'Brien & Söhne 🚀"))
+        self.assertEqual((lead.contact_name, lead.email_from), ('Zoë "Z" Ndlovu', "zoe@example.com"))
+        self.assertEqual(lead.phone, "+27 21 555 0100")
+        self.assertEqual(lead.x_comply360_mobile, "+27 82 1")
+        self.assertEqual(lead.x_comply360_registration_number, "2026/000001/07")
+        self.assertEqual((lead.x_comply360_reference, lead.x_comply360_jurisdiction), ("CIPC 9", "ZA"))
+        self.assertEqual(str(lead.x_comply360_submitted_at), "2026-01-02 03:04:05")
+        self.assertEqual(lead.x_comply360_tenant_id.name, "Agency One")
+        self.assertEqual(lead.company_id, lead.x_comply360_tenant_id.company_id)
+        self.assertFalse(lead.user_id)
+        self.assertEqual((lead.won_status, lead.active), ("pending", True))
+
+    def test_a_tenants_team_gets_its_leads(self):
+        team = self.env["crm.team"].create({"name": "Team of agency one"})
+        self.env["comply360.tenant"].search([("name", "=", "Agency One")]).team_id = team
+        self.apply(document("registration", "1"))
+        self.assertEqual(self.record("registration", "1").team_id, team)
+
+    def test_the_status_drives_the_pipeline_from_the_start(self):
+        expected = {
+            "draft": ("pending", True),
+            "submitted": ("pending", True),
+            "in_review": ("pending", True),
+            "approved": ("won", True),
+            "rejected": ("lost", False),
+            "cancelled": ("lost", False),
+        }
+        self.apply(*[document("registration", status, status=status) for status in expected])
+        for status, outcome in expected.items():
+            with self.subTest(status):
+                lead = self.record("registration", status)
+                self.assertEqual((lead.won_status, lead.active), outcome)
+                self.assertEqual(lead.x_comply360_status, status)
+
+    def test_every_change_of_status_moves_the_same_lead(self):
+        self.apply(document("registration", "1"))
+        lead = self.record("registration", "1")
+        walk = [("rejected", "lost"), ("draft", "pending"), ("approved", "won"), ("cancelled", "lost")]
+        walk += [("approved", "won"), ("submitted", "pending"), ("cancelled", "lost"), ("in_review", "pending")]
+        for number, (status, outcome) in enumerate(walk, start=2):
+            with self.subTest(f"{number}: {status}"):
+                self.assertEqual(
+                    self.statuses(document("registration", "1", version=f"1.{number}", status=status)), ["updated"]
+                )
+                self.assertEqual(self.record("registration", "1"), lead)
+                self.assertEqual(lead.won_status, outcome)
+                self.assertEqual(bool(lead.lost_reason_id), outcome == "lost")
+
+    def test_a_rejection_says_why(self):
+        self.apply(
+            document("registration", "1", status="rejected", rejection_reason="Name <b>taken</b>"),
+            document("registration", "2", status="cancelled"),
+        )
+        rejected = self.record("registration", "1")
+        self.assertEqual(rejected.lost_reason_id.name, "Registration rejected")
+        self.assertEqual(rejected.x_comply360_rejection_reason, "Name <b>taken</b>")
+        self.assertIn("Name &lt;b&gt;taken&lt;/b&gt;", rejected.message_ids[:1].body)
+        self.assertEqual(self.record("registration", "2").lost_reason_id.name, "Registration cancelled")
+
+    def test_lost_by_a_salesperson_stays_lost_until_the_app_decides(self):
+        self.apply(document("registration", "1"))
+        lead = self.record("registration", "1")
+        lead.action_set_lost()
+        self.apply(document("registration", "1", version="1.2", status="in_review", company_name="Renamed"))
+        self.assertEqual((lead.won_status, lead.name), ("lost", "Renamed"))
+        self.apply(document("registration", "1", version="1.3", status="approved"))
+        self.assertEqual(lead.won_status, "won")
+
+    def test_an_unknown_status_is_named_and_nothing_is_made(self):
+        for status in ("under_review", "completed"):
+            result = self.apply(document("registration", status, status=status))[0]
+            self.assertEqual((result["code"], result["field"], result["value"]), ("unknown_value", "status", status))
+            self.assertFalse(self.binding("registration", status))
+
+    def test_a_registration_deleted_in_the_app_is_archived_and_comes_back(self):
+        self.apply(document("registration", "1"), document("registration", "2", status="approved"))
+        self.apply(
+            document("registration", "1", version="1.2", active=False),
+            document("registration", "2", version="1.2", status="approved", active=False),
+            document("registration", "3", active=False, status="approved"),
+        )
+        for name in ("1", "2", "3"):
+            lead = self.record("registration", name)
+            self.assertEqual((lead.active, lead.won_status == "won"), (False, name != "1"))
+            self.assertFalse(lead.lost_reason_id)
+        self.apply(document("registration", "1", version="1.3"))
+        self.assertTrue(self.record("registration", "1").active)
+
+    def test_with_a_partner_email_and_phone_belong_to_it(self):
+        self.apply(document("client", "1"))
+        result = self.apply(document("registration", "1", email="other@example.com", refs=WITH_CLIENT))[0]
+        lead, partner = self.record("registration", "1"), self.record("client", "1")
+        self.assertEqual(lead.partner_id, partner)
+        self.assertEqual((partner.email, lead.email_from), ("zoe@cafe.example", "zoe@cafe.example"))
+        self.assertEqual(result["normalised"]["email"], "zoe@cafe.example")
+
+    def test_a_lead_that_gets_its_partner_later_keeps_what_the_registration_says(self):
+        self.apply(document("registration", "1"), document("client", "1"))
+        self.apply(document("registration", "1", version="1.2", status="approved", refs=WITH_CLIENT))
+        lead = self.record("registration", "1")
+        self.assertEqual(lead.partner_name, "O'Brien & Söhne 🚀")
+        self.assertEqual(lead.contact_name, 'Zoë "Z" Ndlovu')
+        self.assertEqual(lead.company_id, lead.x_comply360_tenant_id.company_id)
+        self.assertEqual(lead.email_from, "zoe@cafe.example")
+        self.assertEqual(lead.won_status, "won")
+
+    def test_a_lead_does_not_wait_for_its_client(self):
+        result = self.apply(document("registration", "1", refs=WITH_CLIENT))[0]
+        self.assertEqual(result["status"], "created")
+        self.assertEqual([(item["field"], item["code"]) for item in result["skipped"]], [("client", "parent_missing")])
+
+    def test_leads_of_the_bridge_cause_no_mail_no_follower_and_no_enrichment(self):
+        enrichment = self.env.ref("crm_iap_enrich.ir_cron_lead_enrichment")
+        before = self._side_effects(enrichment)
+        self.apply(*[document("registration", str(n), email=f"p{n}@firm{n}.example") for n in range(100)])
+        self.apply(*[document("registration", str(n), version="1.2", status="approved") for n in range(100)])
+        self.assertEqual(self._side_effects(enrichment), before)
+        leads = self.env["crm.lead"].search([("x_comply360_external_id", "!=", False)])
+        self.assertEqual(len(leads), 100)
+        self.assertFalse(leads.message_follower_ids)
+        self.assertTrue(all(leads.mapped("iap_enrich_done")))
+
+    def _side_effects(self, cron):
+        triggers = self.env["ir.cron.trigger"].search_count([("cron_id", "=", cron.id)])
+        return triggers, self.env["mail.mail"].search_count([]), self.env["mail.notification"].search_count([])
+
+    def test_a_second_language_and_a_foreign_user_language_change_nothing(self):
+        self.env["res.lang"]._activate_lang("fr_FR")
+        self.bot.lang = "fr_FR"
+        self.apply(document("registration", "1"), document("client", "1"))
+        again = self.statuses(document("registration", "1", version="1.2"), document("client", "1", version="1.2"))
+        self.assertEqual(again, ["unchanged", "unchanged"])
+
+    def test_two_merged_leads_end_one_binding_and_keep_both_commissions(self):
+        self.apply(document("registration", "1"), document("registration", "2"), document("user", "1"))
+        refs = [{"registration": ("registration", n), "agent": ("user", "1")} for n in "12"]
+        self.apply(*[document("commission", str(n), refs=links) for n, links in enumerate(refs)])
+        leads = self.record("registration", "1") + self.record("registration", "2")
+        survivor = leads.merge_opportunity()
+        self.env.flush_all()
+        self.env.invalidate_all()
+        states = sorted([self.binding("registration", "1").state, self.binding("registration", "2").state])
+        self.assertEqual(states, ["active", "unlinked"])
+        commissions = self.record("commission", "0") + self.record("commission", "1")
+        self.assertEqual(commissions.lead_id, survivor)
+        self.assertEqual([change["op"] for change in self.changes()], ["unlink"])

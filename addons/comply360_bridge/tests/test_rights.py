@@ -1,0 +1,145 @@
+import csv
+from pathlib import Path
+
+from odoo import models
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user
+
+from .documents import BRIDGE, TENANT, BridgeCase, batch, commission, document
+
+OWN = (
+    "comply360.bridge",
+    "comply360.tenant",
+    "comply360.binding",
+    "comply360.outbox",
+    "comply360.issue",
+    "x_commission",
+)
+OWN += ("comply360.commission.payment",)
+ARGUMENTS = {
+    "ping": ("1",),
+    "apply_batch": (batch(),),
+    "pull_changes": (BRIDGE, "1", "1"),
+    "ack_changes": (BRIDGE, []),
+    "requeue_changes": (BRIDGE, []),
+    "backlog": (BRIDGE,),
+    "digests": (BRIDGE, TENANT, "registration", "", "1"),
+    "issue_key": ("comply360_bridge",),
+    "revoke_keys": ("comply360_bridge",),
+    "mark_paid": ("EFT 1",),
+}
+
+
+def public_methods(model):
+    """Names of the methods that our own classes give a model and that RPC can reach."""
+    own = [cls for cls in type(model).mro() if ".comply360_bridge." in f"{cls.__module__}."]
+    names = {name for cls in own for name, value in vars(cls).items() if callable(value) and not name.startswith("_")}
+    inherited = set(dir(models.BaseModel))
+    return sorted(names - inherited)
+
+
+class TestRights(BridgeCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.apply(document("registration", "1"), document("user", "1"), commission("1"), document("issue", "1"))
+        cls.outsiders = [
+            new_test_user(cls.env, "c360_portal", groups="base.group_portal"),
+            new_test_user(cls.env, "c360_internal", groups="base.group_user"),
+            new_test_user(cls.env, "c360_sales", groups="sales_team.group_sale_manager"),
+        ]
+
+    def test_every_public_method_of_ours_refuses_outsiders(self):
+        found = [(name, method) for name in OWN for method in public_methods(self.env[name])]
+        self.assertGreaterEqual(len(found), 18)
+        payment = self.env["comply360.commission.payment"].create(
+            {"commission_ids": self.record("commission", "1").ids, "payment_reference": "EFT 1"}
+        )
+        for name, method in found:
+            record = payment if name == payment._name else self._any(name)
+            for user in self.outsiders:
+                with self.subTest(f"{name}.{method} by {user.login}"), self.assertRaises(AccessError):
+                    getattr(record.with_user(user), method)(*ARGUMENTS.get(method, ()))
+
+    def _any(self, name):
+        return self.env[name].search([], limit=1) if name in self._tables() else self.env[name]
+
+    def _tables(self):
+        return {"comply360.tenant", "comply360.binding", "comply360.outbox", "comply360.issue", "x_commission"}
+
+    def test_the_public_surface_of_the_bridge_is_what_the_contract_names(self):
+        self.assertEqual(
+            public_methods(self.env["comply360.bridge"]),
+            sorted(
+                {
+                    "ack_changes",
+                    "apply_batch",
+                    "backlog",
+                    "digests",
+                    "issue_key",
+                    "ping",
+                    "pull_changes",
+                    "requeue_changes",
+                    "revoke_keys",
+                }
+            ),
+        )
+
+    def test_what_we_add_to_odoos_models_is_guarded_too(self):
+        self.assertEqual(public_methods(self.env["crm.lead"]), ["action_comply360_commissions"])
+        self.assertEqual(public_methods(self.env["res.partner"]), [])
+        for user in self.outsiders:
+            with self.subTest(user.login), self.assertRaises(AccessError):
+                self.record("registration", "1").with_user(user).action_comply360_commissions()
+
+    def test_every_right_is_given_to_a_group_and_is_as_the_file_says(self):
+        rows = list(csv.DictReader((Path(__file__).parent.parent / "security" / "ir.model.access.csv").open()))
+        self.assertTrue(all(row["group_id:id"] for row in rows))
+        expected = {}
+        chain = {
+            "group_user": [],
+            "group_accountant": ["group_user"],
+            "group_manager": ["group_user", "group_accountant"],
+        }
+        for group, implied in chain.items():
+            for row in rows:
+                if row["group_id:id"] in {group, *implied}:
+                    model = row["model_id:id"].removeprefix("model_")
+                    for operation in ("read", "write", "create", "unlink"):
+                        if row[f"perm_{operation}"] == "1":
+                            expected.setdefault(group, set()).add((model, operation))
+        for group in chain:
+            user = new_test_user(self.env, f"c360_{group}", groups=f"comply360_bridge.{group}")
+            granted = {
+                (name.replace(".", "_"), operation)
+                for name in OWN
+                if name != "comply360.bridge"
+                for operation in ("read", "write", "create", "unlink")
+                if self.env[name].with_user(user).has_access(operation)
+            }
+            self.assertEqual(granted, expected[group], group)
+
+    def test_without_a_group_nothing_of_ours_is_readable_and_there_is_no_menu(self):
+        menu = self.env.ref("comply360_bridge.menu_root")
+        for user in self.outsiders:
+            for name in self._tables():
+                with self.subTest(f"{name} by {user.login}"), self.assertRaises(AccessError):
+                    self.env[name].with_user(user).search([])
+            if user._is_internal():
+                self.assertNotIn(menu.id, self.env["ir.ui.menu"].with_user(user)._visible_menu_ids())
+
+    def test_the_bridges_user_reaches_nothing_but_its_methods(self):
+        forbidden = (
+            "res.groups",
+            "ir.config_parameter",
+            "ir.cron",
+            "ir.actions.server",
+            "crm.lead",
+            "x_commission",
+            "account.move",
+        )
+        for name in forbidden:
+            with self.subTest(name), self.assertRaises(AccessError):
+                self.env[name].with_user(self.bot).search([]).write({})
+            self.assertFalse(self.env[name].with_user(self.bot).has_access("write"))
+        self.assertFalse(self.env["res.users"].with_user(self.bot).has_access("create"))
