@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from types import FrameType
@@ -101,7 +102,6 @@ class Loop:
     close: Callable[[], None] = lambda: None
     failures: int = 0
     last_error: str = ""
-    reports: list[Report] = field(default_factory=list)
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop`; an error that is not ours ends the thread, and with it the process."""
@@ -154,8 +154,9 @@ class Daemon:
     def stop(self, grace: timedelta = GRACE) -> bool:
         """Take nothing new, finish what is in flight; whether everything ended within `grace`."""
         self._stop.set()
+        end = time.monotonic() + grace.total_seconds()
         for thread in self._threads:
-            thread.join(grace.total_seconds())
+            thread.join(max(0.0, end - time.monotonic()))
         ended = not any(thread.is_alive() for thread in self._threads)
         for loop in self.loops:
             try:
@@ -199,12 +200,13 @@ def serve(settings: Settings, only: Collection[str] = SERVICES, attach: Attach |
 
 
 def _on_signals(daemon: Daemon) -> None:
-    def handle(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
         daemon.ask_to_stop()
 
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
 
 
 def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iterator[Loop]:
@@ -250,7 +252,6 @@ def _event_loop(bridge: Bridge) -> Loop:
 
 def _bad_message(bridge: Bridge) -> Callable[[errors.RejectedError, bytes], None]:
     def park(error: errors.RejectedError, body: bytes) -> None:
-        log.warning("message.refused", code=error.code, field=error.field, bytes=len(body))
         bridge.registry.park_message(bridge.settings.odoo_instance, named_tenant(body), body, error)
 
     return park
