@@ -101,6 +101,16 @@ class Broker:
         with self.channel() as channel:
             return int(channel.queue_declare(queue, passive=True).method.message_count)
 
+    def left(self, queue: str) -> int:
+        """How many messages a queue holds in all, once its consumers are gone and their messages are back in it."""
+        with self.channel() as channel:
+
+            def abandoned() -> int | None:
+                answer = channel.queue_declare(queue, passive=True).method
+                return None if answer.consumer_count else int(answer.message_count) + 1
+
+            return until(abandoned, f"nobody consumes {queue}") - 1
+
     def call(self, method: str, path: str, body: object = None) -> Any:
         """One call of the management API; what is not there is None."""
         request = urllib.request.Request(

@@ -15,7 +15,8 @@ from sync_daemon.errors import RejectedError, TransientError
 from sync_daemon.rabbitmq import topology
 from sync_daemon.rabbitmq.events import RabbitAppEvents
 from tests.ports.broker import Broker
-from tests.ports.test_hint_stream import Notebook, is_empty
+from tests.ports.proxy import Proxy
+from tests.ports.test_hint_stream import Notebook
 from tests.ports.waiting import until
 
 TENANT = UUID("3f0c2a52-58b5-4b7e-9a48-0d0b7f6f2d11")
@@ -80,7 +81,8 @@ def test_an_event_becomes_the_key_of_its_record(
     keys, receipt = taken(events)
     assert keys == [RecordKey(TENANT, entity, RECORD)]
     events.done(receipt)
-    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
+    events.close()
+    assert broker.left(topology.APP_EVENTS_QUEUE) == 0
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,8 @@ def test_a_bad_event_is_recorded_and_the_next_one_flows(
     assert [error.code for error, _ in notebook.entries] == [code]
     assert all(isinstance(error, RejectedError) for error, _ in notebook.entries)
     events.done(receipt)
-    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
+    events.close()
+    assert broker.left(topology.APP_EVENTS_QUEUE) == 0
 
 
 def test_document_events_are_taken_away_without_a_key(
@@ -123,7 +126,8 @@ def test_document_events_are_taken_away_without_a_key(
     events.done(receipt)
     assert keys == [RecordKey(TENANT, Entity.REGISTRATION, OTHER)]
     assert notebook.entries == []
-    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
+    events.close()
+    assert broker.left(topology.APP_EVENTS_QUEUE) == 0
 
 
 def test_many_events_of_one_record_are_one_key(broker: Broker, events: RabbitAppEvents) -> None:
@@ -136,32 +140,27 @@ def test_many_events_of_one_record_are_one_key(broker: Broker, events: RabbitApp
     until(lambda: broker.ready(topology.APP_EVENTS_QUEUE) == 0, "all events are delivered")
     keys, receipt = taken(again)
     again.done(receipt)
-    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
     again.close()
+    assert broker.left(topology.APP_EVENTS_QUEUE) == 0
     assert keys == [RecordKey(TENANT, Entity.REGISTRATION, RECORD)]
 
 
 def test_the_queue_drops_its_oldest_when_full_and_never_refuses_the_app(broker: Broker) -> None:
-    RabbitAppEvents(broker.settings, Notebook()).close()
     events = RabbitAppEvents(broker.settings, Notebook())
     until(lambda: events.connected, "the queue is there")
     events.close()
     broker.limit("^bridge[.]v1[.]app_events$", 5)
     numbers = [UUID(int=number) for number in range(30)]
     with broker.channel() as channel:
-        channel.confirm_delivery()
         for number in numbers:
             channel.basic_publish("comply360.registrations", "registration.created", row(id=str(number)))
     queue = broker.call("GET", f"queues/{broker.vhost}/{topology.APP_EVENTS_QUEUE}")
     assert queue["arguments"] == {"x-queue-type": "classic", "x-max-length": 100_000, "x-overflow": "drop-head"}
 
-    def newest_only() -> bool:
-        return broker.ready(topology.APP_EVENTS_QUEUE) == 5
-
     def publish_one_more() -> bool:
         # a policy takes effect a moment after it was set, with the next message
         publish(broker, "comply360.registrations", "registration.created", row(id=str(RECORD)))
-        return newest_only()
+        return broker.ready(topology.APP_EVENTS_QUEUE) == 5
 
     until(publish_one_more, "the queue holds five")
     with broker.channel() as channel:
@@ -169,15 +168,20 @@ def test_the_queue_drops_its_oldest_when_full_and_never_refuses_the_app(broker: 
     assert json.loads(bodies[-1])["id"] == str(RECORD)
 
 
-def test_events_are_received_again_after_the_connection_was_killed(broker: Broker, events: RabbitAppEvents) -> None:
-    publish(broker, "comply360.registrations", "registration.created", row(id=str(RECORD)))
-    _, stale = taken(events)
-    broker.kill_connections()
-    keys, receipt = taken(events)
-    events.done(stale)
-    events.done(receipt)
-    assert keys == [RecordKey(TENANT, Entity.REGISTRATION, RECORD)]
-    until(lambda: is_empty(broker, topology.APP_EVENTS_QUEUE), "the queue is empty")
+def test_events_are_received_again_after_the_connection_was_lost(broker: Broker) -> None:
+    settings = broker.settings
+    with Proxy((settings.rabbitmq_host, settings.rabbitmq_port)) as proxy:
+        events = RabbitAppEvents(settings.model_copy(update={"rabbitmq_port": proxy.port}), Notebook())
+        until(lambda: events.connected, "the listener is connected")
+        publish(broker, "comply360.registrations", "registration.created", row(id=str(RECORD)))
+        _, stale = taken(events)
+        proxy.cut()
+        keys, receipt = taken(events)
+        events.done(stale)
+        events.done(receipt)
+        assert keys == [RecordKey(TENANT, Entity.REGISTRATION, RECORD)]
+        events.close()
+    assert broker.left(topology.APP_EVENTS_QUEUE) == 0
 
 
 def test_an_exchange_that_the_app_made_otherwise_does_not_disturb_the_hints(broker: Broker) -> None:
