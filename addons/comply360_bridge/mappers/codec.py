@@ -81,7 +81,7 @@ class Instant:
             raise Refused("bad_instant", message, name, text) from None
 
     def decode(self, value: Any) -> Scalar:
-        return value.strftime(INSTANT) if value else ""
+        return value.isoformat(sep=" ", timespec="seconds") if value else ""
 
 
 @dataclass(frozen=True)
