@@ -5,6 +5,7 @@ from __future__ import annotations
 from psycopg2 import sql
 
 from db_init.connect import Cursor
+from db_init.roles import BRIDGE_ROLES
 
 # grantee ('' for PUBLIC) and privilege
 Grant = tuple[str, str]
@@ -44,7 +45,7 @@ def close_to_public(cursor: Cursor, keep: set[str], refuse: set[str]) -> None:
     """
     before = grants(cursor)
     by_public = [privilege for grantee, privilege in sorted(before) if grantee == ""]
-    for name in sorted((users(cursor) if by_public else set()) - refuse):
+    for name in sorted((users(cursor) if by_public else set()) - refuse - set(BRIDGE_ROLES)):
         _change(cursor, "GRANT", by_public, name)
     for name in sorted(keep):
         _change(cursor, "GRANT", ["CONNECT"], name)

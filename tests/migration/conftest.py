@@ -22,3 +22,10 @@ def installation(stack_settings: Settings) -> Iterator[Settings]:
     """A new installation."""
     with databases.initialised(stack_settings) as settings:
         yield settings
+
+
+@pytest.fixture(scope="module")
+def shared_installation(stack_settings: Settings) -> Iterator[Settings]:
+    """A new installation for tests that only add to it."""
+    with databases.initialised(stack_settings) as settings:
+        yield settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from db_init import init
@@ -122,23 +124,24 @@ def test_a_plan_makes_nothing(scratch: Settings) -> None:
         assert cursor.fetchall() == []
 
 
-def test_odoo_gets_a_database_of_its_own_in_byte_order(installation: Settings) -> None:
-    with as_admin(app_server(installation)) as admin, admin.cursor() as cursor:
+def test_odoo_gets_a_database_of_its_own_in_byte_order(shared_installation: Settings) -> None:
+    with as_admin(app_server(shared_installation)) as admin, admin.cursor() as cursor:
         cursor.execute("SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate FROM pg_database"
-                       " WHERE datname = %s", (installation.odoo_postgres_db,))
-        assert cursor.fetchone() == (installation.c360_odoo_db_user, "UTF8", "C")
+                       " WHERE datname = %s", (shared_installation.odoo_postgres_db,))
+        assert cursor.fetchone() == (shared_installation.c360_odoo_db_user, "UTF8", "C")
         cursor.execute("SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles"
-                       " WHERE rolname = %s", (installation.c360_odoo_db_user,))
+                       " WHERE rolname = %s", (shared_installation.c360_odoo_db_user,))
         assert cursor.fetchone() == (False, False, False, False, False)
 
 
-def test_a_tenants_tables_are_the_apps_to_the_letter(installation: Settings) -> None:
-    tenant = register(installation, "letters")
-    names = rows(as_app(installation), "SELECT relname FROM pg_class WHERE relnamespace = %(s)s::regnamespace"
+def test_a_tenants_tables_are_the_apps_to_the_letter(shared_installation: Settings) -> None:
+    tenant = register(shared_installation, "letters")
+    names = rows(as_app(shared_installation), "SELECT relname FROM pg_class WHERE relnamespace = %(s)s::regnamespace"
                  " AND relkind = 'r' AND relrowsecurity AND NOT relforcerowsecurity", s=tenant.schema)
     assert {str(row[0]) for row in names} == TABLES
     for table, wanted in (("registrations", REGISTRATIONS), ("commissions", COMMISSIONS), ("clients", CLIENTS)):
-        assert columns(installation, tenant.schema, table) == [line.strip() for line in wanted.strip().splitlines()]
+        lines = [line.strip() for line in wanted.strip().splitlines()]
+        assert columns(shared_installation, tenant.schema, table) == lines
 
 
 @pytest.mark.parametrize(
@@ -156,21 +159,21 @@ def test_a_tenants_tables_are_the_apps_to_the_letter(installation: Settings) -> 
     ],
 )
 def test_the_apps_checks_refuse_what_they_refuse(
-    installation: Settings, table: str, column: str, value: str
+    shared_installation: Settings, table: str, column: str, value: str
 ) -> None:
-    tenant = register(installation, "checks")
-    app = as_app(installation)
+    tenant = register(shared_installation, f"checks{uuid4().hex[:8]}")
+    app = as_app(shared_installation)
     fill(app, tenant)
     with pytest.raises(Exception, match="violates check constraint"):
         rows(app, "UPDATE {schema}.{table} SET {column} = %(value)s",
              schema=tenant.schema, table=table, column=column, value=value)
 
 
-def test_the_apps_policies_hide_other_tenants_and_the_owner_sees_all(installation: Settings) -> None:
-    tenant = register(installation, "fences")
-    app = as_app(installation)
+def test_the_apps_policies_hide_other_tenants_and_the_owner_sees_all(shared_installation: Settings) -> None:
+    tenant = register(shared_installation, "fences")
+    app = as_app(shared_installation)
     fill(app, tenant, 2)
-    reader = databases.as_admin(installation)
+    reader = databases.as_admin(shared_installation)
     rows(reader, "CREATE ROLE {r} NOLOGIN", r=f"reader_{tenant.id.hex}")
     try:
         rows(app, "GRANT USAGE ON SCHEMA {s} TO {r}", s=tenant.schema, r=f"reader_{tenant.id.hex}")
@@ -194,30 +197,30 @@ def test_the_apps_policies_hide_other_tenants_and_the_owner_sees_all(installatio
         rows(reader, "DROP ROLE {r}", r=f"reader_{tenant.id.hex}")
 
 
-def test_a_server_that_is_away_is_named_without_its_password(installation: Settings) -> None:
-    away = installation.model_copy(update={"platform_postgres_port": 1, "odoo_postgres_port": 1})
+def test_a_server_that_is_away_is_named_without_its_password(shared_installation: Settings) -> None:
+    away = shared_installation.model_copy(update={"platform_postgres_port": 1, "odoo_postgres_port": 1})
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1") as caught:
         init.initialise(away)
-    assert installation.platform_postgres_admin_password.get_secret_value() not in str(caught.value)
+    assert shared_installation.platform_postgres_admin_password.get_secret_value() not in str(caught.value)
 
 
-def test_a_distant_server_without_tls_is_refused(installation: Settings) -> None:
+def test_a_distant_server_without_tls_is_refused(shared_installation: Settings) -> None:
     plain = {"odoo_postgres_host": "db.example.org", "odoo_postgres_sslmode": "disable"}
-    distant = installation.model_copy(update=plain)
+    distant = shared_installation.model_copy(update=plain)
     with pytest.raises(ConfigError, match="verify-full"):
         init.initialise(distant)
 
 
-def test_no_password_of_a_role_reaches_the_server_in_the_clear(installation: Settings) -> None:
-    with as_admin(app_server(installation)) as admin, admin.cursor() as cursor:
+def test_no_password_of_a_role_reaches_the_server_in_the_clear(shared_installation: Settings) -> None:
+    with as_admin(app_server(shared_installation)) as admin, admin.cursor() as cursor:
         cursor.execute("SELECT rolname FROM pg_authid WHERE rolname LIKE 'comply360%' AND rolcanlogin"
                        " AND rolpassword NOT LIKE 'SCRAM-SHA-256$%'")
         assert cursor.fetchall() == []
 
 
-def test_everyone_can_log_in_where_they_belong(installation: Settings) -> None:
+def test_everyone_can_log_in_where_they_belong(shared_installation: Settings) -> None:
     for connection in (databases.as_app, databases.as_sync, databases.as_migrator, databases.as_monitor):
-        assert rows(connection(installation), "SELECT 1") == [(1,)]
-    odoo = as_role(installation, installation.c360_odoo_db_user,
-                   installation.c360_odoo_db_password.get_secret_value(), installation.odoo_postgres_db)
+        assert rows(connection(shared_installation), "SELECT 1") == [(1,)]
+    odoo = as_role(shared_installation, shared_installation.c360_odoo_db_user,
+                   shared_installation.c360_odoo_db_password.get_secret_value(), shared_installation.odoo_postgres_db)
     assert rows(odoo, "CREATE TABLE t (); DROP TABLE t; SELECT 1") == [(1,)]

@@ -153,12 +153,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
      'x"; drop schema public cascade; --', "Robert'); DROP TABLE students",
      "agency\n", "agency\x00", "\u0430gency", "information_schema"],
 )
-def test_a_name_that_is_not_safe_everywhere_leaves_nothing_behind(installation: Settings, subdomain: str) -> None:
-    before = catalogue(installation)
+def test_a_name_that_is_not_safe_everywhere_leaves_nothing_behind(
+    shared_installation: Settings, subdomain: str
+) -> None:
+    before = catalogue(shared_installation)
     with pytest.raises(ConfigError, match="cannot be a tenant's subdomain"):
-        create(installation, tenants.NewTenant(subdomain, "x"))
-    assert rows(as_admin(installation), "SELECT count(*) FROM public.tenants") == [(0,)]
-    assert difference(before, catalogue(installation)) == []
+        create(shared_installation, tenants.NewTenant(subdomain, "x"))
+    assert rows(as_admin(shared_installation), "SELECT count(*) FROM public.tenants") == [(0,)]
+    assert difference(before, catalogue(shared_installation)) == []
 
 
 def test_a_deleted_tenants_subdomain_is_not_given_again(installation: Settings) -> None:
