@@ -138,6 +138,7 @@ class _Applying:
                 **_identity(change), "field": conflict.field, "app": conflict.app, "odoo": conflict.odoo,
                 "base": conflict.agreed.app if conflict.agreed else None,
             })
+        self._close_conflicts(change, decision)
         self._letters(change, decision)
         if decision.push_back:
             mark(self._cursor, [change.key], Lane.LIVE)
@@ -177,6 +178,15 @@ class _Applying:
         letter = Letter(change.key, "", str(change.version), "no_such_row", message, "", 1)
         raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [letter])
         return _verdict(change, Ruling.PARKED, message)
+
+    def _close_conflicts(self, change: Change, decision: Intake) -> None:
+        """Fields that merge again; they stayed out of what was sent meanwhile, so the record is marked."""
+        if decision.problems:
+            return
+        fields = sorted(set(change.fields) - {conflict.field for conflict in decision.conflicts})
+        self._execute("close_conflicts", {**_identity(change), "fields": fields})
+        if self._cursor.rowcount:
+            mark(self._cursor, [change.key], Lane.LIVE)
 
     def _letters(self, change: Change, decision: Intake) -> None:
         version = str(change.version)

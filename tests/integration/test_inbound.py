@@ -80,6 +80,28 @@ def test_approval_in_odoo_against_cancelling_in_the_app_is_a_conflict(
         ("status", "cancelled", "approved", "pending")]
 
 
+GIVES_WAY = [("cancelled", "cancelled"), ("approved", "approved"), ("cancelled", "pending")]
+
+
+@pytest.mark.parametrize(("app", "odoo"), GIVES_WAY)
+def test_a_conflict_ends_when_one_side_gives_way(
+    installation: Installation, commission: RecordKey, app: str, odoo: str
+) -> None:
+    installation.app("UPDATE {schema}.commissions SET status = 'cancelled'")
+    apply(installation, change(commission, 1, status="approved"))
+    installation.outbox.collect(100)
+    assert installation.rows.snapshot([commission]).conflicts == {commission: frozenset({"status"})}
+    installation.app(f"UPDATE {{schema}}.commissions SET status = '{app}'")
+    installation.outbox.collect(100)
+    before = installation.rows.snapshot([commission]).owed[commission].version
+    assert apply(installation, change(commission, 2, status=odoo)) == [Ruling.APPLIED]
+    assert installation.registry.letters() == []
+    installation.outbox.collect(100)
+    after = installation.rows.snapshot([commission])
+    assert after.conflicts == {}
+    assert after.owed[commission].version > before, "the field that stayed out is looked at again"
+
+
 def test_a_paid_commission_is_not_undone(installation: Installation, commission: RecordKey) -> None:
     apply(installation, change(commission, 1, **PAID))
     apply(installation, change(commission, 2, status="approved"))

@@ -24,6 +24,12 @@ VALUES (%(instance)s, %(tenant)s, %(entity)s, %(id)s, %(field)s, %(base)s, %(app
 ON CONFLICT (instance_id, tenant_id, entity, external_id, field) WHERE state = 'open' DO UPDATE
 SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
 
+-- name: close_conflicts
+UPDATE bridge.conflict
+SET state = 'resolved', resolution = 'agreed', resolved_at = now()
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND external_id = %(id)s
+  AND state = 'open' AND field = ANY(%(fields)s::text[])
+
 -- name: seize (the lease on one task; free, expired or our own)
 INSERT INTO bridge.lease AS l (name, holder, until)
 VALUES (%(name)s, %(holder)s, now() + %(duration)s)
