@@ -18,12 +18,13 @@ from db_init.registry import Tenant, register_new, tenants
 from sync_daemon.config import SYNC_ROLE
 from sync_daemon.errors import FatalError
 
-ATTACH_LEVEL = 3
+ATTACH_LEVEL = 7
 PAGE = 5000
 # A lock that is waited for makes the app's next statements queue behind us: so wait shortly and often.
 LOCK_TIMEOUT = timedelta(milliseconds=300)
 PATIENCE = timedelta(seconds=60)
 TRIGGERS = ("insert", "update", "delete", "truncate")
+VIEWS = ("comply360_sync_state", "comply360_lead_outcome", "comply360_invoices")
 
 _SQL = Path(__file__).parent / "tenant"
 _TO_BE_TRIED_AGAIN = (
@@ -58,6 +59,8 @@ CAPTURED = (
         ("id", "tenant_id", "client_type", "full_name", "company_name", "tax_number", "email", "phone", "mobile",
          "street_address", "city", "state_province", "postal_code", "country", "status", "user_id", "created_at",
          "updated_at", "deleted_at"),
+        ("full_name", "company_name", "tax_number", "email", "phone", "street_address", "city", "state_province",
+         "postal_code", "country"),
     ),
     Captured(
         "registrations",
@@ -118,9 +121,10 @@ def missing_objects(connection: Connection, tenant: Tenant) -> tuple[str, ...]:
             for captured in CAPTURED
             for words in _missing_on_table(cursor, tenant.schema_name, captured)
         ]
-        cursor.execute("SELECT to_regclass(%(name)s)", {"name": _quoted(tenant.schema_name, "comply360_sync_state")})
-        if cursor.fetchone() == (None,):
-            missing.append("view comply360_sync_state")
+        for view in VIEWS:
+            cursor.execute("SELECT to_regclass(%(name)s)", {"name": _quoted(tenant.schema_name, view)})
+            if cursor.fetchone() == (None,):
+                missing.append(f"view {view}")
     connection.commit()
     return tuple(missing)
 

@@ -6,9 +6,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
+from uuid import UUID
 
 from sync_daemon.domain.document import Scalar
 from sync_daemon.errors import RejectedError
@@ -63,6 +64,31 @@ def instant(name: str, value: object) -> str:
     if moment.year < 1000:
         raise RejectedError("no_instant", f"{name} is out of range: {printable(value)}", name, printable(value))
     return moment.replace(tzinfo=None, microsecond=0).isoformat(sep=" ")
+
+
+def exact(digits: int) -> Codec:
+    """An exact decimal of at most `digits` digits, with as many behind the point as it came with."""
+    return partial(_exact, digits)
+
+
+def day(name: str, value: object) -> str:
+    """A calendar day as `YYYY-MM-DD`."""
+    if value is None or value == "":
+        return ""
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        raise RejectedError("no_day", f"{name} is no day: {printable(value)}", name, printable(value)) from None
+
+
+def identity(name: str, value: object) -> str:
+    """The id of another record of the same tenant."""
+    if value is None or value == "":
+        return ""
+    try:
+        return str(UUID(str(value)))
+    except ValueError:
+        raise RejectedError("no_id", f"{name} is no id: {printable(value)}", name, printable(value)) from None
 
 
 def count(name: str, value: object) -> str:
@@ -143,6 +169,18 @@ def _choice(values: Mapping[str, Scalar], name: str, value: object) -> Scalar:
         message = f"{name} has the unknown value {printable(value)}; known are {known}"
         raise RejectedError("unknown_value", message, name, printable(value))
     return values[str(value)]
+
+
+def _exact(digits: int, name: str, value: object) -> str:
+    if value is None or value == "":
+        return ""
+    text = str(value)
+    if isinstance(value, float) or not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
+        raise RejectedError("bad_amount", f"{name} is no exact amount: {printable(value)}", name, printable(value))
+    if len(re.sub("[^0-9]", "", text)) > digits:
+        message = f"{name} has more than {digits} digits: {printable(value)}"
+        raise RejectedError("bad_amount", message, name, printable(value))
+    return text
 
 
 def _money(digits: int, scale: int, name: str, value: object) -> str:

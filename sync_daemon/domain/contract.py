@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -24,7 +24,8 @@ class Field:
 
     Shapes: `sources` are tried in order and the first that holds a value wins. A source is `row.column`,
     `<role>.column` for a related row, `row.form_data.key` for a key of a JSON column; `a+b` joins texts by a blank.
-    `column` is the app's column that a change from Odoo is written to.
+    `column` is the app's column that a change from Odoo is written to; one of `holders` takes it instead while that one
+    holds a value. `not_null` says that the column takes no NULL, so what Odoo empties is refused by name.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Field:
     owner: Owner = Owner.APP
     required: bool = False
     column: str = ""
+    holders: tuple[str, ...] = ()
+    not_null: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Contract:
     """All of one entity.
 
     Shapes: `related` maps a role to (entity, column of this row that names it); `write_back` is the app's column that
-    takes Odoo's id, or empty.
+    takes Odoo's id, or empty; `reported` are fields that Odoo alone has, told to the app and
+    never sent. An entity without `fields` is Odoo's own.
     """
 
     entity: Entity
@@ -60,14 +64,33 @@ class Contract:
     references: tuple[Reference, ...] = ()
     related: Mapping[str, tuple[Entity, str]] = field(default_factory=dict)
     write_back: str = ""
+    reported: tuple[Field, ...] = ()
 
     @property
     def two_way(self) -> tuple[Field, ...]:
         """The fields both sides may change."""
         return tuple(item for item in self.fields if item.owner is Owner.TWO_WAY)
 
+    def shows(self, entity: Entity) -> bool:
+        """Whether fields of this one hold values of another record of that entity."""
+        return any(related is entity for related, _ in self.related.values())
+
 
 def source_columns(contract: Contract, role: str) -> frozenset[str]:
     """The columns that the contract's fields read of one role's row (`row`: its own)."""
-    parts = (part.split(".") for item in contract.fields for source in item.sources for part in source.split("+"))
+    return _read_of(contract.fields, role)
+
+
+def written_columns(contract: Contract) -> frozenset[str]:
+    """The columns that a change from Odoo may be written to."""
+    return frozenset(column for item in contract.two_way for column in (item.column, *item.holders))
+
+
+def two_way_columns(contract: Contract) -> frozenset[str]:
+    """The columns that decide about a change from Odoo: those it is written to and those it is compared with."""
+    return written_columns(contract) | _read_of(contract.two_way, "row")
+
+
+def _read_of(fields: Iterable[Field], role: str) -> frozenset[str]:
+    parts = (part.split(".") for item in fields for source in item.sources for part in source.split("+"))
     return frozenset(column for owner, column, *_ in parts if owner == role)

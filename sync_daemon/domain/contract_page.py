@@ -37,6 +37,15 @@ def contract_page() -> str:
     return "\n\n".join([_INTRODUCTION, *(_section(contract) for contract in _ordered())]) + "\n"
 
 
+_WORDS = {
+    "absent": "true while the app has no value",
+    "count": "whole number",
+    "day": "calendar day",
+    "identity": "id of a record of the same tenant",
+    "instant": "instant, UTC in whole seconds",
+}
+
+
 def describe(kind: Kind) -> str:
     """What a field lets through, in words."""
     match kind.name, kind.limits:
@@ -46,14 +55,10 @@ def describe(kind: Kind) -> str:
             return f"amount, {digits} digits, {scale} of them decimals"
         case "choice", _:
             return "one of " + ", ".join(_value(app, wire) for app, wire in kind.values.items())
-        case "absent", _:
-            return "true while the app has no value"
-        case "count", _:
-            return "whole number"
-        case "instant", _:
-            return "instant, UTC in whole seconds"
+        case "exact", (digits,):
+            return f"amount, {digits} digits, decimals as its currency has them"
         case name, _:
-            return name
+            return _WORDS.get(name, name)
 
 
 def _ordered() -> Iterable[Contract]:
@@ -95,11 +100,14 @@ def _field(item: Field) -> dict[str, Any]:
 def _section(contract: Contract) -> str:
     facts = "\n".join(f"- {fact}" for fact in _facts(contract))
     rows = [_row(item) for item in contract.fields]
+    if not rows:
+        return f"## {contract.entity}\n\n{facts}"
     return f"## {contract.entity}\n\n{facts}\n\n{_table(('field', 'from', 'lets through', 'owner', 'required'), rows)}"
 
 
 def _facts(contract: Contract) -> Iterator[str]:
-    yield f"`{contract.table}` in the app, `{contract.odoo_model}` in Odoo"
+    where = "in the app" if contract.fields else "of schema bridge, a view per tenant for the app's readers"
+    yield f"`{contract.table}` {where}, `{contract.odoo_model}` in Odoo"
     for item in contract.references:
         need = "waits for it" if item.required else "goes without it while it is not in Odoo"
         yield f"refers to `{item.role}`, a {item.entity}, through `{item.column}`, and {need}"
@@ -108,7 +116,10 @@ def _facts(contract: Contract) -> Iterator[str]:
     if contract.write_back:
         yield f"Odoo's id is copied to `{contract.table}.{contract.write_back}` for the app's readers"
     for two_way in contract.two_way:
-        yield f"what Odoo says of `{two_way.name}` is written to `{contract.table}.{two_way.column}`"
+        columns = " or ".join(f"`{contract.table}.{column}`" for column in (*two_way.holders, two_way.column))
+        yield f"what Odoo says of `{two_way.name}` is written to {columns}"
+    for told in contract.reported:
+        yield f"Odoo tells the app's readers `{told.name}`: {describe(kind_of(told.codec))}"
 
 
 def _row(item: Field) -> Sequence[str]:

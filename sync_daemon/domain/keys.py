@@ -18,6 +18,7 @@ class Entity(StrEnum):
     CLIENT = "client"
     REGISTRATION = "registration"
     COMMISSION = "commission"
+    INVOICE = "invoice"
     ISSUE = "issue"
 
 

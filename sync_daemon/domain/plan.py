@@ -93,6 +93,8 @@ def is_wanted(snapshot: Snapshot, key: RecordKey) -> bool:
         case Entity.COMMISSION:
             registration = _referenced(snapshot, key, CONTRACTS[key.entity].references[0])
             return registration is None or registration not in snapshot.rows or is_wanted(snapshot, registration)
+        case Entity.INVOICE:
+            return False
         case Entity.TENANT | Entity.ISSUE:
             return True
 
@@ -115,6 +117,8 @@ def _step(snapshot: Snapshot, owed: Owed) -> Step:
         return Waiting(owed, reason)
     if owed.key.tenant in snapshot.suspended and owed.key.entity is not Entity.TENANT:
         return Waiting(owed, "the tenant is suspended")
+    if not CONTRACTS[owed.key.entity].fields:
+        return Nothing(owed, "only Odoo tells of it")
     if owed.key not in snapshot.rows:
         return _gone(snapshot, owed)
     if not is_wanted(snapshot, owed.key):
@@ -129,6 +133,10 @@ def _gone(snapshot: Snapshot, owed: Owed) -> Step:
     binding = snapshot.bindings.get(owed.key)
     if binding is None or binding.state is not BindingState.ACTIVE:
         return Nothing(owed, "there is no such row")
+    if any(item.name == "active" for item in CONTRACTS[owed.key.entity].fields):
+        document = Document(owed.key, owed.version, fields={"active": False})
+        is_known = binding.digest == document.digest
+        return Nothing(owed, "nothing differs", binding) if is_known else ToSend(document, ())
     message = f"the app deleted this {owed.key.entity}; Odoo still has {binding.model} {binding.res_id}"
     return Refused(owed, RejectedError("deleted_in_app", message))
 
@@ -157,19 +165,23 @@ def _document(
     two_way = {item.name for item in contract.fields if item.owner is Owner.TWO_WAY}
     agreed = snapshot.agreed.get(owed.key, {})
 
-    def base(name: str) -> Scalar | None:
-        return agreed[name].odoo if name in agreed else None
+    def pair(name: str, value: Scalar) -> TwoWay:
+        if name not in agreed:
+            return TwoWay(value, None)
+        # what the app did not change goes in the form that Odoo has given it, or it would be written at every sync
+        return TwoWay(agreed[name].odoo if value == agreed[name].app else value, agreed[name].odoo)
 
     return Document(
         owed.key,
         owed.version,
         fields={name: value for name, value in mapped.fields.items() if name not in two_way},
         two_way={
-            name: TwoWay(value, base(name))
+            name: pair(name, value)
             for name, value in mapped.fields.items()
             if name in two_way and name not in in_conflict
         },
         refs=refs,
+        numbers=snapshot.numbers.get(owed.key, ()),
     )
 
 

@@ -13,21 +13,27 @@ from uuid import UUID
 import psycopg2
 from psycopg2 import sql
 
-from sync_daemon.domain.contract import Contract
+from sync_daemon.domain.contract import Contract, two_way_columns
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
-from sync_daemon.domain.intake import Intake, intake
+from sync_daemon.domain.intake import Intake, decoded, intake
 from sync_daemon.domain.keys import Direction, Entity, Lane, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.domain.told import Told, concern_of, told
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
+from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
+from sync_daemon.postgres.invoices import Invoices
 from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("inbound")
 _LEDGER = statements("ledger")
+
+
+_ENDS = {Op.UNLINK: BindingState.UNLINKED, Op.ALIAS: BindingState.ALIAS}
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,9 @@ class _Applying:
             rows[entity] = self._locked_rows(CONTRACTS[entity], ids)
             agreed[entity] = self._agreed(entity, ids)
         verdicts = [
-            self._one(change, bound, rows.get(change.key.entity, {}), agreed.get(change.key.entity, {}), held)
+            self._take_invoice(change, bound, held)
+            if change.key.entity is Entity.INVOICE
+            else self._one(change, bound, rows.get(change.key.entity, {}), agreed.get(change.key.entity, {}), held)
             for change in changes
         ]
         self._execute_ledger("succeed", {"tenants": [self._tenant], "direction": Direction.ODOO_TO_APP.value})
@@ -110,15 +118,22 @@ class _Applying:
         held: bool,
     ) -> Verdict:
         binding = bound.get((change.key.entity, change.key.id))
+        if change.op is Op.ASK:
+            mark(self._cursor, [change.key], Lane.LIVE)
+            if not change.fields:
+                return _verdict(change, Ruling.APPLIED)
         if binding is None:
             return _verdict(change, Ruling.LATER, "not bound yet, or being settled right now")
         if change.version <= binding.odoo_version:
             return _verdict(change, Ruling.APPLIED, "stale")
         contract = CONTRACTS[change.key.entity]
-        if change.op is Op.UNLINK:
-            self._advance(change, BindingState.UNLINKED)
-            self._record(change, "unlinked", {"model": change.model, "res_id": change.res_id, "by": change.by})
+        if change.op in _ENDS:
+            self._advance(change, _ENDS[change.op])
+            detail = {"model": change.model, "res_id": change.res_id, "by": change.by}
+            self._record(change, _ENDS[change.op].value, detail)
             return _verdict(change, Ruling.APPLIED)
+        if change.key.entity is Entity.REGISTRATION and change.fields:
+            self._tell_outcome(change, contract)
         if not contract.two_way:
             self._advance(change, binding.state)
             return _verdict(change, Ruling.APPLIED)
@@ -128,6 +143,23 @@ class _Applying:
         if decision.writes and held:
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
         return self._carry_out(change, contract, decision, binding.state)
+
+    def _take_invoice(
+        self, change: Change, bound: Mapping[tuple[Entity, UUID], _Bound], held: bool
+    ) -> Verdict:
+        binding = bound.get((change.key.entity, change.key.id))
+        if binding is not None and change.version <= binding.odoo_version:
+            return _verdict(change, Ruling.APPLIED, "stale")
+        found = told(CONTRACTS[change.key.entity], change) if change.op is Op.UPSERT else Told({})
+        if found.problems:
+            self._letters(change, Intake({}, {}))
+            return _verdict(change, Ruling.PARKED, found.problems[0].message)
+        desk = Invoices(self._cursor, self._catalog, self._instance, self._tenant, self._schema, held)
+        if reason := desk.take(change, found.values):
+            return _verdict(change, Ruling.LATER, reason)
+        self._letters(change, Intake({}, {}))
+        self._record(change, "told" if found.values else "unlinked", {"by": change.by, "at": change.at, **found.values})
+        return _verdict(change, Ruling.APPLIED)
 
     def _carry_out(self, change: Change, contract: Contract, decision: Intake, state: BindingState) -> Verdict:
         if refusal := self._write(change, contract, decision):
@@ -146,6 +178,7 @@ class _Applying:
             return _verdict(change, Ruling.PARKED, decision.problems[0].message)
         self._advance(change, state)
         if decision.writes:
+            self._mark_dependants(change)
             self._record(change, "written", {"columns": sorted(decision.writes), "by": change.by, "at": change.at})
         return _verdict(change, Ruling.APPLIED)
 
@@ -168,6 +201,21 @@ class _Applying:
             return FieldProblem(columns, str(next(iter(decision.writes.values()))), "refused_by_app", message)
         self._cursor.execute("RELEASE SAVEPOINT one_row")
         return None
+
+    def _mark_dependants(self, change: Change) -> None:
+        for entity, dependant in DEPENDANTS:
+            # Those that only wait are not concerned: the record is there already.
+            if entity is change.key.entity and CONTRACTS[dependant[0]].shows(entity):
+                mark_dependants(
+                    self._cursor, self._instance, self._catalog, self._tenant, self._schema, dependant, [change.key.id]
+                )
+
+    def _tell_outcome(self, change: Change, contract: Contract) -> None:
+        """Won and lost are for readers; the registration's own status is the app's alone."""
+        told = {field.name: decoded(field, change.fields.get(field.name, "")) for field in contract.reported}
+        self._execute("tell_outcome", {"id": change.key.id, "by": change.by, "at": change.at, **told})
+        if self._cursor.rowcount:
+            self._record(change, f"lead {told['outcome']}", {"lost_reason": told["lost_reason"], "by": change.by})
 
     def _missing(self, change: Change, contract: Contract) -> Verdict:
         table = sql.Identifier(self._schema, contract.table)
@@ -201,6 +249,9 @@ class _Applying:
                 str(conflict.odoo), 1,
             )
             for conflict in decision.conflicts
+        ] + [
+            Letter(change.key, item.field, version, item.code, item.message, item.value, 1)
+            for item in _to_be_decided(change)
         ]
         resolve_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [change.key], letters)
         raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, letters)
@@ -215,7 +266,7 @@ class _Applying:
 
     def _locked_rows(self, contract: Contract, ids: list[UUID]) -> dict[UUID, Row]:
         present = self._catalog.columns(self._cursor, [self._schema]).get((self._schema, contract.table), frozenset())
-        wanted = {"id", *(field.column for field in contract.two_way)} & present
+        wanted = ({"id"} | two_way_columns(contract)) & present
         columns = sql.SQL(", ").join(map(sql.Identifier, sorted(wanted)))
         # Rows that the app has locked come later; we neither wait for it nor make it wait.
         statement = sql.SQL(
@@ -245,6 +296,7 @@ class _Applying:
         version = change.version
         self._execute("advance", {
             **_identity(change), "epoch": version.epoch, "version": version.number, "state": state.value,
+            "res_id": change.res_id,
         })
 
     def _record(self, change: Change, action: str, detail: Mapping[str, Any]) -> None:
@@ -262,6 +314,16 @@ class _Applying:
 
     def _execute_ledger(self, name: str, parameters: Mapping[str, Any]) -> None:
         self._cursor.execute(_LEDGER[name], {**self._scope, **parameters})
+
+
+def _to_be_decided(change: Change) -> list[FieldProblem]:
+    """What Odoo told that a person must see: values that cannot be taken, and money that has to go back."""
+    if change.op is not Op.UPSERT:
+        return []
+    contract = CONTRACTS[change.key.entity]
+    found = told(contract, change)
+    concern = concern_of(contract, found)
+    return [*found.problems, *([concern] if concern else [])]
 
 
 def _identity(change: Change) -> dict[str, Any]:

@@ -20,6 +20,7 @@ LOOKUPS = {
     "country": {code: number for number, code in enumerate(COUNTRIES, 1)},
 }
 PAIRS = [(contract, field) for contract in CONTRACTS.values() for field in contract.fields]
+TOLD = [(contract, field) for contract in CONTRACTS.values() for field in contract.reported]
 NAMES = [f"{contract.entity}.{field.name}" for contract, field in PAIRS]
 
 
@@ -50,6 +51,24 @@ def test_both_name_the_same_fields_model_and_references(contract: Contract) -> N
     assert [(item.role, item.entity, item.required) for item in mapper.references] == [
         (item.role, item.entity.value, item.required) for item in contract.references
     ]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=list(CONTRACTS))
+def test_both_name_the_same_fields_that_odoo_tells(contract: Contract) -> None:
+    told = [(rule.name, rule.required) for rule in mappers.MAPPERS[contract.entity].reported]
+    assert told == [(field.name, field.required) for field in contract.reported]
+
+
+@pytest.mark.parametrize(("contract", "field"), TOLD, ids=[f"{one.entity}.{field.name}" for one, field in TOLD])
+def test_both_mean_the_same_by_what_odoo_tells(contract: Contract, field: Field) -> None:
+    (theirs,) = [rule.codec for rule in mappers.MAPPERS[contract.entity].reported if rule.name == field.name]
+    ours = kind_of(field.codec)
+    names = {"Choice": "choice", "Told": "choice", "Text": "text", "Exact": "exact", "Day": "day",
+             "Identity": "identity", "Code": "code"}
+    assert names[type(theirs).__name__] == ours.name
+    words = theirs.words.values() if isinstance(theirs, codec.Told) else getattr(theirs, "values", ())
+    assert set(words) == set(ours.values.values())
+    assert getattr(theirs, "digits", None) == (ours.limits[0] if ours.name == "exact" else None)
 
 
 @pytest.mark.parametrize(("contract", "field"), PAIRS, ids=NAMES)

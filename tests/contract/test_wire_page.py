@@ -69,6 +69,15 @@ def test_the_page_names_every_field_with_its_values(contract: Contract) -> None:
     assert plain == {field.name: note_of(field) for field in contract.fields if field.owner is not Owner.TWO_WAY}
 
 
+def test_the_page_names_what_odoo_tells() -> None:
+    told = {row[0]: fields_of(row[1]) for row in table("told of")}
+    assert told == {
+        entity.value: {field.name: note_of(field) for field in contract.reported}
+        for entity, contract in CONTRACTS.items()
+        if contract.reported
+    }
+
+
 def test_the_page_names_every_status_and_every_verdict() -> None:
     named = {status.strip() for row in table("status") for status in row[0].split(",")}
     assert named == {status.value for status in Status}

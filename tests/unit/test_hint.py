@@ -77,7 +77,7 @@ def test_a_message_that_is_almost_a_hint_is_read_or_refused(content: dict[str, o
         ({"format": 1, "lane": "live", "keys": [[]] * (HINT_SIZE + 1)}, "bad_hint"),
         ({"format": 1, "lane": "live", "keys": ["abc"]}, "bad_key"),
         ({"format": 1, "lane": "live", "keys": [[str(UUID(int=1)), "client", 3]]}, "bad_key"),
-        ({"format": 1, "lane": "live", "keys": [[str(UUID(int=1)), "invoice", str(UUID(int=2))]]}, "unknown_entity"),
+        ({"format": 1, "lane": "live", "keys": [[str(UUID(int=1)), "estimate", str(UUID(int=2))]]}, "unknown_entity"),
         ({"format": 1, "lane": "live", "keys": [["agency1", "client", str(UUID(int=2))]]}, "no_uuid"),
     ],
 )

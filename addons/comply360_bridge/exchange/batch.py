@@ -76,6 +76,8 @@ class Batch:
                     raise Refused(
                         "unknown_entity", f"this addon does not know {document.entity!r}", "entity", document.entity
                     )
+                if not MAPPERS[document.entity].rules:
+                    raise Refused("read_only", f"Odoo tells the app of each {document.entity} and takes none from it")
             except Refused as refused:
                 self.answers[position] = results.refusal(raw, "rejected", refused)
                 continue
@@ -93,7 +95,7 @@ class Batch:
         claimed = self.bindings._claim(self.bridge, by_key.keys() - found.keys())
         works = [Work(by_key[key], binding_id) for key, binding_id in claimed.items()]
         for key, binding in found.items():
-            work = Work(by_key[key], binding["id"], binding["res_id"] or 0)
+            work = Work(by_key[key], binding["id"], binding["res_id"] or 0, is_relinked=not binding["version"])
             if self._is_due(work, binding):
                 works.append(work)
             if binding["res_id"]:
@@ -105,6 +107,10 @@ class Batch:
             words = "was merged into another record" if binding["state"] == "alias" else "was deleted"
             refused = Refused("unlinked", f"the record {words} in Odoo; a person has to decide what becomes of it")
             self.refuse(work, "rejected", refused)
+            return False
+        if binding["held"]:
+            ids = {"model": binding["res_model"], "res_id": str(binding["res_id"])}
+            self.answer(work, results.answer(self._raw(work), "held", **ids))
             return False
         if not binding["version"]:
             return True

@@ -3,11 +3,12 @@
 from .client import CLIENT
 from .commission import COMMISSION
 from .document import Document, Refused, parse_document
+from .invoice import INVOICE
 from .issue import ISSUE
 from .mapper import Lookups, Mapper, Problem
 from .registration import REGISTRATION
 from .tenant import TENANT
 from .user import USER
 
-MAPPERS = {mapper.entity: mapper for mapper in (TENANT, USER, CLIENT, REGISTRATION, COMMISSION, ISSUE)}
+MAPPERS = {mapper.entity: mapper for mapper in (TENANT, USER, CLIENT, REGISTRATION, COMMISSION, INVOICE, ISSUE)}
 """Every mapper by its entity, parents first: the order of application."""

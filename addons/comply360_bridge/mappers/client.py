@@ -1,23 +1,40 @@
 """client -> res.partner: a customer."""
 
 from .codec import Code, Flag, Text
+from .document import Document
 from .mapper import Mapper, Rule
+
+SHORTEST_NUMBER = 5
+"""Shorter ones, and those without a digit, are no numbers of an authority but remarks such as "n/a"."""
 
 CLIENT = Mapper(
     "client",
     "res.partner",
     (
-        Rule("name", "name", Text(), required=True),
+        Rule("name", "name", Text(), required=True, two_way=True),
         Rule("is_company", "is_company", Flag()),
-        Rule("email", "email", Text()),
-        Rule("phone", "phone", Text()),
+        Rule("email", "email", Text(), two_way=True),
+        Rule("phone", "phone", Text(), two_way=True),
         Rule("mobile", "x_comply360_mobile", Text()),
-        Rule("tax_number", "x_comply360_tax_number", Text()),
-        Rule("street", "street", Text()),
-        Rule("city", "city", Text()),
-        Rule("state_province", "x_comply360_state_province", Text()),
-        Rule("postal_code", "zip", Text()),
-        Rule("country", "country_id", Code("country", "unknown_country")),
+        Rule("tax_number", "x_comply360_tax_number", Text(), two_way=True),
+        Rule("street", "street", Text(), two_way=True),
+        Rule("city", "city", Text(), two_way=True),
+        Rule("state_province", "x_comply360_state_province", Text(), two_way=True),
+        Rule("postal_code", "zip", Text(), two_way=True),
+        Rule("country", "country_id", Code("country", "unknown_country"), two_way=True),
         Rule("active", "active", Flag()),
     ),
 )
+
+
+def canonical_number(text: str) -> str:
+    """A tax or registration number for comparing: letters and digits only; empty if it is none."""
+    number = "".join(letter for letter in text.upper() if letter.isalnum())
+    return number if len(number) >= SHORTEST_NUMBER and any(letter.isdigit() for letter in number) else ""
+
+
+def numbers_of(document: Document) -> frozenset[str]:
+    """The numbers under which a client may be in Odoo already."""
+    tax_number = document.two_way.get("tax_number")
+    texts = (*document.numbers, str(tax_number.value) if tax_number else "")
+    return frozenset(filter(None, map(canonical_number, texts)))

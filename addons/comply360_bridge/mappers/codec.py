@@ -67,6 +67,19 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Told:
+    """A closed set of Odoo's own, in the wire's words; it is told and never taken."""
+
+    words: Mapping[str, str]
+
+    def encode(self, name: str, value: Scalar) -> str | bool:
+        raise Refused("read_only", f"{name} is Odoo's own", name, value)
+
+    def decode(self, value: Any) -> Scalar:
+        return self.words[value]
+
+
+@dataclass(frozen=True)
 class Instant:
     """A point in time, naive UTC in whole seconds."""
 
@@ -108,6 +121,41 @@ class Amount:
 
     def decode(self, value: Any) -> Scalar:
         return f"{Decimal(repr(float(value or 0.0))).quantize(Decimal('0.01')):f}"
+
+
+@dataclass(frozen=True)
+class Exact:
+    """An exact decimal that Odoo tells: at most `digits` digits, as many behind the point as its currency has."""
+
+    digits: int
+
+    def encode(self, name: str, value: Scalar) -> str:
+        return _text(name, value)
+
+    def decode(self, value: Any) -> Scalar:
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Day:
+    """A calendar day."""
+
+    def encode(self, name: str, value: Scalar) -> str | bool:
+        return _text(name, value) or False
+
+    def decode(self, value: Any) -> Scalar:
+        return value.isoformat() if value else ""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The id of a bound record of the same tenant."""
+
+    def encode(self, name: str, value: Scalar) -> str | bool:
+        return _text(name, value) or False
+
+    def decode(self, value: Any) -> Scalar:
+        return str(value) if value else ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ NEXT_STATES = {
 }
 """The steps a person may take. The app's order, and back to pending as long as nothing is paid."""
 
+CONCERNS = ("billed", "registration_cancelled", "bill_credited", "bill_open")
+"""Where the bill and the commission contradict each other: money has to go back, or has gone back."""
+
 COMMISSION = Mapper(
     "commission",
     "x_commission",
@@ -29,5 +32,9 @@ COMMISSION = Mapper(
     (
         Reference("registration", "registration", "lead_id", required=True),
         Reference("agent", "user", "agent_id", required=True),
+    ),
+    reported=(
+        Rule("concern", "concern", Choice(CONCERNS)),
+        Rule("concern_about", "concern_about", Text()),
     ),
 )

@@ -45,6 +45,7 @@ class Document:
     fields: Mapping[str, Scalar]
     two_way: Mapping[str, TwoWay]
     refs: Mapping[str, Key]
+    numbers: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -69,6 +70,7 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
         {name: _scalar(name, value) for name, value in _mapping(raw, "fields").items()},
         {name: _two_way(name, value) for name, value in _mapping(raw, "two_way").items()},
         {role: _reference(tenant, role, value) for role, value in _mapping(raw, "refs").items()},
+        tuple(number for number in raw.get("numbers", ()) if isinstance(number, str)),
     )
 
 

@@ -3,7 +3,7 @@
 from .codec import Choice, Count, Instant, Text
 from .mapper import Mapper, Rule
 
-KINDS = ("dead", "field", "conflict")
+KINDS = ("dead", "field", "conflict", "money")
 DIRECTIONS = ("app_to_odoo", "odoo_to_app")
 STATES = ("open", "closed")
 

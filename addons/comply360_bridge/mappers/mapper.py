@@ -58,12 +58,16 @@ class Translation:
 
 @dataclass(frozen=True)
 class Mapper:
-    """The mapping of one entity."""
+    """The mapping of one entity.
+
+    Shapes: `reported` are what Odoo tells the app and never takes from it. An entity without `rules` is Odoo's own.
+    """
 
     entity: str
     model: str
     rules: tuple[Rule, ...]
     references: tuple[Reference, ...] = ()
+    reported: tuple[Rule, ...] = ()
 
     @property
     def by_name(self) -> Mapping[str, Rule]:
@@ -113,3 +117,7 @@ class Mapper:
         Shapes: `row` holds Odoo's values by target; a record named by a code is given as its code.
         """
         return {rule.name: rule.codec.decode(row[rule.target]) for rule in self.rules}
+
+    def report(self, row: Mapping[str, Any]) -> dict[str, Scalar]:
+        """What Odoo tells of a record, as the wire shows it. Shapes: `row` holds Odoo's values by target."""
+        return {rule.name: rule.codec.decode(row[rule.target]) for rule in self.reported}

@@ -2,12 +2,13 @@
 
 from enum import StrEnum
 
-from .codec import Choice, Flag, Instant, Text
+from .codec import Choice, Flag, Instant, Text, Told
 from .mapper import Mapper, Reference, Rule
 
 STATUSES = ("draft", "submitted", "in_review", "approved", "rejected", "cancelled")
 TYPES = ("pty_ltd", "close_corporation", "business_name", "vat_registration")
 JURISDICTIONS = ("ZA", "ZW")
+OUTCOMES = {"pending": "open", "won": "won", "lost": "lost"}
 
 REGISTRATION = Mapper(
     "registration",
@@ -32,6 +33,10 @@ REGISTRATION = Mapper(
         Rule("active", "x_comply360_active", Flag()),
     ),
     (Reference("client", "client", "partner_id", required=False),),
+    reported=(
+        Rule("outcome", "won_status", Told(OUTCOMES), required=True),
+        Rule("lost_reason", "lost_reason_id", Text()),
+    ),
 )
 
 

@@ -3,9 +3,11 @@ from . import comply360_record
 
 # isort: split
 from . import (
+    account_move,
     comply360_binding,
     comply360_bridge,
     comply360_issue,
+    comply360_link,
     comply360_outbox,
     comply360_tenant,
     crm_lead,

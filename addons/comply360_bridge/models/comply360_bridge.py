@@ -154,6 +154,71 @@ class Comply360Bridge(models.AbstractModel):
         )
         return {"digests": own._digests(bindings[:most], MAPPERS[entity]), "more": len(bindings) > most}
 
+    # -- single bindings, for an operator --------------------------------------------------------------------------
+
+    @api.model
+    def show_binding(self, bridge, record):
+        """How one record is bound here."""
+        self._check_service()
+        binding = self._superuser()._binding_of(self._bridge_id(bridge), record)
+        bound = self._superuser().env[binding.res_model].browse(binding.res_id or []).exists() if binding else None
+        return {
+            "state": binding.state or "",
+            "model": binding.res_model or "",
+            "res_id": str(binding.res_id or ""),
+            "version": binding.version or "",
+            "held": binding.held,
+            "synced_at": _instant(binding.synced_at),
+            "name": bound.display_name or "" if bound else "",
+        }
+
+    @api.model
+    def relink_binding(self, bridge, record, res_id):
+        """Bind a record of the app to another record of Odoo; what cannot be done is said in `refused`."""
+        self._check_service()
+        own = self._superuser(comply360_bridge=self._bridge_id(bridge))
+        key = _key(record)
+        if key[1] not in MAPPERS or not str(res_id).isdecimal():
+            return {"model": "", "res_id": "", "refused": f"there is no {key[1]} {res_id} in Odoo"}
+        tenant = own.env["comply360.tenant"].search([("bridge", "=", bridge), ("uuid", "=", key[0])])
+        target = own.env[MAPPERS[key[1]].model].browse(int(res_id)).exists()
+        if refused := own._why_not_relink(tenant, key, target):
+            return {"model": "", "res_id": "", "refused": refused}
+        own.env["comply360.binding"]._bind(bridge, tenant, key, target)
+        return {"model": target._name, "res_id": str(target.id), "refused": ""}
+
+    @api.model
+    def forget_binding(self, bridge, record):
+        """End a binding whose record is gone or merged; what cannot be done is said in `refused`."""
+        self._check_service()
+        own = self._superuser()
+        binding = own._binding_of(self._bridge_id(bridge), record)
+        if binding.state == "active" and own.env[binding.res_model].browse(binding.res_id or []).exists():
+            return {"refused": f"it is bound to {binding.res_model} {binding.res_id}, which is there"}
+        binding.unlink()
+        return {"refused": ""}
+
+    def _binding_of(self, bridge, record):
+        tenant, entity, identity = _key(record)
+        return self.env["comply360.binding"].search(
+            [("bridge", "=", bridge), ("tenant", "=", tenant), ("entity", "=", entity), ("external_id", "=", identity)]
+        )
+
+    def _why_not_relink(self, tenant, key, target):
+        if not tenant:
+            return f"Odoo knows no tenant {key[0]}"
+        if key[1] in ("tenant", "issue") or not target:
+            return f"there is no such record that a {key[1]} could be"
+        if target.x_comply360_tenant_id not in (tenant, tenant.browse()):
+            return f"{target._name} {target.id} belongs to another tenant"
+        if target.company_id not in (tenant.company_id, tenant.company_id.browse()):
+            return f"{target._name} {target.id} belongs to another company"
+        bound = [("res_model", "=", target._name), ("res_id", "=", target.id), ("state", "=", "active")]
+        other = self.env["comply360.binding"].search(bound)
+        if other and (other.tenant, other.entity, other.external_id) != key:
+            return f"{target._name} {target.id} is {other.entity} {other.external_id} already"
+        return ""
+
     # -- keys ------------------------------------------------------------------------------------------------------
 
     @api.model
@@ -230,7 +295,9 @@ class Comply360Bridge(models.AbstractModel):
         mapper = MAPPERS[row["entity"]]
         record = self.env[row["res_model"]].browse(row["res_id"])
         two_way = {rule.name for rule in mapper.rules if rule.two_way}
-        present = mapper.wire(record._comply360_row(mapper)) if row["op"] == "upsert" and two_way else {}
+        is_there = row["op"] in ("upsert", "ask") and bool(row["res_id"])
+        present = mapper.wire(record._comply360_row(mapper)) if is_there and two_way else {}
+        reported = mapper.report(record._comply360_report(mapper)) if is_there and mapper.reported else {}
         return {
             "tenant": row["tenant"],
             "entity": row["entity"],
@@ -238,29 +305,38 @@ class Comply360Bridge(models.AbstractModel):
             "version": show_version((epoch, row["id"])),
             "op": row["op"],
             "model": row["res_model"],
-            "res_id": str(row["res_id"]),
+            "res_id": str(row["res_id"] or ""),
             "at": _instant(row["marked_at"]),
             "by": row["by"] or "",
-            "fields": {name: value for name, value in present.items() if name in two_way},
+            "fields": {**{name: value for name, value in present.items() if name in two_way}, **reported},
         }
 
     def _digests(self, bindings, mapper):
         alive = bindings.filtered(lambda binding: binding.state == "active")
         records = self.env[mapper.model].browse(alive.mapped("res_id")).exists()
         refs = self._references(records, mapper, bindings[:1].bridge)
-        digests = {
-            record.id: digest_of(mapper.wire(record._comply360_row(mapper)), refs.get(record.id, {}))
-            for record in records
-        }
+        digests = {record.id: digest_of(_content(record, mapper), refs.get(record.id, {})) for record in records}
+        waiting = self._waiting(bindings)
+        twins = self.env[mapper.model]._comply360_twins(bindings)
         return [
             {
                 "id": binding.external_id,
                 "version": binding.version or "",
                 "digest": digests.get(binding.res_id, "") if binding.state == "active" else "",
                 "state": binding.state,
+                "held": binding.held,
+                "waiting": binding.id in waiting,
+                "twins": [str(twin) for twin in twins.get(binding.external_id, ())],
             }
             for binding in bindings
         ]
+
+    def _waiting(self, bindings):
+        """Those of the bindings whose changes have not been taken by the app yet."""
+        self.env.cr.execute(
+            "SELECT DISTINCT binding_id FROM comply360_outbox WHERE binding_id = ANY(%s)", [bindings.ids]
+        )
+        return {row[0] for row in self.env.cr.fetchall()}
 
     def _references(self, records, mapper, bridge):
         """By record, its roles as `entity:id`, as far as the records they point to are bound."""
@@ -283,6 +359,13 @@ class Comply360Bridge(models.AbstractModel):
                 if name := bound.get(record[reference.target].id):
                     found.setdefault(record.id, {})[reference.role] = name
         return found
+
+
+def _content(record, mapper):
+    """What a record's digest is of: what the app says of it, or what Odoo tells where it is Odoo's own."""
+    if mapper.rules:
+        return mapper.wire(record._comply360_row(mapper))
+    return mapper.report(record._comply360_report(mapper))
 
 
 def _key(record):

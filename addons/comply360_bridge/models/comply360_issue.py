@@ -2,7 +2,12 @@ from odoo import api, fields, models
 
 from ..mappers import MAPPERS
 
-KINDS = [("dead", "Not applied"), ("field", "Field left out"), ("conflict", "Changed on both sides")]
+KINDS = [
+    ("dead", "Not applied"),
+    ("field", "Field left out"),
+    ("conflict", "Changed on both sides"),
+    ("money", "Money to go back"),
+]
 DIRECTIONS = [("app_to_odoo", "App to Odoo"), ("odoo_to_app", "Odoo to app")]
 
 

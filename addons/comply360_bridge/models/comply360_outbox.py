@@ -16,7 +16,11 @@ class Comply360Outbox(models.Model):
     tenant_id = fields.Many2one(related="binding_id.tenant_id")
     entity = fields.Selection(related="binding_id.entity")
     external_id = fields.Char(related="binding_id.external_id")
-    op = fields.Selection([("upsert", "Changed"), ("unlink", "Deleted")], required=True, readonly=True)
+    op = fields.Selection(
+        [("upsert", "Changed"), ("unlink", "Deleted"), ("alias", "Merged"), ("ask", "Asked for")],
+        required=True,
+        readonly=True,
+    )
     state = fields.Selection([("pending", "Waiting"), ("parked", "Parked")], required=True, readonly=True)
     due_at = fields.Datetime(string="Due", required=True, readonly=True)
     marked_at = fields.Datetime(string="Changed", required=True, readonly=True)
@@ -38,15 +42,16 @@ class Comply360Outbox(models.Model):
 
     # -- triggers --------------------------------------------------------------------------------------------------
 
-    def _watch_updates(self, model, columns):
-        """Mark bound records of a model when one of these columns changes, whoever changes it and however.
+    def _watch_updates(self, model, columns, entity=False, event="updated", also_own=False):
+        """Mark bound records of a model (or of one entity) when one of these columns changes, whoever changes it.
 
-        A stored computed field does not pass through write(): only a trigger sees it.
+        A stored computed field does not pass through write(): only a trigger sees it. With `also_own` a change that
+        the bridge's own writing caused is marked as well: for what the app is told and never tells.
         """
         table = self.env[model]._table
         self._watch(
             table,
-            "updated",
+            event,
             SQL("UPDATE"),
             SQL("REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"),
             SQL(
@@ -56,12 +61,15 @@ class Comply360Outbox(models.Model):
               FROM new_rows n
               JOIN old_rows o ON o.id = n.id
               JOIN comply360_binding b ON b.res_model = %(model)s AND b.res_id = n.id AND b.state = 'active'
+                   AND %(entity)s
              WHERE (%(new)s) IS DISTINCT FROM (%(old)s);
             """,
                 model=_literal(model),
+                entity=SQL("b.entity = %s", _literal(entity)) if entity else SQL("TRUE"),
                 new=SQL(", ").join(SQL.identifier("n", column) for column in columns),
                 old=SQL(", ").join(SQL.identifier("o", column) for column in columns),
             ),
+            also_own,
         )
 
     def _watch_deletes(self, model):
@@ -77,7 +85,7 @@ class Comply360Outbox(models.Model):
             WITH gone AS (
                 UPDATE comply360_binding b SET state = 'unlinked'
                   FROM old_rows o
-                 WHERE b.res_model = %s AND b.res_id = o.id AND b.state = 'active'
+                 WHERE b.res_model = %s AND b.res_id = o.id AND b.state IN ('active', 'alias')
              RETURNING b.id)
             INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
             SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM gone;
@@ -86,15 +94,76 @@ class Comply360Outbox(models.Model):
             ),
         )
 
-    def _watch(self, table, event, operation, transition, body):
+    def _watch_invoices(self, columns, move_types):
+        """Bind each invoice of a tenant under a new id, and mark it; one that goes to another tenant ends in the first.
+
+        No batch ever writes an invoice, so nothing can go back to where it came from.
+        """
+        changed = SQL(" OR (%s) IS DISTINCT FROM (%s)", *(
+            SQL(", ").join(SQL.identifier(side, column) for column in columns) for side in ("n", "o")
+        ))
+        kinds = SQL(", ").join(_literal(kind) for kind in move_types)
+        join = "JOIN old_rows o ON o.id = n.id"
+        for event, operation, transition, old_rows, is_changed in (
+            ("inserted", "INSERT", "NEW TABLE AS new_rows", "", SQL("")),
+            ("updated", "UPDATE", "OLD TABLE AS old_rows NEW TABLE AS new_rows", join, changed),
+        ):
+            self._watch(
+                "account_move",
+                event,
+                SQL(operation),
+                SQL(f"REFERENCING {transition}"),
+                SQL(
+                    """
+            WITH lost AS (
+                UPDATE comply360_binding b SET state = 'unlinked'
+                  FROM new_rows n
+                  LEFT JOIN comply360_tenant t ON t.id = n.x_comply360_tenant_id
+                 WHERE b.res_model = 'account.move' AND b.res_id = n.id AND b.state = 'active'
+                   AND (b.bridge, b.tenant) IS DISTINCT FROM (t.bridge, t.uuid)
+             RETURNING b.id)
+            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
+            SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM lost;
+
+            WITH bound AS (
+                INSERT INTO comply360_binding
+                       (bridge, tenant, tenant_id, entity, external_id, res_model, res_id, state, version, digest,
+                        synced_at, create_uid, create_date)
+                SELECT t.bridge, t.uuid, t.id, 'invoice', gen_random_uuid()::text, 'account.move', n.id, 'active', '',
+                       '', now() AT TIME ZONE 'UTC', n.write_uid, now() AT TIME ZONE 'UTC'
+                  FROM new_rows n
+                  JOIN comply360_tenant t ON t.id = n.x_comply360_tenant_id
+                 WHERE n.move_type IN (%(kinds)s)
+                   AND NOT EXISTS (SELECT FROM comply360_binding b
+                                    WHERE b.res_model = 'account.move' AND b.res_id = n.id AND b.state = 'active')
+             RETURNING id, res_id)
+            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
+            SELECT coalesce(bound.id, b.id), 'upsert', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC',
+                   n.write_uid
+              FROM new_rows n
+              %(old_rows)s
+              LEFT JOIN bound ON bound.res_id = n.id
+              LEFT JOIN comply360_binding b
+                ON b.res_model = 'account.move' AND b.res_id = n.id AND b.state = 'active'
+             WHERE bound.id IS NOT NULL OR (b.id IS NOT NULL AND (FALSE%(changed)s));
+            """,
+                    kinds=kinds,
+                    old_rows=SQL(old_rows),
+                    changed=is_changed,
+                ),
+                also_own=True,
+            )
+
+    def _watch(self, table, event, operation, transition, body, also_own=False):
+        # what the bridge itself writes must not go back to where it came from
+        own = SQL("IF current_setting('comply360.applying', true) = 'on' THEN RETURN NULL; END IF;")
         function = SQL.identifier(f"comply360_{table}_{event}")
         self.env.execute_query(
             SQL(
                 """
             CREATE OR REPLACE FUNCTION %(function)s() RETURNS trigger LANGUAGE plpgsql AS $comply360$
             BEGIN
-                -- what the bridge itself writes must not go back to where it came from
-                IF current_setting('comply360.applying', true) = 'on' THEN RETURN NULL; END IF;
+                %(own)s
                 %(body)s
                 RETURN NULL;
             END $comply360$;
@@ -103,6 +172,7 @@ class Comply360Outbox(models.Model):
             SELECT 1
             """,
                 function=function,
+                own=SQL("") if also_own else own,
                 body=body,
                 trigger=function,
                 operation=operation,
@@ -110,6 +180,23 @@ class Comply360Outbox(models.Model):
                 transition=transition,
             )
         )
+
+    def _append(self, binding_ids, op):
+        """Mark bindings for what a person decided about them."""
+        if binding_ids:
+            self.env.execute_query(
+                SQL(
+                    """
+                INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
+                SELECT id, %s, 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', %s
+                  FROM unnest(%s::int[]) AS id
+             RETURNING id
+                """,
+                    op,
+                    self.env.uid,
+                    list(binding_ids),
+                )
+            )
 
     # -- the daemon's side -----------------------------------------------------------------------------------------
 
@@ -129,7 +216,7 @@ class Comply360Outbox(models.Model):
                   JOIN comply360_tenant t ON t.uuid = b.tenant AND t.bridge = b.bridge
                   LEFT JOIN res_users u ON u.id = o.marked_by
                  WHERE b.bridge = %s AND o.state = 'pending' AND o.due_at <= now() AT TIME ZONE 'UTC'
-                   AND t.status = 'active'
+                   AND t.status = 'active' AND NOT (b.state = 'active' AND b.held IS TRUE)
             )
             SELECT * FROM due WHERE turn <= %s ORDER BY turn, oldest LIMIT %s
             """,
@@ -191,7 +278,7 @@ class Comply360Outbox(models.Model):
             SQL(
                 """
             INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
-            SELECT id, CASE state WHEN 'active' THEN 'upsert' ELSE 'unlink' END, 'pending',
+            SELECT id, CASE state WHEN 'active' THEN 'upsert' WHEN 'alias' THEN 'alias' ELSE 'unlink' END, 'pending',
                    now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', %s
               FROM comply360_binding WHERE id = ANY(%s) AND res_id IS NOT NULL
          RETURNING id
@@ -216,7 +303,7 @@ class Comply360Outbox(models.Model):
               FROM marked m
               JOIN comply360_outbox o ON o.id = m.newest
               JOIN comply360_binding b ON b.id = m.binding_id
-             WHERE b.bridge = %s
+             WHERE b.bridge = %s AND NOT (b.state = 'active' AND b.held IS TRUE)
              GROUP BY b.tenant ORDER BY b.tenant
             """,
                 bridge,

@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-SYNC_STATES = [("synced", "Synced"), ("waiting", "Waiting"), ("failed", "Failed")]
+SYNC_STATES = [("synced", "Synced"), ("waiting", "Waiting"), ("failed", "Failed"), ("off", "Out of the Sync")]
 
 
 class Comply360Record(models.AbstractModel):
@@ -13,6 +13,16 @@ class Comply360Record(models.AbstractModel):
     @api.model
     def _comply360_identity(self, tenant, key):
         """Values that name the record of the app; `tenant` is the tenant's record."""
+        return {}
+
+    @api.model
+    def _comply360_twins(self, bindings):
+        """By the app's id, other records that carry it as their own: somebody doubled a record."""
+        return {}
+
+    @api.model
+    def _comply360_proposals(self, entity, bridge, works):
+        """By key, the open proposals for those new records that may be here already, made by people."""
         return {}
 
     @api.model
@@ -36,6 +46,11 @@ class Comply360Record(models.AbstractModel):
         """The record's present values by target, records that are named by a code given as that code."""
         self.ensure_one()
         return {rule.target: self._comply360_value(rule) for rule in mapper.rules}
+
+    def _comply360_report(self, mapper):
+        """The same of what Odoo tells the app and never takes from it."""
+        self.ensure_one()
+        return {rule.target: self._comply360_value(rule) for rule in mapper.reported}
 
     def _comply360_value(self, rule):
         value = self[rule.target]
@@ -72,7 +87,7 @@ class Comply360Synced(models.AbstractModel):
         compute="_compute_x_comply360_sync",
         compute_sudo=True,
         help="Synced: the app and Odoo agree. Waiting: a change made here is on its way to the app. "
-        "Failed: a person must look at it.",
+        "Failed: a person must look at it. Out of the Sync: a person has taken it out.",
     )
     x_comply360_synced_at = fields.Datetime(
         string="Last Synced",
@@ -102,14 +117,14 @@ class Comply360Synced(models.AbstractModel):
         rows = self.env.execute_query(
             SQL(
                 """
-            SELECT b.res_id, b.synced_at, issue.message,
+            SELECT b.res_id, b.held, b.synced_at, issue.message,
                    EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'pending'),
                    EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'parked')
               FROM comply360_binding b
               LEFT JOIN LATERAL (
                    SELECT i.message FROM comply360_issue i
                     WHERE i.record_id = b.external_id AND i.record_entity = b.entity
-                      AND i.tenant_id = b.tenant_id AND i.state = 'open'
+                      AND i.tenant_id = b.tenant_id AND i.state = 'open' AND i.kind <> 'money'
                     ORDER BY i.id DESC LIMIT 1) issue ON TRUE
              WHERE b.res_model = %s AND b.res_id = ANY(%s) AND b.state = 'active'
             """,
@@ -120,11 +135,24 @@ class Comply360Synced(models.AbstractModel):
         return {res_id: _sync_state(*rest) for res_id, *rest in rows}
 
     @api.model
+    def _comply360_twins(self, bindings):
+        if not self._fields["x_comply360_external_id"].store:
+            return {}
+        bound = {binding.external_id: binding.res_id for binding in bindings}
+        found = {}
+        for record in self.search([("x_comply360_external_id", "in", list(bound))], order="id"):
+            if record.id != bound[record.x_comply360_external_id]:
+                found.setdefault(record.x_comply360_external_id, []).append(record.id)
+        return found
+
+    @api.model
     def _comply360_identity(self, tenant, key):
         return {"x_comply360_tenant_id": tenant.id, "x_comply360_external_id": key[2]}
 
 
-def _sync_state(synced_at, message, waiting, parked):
+def _sync_state(held, synced_at, message, waiting, parked):
+    if held:
+        return "off", synced_at, False
     if message or parked:
         return "failed", synced_at, message or False
     return ("waiting" if waiting else "synced"), synced_at, False

@@ -1,7 +1,8 @@
 from markupsafe import Markup
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
-from ..mappers.registration import Position, position
+from ..mappers.registration import REGISTRATION, Position, position
 
 REGISTRATION_TYPES = [
     ("pty_ltd", "Private company (Pty) Ltd"),
@@ -63,6 +64,22 @@ class CrmLead(models.Model):
     x_comply360_commission_ids = fields.One2many("x_commission", "lead_id", string="Commissions")
     x_comply360_commission_count = fields.Integer(compute="_compute_x_comply360_commission_count")
 
+    x_comply360_invoice_ids = fields.One2many("account.move", "x_comply360_lead_id", string="Invoices")
+    x_comply360_invoice_count = fields.Integer(compute="_compute_x_comply360_invoice_count")
+
+    @api.depends("x_comply360_invoice_ids")
+    def _compute_x_comply360_invoice_count(self):
+        if not self.env["account.move"].has_access("read"):
+            self.x_comply360_invoice_count = 0
+            return
+        counts = dict(
+            self.env["account.move"]._read_group(
+                [("x_comply360_lead_id", "in", self.ids)], ["x_comply360_lead_id"], ["__count"]
+            )
+        )
+        for lead in self:
+            lead.x_comply360_invoice_count = counts.get(lead._origin, 0)
+
     @api.depends("x_comply360_commission_ids")
     def _compute_x_comply360_commission_count(self):
         if not self.env["x_commission"].has_access("read"):
@@ -73,14 +90,23 @@ class CrmLead(models.Model):
             lead.x_comply360_commission_count = counts.get(lead._origin, 0)
 
     def init(self):
-        """Deleted leads are told to the app."""
+        """Won and lost leads are told to the app, and deleted ones."""
         result = super().init()
-        self.env["comply360.outbox"]._watch_deletes("crm.lead")
+        outbox = self.env["comply360.outbox"]
+        outbox._watch_updates("crm.lead", [rule.target for rule in REGISTRATION.reported], "registration")
+        outbox._watch_deletes("crm.lead")
         return result
 
+    def _merge_opportunity(self, *args, **kwargs):
+        """Leads of two tenants stay apart."""
+        if len(self.sudo().x_comply360_tenant_id) > 1:
+            raise UserError(self.env._("Leads of different Comply360 tenants cannot be merged."))
+        return super()._merge_opportunity(*args, **kwargs)
+
     def _merge_dependences(self, opportunities):
-        """Commissions of merged leads go on with the one that stays."""
+        """Registrations of merged leads become aliases of the one that stays; their commissions go on with it."""
         result = super()._merge_dependences(opportunities)
+        self.env["comply360.binding"].sudo()._merge_into(opportunities, self)
         # the salesperson who merges may have no right to commissions, which must not be lost for that
         self.env["x_commission"].sudo().search([("lead_id", "in", opportunities.ids)]).write({"lead_id": self.id})
         return result
@@ -199,6 +225,65 @@ class CrmLead(models.Model):
         }
         if bodies:
             self.browse(bodies)._message_log_batch(bodies)
+        cancelled = [lead.id for lead, values in changes if values.get("x_comply360_status") == "cancelled"]
+        self.browse(cancelled)._comply360_give_back()
+
+    def _comply360_give_back(self):
+        """A cancelled registration keeps its invoices and bills; credit notes are proposed for the booked ones."""
+        for lead in self:
+            reason = self.env._("The registration of %(name)s was cancelled.", name=lead.partner_name or lead.name)
+            due_back = lead.x_comply360_invoice_ids.filtered("x_comply360_concern")
+            due_back._comply360_propose_credit_notes(reason)
+        self.x_comply360_commission_ids._propose_credit_notes()
+
+    def action_comply360_invoices(self):
+        """Open the invoices of these registrations."""
+        self.check_access("read")
+        self.env["account.move"].check_access("read")
+        return {
+            **self.env["ir.actions.act_window"]._for_xml_id("account.action_move_out_invoice_type"),
+            "domain": [("x_comply360_lead_id", "in", self.ids)],
+            "context": {"create": False},
+        }
+
+    def action_comply360_new_invoice(self):
+        """Open a new invoice for this registration."""
+        self.ensure_one()
+        self.check_access("read")
+        self.env["account.move"].check_access("create")
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "account.move",
+            "views": [(False, "form")],
+            "context": {
+                "default_move_type": "out_invoice",
+                "default_partner_id": self.partner_id.id,
+                "default_x_comply360_lead_id": self.id,
+                "default_company_id": self.company_id.id or self.env.company.id,
+            },
+        }
+
+    def action_comply360_leave(self):
+        """Take these leads out of the sync, in both directions, until they are put back."""
+        self._comply360_hold(held=True)
+        return True
+
+    def action_comply360_join(self):
+        """Put these leads back into the sync; what the app changed meanwhile arrives."""
+        self._comply360_hold(held=False)
+        return True
+
+    def _comply360_hold(self, held):
+        self.check_access("write")
+        # a salesperson may switch the own leads, but has no right to bindings
+        self.env["comply360.binding"].sudo()._hold("crm.lead", self.ids, held)
+        words = (
+            self.env._("Taken out of the sync with the Comply360 app.")
+            if held
+            else self.env._("Put back into the sync with the Comply360 app.")
+        )
+        for lead in self:
+            lead._message_log(body=words)
 
     def action_comply360_commissions(self):
         """Open the commissions of these leads."""

@@ -1,11 +1,13 @@
 from . import (
     test_batch,
+    test_bills,
     test_changes,
     test_commission_page,
     test_commission_steps,
     test_commissions,
     test_concurrency,
     test_installation,
+    test_invoices,
     test_issues,
     test_keys,
     test_leads,

@@ -97,7 +97,7 @@ class TestBatch(BridgeCase):
         cases = {
             "bad_id": {**good, "id": "4711"},
             "bad_version": {**good, "version": "seven"},
-            "unknown_entity": {**good, "entity": "invoice"},
+            "unknown_entity": {**good, "entity": "estimate"},
             "bad_document": {**good, "fields": "none"},
         }
         for code, raw in cases.items():

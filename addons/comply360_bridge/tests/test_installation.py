@@ -36,9 +36,15 @@ class TestInstallation(BridgeCase):
 
     def test_removal_leaves_no_trigger_and_no_function(self):
         expected = [
+            "comply360_account_move_deleted",
+            "comply360_account_move_inserted",
+            "comply360_account_move_updated",
             "comply360_crm_lead_deleted",
+            "comply360_crm_lead_updated",
             "comply360_res_partner_deleted",
+            "comply360_res_partner_updated",
             "comply360_x_commission_deleted",
+            "comply360_x_commission_reported",
             "comply360_x_commission_updated",
         ]
         self.assertEqual([self._names(TRIGGERS), self._names(FUNCTIONS)], [expected, expected])

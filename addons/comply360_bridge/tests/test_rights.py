@@ -86,11 +86,31 @@ class TestRights(BridgeCase):
         )
 
     def test_what_we_add_to_odoos_models_is_guarded_too(self):
-        self.assertEqual(public_methods(self.env["crm.lead"]), ["action_comply360_commissions"])
-        self.assertEqual(public_methods(self.env["res.partner"]), [])
-        for user in self.outsiders:
-            with self.subTest(user.login), self.assertRaises(AccessError):
-                self.record("registration", "1").with_user(user).action_comply360_commissions()
+        added = {
+            "crm.lead": [
+                "action_comply360_commissions",
+                "action_comply360_invoices",
+                "action_comply360_join",
+                "action_comply360_leave",
+                "action_comply360_new_invoice",
+            ],
+            "res.partner": [],
+            "account.move": ["action_comply360_commissions", "action_comply360_lead"],
+            "account.move.line": [],
+            "res.currency": [],
+        }
+        partner = self.env["res.partner"].create({"name": "Customer"})
+        records = {
+            "crm.lead": self.record("registration", "1"),
+            "account.move": self.env["account.move"].create({"move_type": "out_invoice", "partner_id": partner.id}),
+        }
+        for name, methods in added.items():
+            self.assertEqual(public_methods(self.env[name]), methods)
+            # whoever may change a lead may take it out of the sync
+            for method in set(methods) - {"action_comply360_join", "action_comply360_leave"}:
+                for user in self.outsiders:
+                    with self.subTest(f"{name}.{method} by {user.login}"), self.assertRaises(AccessError):
+                        getattr(records[name].with_user(user), method)()
 
     def test_every_right_is_given_to_a_group_and_is_as_the_file_says(self):
         rows = list(csv.DictReader((Path(__file__).parent.parent / "security" / "ir.model.access.csv").open()))

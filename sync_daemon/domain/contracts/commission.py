@@ -5,6 +5,7 @@ from sync_daemon.domain.contract import Contract, Field, Owner, Reference
 from sync_daemon.domain.keys import Entity
 
 STATUSES = same("pending", "approved", "paid", "cancelled")
+CONCERNS = same("billed", "registration_cancelled", "bill_credited", "bill_open")
 
 COMMISSION = Contract(
     Entity.COMMISSION,
@@ -25,5 +26,9 @@ COMMISSION = Contract(
         Field("paid_at", ("row.paid_at",), instant, Owner.TWO_WAY, column="paid_at"),
         Field("payment_reference", ("row.payment_reference",), text(255), Owner.TWO_WAY,
               column="payment_reference"),
+    ),
+    reported=(
+        Field("concern", (), choice(CONCERNS), Owner.ODOO),
+        Field("concern_about", (), text(), Owner.ODOO),
     ),
 )

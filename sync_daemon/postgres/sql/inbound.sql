@@ -14,8 +14,48 @@ WHERE v.instance_id = %(instance)s AND v.tenant_id = %(tenant)s AND v.entity = %
 
 -- name: advance (Odoo's versions up to this one are done)
 UPDATE bridge.binding
-SET odoo_epoch = %(epoch)s, odoo_version = %(version)s, state = %(state)s, synced_at = now()
+SET odoo_epoch = %(epoch)s, odoo_version = %(version)s, state = %(state)s, synced_at = now(),
+    res_id = CASE WHEN %(state)s = 'alias' THEN %(res_id)s ELSE res_id END
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND external_id = %(id)s
+
+-- name: take_invoice
+INSERT INTO bridge.invoice AS i
+    (instance_id, tenant_id, id, odoo_id, kind, number, state, payment_state, total, residual, currency, invoice_date,
+     due_date, paid_on, payment_reference, registration_id, client_id, credits_id, concern)
+VALUES (%(instance)s, %(tenant)s, %(id)s, %(odoo_id)s, %(kind)s, %(number)s, %(state)s, %(payment_state)s, %(total)s,
+        %(residual)s, %(currency)s, %(invoice_date)s, %(due_date)s, %(paid_on)s, %(payment_reference)s,
+        %(registration)s, %(client)s, %(credits)s, %(concern)s)
+ON CONFLICT (instance_id, tenant_id, id) DO UPDATE
+SET odoo_id = EXCLUDED.odoo_id, kind = EXCLUDED.kind, number = EXCLUDED.number, state = EXCLUDED.state,
+    payment_state = EXCLUDED.payment_state, total = EXCLUDED.total, residual = EXCLUDED.residual,
+    currency = EXCLUDED.currency, invoice_date = EXCLUDED.invoice_date, due_date = EXCLUDED.due_date,
+    paid_on = EXCLUDED.paid_on, payment_reference = EXCLUDED.payment_reference,
+    registration_id = EXCLUDED.registration_id, client_id = EXCLUDED.client_id, credits_id = EXCLUDED.credits_id,
+    concern = EXCLUDED.concern, changed_at = now()
+
+-- name: delete_invoice (it is kept: what the app has seen does not vanish)
+UPDATE bridge.invoice SET state = 'deleted', concern = NULL, changed_at = now()
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND id = %(id)s
+
+-- name: invoiced_registration (the one this invoice was for until now)
+SELECT registration_id FROM bridge.invoice
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND id = %(id)s AND registration_id IS NOT NULL
+
+-- name: newest_invoices (per registration; none where all are cancelled or deleted)
+SELECT k.id, max(i.odoo_id)
+FROM unnest(%(ids)s::uuid[]) AS k (id)
+LEFT JOIN bridge.invoice AS i
+    ON i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s AND i.registration_id = k.id
+   AND i.kind = 'invoice' AND i.state IN ('draft', 'posted')
+GROUP BY k.id
+
+-- name: bind_told (a record that Odoo made; Odoo gave it its id)
+INSERT INTO bridge.binding
+    (instance_id, tenant_id, entity, external_id, res_model, res_id, state, odoo_epoch, odoo_version, synced_at)
+VALUES (%(instance)s, %(tenant)s, %(entity)s, %(id)s, %(model)s, %(res_id)s, %(state)s, %(epoch)s, %(version)s, now())
+ON CONFLICT (instance_id, tenant_id, entity, external_id) DO UPDATE
+SET res_id = EXCLUDED.res_id, state = EXCLUDED.state, odoo_epoch = EXCLUDED.odoo_epoch,
+    odoo_version = EXCLUDED.odoo_version, synced_at = now()
 
 -- name: raise_conflict
 INSERT INTO bridge.conflict AS c
@@ -46,3 +86,12 @@ FROM bridge.tenant AS t
 LEFT JOIN bridge.flow AS f
     ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'odoo_to_app'
 WHERE t.instance_id = %(instance)s AND t.state = 'active' AND NOT coalesce(f.paused, false)
+
+-- name: tell_outcome (what became of a lead; written only if it is news)
+INSERT INTO bridge.lead_outcome AS o
+    (instance_id, tenant_id, registration_id, outcome, lost_reason, changed_by, changed_at)
+VALUES (%(instance)s, %(tenant)s, %(id)s, %(outcome)s, %(lost_reason)s, %(by)s, %(at)s::timestamp AT TIME ZONE 'UTC')
+ON CONFLICT (instance_id, tenant_id, registration_id) DO UPDATE
+SET outcome = EXCLUDED.outcome, lost_reason = EXCLUDED.lost_reason, changed_by = EXCLUDED.changed_by,
+    changed_at = EXCLUDED.changed_at
+WHERE (o.outcome, o.lost_reason) IS DISTINCT FROM (EXCLUDED.outcome, EXCLUDED.lost_reason)

@@ -1,0 +1,357 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.tools import SQL, float_repr
+
+from ..mappers.invoice import KINDS
+
+CONCERNS = [("registration_cancelled", "Its registration was cancelled")]
+# what the app is told of: a change of any of these columns marks the invoice
+WATCHED = (
+    "name",
+    "move_type",
+    "state",
+    "payment_state",
+    "amount_total",
+    "amount_residual",
+    "currency_id",
+    "invoice_date",
+    "invoice_date_due",
+    "partner_id",
+    "reversed_entry_id",
+    "x_comply360_lead_id",
+    "x_comply360_tenant_id",
+    "x_comply360_concern",
+)
+
+
+class AccountMove(models.Model):
+    _name = "account.move"
+    _inherit = ["account.move", "comply360.synced"]
+
+    x_comply360_lead_id = fields.Many2one(
+        "crm.lead",
+        string="Registration",
+        compute="_compute_x_comply360_lead_id",
+        store=True,
+        readonly=False,
+        index="btree_not_null",
+        check_company=True,
+        ondelete="set null",
+        domain="[('x_comply360_external_id', '!=', False), ('company_id', 'in', (company_id, False))]",
+        help="The registration this invoice is for; the Comply360 app shows the invoice with it.",
+    )
+    x_comply360_tenant_id = fields.Many2one(compute="_compute_x_comply360_tenant_id", store=True)
+    x_comply360_external_id = fields.Char(
+        compute="_compute_x_comply360_external_id", compute_sudo=True, store=False, index=False
+    )
+    x_comply360_concern = fields.Selection(
+        CONCERNS, string="Needs a Decision", compute="_compute_x_comply360_concern", store=True, copy=False
+    )
+    x_comply360_commission_ids = fields.Many2many(
+        "x_commission", string="Commissions", compute="_compute_x_comply360_commission_ids"
+    )
+    x_comply360_commission_count = fields.Integer(compute="_compute_x_comply360_commission_ids")
+
+    # -- computes --------------------------------------------------------------------------------------------------
+
+    @api.depends("partner_id", "move_type")
+    def _compute_x_comply360_lead_id(self):
+        """A customer with a single registration needs not be asked which one."""
+        for move in self:
+            lead = move.x_comply360_lead_id
+            if move.move_type in KINDS and move.state == "draft" and not lead:
+                lead = move._comply360_only_lead()
+            move.x_comply360_lead_id = lead
+
+    @api.depends(
+        "move_type",
+        "x_comply360_lead_id.x_comply360_tenant_id",
+        "partner_id.x_comply360_tenant_id",
+        "commercial_partner_id.x_comply360_tenant_id",
+    )
+    def _compute_x_comply360_tenant_id(self):
+        for move in self:
+            named_by = move.x_comply360_lead_id or move._comply360_client()
+            is_told = move.move_type in KINDS
+            move.x_comply360_tenant_id = named_by.x_comply360_tenant_id if is_told else False
+
+    @api.depends("x_comply360_tenant_id")
+    def _compute_x_comply360_external_id(self):
+        bound = self._comply360_bound("account.move", "invoice", self.ids)
+        for move in self:
+            move.x_comply360_external_id = bound.get(move._origin.id, False)
+
+    @api.depends(
+        "state",
+        "move_type",
+        "amount_total",
+        "x_comply360_lead_id.x_comply360_status",
+        "reversal_move_ids.state",
+        "reversal_move_ids.amount_total",
+    )
+    def _compute_x_comply360_concern(self):
+        for move in self:
+            is_due_back = (
+                move.move_type == "out_invoice"
+                and move.state == "posted"
+                and move.x_comply360_lead_id.x_comply360_status == "cancelled"
+                and not move._comply360_is_credited()
+            )
+            move.x_comply360_concern = "registration_cancelled" if is_due_back else False
+
+    @api.depends("invoice_line_ids.x_comply360_commission_id")
+    def _compute_x_comply360_commission_ids(self):
+        for move in self:
+            commissions = move.invoice_line_ids.x_comply360_commission_id
+            move.x_comply360_commission_ids = commissions
+            move.x_comply360_commission_count = len(commissions)
+
+    @api.constrains("x_comply360_lead_id", "partner_id")
+    def _check_x_comply360_lead_id(self):
+        for move in self:
+            of_lead = move.x_comply360_lead_id.x_comply360_tenant_id
+            of_partner = move._comply360_client().x_comply360_tenant_id
+            if of_lead and of_partner and of_lead != of_partner:
+                raise ValidationError(
+                    self.env._(
+                        "%(lead)s and %(partner)s belong to different tenants of the Comply360 app.",
+                        lead=move.x_comply360_lead_id.name,
+                        partner=move.partner_id.name,
+                    )
+                )
+
+    # -- rules -----------------------------------------------------------------------------------------------------
+
+    def init(self):
+        """Invoices of synced customers and leads are bound as soon as they are there, and their changes are marked."""
+        result = super().init()
+        outbox = self.env["comply360.outbox"]
+        outbox._watch_invoices(WATCHED, tuple(KINDS))
+        outbox._watch_deletes("account.move")
+        return result
+
+    def _post(self, soft=True):
+        for move in self:
+            move._comply360_check_commissions()
+            if move.x_comply360_tenant_id or move.sudo().x_comply360_commission_ids:
+                move._comply360_check_rate()
+        return super()._post(soft=soft)
+
+    def _comply360_check_commissions(self):
+        """A bill pays approved commissions; one that was taken back meanwhile is not booked."""
+        if self.move_type != "in_invoice":
+            return
+        for commission in self.sudo().x_comply360_commission_ids:
+            if commission.state not in ("approved", "paid"):
+                raise UserError(
+                    self.env._(
+                        "The commission %(name)s is not approved any more: take it off this bill before you post it.",
+                        name=commission.name,
+                    )
+                )
+
+    def _comply360_check_rate(self):
+        """Refuse a currency that has no rate: Odoo would book it at 1.0, or at a later day's rate."""
+        day = self.invoice_date or self.date or fields.Date.context_today(self)
+        if not self.currency_id._comply360_has_rate(self.company_id, day) and not self._comply360_has_own_rate(day):
+            raise UserError(
+                self.env._(
+                    "There is no exchange rate of %(currency)s for %(day)s: enter one under Accounting > Currencies "
+                    "before this document is booked.",
+                    currency=self.currency_id.name,
+                    day=day,
+                )
+            )
+
+    def _comply360_has_own_rate(self, day):
+        """Whether a person has entered a rate on this very document."""
+        fallback = self._get_expected_currency_rate_at(day)
+        return bool(self.invoice_currency_rate) and abs(self.invoice_currency_rate - fallback) > 1e-9
+
+    def _comply360_only_lead(self):
+        """The lead of the customer's registration, if there is just one."""
+        customers = (self.partner_id | self.commercial_partner_id).filtered("x_comply360_external_id")
+        if not customers:
+            return self.env["crm.lead"]
+        domain = [
+            ("partner_id", "in", customers.ids),
+            ("x_comply360_external_id", "!=", False),
+            ("company_id", "in", [self.company_id.id, False]),
+        ]
+        leads = self.env["crm.lead"].with_context(active_test=False).search(domain, limit=2)
+        return leads if len(leads) == 1 else leads.browse()
+
+    def _comply360_client(self):
+        """The synced customer of this invoice: its partner, or the company that one belongs to; none if neither is."""
+        self.ensure_one()
+        partners = self.partner_id | self.commercial_partner_id
+        return partners.filtered(lambda partner: partner.x_comply360_entity == "client")[:1]
+
+    def _comply360_is_credited(self):
+        """Whether posted credit notes give back the whole invoice."""
+        credited = sum(self.reversal_move_ids.filtered(lambda move: move.state == "posted").mapped("amount_total"))
+        return self.currency_id.compare_amounts(credited, self.amount_total) >= 0
+
+    def _comply360_propose_credit_notes(self, reason, lines=None):
+        """Draft credit notes for these documents, for an accountant to look at; those that have one get no second one.
+
+        Shapes: `lines` restricts a credit note to some of the document's lines.
+        """
+        proposed = self.browse()
+        for move in self.filtered(lambda move: move.state == "posted"):
+            wanted = (lines or move.invoice_line_ids) & move.invoice_line_ids
+            if not wanted or move._comply360_credit_lines(wanted):
+                continue
+            try:
+                with self.env.cr.savepoint():
+                    note = move._comply360_credit_note(reason, wanted.x_comply360_commission_id)
+            except UserError as error:
+                body = self.env._("%(reason)s No credit note could be drafted: %(error)s", reason=reason, error=error)
+                move._message_log(body=body)
+                continue
+            body = self.env._("%(reason)s A credit note is proposed: %(note)s", reason=reason, note=note.display_name)
+            move._message_log(body=body)
+            proposed |= note
+        return proposed
+
+    def _comply360_credit_note(self, reason, commissions):
+        """A draft that gives back the whole document, or the lines of these commissions."""
+        self.ensure_one()
+        reference = self.env._("Credit for %(number)s: %(reason)s", number=self.name, reason=reason)
+        values = {"ref": reference, "invoice_date": fields.Date.context_today(self)}
+        note = self.with_company(self.company_id)._reverse_moves([values])
+        if commissions:
+            note.invoice_line_ids.filtered(lambda line: line.x_comply360_commission_id not in commissions).unlink()
+        note._message_log(body=self.env._("Proposed by the Comply360 bridge: %(reason)s", reason=reason))
+        return note
+
+    def _comply360_credit_lines(self, lines):
+        """Lines of credit notes, drafts too, that give back these lines or the whole document."""
+        notes = self.reversal_move_ids.filtered(lambda note: note.state != "cancel")
+        commissions = lines.x_comply360_commission_id
+        if not commissions:
+            return notes.invoice_line_ids
+        return notes.invoice_line_ids.filtered(lambda line: line.x_comply360_commission_id in commissions)
+
+    # -- what the app is told --------------------------------------------------------------------------------------
+
+    def _comply360_report(self, mapper):
+        """Amounts as exact texts, other records by the ids that the app knows them by."""
+        places = self.currency_id.decimal_places
+        paid_on, paid_by = self._comply360_payment()
+        return {
+            **super()._comply360_report(mapper),
+            "name": self.name if self.name != "/" else False,
+            "amount_total": float_repr(self.amount_total, places),
+            "amount_residual": float_repr(self.amount_residual, places),
+            "paid_on": paid_on,
+            "paid_by": paid_by,
+            "x_comply360_lead_id": self._comply360_identity_of("registration", self.x_comply360_lead_id),
+            "partner_id": self._comply360_identity_of("client", self._comply360_client()),
+            "reversed_entry_id": self._comply360_identity_of("invoice", self.reversed_entry_id),
+            "x_comply360_concern_about": self.name if self.x_comply360_concern else False,
+        }
+
+    def _comply360_value(self, rule):
+        return super()._comply360_value(rule) if rule.target in self._fields else False
+
+    def _comply360_payment(self):
+        """Day and reference of the payment that came last, once there is nothing left to pay; else nothing."""
+        self.ensure_one()
+        if self.payment_state not in ("paid", "in_payment"):
+            return False, False
+        terms = self.line_ids.filtered(lambda line: line.account_type in ("asset_receivable", "liability_payable"))
+        moves = (terms.matched_debit_ids.debit_move_id | terms.matched_credit_ids.credit_move_id).move_id
+        payments = [
+            (move.date, move.id, move._comply360_payment_reference())
+            for move in moves.filtered(lambda move: not move.is_invoice(include_receipts=True))
+        ] + [
+            (payment.date, payment.id, payment.memo or payment.name)
+            for payment in self.matched_payment_ids.filtered(lambda payment: not payment.move_id)
+        ]
+        day, _number, reference = max(payments, default=(False, 0, False), key=lambda payment: payment[:2])
+        return day, reference
+
+    def _comply360_payment_reference(self):
+        payment, line = self.origin_payment_id, self.statement_line_id
+        return payment.memo or payment.name or line.payment_ref or self.ref or self.name
+
+    @api.model
+    def _comply360_bound(self, model, entity, ids):
+        """The app's ids of bound records."""
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT res_id, external_id FROM comply360_binding"
+                " WHERE res_model = %s AND entity = %s AND res_id = ANY(%s) AND state = 'active'",
+                model,
+                entity,
+                list(ids),
+            )
+        )
+        return dict(rows)
+
+    def _comply360_identity_of(self, entity, record):
+        return self._comply360_bound(record._name, entity, record.ids).get(record.id, False) if record else False
+
+    def _comply360_shown(self):
+        """The action that shows these documents."""
+        action = {"type": "ir.actions.act_window", "name": self.env._("Vendor Bills"), "res_model": "account.move"}
+        if len(self) == 1:
+            return {**action, "res_id": self.id, "views": [(False, "form")]}
+        return {**action, "domain": [("id", "in", self.ids)], "views": [(False, "list"), (False, "form")]}
+
+    # -- actions ---------------------------------------------------------------------------------------------------
+
+    def action_comply360_commissions(self):
+        """Open the commissions that these bills pay."""
+        self.check_access("read")
+        self.env["x_commission"].check_access("read")
+        action = self.env["ir.actions.act_window"]._for_xml_id("comply360_bridge.action_commission")
+        return {**action, "domain": [("id", "in", self.x_comply360_commission_ids.ids)], "context": {}}
+
+    def action_comply360_lead(self):
+        """Open the registration's lead."""
+        self.ensure_one()
+        self.check_access("read")
+        self.x_comply360_lead_id.check_access("read")
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "crm.lead",
+            "res_id": self.x_comply360_lead_id.id,
+            "views": [(False, "form")],
+        }
+
+
+class AccountMoveLine(models.Model):
+    _inherit = "account.move.line"
+
+    x_comply360_commission_id = fields.Many2one(
+        "x_commission",
+        string="Commission",
+        copy=False,
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
+        check_company=True,
+    )
+
+    def _copy_data_extend_business_fields(self, values):
+        """A credit note's line names the commission that it takes back."""
+        super()._copy_data_extend_business_fields(values)
+        values["x_comply360_commission_id"] = self.x_comply360_commission_id.id
+
+
+class ResCurrency(models.Model):
+    _inherit = "res.currency"
+
+    def _comply360_has_rate(self, company, day):
+        """Whether an amount of that day can be converted: the company's own currency always can."""
+        self.ensure_one()
+        if self == company.currency_id:
+            return True
+        domain = [
+            ("currency_id", "=", self.id),
+            ("name", "<=", day),
+            ("company_id", "in", [company.root_id.id, False]),
+        ]
+        return bool(self.env["res.currency.rate"].sudo().search_count(domain, limit=1))

@@ -1,0 +1,59 @@
+"""What Odoo alone knows of a record and tells the app: taken as it is, or parked by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sync_daemon.domain.codec import printable
+from sync_daemon.domain.contract import Contract
+from sync_daemon.domain.document import Change, FieldProblem, Scalar
+from sync_daemon.domain.intake import decoded
+from sync_daemon.domain.keys import Entity
+from sync_daemon.errors import RejectedError
+
+CONCERN, ABOUT = "concern", "concern_about"
+
+_SENTENCES = {
+    (Entity.COMMISSION, "billed"): "the commission was cancelled, but its vendor bill {about} is booked; "
+    "a credit note is proposed in Odoo",
+    (Entity.COMMISSION, "registration_cancelled"): "the registration was cancelled, but the vendor bill {about} of its "
+    "commission is booked; a credit note is proposed in Odoo",
+    (Entity.COMMISSION, "bill_credited"): "the commission is paid, but its vendor bill {about} was given back by a "
+    "credit note; the commission stays paid until a person decides",
+    (Entity.COMMISSION, "bill_open"): "the commission is paid, but its vendor bill {about} is not; "
+    "register the payment in Odoo or decide what became of it",
+    (Entity.INVOICE, "registration_cancelled"): "the registration was cancelled, but its invoice {about} is booked; "
+    "a credit note is proposed in Odoo",
+}
+"""What a person reads, by entity and concern; every concern of the contract has one."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was told, by field; `problems` are values that cannot be taken."""
+
+    values: Mapping[str, Scalar]
+    problems: tuple[FieldProblem, ...] = ()
+
+
+def told(contract: Contract, change: Change) -> Told:
+    """Read the fields that Odoo alone has."""
+    values: dict[str, Scalar] = {}
+    problems: list[FieldProblem] = []
+    for field in contract.reported:
+        try:
+            values[field.name] = decoded(field, change.fields.get(field.name, ""))
+        except RejectedError as problem:
+            problems.append(FieldProblem(field.name, problem.value, problem.code, problem.message))
+    return Told(values, tuple(problems))
+
+
+def concern_of(contract: Contract, found: Told) -> FieldProblem | None:
+    """The money that has to go back, as a person is to read it; nothing where all is well."""
+    code = str(found.values.get(CONCERN, ""))
+    if not code:
+        return None
+    about = str(found.values.get(ABOUT, ""))
+    sentence = _SENTENCES[contract.entity, code].format(about=printable(about))
+    return FieldProblem(CONCERN, about, code, sentence)
