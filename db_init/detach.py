@@ -26,7 +26,7 @@ _OUR_POLICIES = """
 """
 _OUR_VIEWS = """
     SELECT nspname, relname, '' FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-     WHERE relkind = 'v' AND relname = 'comply360_sync_state'
+     WHERE relkind = 'v' AND relname ~ '^comply360_'
      ORDER BY 1
 """
 # what other grants to our roles there are outside schema bridge: tables and schemas

@@ -53,12 +53,28 @@ class Pulled:
 
 @dataclass(frozen=True)
 class RecordDigest:
-    """A bound record's content as Odoo holds it now."""
+    """A bound record's content as Odoo holds it now; `twins` are other records of Odoo that carry the same id."""
 
     id: UUID
     version: str
     digest: str
     state: str
+    held: bool
+    waiting: bool
+    twins: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OdooBinding:
+    """What Odoo says of one record's binding; all empty where there is none. `held`: taken out of the sync."""
+
+    state: str
+    model: str
+    res_id: str
+    version: str
+    held: bool
+    synced_at: str
+    name: str
 
 
 class Odoo(Protocol):
@@ -77,6 +93,16 @@ class Odoo(Protocol):
     def requeue_changes(self, keys: Sequence[RecordKey]) -> int: ...
 
     def backlog(self) -> Mapping[UUID, OdooBacklog]: ...
+
+    def show_binding(self, key: RecordKey) -> OdooBinding: ...
+
+    def relink_binding(self, key: RecordKey, res_id: int) -> tuple[str, int]:
+        """Model and id of the record bound from now on. Raises RejectedError in plain words."""
+        ...
+
+    def forget_binding(self, key: RecordKey) -> None:
+        """Raises RejectedError in plain words while the record is there."""
+        ...
 
     def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]: ...
 

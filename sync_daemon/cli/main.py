@@ -7,6 +7,7 @@ import sys
 import click
 
 from sync_daemon import __version__
+from sync_daemon.cli.binding import binding
 from sync_daemon.cli.config import config
 from sync_daemon.cli.contract import contract
 from sync_daemon.cli.db import db
@@ -47,5 +48,5 @@ def _exit_code(error: BridgeError) -> int:
     return UNAVAILABLE if isinstance(error, UnavailableError | TransientError) else FAILED
 
 
-for command in (config, contract, db, dead, demo, doctor, drain, run, stack, status, tenant):
+for command in (binding, config, contract, db, dead, demo, doctor, drain, run, stack, status, tenant):
     main.add_command(command)

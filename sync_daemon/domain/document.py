@@ -32,12 +32,18 @@ class Document:
     fields: Mapping[str, Scalar]
     two_way: Mapping[str, TwoWay] = dataclasses.field(default_factory=dict)
     refs: Mapping[str, tuple[Entity, UUID]] = dataclasses.field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+    """Registration numbers of a customer that is not in Odoo yet, to find one that Odoo knows from elsewhere."""
 
     @property
     def digest(self) -> str:
         """Identity of the content; see `digest_of`."""
-        values = {**self.fields, **{name: two_way.value for name, two_way in self.two_way.items()}}
-        return digest_of(values, self.refs)
+        return self.digest_with({})
+
+    def digest_with(self, stored: Mapping[str, Scalar]) -> str:
+        """Identity of the content where Odoo stored some two-way values in its own form."""
+        two_way = {name: stored.get(name, pair.value) for name, pair in self.two_way.items()}
+        return digest_of({**self.fields, **two_way}, self.refs)
 
 
 class Status(StrEnum):
@@ -47,6 +53,7 @@ class Status(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     STALE = "stale"
+    HELD = "held"
     RETRY = "retry"
     REJECTED = "rejected"
 
@@ -80,10 +87,12 @@ class Result:
 
 
 class Op(StrEnum):
-    """What happened to a record in Odoo."""
+    """What happened to a record in Odoo; `ask`: a person decided there that it is to be sent once more."""
 
     UPSERT = "upsert"
     UNLINK = "unlink"
+    ALIAS = "alias"
+    ASK = "ask"
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,8 @@ def _settle_result(owed: Owed, sent: ToSend, result: Result, jitter: float) -> S
             return _applied(owed, sent, result)
         case Status.STALE:
             return Postponed(owed, FIRST_PAUSE, f"Odoo holds the newer version {result.version}")
+        case Status.HELD:
+            return Dropped(owed, "taken out of the sync in Odoo")
         case Status.RETRY:
             return Postponed(owed, pause_after(owed.attempts + 1, jitter), result.message)
         case Status.REJECTED:
@@ -133,7 +135,7 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
         result.model,
         result.res_id,
         # An incomplete record must be sent again when anything of it changes, so no digest is remembered for it.
-        document.digest if complete else "",
+        document.digest_with(result.normalised) if complete else "",
         _agreed(document, result),
         result.diverged,
         (*sent.parked, *result.skipped),

@@ -59,7 +59,8 @@ class Snapshot:
 
     Shapes: `rows` holds owed records and their related ones, by key; a key that is missing has no row. `unreadable`
     maps a record to why its row could not be read at all. `customers` are clients that have an approved registration,
-    `agents` users named by a commission. `dead` are related records that lie dead, with their cause.
+    `agents` users named by a commission. `dead` are related records that lie dead, with their cause. `numbers` are the
+    registration numbers of clients that have no binding.
     """
 
     owed: Mapping[RecordKey, Owed]
@@ -69,6 +70,7 @@ class Snapshot:
     conflicts: Mapping[RecordKey, frozenset[str]] = field(default_factory=dict)
     customers: frozenset[RecordKey] = frozenset()
     agents: frozenset[RecordKey] = frozenset()
+    numbers: Mapping[RecordKey, tuple[str, ...]] = field(default_factory=dict)
     dead: Mapping[RecordKey, str] = field(default_factory=dict)
     unreadable: Mapping[RecordKey, str] = field(default_factory=dict)
     suspended: frozenset[UUID] = frozenset()

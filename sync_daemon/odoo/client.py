@@ -10,11 +10,11 @@ from uuid import UUID
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Document, Result, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
-from sync_daemon.errors import FatalError, TransientError
+from sync_daemon.errors import FatalError, RejectedError, TransientError
 from sync_daemon.odoo import wire
 from sync_daemon.odoo.transports.json2 import Json2
 from sync_daemon.odoo.transports.xmlrpc import XmlRpc
-from sync_daemon.ports import OdooBacklog, OdooInfo, Pulled, RecordDigest
+from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, RecordDigest
 
 MODEL = "comply360.bridge"
 
@@ -84,6 +84,23 @@ class RpcOdoo:
     def backlog(self) -> Mapping[UUID, OdooBacklog]:
         """What waits in Odoo, by tenant."""
         return self._call("backlog", {"bridge": self._bridge}, wire.backlog)
+
+    def show_binding(self, key: RecordKey) -> OdooBinding:
+        """How Odoo has one record bound."""
+        return self._call("show_binding", {"bridge": self._bridge, "record": wire.key(key)}, wire.bound)
+
+    def relink_binding(self, key: RecordKey, res_id: int) -> tuple[str, int]:
+        """Bind a record of the app to another one of Odoo. Raises RejectedError if Odoo refuses, in its words."""
+        arguments = {"bridge": self._bridge, "record": wire.key(key), "res_id": str(res_id)}
+        model, bound, refused = self._call("relink_binding", arguments, wire.relinked)
+        if refused:
+            raise RejectedError("refused", refused)
+        return model, bound
+
+    def forget_binding(self, key: RecordKey) -> None:
+        """End a binding whose record is gone. Raises RejectedError if Odoo refuses, in its words."""
+        if refused := self._call("forget_binding", {"bridge": self._bridge, "record": wire.key(key)}, wire.refusal):
+            raise RejectedError("refused", refused)
 
     def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]:
         """One page of what Odoo holds, in order of id; the flag says whether more follow."""

@@ -23,7 +23,7 @@ from sync_daemon.domain.document import (
 from sync_daemon.domain.hint import record_key
 from sync_daemon.domain.keys import RecordKey, Version
 from sync_daemon.errors import RejectedError
-from sync_daemon.ports import OdooBacklog, OdooInfo, Pulled, RecordDigest
+from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, RecordDigest
 
 PROTOCOL = "1"
 
@@ -48,6 +48,8 @@ def document(value: Document) -> dict[str, object]:
             "two_way": {name: _two_way(name, pair) for name, pair in value.two_way.items()},
             "refs": {role: {"entity": str(entity), "id": str(id_)} for role, (entity, id_) in value.refs.items()},
         }
+        if value.numbers:
+            wire["numbers"] = [_sendable("registration_number", number) for number in value.numbers]
     except RejectedError as error:
         raise RejectedError(error.code, f"{value.key}: {error.message}", error.field, error.value) from None
     return wire
@@ -112,6 +114,25 @@ def backlog(answer: object) -> dict[UUID, OdooBacklog]:
     """The answer to backlog."""
     tenants = _dict(_dict(answer, "the answer").get("tenants"), "tenants")
     return {_parsed("tenant", UUID, tenant): _tenant_backlog(row) for tenant, row in tenants.items()}
+
+
+def bound(answer: object) -> OdooBinding:
+    """The answer to show_binding."""
+    fields = _dict(answer, "the answer")
+    texts = {name: _text(fields, name) for name in ("state", "model", "res_id", "version", "synced_at", "name")}
+    return OdooBinding(**texts, held=_flag(fields, "held"))
+
+
+def relinked(answer: object) -> tuple[str, int, str]:
+    """The answer to relink_binding: model, id, refusal."""
+    fields = _dict(answer, "the answer")
+    res_id = _number(fields, "res_id") if _text(fields, "res_id", "") else 0
+    return _text(fields, "model", ""), res_id, _text(fields, "refused")
+
+
+def refusal(answer: object) -> str:
+    """Why something was not done; empty if it was."""
+    return _text(_dict(answer, "the answer"), "refused")
 
 
 def digests(answer: object) -> tuple[list[RecordDigest], bool]:
@@ -188,8 +209,13 @@ def _tenant_backlog(row: object) -> OdooBacklog:
 def _digest(row: object) -> RecordDigest:
     fields = _dict(row, "a digest")
     return RecordDigest(
-        _parsed("id", UUID, _text(fields, "id")),
-        *(_text(fields, name) for name in ("version", "digest", "state")),
+        id=_parsed("id", UUID, _text(fields, "id")),
+        version=_text(fields, "version"),
+        digest=_text(fields, "digest"),
+        state=_text(fields, "state"),
+        held=_flag(fields, "held"),
+        waiting=_flag(fields, "waiting"),
+        twins=tuple(_parsed("twins", int, str(twin)) for twin in _list(fields, "twins")),
     )
 
 

@@ -13,13 +13,14 @@ from psycopg2 import sql
 
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Status
-from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.keys import Direction, Entity, RecordKey
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import Owed
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
-from sync_daemon.postgres.outbox import key_arrays, mark
+from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
+from sync_daemon.postgres.outbox import key_arrays
 from sync_daemon.postgres.statements import statements
 
 APP_ROW_BUSY = timedelta(seconds=1)
@@ -176,24 +177,13 @@ class _Settling:
         raise_letters(self._cursor, self._instance, Direction.APP_TO_ODOO, [*parked, *raised])
 
     def _mark_dependants(self, settlements: Sequence[Settlement]) -> None:
-        for entity, (dependant, column) in _DEPENDANTS:
+        for entity, dependant in DEPENDANTS:
             groups: defaultdict[tuple[UUID, str], list[UUID]] = defaultdict(list)
             for item in settlements:
-                if item.owed.key.entity is entity and _shows(item, dependant):
+                if item.owed.key.entity is entity and _shows(item, dependant[0]):
                     groups[item.owed.key.tenant, item.owed.schema].append(item.owed.key.id)
             for (tenant, schema), ids in groups.items():
-                self._mark_group(tenant, schema, dependant, column, ids)
-
-    def _mark_group(self, tenant: UUID, schema: str, dependant: Entity, column: str, ids: list[UUID]) -> None:
-        table = CONTRACTS[dependant].table
-        if column not in self._catalog.columns(self._cursor, [schema]).get((schema, table), frozenset()):
-            return
-        names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(column)}
-        self._cursor.execute(_NAMING.format(**names), {"ids": ids})
-        candidates = [row[0] for row in self._cursor.fetchall()]
-        parameters = {"ids": candidates, "tenant": tenant, "entity": dependant.value}
-        found = [RecordKey(tenant, dependant, row[0]) for row in self._fetch("dependants", parameters)]
-        mark(self._cursor, found, Lane.LIVE)
+                mark_dependants(self._cursor, self._instance, self._catalog, tenant, schema, dependant, ids)
 
     def _record(self, settlements: Sequence[Settlement]) -> None:
         entries = [entry for item in settlements if (entry := _entry(item)) is not None]
@@ -234,14 +224,6 @@ _DIFFERENT = sql.SQL("""
     JOIN unnest(%(ids)s::uuid[], %(res_ids)s::int[]) AS k (id, res_id) USING (id)
     WHERE r.{column} IS DISTINCT FROM k.res_id
 """)
-_NAMING = sql.SQL("SELECT id FROM {table} WHERE {column} = ANY(%(ids)s::uuid[])")
-
-_DEPENDANTS = (
-    (Entity.CLIENT, (Entity.REGISTRATION, "client_id")),
-    (Entity.USER, (Entity.REGISTRATION, "assigned_to")),
-    (Entity.USER, (Entity.COMMISSION, "agent_id")),
-    (Entity.REGISTRATION, (Entity.COMMISSION, "registration_id")),
-)
 
 
 def _shows(item: Settlement, dependant: Entity) -> bool:

@@ -35,6 +35,12 @@ class Tenant:
     epoch: int
 
 
+_NUMBERS = sql.SQL(
+    "SELECT DISTINCT client_id, registration_number FROM {table} WHERE client_id = ANY(%(ids)s::uuid[])"
+    " AND registration_number <> '' ORDER BY client_id, registration_number"
+)
+
+
 class Rows:
     """Reads snapshots for one Odoo instance."""
 
@@ -59,6 +65,10 @@ class Rows:
         with self._database.transaction(snapshot=True) as cursor:
             return _Reading(cursor, self._instance, self._catalog).existing(keys)
 
+    def survey(self, cursor: Cursor, keys: Collection[RecordKey]) -> Snapshot:
+        """The same as `snapshot` within a reading transaction under way, as if each of the keys were owed."""
+        return _Reading(cursor, self._instance, self._catalog).snapshot(keys, is_owed=False)
+
 
 class _Reading:
     """One snapshot being read."""
@@ -68,9 +78,9 @@ class _Reading:
         self._instance = instance
         self._catalog = catalog
 
-    def snapshot(self, keys: Collection[RecordKey]) -> Snapshot:
+    def snapshot(self, keys: Collection[RecordKey], is_owed: bool = True) -> Snapshot:
         tenants = self._tenants({key.tenant for key in keys})
-        owed = self._owed(keys, tenants)
+        owed = self._owed(keys, tenants) if is_owed else _as_owed(keys, tenants)
         schemas = {tenant.schema for tenant in tenants.values()} | {"public"}
         columns = self._catalog.columns(self._cursor, schemas)
         rows = self._rows(owed, tenants, columns)
@@ -85,13 +95,14 @@ class _Reading:
             owed,
             rows,
             bindings=bindings,
-            agreed=self._agreed([key for key in known if key.entity is Entity.COMMISSION]),
+            agreed=self._agreed([key for key in known if CONTRACTS[key.entity].two_way]),
             conflicts=self._conflicts(list(owed)),
             customers=_customers(rows)
             | self._named(Entity.CLIENT, Entity.REGISTRATION, "client_id", open_ones, tenants, columns),
             agents=_agents(rows) | self._named(Entity.USER, Entity.COMMISSION, "agent_id", open_ones, tenants, columns),
             dead=self._dead(sorted(set(known) - set(owed))),
             unreadable=_unreadable(owed, tenants, columns),
+            numbers=self._numbers(open_ones, tenants, columns),
             suspended=frozenset(tenant.id for tenant in tenants.values() if tenant.state == "suspended"),
         )
 
@@ -182,6 +193,24 @@ class _Reading:
         self._cursor.execute(sql.SQL(" UNION ALL ").join(selects))
         return frozenset(RecordKey(tenant, named, record_id) for tenant, record_id in self._cursor.fetchall())
 
+    def _numbers(
+        self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
+    ) -> dict[RecordKey, tuple[str, ...]]:
+        """Registration numbers of clients that are not bound; one that Odoo has under them is not made twice."""
+        groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for key in keys:
+            if key.entity is Entity.CLIENT and key.tenant in tenants:
+                groups[key.tenant].append(key.id)
+        needed = {"client_id", "registration_number"}
+        found: defaultdict[RecordKey, list[str]] = defaultdict(list)
+        for tenant, ids in groups.items():
+            schema, table = tenants[tenant].schema, CONTRACTS[Entity.REGISTRATION].table
+            if needed <= columns.get((schema, table), frozenset()):
+                self._cursor.execute(_NUMBERS.format(table=sql.Identifier(schema, table)), {"ids": ids})
+                for client, number in self._cursor.fetchall():
+                    found[RecordKey(tenant, Entity.CLIENT, client)].append(number)
+        return {key: tuple(numbers) for key, numbers in found.items()}
+
     def _all(self, name: str, keys: list[RecordKey]) -> list[tuple[Any, ...]]:
         if not keys:
             return []
@@ -219,6 +248,11 @@ def _select_named(tenant: Tenant, by: Entity, column: str, ids: list[UUID]) -> s
         table=sql.Identifier(CONTRACTS[by].table),
         ids=sql.Literal([str(record_id) for record_id in ids]),
     ) + approved
+
+
+def _as_owed(keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant]) -> dict[RecordKey, Owed]:
+    known = ((key, tenants[key.tenant]) for key in keys if key.tenant in tenants)
+    return {key: Owed(key, tenant.schema, Version(tenant.epoch, 0), 0, Lane.BULK) for key, tenant in known}
 
 
 def _customers(rows: Mapping[RecordKey, Row]) -> frozenset[RecordKey]:

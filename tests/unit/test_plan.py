@@ -196,10 +196,28 @@ def test_a_row_that_is_gone_and_never_went_is_owed_no_longer() -> None:
 
 
 def test_a_row_deleted_in_the_app_goes_to_a_person_while_odoo_has_its_half() -> None:
-    (refused,) = plan(snapshot(REGISTRATION, rows={}, bindings={REGISTRATION: bound(REGISTRATION)})).refused
-    assert refused.problem.code == "deleted_in_app" and "crm.lead 41" in refused.problem.message
-    unlinked = bound(REGISTRATION, state=BindingState.UNLINKED)
-    assert plan(snapshot(REGISTRATION, rows={}, bindings={REGISTRATION: unlinked})).refused == ()
+    (refused,) = plan(snapshot(COMMISSION, rows={}, bindings={COMMISSION: bound(COMMISSION)})).refused
+    assert refused.problem.code == "deleted_in_app" and "x_commission 41" in refused.problem.message
+    unlinked = bound(COMMISSION, state=BindingState.UNLINKED)
+    assert plan(snapshot(COMMISSION, rows={}, bindings={COMMISSION: unlinked})).refused == ()
+
+
+@pytest.mark.parametrize("key", [REGISTRATION, CLIENT, AGENT])
+def test_a_row_deleted_in_the_app_archives_its_half_once(key: RecordKey) -> None:
+    (item,) = plan(snapshot(key, rows={}, bindings={key: bound(key)})).send
+    assert (item.document.fields, item.document.two_way) == ({"active": False}, {})
+    again = plan(snapshot(key, rows={}, bindings={key: bound(key, digest=item.document.digest)}))
+    assert (again.send, [nothing.reason for nothing in again.nothing]) == ((), ["nothing differs"])
+
+
+def test_a_value_that_odoo_has_in_its_own_form_is_not_written_again() -> None:
+    agreed = {CLIENT: {"phone": Agreed("082 555 0101", "+27 82 555 0101")}}
+    rows = changed(CLIENT, phone="082 555 0101")
+    (item,) = plan(snapshot(CLIENT, rows=rows, agreed=agreed, bindings={CLIENT: bound(CLIENT)})).send
+    assert item.document.two_way["phone"] == TwoWay("+27 82 555 0101", "+27 82 555 0101")
+    rows = changed(CLIENT, phone="083")
+    (item,) = plan(snapshot(CLIENT, rows=rows, agreed=agreed, bindings={CLIENT: bound(CLIENT)})).send
+    assert item.document.two_way["phone"] == TwoWay("083", "+27 82 555 0101")
 
 
 @pytest.mark.parametrize("key", [CLIENT, AGENT])

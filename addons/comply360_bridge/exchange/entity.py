@@ -36,7 +36,7 @@ class EntityWriter:
         for work in works:
             work.skipped, work.diverged, work.normalised = [], {}, {}
         ready = [work for work in self._existing(works) if self._translate(work)]
-        created = self._create([work for work in ready if work.creating])
+        created = self._create(self._without_proposals([work for work in ready if work.creating]))
         updated = self._update([work for work in ready if not work.creating])
         self.env.flush_all()
         for work, _status in created + updated:
@@ -102,9 +102,19 @@ class EntityWriter:
                 raise Refused("foreign_tenant", message, role, key[2])
             raise Refused("parent_missing", f"{role} {key[2]} is not in Odoo yet", role, key[2])
         _model, res_id, state = found
-        if state != "active":
-            raise Refused("unlinked", f"{role} {key[2]} was deleted or merged in Odoo", role, key[2])
+        if state not in ("active", "alias"):
+            raise Refused("unlinked", f"{role} {key[2]} was deleted in Odoo", role, key[2])
         return res_id
+
+    def _without_proposals(self, works: list[Work]) -> list[Work]:
+        """Those that are to be created; where Odoo may have such a record from elsewhere, a person decides first."""
+        proposed = self.model._comply360_proposals(self.mapper.entity, self.bridge, works)
+        for work in works:
+            if link := proposed.get(work.document.key):
+                names = ", ".join(link.candidate_ids.mapped("display_name"))
+                message = f"Odoo has {names} already; a person has to decide there whether it is the same"
+                self.batch.refuse(work, "rejected", Refused("link_proposed", message))
+        return [work for work in works if work.document.key not in proposed]
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -144,7 +154,7 @@ class EntityWriter:
                 changes[group] = values
                 same[group].append(record.id)
                 written.append((record, values))
-            answers.append((work, "updated" if values else "unchanged"))
+            answers.append((work, "updated" if values or work.is_relinked else "unchanged"))
         for group, ids in same.items():
             self.model.browse(ids).write(dict(changes[group]))
         self.model._comply360_written(self.mapper.entity, written)

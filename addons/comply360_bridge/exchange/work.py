@@ -20,6 +20,7 @@ class Work:
     document: Document
     binding_id: int = 0
     res_id: int = 0
+    is_relinked: bool = False
     tenant: Any = None
     translation: Translation = field(default_factory=Translation)
     wanted: dict[str, Scalar] = field(default_factory=dict)

@@ -32,6 +32,9 @@ class Comply360Binding(models.Model):
         readonly=True, help="Identity of the content that was applied whole; empty when fields were left out."
     )
     synced_at = fields.Datetime(string="Last Synced", readonly=True)
+    held = fields.Boolean(
+        string="Out of the Sync", readonly=True, help="A person took this record out of the sync, in both directions."
+    )
 
     _record_unique = models.UniqueIndex(
         "(bridge, tenant, entity, external_id)",
@@ -85,7 +88,7 @@ class Comply360Binding(models.Model):
         # a serialization failure is how a race is decided, here and in _claim: not an error for the log
         self.env.cr.execute(
             """
-            SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest
+            SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest, b.held
               FROM comply360_binding b
               JOIN unnest(%s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id)
                 ON (b.tenant, b.entity, b.external_id) = (k.tenant, k.entity, k.id)
@@ -154,6 +157,70 @@ class Comply360Binding(models.Model):
                     list(binding_ids),
                 )
             )
+
+    def _bind(self, bridge, tenant, key, record):
+        """Bind a record of the app to one that was here before, to which nothing is applied yet; the binding's id."""
+        rows = self.env.execute_query(
+            SQL(
+                """
+            INSERT INTO comply360_binding
+                   (bridge, tenant, tenant_id, entity, external_id, res_model, res_id, state, create_uid, create_date)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, 'active', %s, now() AT TIME ZONE 'UTC')
+                ON CONFLICT (bridge, tenant, entity, external_id) DO UPDATE
+               SET res_id = EXCLUDED.res_id, tenant_id = EXCLUDED.tenant_id, state = 'active', held = FALSE,
+                   version = NULL, digest = NULL
+         RETURNING id
+            """,
+                bridge,
+                key[0],
+                tenant.id,
+                key[1],
+                key[2],
+                record._name,
+                record.id,
+                self.env.uid,
+            )
+        )
+        self.invalidate_model()
+        record.write(record._comply360_identity(tenant, key))
+        return rows[0][0]
+
+    def _hold(self, model, ids, held):
+        """Take bound records out of the sync, or put them back: then the app is asked for them."""
+        rows = self.env.execute_query(
+            SQL(
+                """
+            UPDATE comply360_binding SET held = %s
+             WHERE res_model = %s AND res_id = ANY(%s) AND state = 'active' AND held IS DISTINCT FROM %s
+         RETURNING id
+            """,
+                held,
+                model,
+                list(ids),
+                held,
+            )
+        )
+        self.invalidate_model()
+        if not held:
+            self.env["comply360.outbox"]._append([row_id for (row_id,) in rows], "ask")
+
+    def _merge_into(self, losers, survivor):
+        """The losers' bindings become aliases of the survivor, before the losers are deleted."""
+        self.env.flush_all()
+        rows = self.env.execute_query(
+            SQL(
+                """
+            UPDATE comply360_binding SET state = 'alias', res_id = %s
+             WHERE res_model = %s AND res_id = ANY(%s) AND state IN ('active', 'alias')
+         RETURNING id
+            """,
+                survivor.id,
+                survivor._name,
+                losers.ids,
+            )
+        )
+        self.invalidate_model()
+        self.env["comply360.outbox"]._append([row_id for (row_id,) in rows], "alias")
 
     def _mark_unlinked(self, binding_ids):
         """Note that the records of these bindings are gone."""

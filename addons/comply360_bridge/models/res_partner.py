@@ -1,4 +1,7 @@
 from odoo import api, fields, models
+from odoo.tools import SQL
+
+from ..mappers.client import CLIENT, canonical_number, numbers_of
 
 
 class ResPartner(models.Model):
@@ -10,7 +13,7 @@ class ResPartner(models.Model):
         string="Tax Number in the App",
         readonly=True,
         copy=False,
-        help="As the Comply360 app has it, valid or not.",
+        help="As the Comply360 app has it, valid or not. It follows the tax ID when a person changes that.",
     )
     x_comply360_state_province = fields.Char(string="State or Province in the App", readonly=True, copy=False)
     x_comply360_entity = fields.Selection(
@@ -22,10 +25,34 @@ class ResPartner(models.Model):
     )
 
     def init(self):
-        """Deleted contacts are told to the app."""
+        """What people change about a customer is told to the app, and so are deleted contacts."""
         result = super().init()
-        self.env["comply360.outbox"]._watch_deletes("res.partner")
+        outbox = self.env["comply360.outbox"]
+        columns = [rule.target for rule in CLIENT.rules if rule.two_way]
+        outbox._watch_updates("res.partner", [*columns, "street2"], "client")
+        outbox._watch_deletes("res.partner")
         return result
+
+    def write(self, vals):
+        """A tax ID or a state that a person sets is what the app gets to know."""
+        result = super().write(vals)
+        if ("vat" in vals or "state_id" in vals) and "comply360_bridge" not in self.env.context:
+            for partner in self.filtered(lambda partner: partner.x_comply360_entity == "client"):
+                if changes := partner._comply360_followed(vals):
+                    super(ResPartner, partner).write(changes)
+        return result
+
+    def _comply360_followed(self, vals):
+        followed = {}
+        if "vat" in vals and (self.vat or "") != (self.x_comply360_tax_number or ""):
+            followed["x_comply360_tax_number"] = self.vat
+        if "state_id" in vals and self.state_id != self._comply360_present_state():
+            followed["x_comply360_state_province"] = self.state_id.name
+        return followed
+
+    def _comply360_present_state(self):
+        found = self._comply360_state(self.country_id.id, self.x_comply360_state_province)
+        return self.env["res.country.state"].browse(found or [])
 
     @api.model
     def _comply360_defaults(self, entity, tenant):
@@ -39,6 +66,9 @@ class ResPartner(models.Model):
 
     def _comply360_derive(self, entity, values, defaults):
         values = dict(values)
+        if "street" in values:
+            street, _, rest = (values["street"] or "").partition("\n")
+            values.update(street=street or False, street2=rest or False)
         if "x_comply360_tax_number" in values:
             values["vat"] = values["x_comply360_tax_number"]
         if "country_id" in values or "x_comply360_state_province" in values:
@@ -46,6 +76,12 @@ class ResPartner(models.Model):
             province = values.get("x_comply360_state_province", self.x_comply360_state_province)
             values["state_id"] = self._comply360_state(country_id, province)
         return values if self else {**defaults, **values}
+
+    def _comply360_value(self, rule):
+        if rule.target == "street":
+            # the app has one field of several lines
+            return "\n".join(filter(None, (self.street, self.street2)))
+        return super()._comply360_value(rule)
 
     @api.model
     def _comply360_state(self, country_id, province):
@@ -56,6 +92,49 @@ class ResPartner(models.Model):
         wanted = province.strip().casefold()
         found = states.filtered(lambda state: wanted in {state.name.casefold(), state.code.casefold()})
         return found.id if len(found) == 1 else False
+
+    @api.model
+    def _comply360_proposals(self, entity, bridge, works):
+        numbers = {work.document.key: numbers_of(work.document) for work in works} if entity == "client" else {}
+        if not any(numbers.values()):
+            return {}
+        known = self._comply360_unbound_by_number(frozenset().union(*numbers.values()))
+        found = {}
+        for work in works:
+            partners = self.browse({partner.id for number in numbers[work.document.key] for partner in known[number]})
+            own = partners.filtered(
+                lambda partner, tenant=work.tenant: partner.x_comply360_tenant_id in (tenant, tenant.browse())
+                and partner.company_id in (tenant.company_id, tenant.company_id.browse())
+            )
+            if link := self.env["comply360.link"]._propose(bridge, work.tenant, work.document, own):
+                found[work.document.key] = link
+        return found
+
+    @api.model
+    def _comply360_unbound_by_number(self, numbers):
+        """Customers by number, of those that are no record of the app's; contacts within a company are not meant."""
+        self.flush_model(["vat", "company_registry", "parent_id", "active"])
+        canonical = "regexp_replace(upper(coalesce(p.%s, '')), '[^[:alnum:]]', '', 'g') = ANY(%%s)"
+        rows = self.env.execute_query(
+            SQL(
+                f"""
+            SELECT p.id FROM res_partner p
+             WHERE p.active AND p.parent_id IS NULL
+               AND ({canonical % "vat"} OR {canonical % "company_registry"})
+               AND NOT EXISTS (SELECT FROM comply360_binding b
+                                WHERE b.res_model = 'res.partner' AND b.res_id = p.id AND b.state = 'active')
+             ORDER BY p.id
+            """,
+                list(numbers),
+                list(numbers),
+            )
+        )
+        found = {number: [] for number in numbers}
+        for partner in self.browse(row_id for (row_id,) in rows):
+            for number in {canonical_number(partner.vat or ""), canonical_number(partner.company_registry or "")}:
+                if number in found:
+                    found[number].append(partner)
+        return found
 
     @api.model
     def _comply360_create(self, vals_list):

@@ -1,4 +1,7 @@
-from .documents import BridgeCase, document
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import new_test_user
+
+from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
 
 WITH_CLIENT = {"client": ("client", "1")}
 
@@ -151,7 +154,7 @@ class TestLeads(BridgeCase):
         again = self.statuses(document("registration", "1", version="1.2"), document("client", "1", version="1.2"))
         self.assertEqual(again, ["unchanged", "unchanged"])
 
-    def test_two_merged_leads_end_one_binding_and_keep_both_commissions(self):
+    def test_two_merged_leads_make_one_an_alias_and_keep_both_commissions(self):
         self.apply(document("registration", "1"), document("registration", "2"), document("user", "1"))
         refs = [{"registration": ("registration", n), "agent": ("user", "1")} for n in "12"]
         self.apply(*[document("commission", str(n), refs=links) for n, links in enumerate(refs)])
@@ -160,7 +163,84 @@ class TestLeads(BridgeCase):
         self.env.flush_all()
         self.env.invalidate_all()
         states = sorted([self.binding("registration", "1").state, self.binding("registration", "2").state])
-        self.assertEqual(states, ["active", "unlinked"])
+        self.assertEqual(states, ["active", "alias"])
         commissions = self.record("commission", "0") + self.record("commission", "1")
         self.assertEqual(commissions.lead_id, survivor)
-        self.assertEqual([change["op"] for change in self.changes()], ["unlink"])
+        ended = [change for change in self.changes() if change["op"] != "upsert"]
+        self.assertEqual([(change["op"], change["res_id"]) for change in ended], [("alias", str(survivor.id))])
+
+    def test_an_alias_takes_no_edit_but_its_commissions_go_to_the_survivor(self):
+        self.apply(document("registration", "1"), document("registration", "2"), document("user", "1"))
+        survivor = (self.record("registration", "1") + self.record("registration", "2")).merge_opportunity()
+        alias = "1" if self.binding("registration", "1").state == "alias" else "2"
+        refs = {"registration": ("registration", alias), "agent": ("user", "1")}
+        results = self.apply(
+            document("registration", alias, version="1.2", company_name="Edited"), document("commission", "1", refs=refs)
+        )
+        self.assertEqual([(result["status"], result.get("code")) for result in results],
+                         [("rejected", "unlinked"), ("created", None)])
+        self.assertEqual(self.record("commission", "1").lead_id, survivor)
+        survivor.x_comply360_commission_ids.unlink()
+        survivor.unlink()
+        self.env.flush_all()
+        self.assertEqual({self.binding("registration", name).state for name in "12"}, {"unlinked"})
+
+    def test_leads_of_two_tenants_are_never_merged(self):
+        self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
+        self.apply(document("registration", "1"), document("registration", "2", tenant=OTHER_TENANT))
+        with self.assertRaisesRegex(UserError, "different Comply360 tenants"):
+            (self.record("registration", "1") + self.record("registration", "2")).merge_opportunity()
+
+    def test_won_and_lost_by_a_person_are_told(self):
+        self.apply(document("registration", "1"))
+        lead = self.record("registration", "1")
+        lead.action_set_lost(lost_reason_id=self.env.ref("comply360_bridge.lost_reason_rejected").id)
+        (change,) = self.changes()
+        self.assertEqual(set(change["fields"]), {"outcome", "lost_reason"})
+        self.assertEqual(change["fields"]["outcome"], "lost")
+        self.acknowledge(change, "applied")
+        lead.action_unarchive()
+        self.assertEqual([c["fields"]["outcome"] for c in self.changes()], ["open"])
+        self.assertEqual(lead.x_comply360_status, "submitted")
+
+    def test_a_lead_taken_out_is_neither_written_nor_told_until_it_is_put_back(self):
+        self.apply(document("registration", "1"), document("registration", "2"))
+        lead = self.record("registration", "1")
+        salesperson = new_test_user(self.env, "c360_seller", groups="sales_team.group_sale_salesman")
+        lead.user_id = salesperson
+        lead.with_user(salesperson).action_comply360_leave()
+        self.assertEqual(lead.x_comply360_sync_state, "off")
+        changed = document("registration", "1", version="1.2", company_name="Changed")
+        self.assertEqual(self.statuses(changed, document("registration", "2", version="1.2", company_name="Changed")),
+                         ["held", "updated"])
+        lead.action_set_won()
+        self.assertEqual((self.changes(), self.bridge.backlog(BRIDGE)["tenants"]), ([], {}))
+
+        lead.with_user(salesperson).action_comply360_join()
+        (change,) = self.changes()
+        self.assertEqual((change["op"], change["fields"]["outcome"]), ("ask", "won"))
+        self.assertEqual(self.statuses(changed), ["updated"])
+        self.assertEqual(lead.partner_name, "Changed")
+
+    def test_who_may_not_change_a_lead_may_not_take_it_out(self):
+        self.apply(document("registration", "1"))
+        outsider = new_test_user(self.env, "c360_nobody", groups="base.group_user")
+        with self.assertRaises(AccessError):
+            self.record("registration", "1").with_user(outsider).action_comply360_leave()
+
+    def test_an_operator_forgets_and_relinks_bindings_within_a_tenant_only(self):
+        self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
+        self.apply(document("registration", "1"), document("registration", "2", tenant=OTHER_TENANT))
+        named = {"tenant": TENANT, "entity": "registration", "id": identity("registration", "1")}
+        foreign = self.record("registration", "2")
+        self.assertTrue(self.bridge.forget_binding(BRIDGE, named)["refused"], "its record is there")
+        self.assertIn("another tenant", self.bridge.relink_binding(BRIDGE, named, str(foreign.id))["refused"])
+        own = self.env["crm.lead"].create({"name": "By hand"})
+        self.record("registration", "1").unlink()
+        self.assertEqual(self.bridge.show_binding(BRIDGE, named)["state"], "unlinked")
+        self.assertEqual(self.bridge.relink_binding(BRIDGE, named, str(own.id))["refused"], "")
+        self.assertEqual(self.apply(document("registration", "1", version="1.2"))[0]["res_id"], str(own.id))
+        own.unlink()
+        self.env.flush_all()
+        self.assertEqual(self.bridge.forget_binding(BRIDGE, named), {"refused": ""})
+        self.assertEqual(self.statuses(document("registration", "1", version="1.3")), ["created"])

@@ -13,10 +13,15 @@ OWN = (
     "comply360.binding",
     "comply360.outbox",
     "comply360.issue",
+    "comply360.link",
     "x_commission",
 )
 OWN += ("comply360.commission.payment",)
+RECORD = {"tenant": TENANT, "entity": "registration", "id": TENANT}
 ARGUMENTS = {
+    "show_binding": (BRIDGE, RECORD),
+    "relink_binding": (BRIDGE, RECORD, "1"),
+    "forget_binding": (BRIDGE, RECORD),
     "ping": ("1",),
     "apply_batch": (batch(),),
     "pull_changes": (BRIDGE, "1", "1"),
@@ -76,11 +81,14 @@ class TestRights(BridgeCase):
                     "apply_batch",
                     "backlog",
                     "digests",
+                    "forget_binding",
                     "issue_key",
                     "ping",
                     "pull_changes",
+                    "relink_binding",
                     "requeue_changes",
                     "revoke_keys",
+                    "show_binding",
                 }
             ),
         )

@@ -1,22 +1,24 @@
 from odoo import api, models
+from odoo.exceptions import UserError
 
-IDENTITY = (
-    "x_comply360_tenant_id",
-    "x_comply360_external_id",
-    "x_comply360_entity",
-    "x_comply360_mobile",
-    "x_comply360_tax_number",
-    "x_comply360_state_province",
-)
+IDENTITY = ("x_comply360_tenant_id", "x_comply360_external_id", "x_comply360_entity", "x_comply360_mobile")
 
 
 class BasePartnerMergeAutomaticWizard(models.TransientModel):
     _inherit = "base.partner.merge.automatic.wizard"
 
+    def _merge(self, partner_ids, dst_partner=None, extra_checks=True):
+        """Contacts of two tenants stay apart, whoever asks."""
+        partners = self.env["res.partner"].browse(partner_ids).exists()
+        if len(partners.sudo().x_comply360_tenant_id) > 1:
+            raise UserError(self.env._("Contacts of different Comply360 tenants cannot be merged."))
+        return super()._merge(partner_ids, dst_partner, extra_checks)
+
     @api.model
     def _update_values(self, src_partners, dst_partner):
-        """The survivor keeps its own name in the app; the losers' bindings end with them, and the app is told."""
+        """The survivor keeps its own name in the app; the others' bindings become aliases of it."""
         kept = {name: dst_partner[name] for name in IDENTITY}
+        self.env["comply360.binding"].sudo()._merge_into(src_partners, dst_partner)
         result = super()._update_values(src_partners, dst_partner)
         dst_partner.write(
             {name: value.id if name == "x_comply360_tenant_id" else value for name, value in kept.items()}

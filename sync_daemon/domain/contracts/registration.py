@@ -1,7 +1,7 @@
 """registrations -> crm.lead."""
 
 from sync_daemon.domain.codec import absent, choice, instant, same, text
-from sync_daemon.domain.contract import Contract, Field, Reference
+from sync_daemon.domain.contract import Contract, Field, Owner, Reference
 from sync_daemon.domain.keys import Entity
 
 TYPES = same("pty_ltd", "close_corporation", "business_name", "vat_registration")
@@ -32,5 +32,9 @@ REGISTRATION = Contract(
         Field("assigned_name", ("assigned.first_name+assigned.last_name", "assigned.email"), text()),
         Field("assigned_email", ("assigned.email",), text(255)),
         Field("active", ("row.deleted_at",), absent),
+    ),
+    reported=(
+        Field("outcome", (), choice(same("open", "won", "lost")), Owner.ODOO, required=True),
+        Field("lost_reason", (), text(), Owner.ODOO),
     ),
 )

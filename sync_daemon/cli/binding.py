@@ -1,0 +1,142 @@
+"""`c360 binding`: which record of Odoo is which record of the app, and what to do when that one is gone."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from uuid import UUID
+
+import click
+
+from sync_daemon.cli.output import print_json, print_table, say
+from sync_daemon.config import load_settings
+from sync_daemon.daemon import Bridge, open_bridge
+from sync_daemon.ports import Odoo, OdooBinding
+from sync_daemon.postgres.bindings import Bindings, BindingView
+
+_TENANT = click.option("--tenant", help="Only this tenant: its subdomain or uuid.")
+
+
+@click.group("binding")
+def binding() -> None:
+    """Bindings: show one, point it to another record of Odoo, or create that record anew."""
+
+
+@binding.command("show")
+@click.argument("record", type=click.UUID)
+@_TENANT
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(record: UUID, tenant: str | None, as_json: bool) -> None:
+    """Show how RECORD, an id of the app, is bound on both sides. Exit code 3 if the sides differ or it is not active.
+
+    Example: c360 binding show 0c7c1f0e-8a44-4f7e-9f6e-6b1f6f1f0a01
+    """
+    with open_bridge(load_settings()) as bridge:
+        odoo, bindings = _sides(bridge)
+        found = [_described(view, odoo.show_binding(view.key), bindings) for view in bindings.find(record, tenant)]
+    if not found:
+        raise click.UsageError(f"no record {record} is bound")
+    if as_json:
+        print_json(found)
+    else:
+        for item in found:
+            rows = [(name, _shown(value)) for name, value in item.items()]
+            print_table(f"{item['entity']} {item['id']} of {item['tenant']}", ("", ""), rows)
+    sys.exit(0 if all(_is_sound(item) for item in found) else 3)
+
+
+@binding.command("relink")
+@click.argument("record", type=click.UUID)
+@click.argument("odoo_id", type=click.IntRange(min=1))
+@_TENANT
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def relink(record: UUID, odoo_id: int, tenant: str | None, dry_run: bool, yes: bool) -> None:
+    """Bind RECORD, an id of the app, to the record ODOO_ID of Odoo; what both sides have then differs to a person.
+
+    Example: c360 binding relink 0c7c1f0e-8a44-4f7e-9f6e-6b1f6f1f0a01 4711 --yes
+    """
+    with open_bridge(load_settings()) as bridge:
+        odoo, bindings = _sides(bridge)
+        view = _one(bindings, record, tenant)
+        if not _agreed_to(f"bind {view.key} to {view.model} {odoo_id} instead of {view.res_id}", dry_run, yes):
+            return
+        # Odoo first: it refuses what cannot be, and a second run completes what was cut short.
+        model, res_id = odoo.relink_binding(view.key, odoo_id)
+        bindings.relink(view.key, model, res_id)
+        say(f"{view.key} is bound to {model} {res_id}")
+
+
+@binding.command("recreate")
+@click.argument("record", type=click.UUID)
+@_TENANT
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def recreate(record: UUID, tenant: str | None, dry_run: bool, yes: bool) -> None:
+    """Create a new record in Odoo for RECORD, an id of the app, whose old one was deleted or merged there.
+
+    Example: c360 binding recreate 0c7c1f0e-8a44-4f7e-9f6e-6b1f6f1f0a01 --yes
+    """
+    with open_bridge(load_settings()) as bridge:
+        odoo, bindings = _sides(bridge)
+        view = _one(bindings, record, tenant)
+        if not _agreed_to(f"create a new {view.model} for {view.key}", dry_run, yes):
+            return
+        odoo.forget_binding(view.key)
+        bindings.forget(view.key)
+        say(f"{view.key} will be created anew")
+
+
+def _sides(bridge: Bridge) -> tuple[Odoo, Bindings]:
+    instance = bridge.settings.odoo_instance
+    return bridge.instances[instance], Bindings(bridge.database, instance)
+
+
+def _one(bindings: Bindings, record: UUID, tenant: str | None) -> BindingView:
+    found = bindings.find(record, tenant)
+    if len(found) != 1:
+        problem = "is bound under several tenants or entities; name --tenant" if found else "is not bound"
+        raise click.UsageError(f"record {record} {problem}")
+    return found[0]
+
+
+def _agreed_to(what: str, dry_run: bool, yes: bool) -> bool:
+    if dry_run:
+        say(f"would {what}")
+        return False
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("without a terminal this needs --yes")
+        click.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)
+    return True
+
+
+def _described(view: BindingView, odoo: OdooBinding, bindings: Bindings) -> dict[str, Any]:
+    return {
+        "tenant": view.subdomain or str(view.key.tenant),
+        "entity": view.key.entity.value,
+        "id": str(view.key.id),
+        "model": view.model,
+        "res_id": view.res_id,
+        "name_in_odoo": odoo.name,
+        "state": view.state.value,
+        "state_in_odoo": odoo.state or "not bound",
+        "res_id_in_odoo": int(odoo.res_id or 0),
+        "in_sync": not odoo.held,
+        "version": view.version,
+        "version_in_odoo": odoo.version,
+        "odoo_version_seen": view.odoo_version,
+        "digest": view.digest,
+        "synced_at": view.synced_at,
+        "agreed": {field: {"app": app, "odoo": other} for field, app, other in bindings.bases(view.key)},
+    }
+
+
+def _is_sound(item: dict[str, Any]) -> bool:
+    return bool(item["state"] == item["state_in_odoo"] == "active" and item["res_id"] == item["res_id_in_odoo"])
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, dict):
+        return "\n".join(f"{field}: {pair['app']!r} / {pair['odoo']!r}" for field, pair in value.items())
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value

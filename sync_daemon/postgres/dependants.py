@@ -1,0 +1,48 @@
+"""Records that show values of another record, or wait for it: they are marked when that one changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from psycopg2 import sql
+
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.postgres.catalog import Catalog
+from sync_daemon.postgres.connection import Cursor
+from sync_daemon.postgres.outbox import mark
+from sync_daemon.postgres.statements import statements
+
+DEPENDANTS = (
+    (Entity.CLIENT, (Entity.REGISTRATION, "client_id")),
+    (Entity.USER, (Entity.REGISTRATION, "assigned_to")),
+    (Entity.USER, (Entity.COMMISSION, "agent_id")),
+    (Entity.REGISTRATION, (Entity.COMMISSION, "registration_id")),
+)
+"""Whose change concerns whom, and the column of the dependant that names it."""
+
+_SQL = statements("ledger")
+_NAMING = sql.SQL("SELECT id FROM {table} WHERE {column} = ANY(%(ids)s::uuid[])")
+
+
+def mark_dependants(
+    cursor: Cursor,
+    instance: str,
+    catalog: Catalog,
+    tenant: UUID,
+    schema: str,
+    dependant: tuple[Entity, str],
+    ids: Sequence[UUID],
+) -> None:
+    """Mark the dependants of these records that are bound or wait, within the transaction that changed them."""
+    entity, column = dependant
+    table = CONTRACTS[entity].table
+    if column not in catalog.columns(cursor, [schema]).get((schema, table), frozenset()):
+        return
+    names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(column)}
+    cursor.execute(_NAMING.format(**names), {"ids": list(ids)})
+    candidates = [row[0] for row in cursor.fetchall()]
+    parameters = {"instance": instance, "ids": candidates, "tenant": tenant, "entity": entity.value}
+    cursor.execute(_SQL["dependants"], parameters)
+    mark(cursor, [RecordKey(tenant, entity, row[0]) for row in cursor.fetchall()], Lane.LIVE)
