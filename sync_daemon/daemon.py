@@ -22,23 +22,27 @@ from sync_daemon.domain.hint import named_tenant
 from sync_daemon.domain.keys import RecordKey
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.ports import Odoo
+from sync_daemon.postgres.backfill import TenantName
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.inbound import Inbound
 from sync_daemon.postgres.ledger import Ledger
 from sync_daemon.postgres.outbox import Outbox
 from sync_daemon.postgres.registry import Registry
 from sync_daemon.postgres.rows import Rows
+from sync_daemon.postgres.surveys import Surveys
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
 from sync_daemon.rabbitmq.events import RabbitAppEvents
 from sync_daemon.rabbitmq.publisher import RabbitPublisher
 from sync_daemon.services.events import EventListener
 from sync_daemon.services.pull import Puller
 from sync_daemon.services.push import HintedPusher, Pusher
+from sync_daemon.services.reconcile import Comparison, Reconciler, ReconcileSchedule
 from sync_daemon.services.relay import Relay
 from sync_daemon.services.report import Report
 from sync_daemon.services.tenants import TenantKeeper
 
-SERVICES = ("relay", "push", "pull", "events", "tenants")
+SERVICES = ("relay", "push", "pull", "events", "tenants", "reconcile")
+RECONCILE_REST = 5.0
 PULL_LEASE = timedelta(seconds=30)
 HINT_WAIT = timedelta(seconds=1)
 FIRST_PAUSE, LONGEST_PAUSE, FATAL_PAUSE = 0.5, 15.0, 60.0
@@ -66,6 +70,10 @@ class Bridge:
         return Pusher(
             instance, self.outbox, rows, ledger, self.instances[instance], self.settings.c360_batch_size
         )
+
+    def reconciler(self, instance: str) -> Reconciler[TenantName]:
+        """The comparer of one Odoo instance with the app."""
+        return Reconciler(self.instances[instance], Surveys(self.database, instance))
 
     def keeper(self, attach: Attach | None = None) -> TenantKeeper:
         """The keeper of tenants; all of them live on the one configured instance for now."""
@@ -221,6 +229,8 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
         if "pull" in only:
             puller = Puller(bridge.instances[instance], Inbound(bridge.database, instance), PULL_LEASE)
             yield Loop(f"pull {instance}", puller.run_once, settings.c360_pull_seconds, puller.release)
+        if "reconcile" in only:
+            yield _reconcile_loop(bridge, instance)
     if "events" in only:
         yield _event_loop(bridge)
     if "tenants" in only:
@@ -234,6 +244,18 @@ def _push_loops(bridge: Bridge, instance: str) -> Iterator[Loop]:
         pusher = HintedPusher(bridge.pusher(instance), stream, HINT_WAIT)
         # Taking a hint waits by itself.
         yield Loop(f"push {instance} {number}", pusher.run_once, 0, stream.close)
+
+
+def _reconcile_loop(bridge: Bridge, instance: str) -> Loop:
+    interval = timedelta(hours=bridge.settings.c360_reconcile_hours)
+
+    def on_compared(found: Comparison, mended: int, is_disaster: bool) -> None:
+        said = log.warning if is_disaster else log.info
+        said("reconcile.compared", tenant=found.tenant, entity=found.entity.value, mended=mended,
+             left_to_a_person=is_disaster, **{finding.name.lower(): number for finding, number in found.counts.items()})
+
+    schedule = ReconcileSchedule(bridge.reconciler(instance), interval, on_compared)
+    return Loop(f"reconcile {instance}", schedule.run_once, RECONCILE_REST, schedule.release)
 
 
 def _event_loop(bridge: Bridge) -> Loop:

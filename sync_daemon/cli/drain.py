@@ -38,7 +38,7 @@ def drain(timeout: int, as_json: bool) -> None:
         began = bridge.registry.now()
         # Tenants are looked at first: records of one that Odoo does not know yet could not go.
         bridge.keeper(attacher(settings)).run_once()
-        daemon = Daemon(bridge, [name for name in SERVICES if name != "events"], attacher(settings))
+        daemon = Daemon(bridge, [name for name in SERVICES if name not in {"events", "reconcile"}], attacher(settings))
         daemon.start()
         try:
             left = _wait(bridge, daemon, timeout)

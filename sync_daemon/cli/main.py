@@ -7,6 +7,7 @@ import sys
 import click
 
 from sync_daemon import __version__
+from sync_daemon.cli.backfill import backfill
 from sync_daemon.cli.binding import binding
 from sync_daemon.cli.config import config
 from sync_daemon.cli.contract import contract
@@ -15,6 +16,7 @@ from sync_daemon.cli.dead import dead
 from sync_daemon.cli.demo import demo
 from sync_daemon.cli.doctor import doctor
 from sync_daemon.cli.drain import drain
+from sync_daemon.cli.reconcile import reconcile
 from sync_daemon.cli.run import run
 from sync_daemon.cli.stack import stack
 from sync_daemon.cli.status import status
@@ -48,5 +50,7 @@ def _exit_code(error: BridgeError) -> int:
     return UNAVAILABLE if isinstance(error, UnavailableError | TransientError) else FAILED
 
 
-for command in (binding, config, contract, db, dead, demo, doctor, drain, run, stack, status, tenant):
+for command in (
+    backfill, binding, config, contract, db, dead, demo, doctor, drain, reconcile, run, stack, status, tenant
+):
     main.add_command(command)

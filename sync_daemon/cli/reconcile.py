@@ -1,0 +1,130 @@
+"""`c360 reconcile`: compare both sides, say what differs, mend it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import click
+
+from sync_daemon.cli.backfill import entity_option, found, tenant_option
+from sync_daemon.cli.output import print_json, print_table, say
+from sync_daemon.config import load_settings
+from sync_daemon.daemon import Bridge, open_bridge
+from sync_daemon.domain.drift import DRIFT, Drift, Finding, Remedy, is_disaster
+from sync_daemon.services.reconcile import ENTITIES, Comparison
+
+SHOWN = 50
+COUNTED = (Finding.MATCHED, *DRIFT, Finding.WAITING, Finding.PARKED, Finding.SET_ASIDE, Finding.HELD_BACK)
+
+
+@click.command()
+@tenant_option
+@entity_option
+@click.option("--fix", is_flag=True, help="Write a plan, then carry it out.")
+@click.option("--plan", "plan_file", type=click.Path(dir_okay=False, path_type=Path),
+              help="Where the plan goes; reconcile-<run>.json in this folder if not given.")
+@click.option("--dry-run", is_flag=True, help="With --fix: only write the plan.")
+@click.option("--yes", is_flag=True, help="With --fix: also where most of a table is missing in the app.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def reconcile(
+    tenant: str | None,
+    entities: Sequence[str],
+    fix: bool,
+    plan_file: Path | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Compare every record by digests, in pages, and count what matches, differs, is missing, orphaned or double.
+
+    Waiting records are under way; parked ones are in `c360 dead list` or `c360 conflict list`; set aside is what people
+    took out, deleted or merged in Odoo. Exit code 3 on drift, also after --fix as far as a person has to decide.
+
+    Example: c360 reconcile --tenant agency1 --fix
+    """
+    wanted = [entity for entity in ENTITIES if not entities or entity.value in entities]
+    with open_bridge(load_settings()) as bridge:
+        reconciler = bridge.reconciler(bridge.settings.odoo_instance)
+        tenants = found(reconciler.surveys.tenants(tenant), tenant)
+        compared = [reconciler.compare(item, entity) for item in tenants for entity in wanted]
+        _show(compared, as_json)
+        left = sum(len(item.drifts) for item in compared)
+        if fix and left:
+            left = _fix(bridge, compared, plan_file, dry_run, yes)
+    sys.exit(3 if left else 0)
+
+
+def _fix(bridge: Bridge, compared: Sequence[Comparison], plan_file: Path | None, dry_run: bool, yes: bool) -> int:
+    """Plan and mend; how many records are left."""
+    run = uuid4()
+    planned = [drift for item in compared for drift in _planned(item, yes)]
+    path = plan_file or Path(f"reconcile-{run.hex[:12]}.json")
+    _write_plan(path, run, planned)
+    say(f"the plan for {len(planned)} records is in {path}")
+    everything = sum(len(item.drifts) for item in compared)
+    if dry_run:
+        return everything
+    mended = bridge.reconciler(bridge.settings.odoo_instance).mend(run, planned)
+    say(f"{mended} records are on their way in the bulk lane, as run {run}; c360 drain waits for them")
+    return everything - mended
+
+
+def _planned(item: Comparison, yes: bool) -> list[Drift]:
+    if not is_disaster(item.counts) or yes:
+        return [drift for drift in item.drifts if drift.remedy is not Remedy.PERSON]
+    say(f"{item.tenant}: {item.counts[Finding.MISSING_IN_APP]} of {item.entity} are missing in the app, which is most "
+        "of them; they are left alone. If that is right, add --yes")
+    return [drift for drift in item.drifts
+            if drift.remedy is not Remedy.PERSON and drift.finding is not Finding.MISSING_IN_APP]
+
+
+def _write_plan(path: Path, run: UUID, planned: Sequence[Drift]) -> None:
+    content = {"run": str(run), "made_at": datetime.now(UTC).isoformat(), "records": list(map(_described, planned))}
+    try:
+        path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"the plan cannot be written to {path}: {error.strerror}") from None
+
+
+def _show(compared: Sequence[Comparison], as_json: bool) -> None:
+    drifts = [drift for item in compared for drift in item.drifts]
+    if as_json:
+        print_json({
+            "compared": [
+                {"tenant": item.tenant, "entity": item.entity.value, **_counts(item.counts)} for item in compared
+            ],
+            "drift": list(map(_described, drifts)),
+        })
+        return
+    print_table("Records of both sides", ("tenant", "entity", *(finding.value for finding in COUNTED)), [
+        (item.tenant, item.entity.value, *(item.counts[finding] for finding in COUNTED)) for item in compared
+    ])
+    if drifts:
+        print_table("Drift", ("entity", "id", "finding", "remedy", "in Odoo"), [
+            (drift.key.entity.value, drift.key.id, drift.finding.value, drift.remedy.value, _odoo_ids(drift))
+            for drift in drifts[:SHOWN]
+        ])
+    if len(drifts) > SHOWN:
+        say(f"and {len(drifts) - SHOWN} more; --json names them all")
+
+
+def _counts(counts: Counter[Finding]) -> dict[str, int]:
+    return {finding.name.lower(): counts[finding] for finding in COUNTED}
+
+
+def _described(drift: Drift) -> dict[str, Any]:
+    return {
+        "tenant": str(drift.key.tenant), "entity": drift.key.entity.value, "id": str(drift.key.id),
+        "finding": drift.finding.name.lower(), "remedy": drift.remedy.value, "odoo_ids": list(drift.odoo_ids),
+    }
+
+
+def _odoo_ids(drift: Drift) -> str:
+    return ", ".join(map(str, drift.odoo_ids))

@@ -1,0 +1,219 @@
+"""Drift: what one record is on both sides, compared by digests, and what mends it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import UUID
+
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.document import Document
+from sync_daemon.domain.keys import RecordKey
+from sync_daemon.domain.plan import plan
+from sync_daemon.domain.snapshot import Binding, BindingState, Snapshot
+
+FEW = 10
+"""So many records may be missing in the app by a person's hand; more than that and most of them is a disaster."""
+
+
+class Finding(StrEnum):
+    """What one record is. The first five are drift."""
+
+    DIFFERENT = "different"
+    MISSING_IN_ODOO = "missing in Odoo"
+    MISSING_IN_APP = "missing in the app"
+    ORPHANED = "orphaned"
+    DUPLICATE = "duplicate"
+    MATCHED = "matched"
+    WAITING = "waiting"
+    PARKED = "parked"
+    SET_ASIDE = "set aside"
+    HELD_BACK = "held back"
+
+
+DRIFT = (
+    Finding.DIFFERENT,
+    Finding.MISSING_IN_ODOO,
+    Finding.MISSING_IN_APP,
+    Finding.ORPHANED,
+    Finding.DUPLICATE,
+)
+
+
+class Remedy(StrEnum):
+    """What mends a record: the app's row goes once more, Odoo tells once more, the binding ends, or a person looks."""
+
+    NONE = "none"
+    SEND = "send"
+    ASK_ODOO = "ask Odoo"
+    FORGET = "forget the binding"
+    PERSON = "a person decides"
+
+
+@dataclass(frozen=True)
+class AppRecord:
+    """A record as the app's side has it. `digest` is of what Odoo should hold, empty where nothing should flow."""
+
+    key: RecordKey
+    has_row: bool
+    digest: str
+    binding: Binding | None
+    is_waiting: bool = False
+    is_parked: bool = False
+
+
+@dataclass(frozen=True)
+class OdooRecord:
+    """A bound record as Odoo has it now. `digest` is empty where the record is gone; `twins` claim the same id."""
+
+    id: UUID
+    state: BindingState
+    digest: str
+    is_held: bool = False
+    is_waiting: bool = False
+    twins: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One record's comparison."""
+
+    key: RecordKey
+    finding: Finding
+    remedy: Remedy = Remedy.NONE
+    odoo_ids: tuple[int, ...] = ()
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether the sides differ although nothing is under way and nobody has been told."""
+        return self.finding in DRIFT
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the app's side knows of some records at one instant.
+
+    Shapes: every key of `snapshot.owed` is looked at, owed or not. `waiting` are those that really are owed, `parked`
+    those a person has been told of.
+    """
+
+    snapshot: Snapshot
+    waiting: frozenset[RecordKey] = frozenset()
+    parked: frozenset[RecordKey] = frozenset()
+
+
+def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
+    """The app's side of a comparison; what a record should be in Odoo is planned as if nothing had been sent yet."""
+    snapshot = survey.snapshot
+    unsent = {key: replace(binding, digest="") for key, binding in snapshot.bindings.items()}
+    planned = plan(replace(snapshot, bindings=unsent))
+    digests = {item.document.key: item.document.digest for item in planned.send}
+    incomplete = {item.document.key for item in planned.send if item.parked}
+    incomplete |= {item.owed.key for item in planned.refused}
+    aside = {key for key in snapshot.owed if _names_an_alias(snapshot, key)}
+    waiting = {item.owed.key for item in planned.waiting} | survey.waiting
+    return {
+        key: AppRecord(
+            key,
+            has_row=key in snapshot.rows,
+            digest=digests.get(key, "") if key in snapshot.rows else "",
+            binding=snapshot.bindings.get(key),
+            is_waiting=key in waiting,
+            is_parked=key in survey.parked or key in incomplete or key in aside,
+        )
+        for key in snapshot.owed
+    }
+
+
+def compare(app: Mapping[RecordKey, AppRecord], odoo: Mapping[RecordKey, OdooRecord]) -> list[Drift]:
+    """Compare records, in order of their keys."""
+    unknown = {key: AppRecord(key, False, "", None) for key in odoo.keys() - app.keys()}
+    return [_compare(key, record, odoo.get(key)) for key, record in sorted({**unknown, **app}.items(), key=_first)]
+
+
+def confirmed(first: Iterable[Drift], second: Iterable[Drift]) -> list[Drift]:
+    """What two looks agree on: a record that changed between both sides' readings differs in the first one only."""
+    again = {drift.key: drift for drift in second}
+    return [
+        drift if not drift.is_drift or again.get(drift.key) == drift else again.get(drift.key, drift)
+        for drift in first
+    ]
+
+
+def is_disaster(counts: Counter[Finding]) -> bool:
+    """Whether so much is missing in the app that a person should look before Odoo's records are archived."""
+    missing = counts[Finding.MISSING_IN_APP]
+    return missing > FEW and missing > counts[Finding.MATCHED] + counts[Finding.DIFFERENT]
+
+
+def _compare(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
+    if odoo is not None and odoo.twins:
+        return Drift(key, Finding.DUPLICATE, Remedy.PERSON, odoo.twins)
+    if app.is_waiting or (odoo is not None and odoo.is_waiting):
+        return Drift(key, Finding.WAITING)
+    if app.is_parked:
+        return Drift(key, Finding.PARKED)
+    if odoo is not None and odoo.is_held:
+        return Drift(key, Finding.SET_ASIDE)
+    if odoo is None:
+        return _only_here(key, app)
+    if odoo.state is not BindingState.ACTIVE:
+        return _ended_there(key, app)
+    return _both(key, app, odoo)
+
+
+def _only_here(key: RecordKey, app: AppRecord) -> Drift:
+    if app.binding is not None and app.binding.state is not BindingState.ACTIVE:
+        return Drift(key, Finding.SET_ASIDE)
+    if app.digest:
+        return Drift(key, Finding.MISSING_IN_ODOO, Remedy.SEND)
+    if app.binding is not None:
+        return Drift(key, Finding.ORPHANED, Remedy.FORGET)
+    return Drift(key, Finding.HELD_BACK)
+
+
+def _ended_there(key: RecordKey, app: AppRecord) -> Drift:
+    """The record was deleted or merged in Odoo: never made anew by itself."""
+    if app.binding is not None and app.binding.state is BindingState.ACTIVE:
+        return Drift(key, Finding.ORPHANED, Remedy.ASK_ODOO)
+    return Drift(key, Finding.SET_ASIDE)
+
+
+def _both(key: RecordKey, app: AppRecord, odoo: OdooRecord) -> Drift:
+    if not app.has_row:
+        return _row_is_gone(key, app)
+    if app.binding is None or not odoo.digest:
+        return Drift(key, Finding.ORPHANED, Remedy.SEND if app.digest else Remedy.PERSON)
+    if app.binding.state is not BindingState.ACTIVE:
+        return Drift(key, Finding.ORPHANED, Remedy.SEND)
+    if app.digest == odoo.digest:
+        return Drift(key, Finding.MATCHED)
+    return Drift(key, Finding.DIFFERENT, Remedy.SEND)
+
+
+def _row_is_gone(key: RecordKey, app: AppRecord) -> Drift:
+    if app.binding is None:
+        return Drift(key, Finding.ORPHANED, Remedy.PERSON)
+    archived = Document(key, app.binding.version, fields={"active": False}).digest
+    if app.binding.digest == archived or app.binding.state is not BindingState.ACTIVE:
+        return Drift(key, Finding.SET_ASIDE)
+    return Drift(key, Finding.MISSING_IN_APP, Remedy.SEND)
+
+
+def _first(item: tuple[RecordKey, AppRecord]) -> RecordKey:
+    return item[0]
+
+
+def _names_an_alias(snapshot: Snapshot, key: RecordKey) -> bool:
+    """Whether the record belongs to one that was merged in Odoo: there it belongs to the survivor, and rightly so."""
+    row = snapshot.rows.get(key, {})
+    named = (
+        RecordKey(key.tenant, reference.entity, UUID(str(row[reference.column])))
+        for reference in CONTRACTS[key.entity].references
+        if row.get(reference.column)
+    )
+    return any(
+        parent in snapshot.bindings and snapshot.bindings[parent].state is BindingState.ALIAS for parent in named
+    )

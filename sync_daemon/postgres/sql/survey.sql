@@ -1,0 +1,58 @@
+-- name: bound_ids
+SELECT external_id FROM bridge.binding
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s
+  AND (%(after)s::uuid IS NULL OR external_id > %(after)s::uuid)
+ORDER BY external_id
+LIMIT %(limit)s
+
+-- name: waiting (marked, or owed and not dead)
+SELECT k.record_id
+FROM unnest(%(ids)s::uuid[]) AS k (record_id)
+WHERE EXISTS (SELECT FROM bridge.outbox AS o
+              WHERE o.tenant_id = %(tenant)s AND o.entity = %(entity)s AND o.record_id = k.record_id)
+   OR EXISTS (SELECT FROM bridge.delivery AS d
+              WHERE d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
+                AND d.record_id = k.record_id AND d.dead_version IS DISTINCT FROM d.version)
+
+-- name: parked (a person has been told of the record or of one of its fields)
+SELECT k.record_id
+FROM unnest(%(ids)s::uuid[]) AS k (record_id)
+WHERE EXISTS (SELECT FROM bridge.dead_letter AS l
+              WHERE l.instance_id = %(instance)s AND l.tenant_id = %(tenant)s AND l.entity = %(entity)s
+                AND l.record_id = k.record_id::text AND l.resolved_at IS NULL)
+   OR EXISTS (SELECT FROM bridge.conflict AS c
+              WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.entity = %(entity)s
+                AND c.external_id = k.record_id AND c.state = 'open')
+
+-- name: forget_digests (what was sent last is compared with nothing: the records go once more)
+UPDATE bridge.binding AS b
+SET digest = ''
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+WHERE b.instance_id = %(instance)s
+  AND (b.tenant_id, b.entity, b.external_id) = (k.tenant_id, k.entity, k.record_id)
+
+-- name: forget_bindings (neither side has the record any more)
+DELETE FROM bridge.binding AS b
+USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+WHERE b.instance_id = %(instance)s
+  AND (b.tenant_id, b.entity, b.external_id) = (k.tenant_id, k.entity, k.record_id)
+
+-- name: requests (open ones of attached tenants, by what is to be compared)
+SELECT r.id, t.tenant_id, r.entity
+FROM bridge.reconcile_request AS r
+JOIN bridge.tenant AS t USING (schema_name)
+WHERE r.done_at IS NULL AND t.instance_id = %(instance)s AND t.state = 'active'
+ORDER BY r.id
+
+-- name: close_requests (also those that came before the comparison began)
+UPDATE bridge.reconcile_request SET done_at = now() WHERE id = ANY(%(ids)s::bigint[]) AND done_at IS NULL
+
+-- name: begin_run
+INSERT INTO bridge.run (id, service, host, pid) VALUES (%(run)s, %(service)s, %(host)s, %(pid)s)
+
+-- name: finish_run
+UPDATE bridge.run SET finished_at = now() WHERE id = %(run)s
+
+-- name: is_due (nobody has begun a comparison for that long; a new installation is one that was compared)
+SELECT greatest((SELECT max(started_at) FROM bridge.run WHERE service = %(service)s),
+                (SELECT created_at FROM bridge.installation)) <= now() - %(interval)s::interval

@@ -1,0 +1,146 @@
+"""The app's side of a comparison with Odoo, and the mending of what differs."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg2 import sql
+
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.drift import Drift, Remedy, Survey
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.postgres.backfill import Backfills, TenantName
+from sync_daemon.postgres.catalog import Catalog
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.outbox import key_arrays, mark
+from sync_daemon.postgres.rows import Rows
+from sync_daemon.postgres.statements import statements
+
+_SQL = statements("survey")
+_LEDGER = statements("ledger")
+_INBOUND = statements("inbound")
+_ROW_IDS = sql.SQL(
+    "SELECT id FROM {table} WHERE %(after)s::uuid IS NULL OR id > %(after)s::uuid ORDER BY id LIMIT %(limit)s"
+)
+
+
+class Surveys:
+    """Reads and mends the app's side for one Odoo instance."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+        self._rows = Rows(database, instance)
+        self._catalog = Catalog()
+
+    def tenants(self, tenant: str | None = None) -> list[TenantName]:
+        """The tenants of this instance; `tenant` is a subdomain or a uuid."""
+        return Backfills(self._database, self._instance).tenants(tenant)
+
+    def ids(self, tenant: TenantName, entity: Entity, after: UUID | None, limit: int) -> list[UUID]:
+        """The next ids that are a row or a binding, in order."""
+        parameters = {"after": after, "limit": limit, **self._scope(tenant.id, entity)}
+        with self._database.transaction(snapshot=True) as cursor:
+            found: set[UUID] = set()
+            table = CONTRACTS[entity].table
+            if (tenant.schema, table) in self._catalog.columns(cursor, [tenant.schema]):
+                cursor.execute(_ROW_IDS.format(table=sql.Identifier(tenant.schema, table)), parameters)
+                found |= {row[0] for row in cursor.fetchall()}
+            cursor.execute(_SQL["bound_ids"], parameters)
+            found |= {row[0] for row in cursor.fetchall()}
+        return sorted(found)[:limit]
+
+    def survey(self, tenant: TenantName, entity: Entity, ids: Collection[UUID]) -> Survey:
+        """Everything about these records in one snapshot of the database."""
+        keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids]
+        with self._database.transaction(snapshot=True) as cursor:
+            return Survey(
+                self._rows.survey(cursor, keys),
+                waiting=self._named("waiting", cursor, tenant.id, entity, ids),
+                parked=self._named("parked", cursor, tenant.id, entity, ids),
+            )
+
+    def mend(self, run: UUID, drifts: Sequence[Drift]) -> None:
+        """Carry out what the app's side does about these records, in one transaction; asking Odoo is not its part."""
+        send = [drift.key for drift in drifts if drift.remedy is Remedy.SEND]
+        forget = [drift.key for drift in drifts if drift.remedy is Remedy.FORGET]
+        with self._database.transaction() as cursor:
+            self._on(cursor, "forget_digests", send)
+            self._on(cursor, "forget_bindings", forget)
+            mark(cursor, send, Lane.BULK)
+            self._record(cursor, run, drifts)
+
+    def requests(self) -> dict[tuple[UUID, Entity], list[int]]:
+        """Requests that were made when a table was emptied, by tenant and entity."""
+        found: defaultdict[tuple[UUID, Entity], list[int]] = defaultdict(list)
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["requests"], {"instance": self._instance})
+            for identity, tenant, entity in cursor.fetchall():
+                found[tenant, Entity(entity)].append(identity)
+        return dict(found)
+
+    def close_requests(self, ids: Sequence[int]) -> None:
+        """These requests have been met."""
+        self._run("close_requests", ids=list(ids))
+
+    def is_due(self, interval: timedelta) -> bool:
+        """Whether the last full comparison began that long ago."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["is_due"], {"service": self._service, "interval": interval})
+            return bool((cursor.fetchone() or (False,))[0])
+
+    def begin(self, run: UUID) -> None:
+        """Note the beginning of a full comparison."""
+        self._run("begin_run", run=run, service=self._service, host=socket.gethostname(), pid=os.getpid())
+
+    def finish(self, run: UUID) -> None:
+        """Note its end."""
+        self._run("finish_run", run=run)
+
+    def seize(self, holder: UUID, duration: timedelta) -> bool:
+        """Take or renew the lease of this instance's only scheduled comparer."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_INBOUND["seize"], {"name": self._service, "holder": holder, "duration": duration})
+            return cursor.fetchone() is not None
+
+    def release(self, holder: UUID) -> None:
+        """Let another one in at once."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_INBOUND["release"], {"name": self._service, "holder": holder})
+
+    @property
+    def _service(self) -> str:
+        return f"reconcile {self._instance}"
+
+    def _scope(self, tenant: UUID, entity: Entity) -> dict[str, Any]:
+        return {"instance": self._instance, "tenant": tenant, "entity": entity.value}
+
+    def _named(
+        self, name: str, cursor: Cursor, tenant: UUID, entity: Entity, ids: Collection[UUID]
+    ) -> frozenset[RecordKey]:
+        cursor.execute(_SQL[name], {**self._scope(tenant, entity), "ids": list(ids)})
+        return frozenset(RecordKey(tenant, entity, row[0]) for row in cursor.fetchall())
+
+    def _on(self, cursor: Cursor, name: str, keys: Sequence[RecordKey]) -> None:
+        if keys:
+            cursor.execute(_SQL[name], {"instance": self._instance, **key_arrays(keys)})
+
+    def _record(self, cursor: Cursor, run: UUID, drifts: Sequence[Drift]) -> None:
+        cursor.execute(_LEDGER["record"], {
+            "run": run, "instance": self._instance, "direction": Direction.APP_TO_ODOO.value,
+            **key_arrays([drift.key for drift in drifts]),
+            "actions": ["reconciled"] * len(drifts),
+            "versions": [""] * len(drifts),
+            "details": [json.dumps({"finding": drift.finding, "remedy": drift.remedy}) for drift in drifts],
+        })
+
+    def _run(self, name: str, **parameters: Any) -> None:
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL[name], parameters)

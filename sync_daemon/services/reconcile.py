@@ -1,0 +1,190 @@
+"""Reconcile: both sides' records compared page by page, and mended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID, uuid4
+
+from sync_daemon.domain.drift import (
+    Drift,
+    Finding,
+    OdooRecord,
+    Remedy,
+    Survey,
+    app_records,
+    compare,
+    confirmed,
+    is_disaster,
+)
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.snapshot import BindingState
+from sync_daemon.ports import Odoo, RecordDigest
+from sync_daemon.services.report import Report
+
+PAGE = 500
+ENTITIES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION)
+LEASE = timedelta(minutes=10)
+
+
+class Tenant(Protocol):
+    """A tenant to be compared."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def subdomain(self) -> str: ...
+    @property
+    def schema(self) -> str: ...
+
+
+T = TypeVar("T", bound=Tenant)
+
+
+class Surveys(Protocol[T]):
+    """The app's side."""
+
+    def tenants(self, tenant: str | None = None) -> Sequence[T]: ...
+    def ids(self, tenant: T, entity: Entity, after: UUID | None, limit: int) -> Sequence[UUID]: ...
+    def survey(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Survey: ...
+    def mend(self, run: UUID, drifts: Sequence[Drift]) -> None: ...
+    def requests(self) -> Mapping[tuple[UUID, Entity], Sequence[int]]: ...
+    def close_requests(self, ids: Sequence[int]) -> None: ...
+    def is_due(self, interval: timedelta) -> bool: ...
+    def begin(self, run: UUID) -> None: ...
+    def finish(self, run: UUID) -> None: ...
+    def seize(self, holder: UUID, duration: timedelta) -> bool: ...
+    def release(self, holder: UUID) -> None: ...
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the comparison of one kind of record of one tenant came to."""
+
+    tenant: str
+    entity: Entity
+    counts: Counter[Finding]
+    drifts: tuple[Drift, ...]
+
+
+@dataclass(frozen=True)
+class Reconciler(Generic[T]):
+    """Compares one Odoo instance with the app, and mends what a plan says."""
+
+    odoo: Odoo
+    surveys: Surveys[T]
+
+    def compare(self, tenant: T, entity: Entity) -> Comparison:
+        """Compare all records of one kind, in pages of ids; what differs is looked at twice."""
+        counts: Counter[Finding] = Counter()
+        drifts: list[Drift] = []
+        for page in self._pages(tenant, entity):
+            counts.update(drift.finding for drift in page)
+            drifts += (drift for drift in page if drift.is_drift)
+        return Comparison(tenant.subdomain, entity, counts, tuple(drifts))
+
+    def mend(self, run: UUID, drifts: Sequence[Drift]) -> int:
+        """Carry out the remedies; how many records are mended by something else than a person."""
+        todo = [drift for drift in drifts if drift.remedy not in (Remedy.NONE, Remedy.PERSON)]
+        for start in range(0, len(todo), PAGE):
+            chunk = todo[start : start + PAGE]
+            self.surveys.mend(run, chunk)
+            if asked := [drift.key for drift in chunk if drift.remedy is Remedy.ASK_ODOO]:
+                self.odoo.requeue_changes(asked)
+        return len(todo)
+
+    def _pages(self, tenant: T, entity: Entity) -> Iterator[list[Drift]]:
+        after: UUID | None = None
+        while True:
+            found, until = self._look(tenant, entity, after, None)
+            if any(drift.is_drift for drift in found):
+                found = confirmed(found, self._look(tenant, entity, after, until)[0])
+            yield found
+            if until is None:
+                return
+            after = until
+
+    def _look(
+        self, tenant: T, entity: Entity, after: UUID | None, until: UUID | None
+    ) -> tuple[list[Drift], UUID | None]:
+        """Compare the ids after `after`; gives also up to where, None for the end."""
+        # Odoo first: whatever the app changes between the two readings is marked by then, and counts as waiting.
+        there, more = self.odoo.digests(tenant.id, entity, str(after or ""), PAGE)
+        here = self.surveys.ids(tenant, entity, after, PAGE)
+        ends = [until] if until else []
+        if more:
+            ends.append(there[-1].id)
+        if len(here) == PAGE:
+            ends.append(here[-1])
+        end = min(ends, default=None)
+
+        def is_within(record_id: UUID) -> bool:
+            return end is None or record_id <= end
+
+        odoo = {RecordKey(tenant.id, entity, item.id): _record(item) for item in there if is_within(item.id)}
+        ids = {key.id for key in odoo} | {record_id for record_id in here if is_within(record_id)}
+        return compare(app_records(self.surveys.survey(tenant, entity, ids)), odoo), end
+
+
+@dataclass
+class ReconcileSchedule(Generic[T]):
+    """Compares everything at an interval, and emptied tables at once; mends all but what looks like a disaster."""
+
+    reconciler: Reconciler[T]
+    interval: timedelta
+    on_compared: Callable[[Comparison, int, bool], None]
+    holder: UUID = field(default_factory=uuid4)
+    run: UUID | None = None
+    todo: list[tuple[T, Entity]] = field(default_factory=list)
+
+    def run_once(self) -> Report:
+        """Compare one kind of record of one tenant, if any is due."""
+        surveys = self.reconciler.surveys
+        if not self.todo and not surveys.requests() and not surveys.is_due(self.interval):
+            return Report()
+        if not surveys.seize(self.holder, LEASE):
+            return Report()
+        if requests := surveys.requests():
+            return self._meet(requests)
+        if not self.todo:
+            self._begin()
+        report = Report()
+        if self.todo:
+            report = self._compare(*self.todo[0], self.run or uuid4())
+            self.todo.pop(0)
+        if not self.todo and self.run:
+            surveys.finish(self.run)
+            self.run = None
+        return report
+
+    def release(self) -> None:
+        """Let another process take over at once."""
+        self.reconciler.surveys.release(self.holder)
+
+    def _begin(self) -> None:
+        self.run = uuid4()
+        self.reconciler.surveys.begin(self.run)
+        self.todo = [(tenant, entity) for tenant in self.reconciler.surveys.tenants() for entity in ENTITIES]
+
+    def _meet(self, requests: Mapping[tuple[UUID, Entity], Sequence[int]]) -> Report:
+        (identity, entity), ids = next(iter(requests.items()))
+        report = Report(done=len(ids))
+        for tenant in self.reconciler.surveys.tenants(str(identity)):
+            report = self._compare(tenant, entity, uuid4())
+        self.reconciler.surveys.close_requests(ids)
+        return report
+
+    def _compare(self, tenant: T, entity: Entity, run: UUID) -> Report:
+        found = self.reconciler.compare(tenant, entity)
+        disaster = is_disaster(found.counts)
+        mendable = [drift for drift in found.drifts if not (disaster and drift.finding is Finding.MISSING_IN_APP)]
+        mended = self.reconciler.mend(run, mendable)
+        self.on_compared(found, mended, disaster)
+        return Report(done=1, sent=mended)
+
+
+def _record(item: RecordDigest) -> OdooRecord:
+    return OdooRecord(item.id, BindingState(item.state), item.digest, item.held, item.waiting, item.twins)

@@ -1,0 +1,137 @@
+"""Backfill and reconcile: what the sides have lost of each other is found, named and mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.acceptance.command import c360, daemon, eventually, printed
+from tests.acceptance.parties import App, Odoo
+
+DRIFT = ("different", "missing_in_odoo", "missing_in_app", "orphaned", "duplicate")
+
+
+def reconcile(app: App, *arguments: str, expect: int) -> dict[str, Any]:
+    return dict(printed("reconcile", "--tenant", app.subdomain, *arguments, expect=expect))
+
+
+def counts(found: dict[str, Any], entity: str = "registration") -> dict[str, int]:
+    [line] = [line for line in found["compared"] if line["entity"] == entity]
+    return {name: line[name] for name in ("matched", *DRIFT) if line[name]}
+
+
+def lead_of(odoo: Odoo, app: App, registration: UUID) -> dict[str, Any]:
+    [lead] = [lead for lead in odoo.leads(app) if lead["x_comply360_external_id"] == str(registration)]
+    return lead
+
+
+@contextmanager
+def uncaptured(app: App, table: str) -> Iterator[None]:
+    """What a restore or a careless administrator does: rows change and no trigger sees it."""
+    app.run(f"ALTER TABLE {{t}}.{table} DISABLE TRIGGER USER")
+    yield
+    app.run(f"ALTER TABLE {{t}}.{table} ENABLE TRIGGER USER")
+
+
+@pytest.mark.acceptance("C6")
+def test_every_kind_of_drift_is_named_then_mended_and_a_second_run_prints_zeros(
+    app: App, odoo: Odoo, tmp_path: Path
+) -> None:
+    same, changed, gone, fresh, deleted = app.register(5)
+    with uncaptured(app, "registrations"):
+        app.run("UPDATE {t}.registrations SET status = 'draft' WHERE id = %s", [fresh])
+    c360("drain")
+    assert counts(reconcile(app, expect=0)) == {"matched": 4}
+
+    with uncaptured(app, "registrations"):
+        app.run("UPDATE {t}.registrations SET company_name = 'Renamed Silently' WHERE id = %s", [changed])
+        app.run("UPDATE {t}.registrations SET status = 'submitted' WHERE id = %s", [fresh])
+        app.run("DELETE FROM {t}.registrations WHERE id = %s", [gone])
+    odoo.call("crm.lead", "write", [lead_of(odoo, app, same)["id"]], {"x_comply360_registration_number": "Z-1"})
+
+    found = reconcile(app, expect=3)
+    assert counts(found) == {"matched": 1, "different": 2, "missing_in_odoo": 1, "missing_in_app": 1}
+    named = {item["id"]: item["finding"] for item in found["drift"]}
+    assert named == {str(same): "different", str(changed): "different", str(fresh): "missing_in_odoo",
+                     str(gone): "missing_in_app"}
+
+    plan = tmp_path / "plan.json"
+    reconcile(app, "--fix", "--dry-run", "--plan", str(plan), expect=3)
+    assert lead_of(odoo, app, changed)["partner_name"] != "Renamed Silently", "a dry run mends nothing"
+    reconcile(app, "--fix", "--plan", str(plan), expect=0)
+    planned = {item["id"]: item["remedy"] for item in json.loads(plan.read_text())["records"]}
+    assert planned == dict.fromkeys(named, "send")
+
+    c360("drain")
+    after = reconcile(app, expect=0)
+    assert counts(after) == {"matched": 4}
+    assert after["drift"] == []
+    assert lead_of(odoo, app, changed)["partner_name"] == "Renamed Silently"
+    assert lead_of(odoo, app, gone)["active"] is False
+    assert lead_of(odoo, app, deleted)["active"] is True
+
+
+@pytest.mark.acceptance("C6")
+def test_a_lead_deleted_in_odoo_is_set_aside_and_a_doubled_one_is_left_to_a_person(app: App, odoo: Odoo) -> None:
+    deleted, doubled = app.register(2)
+    c360("drain")
+    odoo.call("crm.lead", "unlink", [lead_of(odoo, app, deleted)["id"]])
+    lead = lead_of(odoo, app, doubled)
+    twin = odoo.call("crm.lead", "create", [{"name": "Copy", "x_comply360_external_id": str(doubled)}])[0]
+    c360("drain")
+
+    found = reconcile(app, "--fix", "--plan", "/dev/null", expect=3)
+    assert counts(found) == {"duplicate": 1}
+    [line] = [line for line in found["compared"] if line["entity"] == "registration"]
+    assert line["set_aside"] == 1, "never made anew by itself"
+    assert [(item["id"], item["odoo_ids"]) for item in found["drift"]] == [(str(doubled), [twin])]
+    assert twin != lead["id"]
+
+
+@pytest.mark.acceptance("C6")
+def test_an_emptied_table_is_compared_at_once_and_odoo_is_not_emptied_by_itself(
+    app: App, odoo: Odoo, daemon_log: Path
+) -> None:
+    registrations = app.register(12)
+    c360("drain")
+    app.run("TRUNCATE {t}.registrations CASCADE")
+    with daemon(daemon_log):
+        eventually(lambda: "reconcile.compared" in daemon_log.read_text(), "the emptied table is compared")
+    said = [json.loads(line) for line in daemon_log.read_text().splitlines() if "reconcile.compared" in line]
+    [line] = [line for line in said if line["tenant"] == app.subdomain and line["entity"] == "registration"]
+    assert (line["missing_in_app"], line["mended"], line["left_to_a_person"]) == (12, 0, True)
+    assert all(lead["active"] for lead in odoo.leads(app))
+
+    reconcile(app, "--fix", "--plan", "/dev/null", expect=3)
+    reconcile(app, "--fix", "--yes", "--plan", "/dev/null", expect=0)
+    c360("drain")
+    assert [lead["active"] for lead in odoo.leads(app)] == [False] * len(registrations)
+    assert counts(reconcile(app, expect=0)) == {}
+
+
+@pytest.mark.acceptance("C6")
+def test_a_backfill_beside_live_edits_overwrites_nothing_newer(app: App, odoo: Odoo) -> None:
+    first, second = app.register(2, status="approved")
+    commission = app.commission(first)
+    c360("drain")
+    [record] = odoo.commissions(app)
+    counted = printed("backfill", "--tenant", app.subdomain, "--entity", "registration", "--dry-run", expect=0)
+    assert counted == [{"tenant": app.subdomain, "entity": "registration", "rows": 2}]
+
+    # an edit in Odoo that has not been pulled, and one in the app that has not been sent
+    odoo.call("x_commission", "action_approve", [record["id"]])
+    app.run("UPDATE {t}.registrations SET company_name = 'Newest' WHERE id = %s", [second])
+    c360("backfill", "--tenant", app.subdomain)
+    c360("drain")
+
+    assert app.one("SELECT status FROM {t}.commissions WHERE id = %s", [commission]) == "approved"
+    assert odoo.commissions(app)[0]["state"] == "approved"
+    assert lead_of(odoo, app, second)["partner_name"] == "Newest"
+    found = reconcile(app, expect=0)
+    assert (counts(found), counts(found, "commission")) == ({"matched": 2}, {"matched": 1})

@@ -1,0 +1,177 @@
+"""What one record is on both sides, and what mends it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync_daemon.domain.document import Document
+from sync_daemon.domain.drift import (
+    AppRecord,
+    Drift,
+    Finding,
+    OdooRecord,
+    Remedy,
+    Survey,
+    app_records,
+    compare,
+    confirmed,
+    is_disaster,
+)
+from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.snapshot import Agreed, BindingState, Snapshot
+from tests.unit.records import bound, key_of, owed, row
+
+KEY = key_of(Entity.REGISTRATION)
+CLIENT = key_of(Entity.CLIENT)
+APP = AppRecord(KEY, True, "same", bound(KEY, "same"))
+ODOO = OdooRecord(KEY.id, BindingState.ACTIVE, "same")
+ARCHIVED = Document(KEY, Version(1, 3), fields={"active": False}).digest
+
+
+def finding(app: AppRecord | None, odoo: OdooRecord | None) -> tuple[Finding, Remedy]:
+    [drift] = compare({KEY: app} if app else {}, {KEY: odoo} if odoo else {})
+    return drift.finding, drift.remedy
+
+
+CASES = {
+    "both agree": (APP, ODOO, Finding.MATCHED, Remedy.NONE),
+    "Odoo's content differs": (APP, replace(ODOO, digest="other"), Finding.DIFFERENT, Remedy.SEND),
+    "Odoo never got it": (replace(APP, binding=None), None, Finding.MISSING_IN_ODOO, Remedy.SEND),
+    "Odoo lost its binding": (APP, None, Finding.MISSING_IN_ODOO, Remedy.SEND),
+    "the row is gone": (replace(APP, has_row=False, digest=""), ODOO, Finding.MISSING_IN_APP, Remedy.SEND),
+    "archived for a gone row": (
+        replace(APP, has_row=False, digest="", binding=bound(KEY, ARCHIVED)), ODOO, Finding.SET_ASIDE, Remedy.NONE),
+    "gone on both sides": (replace(APP, has_row=False, digest=""), None, Finding.ORPHANED, Remedy.FORGET),
+    "Odoo's record is gone without a trace": (APP, replace(ODOO, digest=""), Finding.ORPHANED, Remedy.SEND),
+    "deleted in Odoo, the app was not told": (
+        APP, replace(ODOO, state=BindingState.UNLINKED, digest=""), Finding.ORPHANED, Remedy.ASK_ODOO),
+    "deleted in Odoo, and known": (
+        replace(APP, binding=bound(KEY, state=BindingState.UNLINKED)),
+        replace(ODOO, state=BindingState.UNLINKED, digest=""), Finding.SET_ASIDE, Remedy.NONE),
+    "bound in Odoo alone": (replace(APP, binding=None), ODOO, Finding.ORPHANED, Remedy.SEND),
+    "in Odoo alone": (None, ODOO, Finding.ORPHANED, Remedy.PERSON),
+    "doubled in Odoo": (APP, replace(ODOO, twins=(8,)), Finding.DUPLICATE, Remedy.PERSON),
+    "a draft": (AppRecord(KEY, True, "", None), None, Finding.HELD_BACK, Remedy.NONE),
+    "on its way": (replace(APP, is_waiting=True), None, Finding.WAITING, Remedy.NONE),
+    "changed in Odoo just now": (
+        APP, replace(ODOO, digest="other", is_waiting=True), Finding.WAITING, Remedy.NONE),
+    "a person knows": (replace(APP, is_parked=True), replace(ODOO, digest="other"), Finding.PARKED, Remedy.NONE),
+    "taken out by a salesperson": (APP, replace(ODOO, digest="other", is_held=True), Finding.SET_ASIDE, Remedy.NONE),
+}
+
+
+@pytest.mark.parametrize(("app", "odoo", "found", "remedy"), CASES.values(), ids=list(CASES))
+def test_each_case_has_its_finding_and_its_remedy(
+    app: AppRecord | None, odoo: OdooRecord | None, found: Finding, remedy: Remedy
+) -> None:
+    assert finding(app, odoo) == (found, remedy)
+
+
+APP_RECORDS = st.builds(
+    AppRecord,
+    st.just(KEY),
+    has_row=st.booleans(),
+    digest=st.sampled_from(["", "a", "b"]),
+    binding=st.none()
+    | st.builds(bound, st.just(KEY), st.sampled_from(["", "a", ARCHIVED]), st.sampled_from(BindingState)),
+    is_waiting=st.booleans(),
+    is_parked=st.booleans(),
+)
+ODOO_RECORDS = st.builds(
+    OdooRecord,
+    st.just(KEY.id),
+    state=st.sampled_from(BindingState),
+    digest=st.sampled_from(["", "a", "b"]),
+    is_held=st.booleans(),
+    is_waiting=st.booleans(),
+    twins=st.lists(st.integers(1, 9), max_size=2).map(tuple),
+)
+
+
+@given(st.none() | APP_RECORDS, st.none() | ODOO_RECORDS)
+def test_every_pair_has_one_finding_and_only_drift_has_a_remedy(
+    app: AppRecord | None, odoo: OdooRecord | None
+) -> None:
+    found = compare({KEY: app} if app else {}, {KEY: odoo} if odoo else {})
+    assert len(found) == (app is not None or odoo is not None)
+    for drift in found:
+        assert drift.is_drift == (drift.remedy is not Remedy.NONE)
+
+
+@given(APP_RECORDS, ODOO_RECORDS)
+def test_what_is_gone_in_odoo_by_a_persons_hand_is_never_sent_again(app: AppRecord, odoo: OdooRecord) -> None:
+    [drift] = compare({KEY: app}, {KEY: odoo})
+    if odoo.state is not BindingState.ACTIVE:
+        assert drift.remedy is not Remedy.SEND
+
+
+def drift_of(name: str, found: Finding) -> Drift:
+    return Drift(key_of(Entity.REGISTRATION, name), found, Remedy.SEND if found is Finding.DIFFERENT else Remedy.NONE)
+
+
+def test_a_difference_that_the_second_look_does_not_see_is_none() -> None:
+    looks = (
+        (Finding.DIFFERENT, Finding.WAITING, Finding.WAITING),
+        (Finding.DIFFERENT, Finding.DIFFERENT, Finding.DIFFERENT),
+        (Finding.MATCHED, Finding.DIFFERENT, Finding.MATCHED),
+    )
+    for first, second, agreed in looks:
+        [found] = confirmed([drift_of("one", first)], [drift_of("one", second)])
+        assert found.finding is agreed
+
+
+def test_most_of_a_table_gone_is_a_disaster_and_a_few_records_are_not() -> None:
+    assert is_disaster(Counter({Finding.MISSING_IN_APP: 11, Finding.MATCHED: 10}))
+    assert not is_disaster(Counter({Finding.MISSING_IN_APP: 11, Finding.MATCHED: 11}))
+    assert not is_disaster(Counter({Finding.MISSING_IN_APP: 10}))
+
+
+def survey(**values: object) -> Survey:
+    snapshot = Snapshot(
+        {KEY: owed(KEY)},
+        {KEY: row(Entity.REGISTRATION, **values), CLIENT: row(Entity.CLIENT)},
+        bindings={KEY: bound(KEY, "whatever was sent")},
+    )
+    return Survey(snapshot)
+
+
+def test_the_apps_digest_is_of_the_row_and_not_of_what_was_sent() -> None:
+    before, after = survey(), survey(company_name="Moyo Mining")
+    assert app_records(before)[KEY].digest != app_records(after)[KEY].digest
+    assert app_records(before)[KEY].has_row
+
+
+def test_a_value_that_odoo_has_in_its_own_form_counts_in_that_form() -> None:
+    key = key_of(Entity.CLIENT)
+    snapshot = Snapshot({key: owed(key)}, {key: row(Entity.CLIENT, phone="082 555")}, bindings={key: bound(key)})
+    agreed = replace(snapshot, agreed={key: {"phone": Agreed("082 555", "+27 82 555")}})
+    stored = replace(snapshot, rows={key: row(Entity.CLIENT, phone="+27 82 555")})
+    assert app_records(Survey(agreed))[key].digest == app_records(Survey(stored))[key].digest
+
+
+def test_a_row_that_cannot_go_whole_is_parked() -> None:
+    assert app_records(survey(status="on_hold"))[KEY].is_parked
+    assert app_records(survey(submitted_at="never"))[KEY].is_parked
+
+
+def test_what_belongs_to_a_merged_record_is_left_alone() -> None:
+    before = survey()
+    bindings = {**before.snapshot.bindings, CLIENT: bound(CLIENT, state=BindingState.ALIAS)}
+    assert app_records(Survey(replace(before.snapshot, bindings=bindings)))[KEY].is_parked
+
+
+def test_owed_records_wait() -> None:
+    found = app_records(replace(survey(), waiting=frozenset({KEY})))
+    assert found[KEY].is_waiting
+
+
+def test_keys_of_both_sides_come_in_order() -> None:
+    keys = sorted(RecordKey(KEY.tenant, Entity.REGISTRATION, key_of(Entity.REGISTRATION, str(n)).id) for n in range(6))
+    app = {key: AppRecord(key, True, "d", bound(key)) for key in keys[::2]}
+    odoo = {key: OdooRecord(key.id, BindingState.ACTIVE, "d") for key in keys[1::2]}
+    assert [drift.key for drift in compare(app, odoo)] == keys
