@@ -5,7 +5,13 @@ from uuid import uuid4
 CURRENCIES = {
     "ZAR": {},
     "USD": {},
-    "ZWL": {"name": "ZWL", "full_name": "Zimbabwean dollar (2009)", "symbol": "Z$", "iso_numeric": 932},
+    "ZWL": {
+        "name": "ZWL",
+        "full_name": "Zimbabwean dollar (2009)",
+        "symbol": "Z$",
+        "iso_numeric": 932,
+        "position": "before",
+    },
 }
 
 
