@@ -6,13 +6,14 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg2
 from psycopg2 import sql
 
+from sync_daemon.domain.codec import INSTANT
 from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
@@ -25,6 +26,8 @@ from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
 from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.statements import statements
+
+PATIENCE = timedelta(minutes=2)
 
 _SQL = statements("inbound")
 _LEDGER = statements("ledger")
@@ -87,7 +90,7 @@ class _Applying:
 
     def apply(self, changes: Sequence[Change]) -> list[Verdict]:
         bound = self._bound(changes)
-        held = self._app_transaction_would_fail()
+        held = self._held_since()
         rows: dict[Entity, dict[UUID, Row]] = {}
         agreed: dict[Entity, dict[UUID, dict[str, Agreed]]] = {}
         for entity in {change.key.entity for change in changes if CONTRACTS[change.key.entity].two_way}:
@@ -107,7 +110,7 @@ class _Applying:
         bound: Mapping[tuple[Entity, UUID], _Bound],
         rows: Mapping[UUID, Row],
         agreed: Mapping[UUID, Mapping[str, Agreed]],
-        held: bool,
+        held: datetime | None,
     ) -> Verdict:
         binding = bound.get((change.key.entity, change.key.id))
         if binding is None:
@@ -125,7 +128,7 @@ class _Applying:
         if change.key.id not in rows:
             return self._missing(change, contract)
         decision = intake(contract, change, rows[change.key.id], agreed.get(change.key.id, {}))
-        if decision.writes and held:
+        if decision.writes and held is not None and change.at > held.strftime(INSTANT):
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
         return self._carry_out(change, contract, decision, binding.state)
 
@@ -253,9 +256,14 @@ class _Applying:
             "actions": [action], "versions": [str(change.version)], "details": [json.dumps(detail)],
         })
 
-    def _app_transaction_would_fail(self) -> bool:
-        self._cursor.execute(_LEDGER["writing_snapshots"])
-        return bool((self._cursor.fetchone() or (False,))[0])
+    def _held_since(self) -> datetime | None:
+        """While a transaction of the app would fail: changes older than this are written all the same.
+
+        A busy app must not be kept from Odoo's changes for ever.
+        """
+        self._cursor.execute(_SQL["patience"], {"patience": PATIENCE})
+        row = self._cursor.fetchone()
+        return row[0] if row else None
 
     def _execute(self, name: str, parameters: Mapping[str, Any]) -> None:
         self._cursor.execute(_SQL[name], {**self._scope, **parameters})

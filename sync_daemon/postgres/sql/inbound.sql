@@ -46,3 +46,6 @@ FROM bridge.tenant AS t
 LEFT JOIN bridge.flow AS f
     ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'odoo_to_app'
 WHERE t.instance_id = %(instance)s AND t.state = 'active' AND NOT coalesce(f.paused, false)
+
+-- name: patience (no row while no transaction of the app would fail)
+SELECT (now() - %(patience)s) AT TIME ZONE 'UTC' WHERE bridge.writing_snapshots()
