@@ -85,6 +85,8 @@ def _tls(settings: Settings) -> pika.SSLOptions | None:
 
 def _translated(error: Exception, settings: Settings) -> BridgeError:
     where = f"RabbitMQ at {settings.rabbitmq_host}:{settings.rabbitmq_port}"
+    if "CERTIFICATE_VERIFY_FAILED" in repr(error):
+        return FatalError(f"{where} shows a certificate that cannot be trusted: {_reason(error)}")
     match _reply_code(error):
         case 403 | 530 if isinstance(error, exceptions.AMQPConnectionError):
             user, vhost = settings.rabbitmq_user, settings.rabbitmq_vhost

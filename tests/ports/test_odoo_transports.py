@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import ssl
 import xmlrpc.client
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from sync_daemon.config import Settings
@@ -22,6 +15,7 @@ from sync_daemon.errors import BridgeError, ConfigError, FatalError, RejectedErr
 from sync_daemon.odoo import admin
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.odoo.transports import http_post
+from tests.ports.certificates import certificate, served
 from tests.ports.web_server import WebServer, response
 
 KEY = "canary-api-key"
@@ -207,34 +201,3 @@ def test_the_administrator_does_not_trust_an_unknown_certificate_or_a_redirect(t
         with WebServer(response("302 Found", b"", location)) as server, pytest.raises(FatalError):
             admin.server_version(settings_for("xmlrpc", server.url))
         assert elsewhere.requests == []
-
-
-def certificate(folder: Path, address: str) -> Path:
-    """A self-signed certificate with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{address}.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-def served(path: Path) -> ssl.SSLContext:
-    """A server's side of TLS with that certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
