@@ -14,6 +14,8 @@ from stack.progress import note, step
 
 POSTGRES_HOME_PREFIX = "comply360-postgres-"
 POSTGRES_HOME_PARENT = Path("/var/tmp")  # noqa: S108 - a private folder made by mkdtemp
+# in PostgreSQL's folder: the state folder it belongs to
+OWNER_FILE = "stack"
 
 # PostgreSQL: SIGINT is the fast shutdown, SIGTERM would wait for every client to leave
 _SIGNALS = {
@@ -43,6 +45,9 @@ def remove_server_files(root: Path) -> None:
     """Removes every local stack of the checkout, also what lies outside of it."""
     for layout in _stacks(root):
         remove(layout)
+    for owner in POSTGRES_HOME_PARENT.glob(f"{POSTGRES_HOME_PREFIX}*/{OWNER_FILE}"):
+        if Path(owner.read_text()).is_relative_to(root / "build"):
+            shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 def remove(layout: Layout) -> None:
