@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pika
 from pika import exceptions
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from sync_daemon.config import Settings
 from sync_daemon.errors import BridgeError, FatalError, TransientError
@@ -40,7 +41,8 @@ def broker_errors(settings: Settings) -> Iterator[None]:
         yield
     except BridgeError:
         raise
-    except (exceptions.AMQPError, exceptions.ChannelError, OSError) as error:
+    # a handshake that runs out of time is none of pika's AMQPErrors
+    except (exceptions.AMQPError, exceptions.ChannelError, AMQPConnectorException, OSError) as error:
         raise _translated(error, settings) from None
 
 
