@@ -99,7 +99,7 @@ def _in_process_seconds(bench: Bench, app: App) -> float:
     )
     seconds = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("seconds ")]
     assert len(seconds) == 2, done.stderr[-2000:]
-    return min(seconds)
+    return seconds[1]
 
 
 def _one_by_one(bench: Bench) -> float:
