@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg2 import sql
 from psycopg2.extensions import encrypt_password
@@ -19,7 +19,7 @@ class Role:
 
     name: str
     login: bool
-    password: str = ""
+    password: str = field(default="", repr=False)
 
 
 def app_side(settings: Settings) -> tuple[Role, ...]:
