@@ -29,6 +29,12 @@ def test_a_port_base_that_cannot_be_used_is_refused_by_name(base: str) -> None:
         layouts.from_environment({"C360_STACK_PORT_BASE": base})
 
 
+def test_a_stack_keeps_its_ports_until_others_are_named(layout: Layout) -> None:
+    named = {"C360_STACK_DIR": str(layout.state)}
+    assert layouts.from_environment(named) == layout
+    assert layouts.from_environment({**named, "C360_STACK_PORT_BASE": "30000"}).port_base == 30000
+
+
 def test_no_two_servers_share_a_port() -> None:
     ports = vars(layouts.from_environment({"C360_STACK_PORT_BASE": "30000"}).ports)
     assert len(set(ports.values())) == len(ports)
