@@ -109,8 +109,11 @@ def test_a_call_that_failed_as_a_whole_blames_nobody() -> None:
     assert [item.owed for item in settlements] == items
 
 
-def test_a_record_that_odoo_refuses_without_an_answer_is_dead_as_well() -> None:
-    settlement = settle_refused(owed(KEY), RejectedError("refused", "Odoo refuses this", "status", "x"))
+def test_a_record_whose_call_is_refused_twice_is_dead_as_well() -> None:
+    problem = RejectedError("refused", "Odoo refuses this", "status", "x")
+    first = settle_refused(owed(KEY, attempts=0), problem)
+    assert isinstance(first, Postponed) and first.message == "Odoo refuses this", "the call may have been to blame"
+    settlement = settle_refused(owed(KEY, attempts=1), problem)
     assert isinstance(settlement, Dead)
     assert (settlement.code, settlement.message, settlement.field, settlement.value) == (
         "refused", "Odoo refuses this", "status", "x"
