@@ -111,5 +111,14 @@ def _reply_code(error: Exception) -> int:
 
 
 def _reason(error: Exception) -> str:
+    cause = _innermost(error)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
     # str() of pika's connection errors is often empty, their repr never
     return " ".join(repr(error).split())[:300]
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What pika wrapped, as an argument or as `exception`."""
+    inner = [*error.args, getattr(error, "exception", None)]
+    return next((_innermost(item) for item in inner if isinstance(item, BaseException)), error)
