@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -31,7 +31,6 @@ AT_ONCE = 500
 ONE_BY_ONE = 100
 SAMPLES = 40
 INSERTS = 1_000
-ROUNDS = 5
 HELD_SECONDS = 30.0
 PATIENCE_SECONDS = 120.0
 
@@ -199,19 +198,28 @@ def triggers(bench: Bench) -> list[Figure]:
     _drop_triggers(bare)
     for app in (marked, bare):
         app.register()
-    figures = []
-    ways = (("1,000 inserts, one commit each", _one_commit_each), ("1,000 inserts, one statement", _at_once))
-    for name, insert in ways:
-        spent: dict[str, list[float]] = {marked.schema: [], bare.schema: []}
-        for number in range(ROUNDS * 2 + 2):
-            app = (marked, bare)[number % 2]
-            seconds = insert(app)
-            if number >= 2:  # the first round of each warms up
-                spent[app.schema].append(seconds)
-        with_triggers, without = (statistics.median(spent[app.schema]) for app in (marked, bare))
-        figures.append(Figure(name, with_triggers * 1000, "ms", f"without triggers: {without * 1000:,.0f} ms",
-                              with_triggers / without, "<= 1.2"))
-    return figures
+    # an app keeps its connections
+    with closing(marked.connect()) as with_triggers, closing(bare.connect()) as without:
+        pairs = ((marked, with_triggers), (bare, without))
+        return [
+            _trigger_price("1,000 inserts, one commit each", _one_commit_each, pairs, rounds=5),
+            _trigger_price("1,000 inserts, one statement", _at_once, pairs, rounds=25),
+        ]
+
+
+def _trigger_price(
+    name: str, insert: Callable[[App, Connection], None], pairs: Sequence[tuple[App, Connection]], rounds: int
+) -> Figure:
+    spent: dict[str, list[float]] = {app.schema: [] for app, _ in pairs}
+    for number in range(rounds + 1):
+        for app, connection in pairs:
+            began = time.perf_counter()
+            insert(app, connection)
+            if number:  # the first round of each warms up
+                spent[app.schema].append(time.perf_counter() - began)
+    with_triggers, without = (statistics.median(spent[app.schema]) for app, _ in pairs)
+    beside = f"without triggers: {without * 1000:,.1f} ms"
+    return Figure(name, with_triggers * 1000, "ms", beside, with_triggers / without, "<= 1.2")
 
 
 _INSERT = """
@@ -221,31 +229,15 @@ _INSERT = """
 """
 
 
-def _one_commit_each(app: App) -> float:
-    return _timed(app, lambda connection: [_commit_one(app, connection) for _ in range(INSERTS)])
-
-
-def _commit_one(app: App, connection: Connection) -> None:
-    app.on(connection, _INSERT, [app.tenant, 1])
-    connection.commit()
-
-
-def _at_once(app: App) -> float:
-    def insert(connection: Connection) -> None:
-        app.on(connection, _INSERT, [app.tenant, INSERTS])
+def _one_commit_each(app: App, connection: Connection) -> None:
+    for _ in range(INSERTS):
+        app.on(connection, _INSERT, [app.tenant, 1])
         connection.commit()
 
-    return _timed(app, insert)
 
-
-def _timed(app: App, work: Callable[[Connection], object]) -> float:
-    connection = app.connect()
-    try:
-        began = time.perf_counter()
-        work(connection)
-        return time.perf_counter() - began
-    finally:
-        connection.close()
+def _at_once(app: App, connection: Connection) -> None:
+    app.on(connection, _INSERT, [app.tenant, INSERTS])
+    connection.commit()
 
 
 def _drop_triggers(app: App) -> None:
