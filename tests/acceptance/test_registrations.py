@@ -60,6 +60,7 @@ def test_what_is_committed_while_the_broker_is_down_arrives_after_it_and_what_is
         try:
             committed = [identity for _ in range(10) for identity in app.register(10)]
             _roll_back(app, 20)
+            eventually(lambda: '"service": "relay"' in daemon_log.read_text(), "the relay said that it cannot publish")
             assert _waiting(app) == 100
             assert len(odoo.leads(app)) == 1
         finally:
