@@ -65,6 +65,7 @@ def remove(layout: Layout) -> None:
 def _stacks(root: Path) -> list[Layout]:
     current = layouts.from_environment()
     states = {path.parent for path in (root / "build").glob("*/run")}
-    if (current.state / "run").is_dir():
+    # the stack that the environment names belongs to the checkout this code runs in, and to no other
+    if root == layouts.ROOT and (current.state / "run").is_dir():
         states.add(current.state)
     return [Layout(state, current.port_base) for state in sorted(states)]
