@@ -28,9 +28,7 @@ def attach(settings: Settings, tenant_id: UUID | None = None, tell: init.Tell = 
                 f"database {settings.platform_postgres_db} has no public.tenants and public.tenant_schemas:"
                 " for a new installation run `c360 db init`"
             )
-        for role in roles.app_side(settings):
-            roles.ensure(connection, role)
-        connection.commit()
+        init.make_roles(server, roles.app_side(settings), tell)
         before, after = bridge_schema.prepare(connection, settings)
         if before != after:
             tell(f"schema bridge is at level {after}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg2
 from psycopg2 import errors
@@ -36,7 +36,7 @@ class Server:
     sslmode: str
     sslrootcert: str
     admin: str
-    password: str
+    password: str = field(repr=False)
 
     def __str__(self) -> str:
         return f"PostgreSQL at {self.host}:{self.port}"

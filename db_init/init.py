@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from psycopg2 import sql
@@ -23,9 +23,8 @@ def initialise(settings: Settings, tell: Tell = lambda _: None, target: str = "h
     """
     _make_odoo_database(settings, tell)
     server = connect.app_server(settings)
+    make_roles(server, roles.app_side(settings), tell)
     with _one_at_a_time(server) as admin:
-        for role in roles.app_side(settings):
-            _ensure_role(admin, role, tell)
         _create_database(admin, settings.platform_postgres_db, settings.c360_app_user, "", tell)
     with connect.as_admin(server, settings.platform_postgres_db) as connection:
         if not app_schema.has_public(connection):
@@ -53,11 +52,20 @@ def plan(settings: Settings) -> list[str]:
     return steps
 
 
+def make_roles(server: Server, wanted: Iterable[roles.Role], tell: Tell = lambda _: None) -> None:
+    """Make the roles that are missing and set their passwords, one run at a time: roles belong to the whole server."""
+    with _one_at_a_time(server) as admin, admin.cursor() as cursor:
+        for role in wanted:
+            is_new = not roles.exists(cursor, role.name)
+            roles.ensure(admin, role)
+            if is_new:
+                tell(f"role {role.name} is made")
+
+
 def _make_odoo_database(settings: Settings, tell: Tell) -> None:
     server = connect.odoo_server(settings)
+    make_roles(server, roles.odoo_side(settings), tell)
     with _one_at_a_time(server) as admin:
-        for role in roles.odoo_side(settings):
-            _ensure_role(admin, role, tell)
         # Odoo wants byte order: its own `db init` makes databases the same way
         _create_database(admin, settings.odoo_postgres_db, settings.c360_odoo_db_user, "LC_COLLATE 'C'", tell)
     with connect.as_admin(server, settings.odoo_postgres_db) as connection, connection.cursor() as cursor:
@@ -81,14 +89,6 @@ def _one_at_a_time(server: Server) -> Iterator[Connection]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(360360, 0)")
         yield connection
-
-
-def _ensure_role(admin: Connection, role: roles.Role, tell: Tell) -> None:
-    with admin.cursor() as cursor:
-        is_new = not roles.exists(cursor, role.name)
-    roles.ensure(admin, role)
-    if is_new:
-        tell(f"role {role.name} is made")
 
 
 def _create_database(admin: Connection, name: str, owner: str, locale: str, tell: Tell) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg2 import sql
 from psycopg2.extensions import encrypt_password
@@ -19,7 +19,7 @@ class Role:
 
     name: str
     login: bool
-    password: str = ""
+    password: str = field(default="", repr=False)
 
 
 def app_side(settings: Settings) -> tuple[Role, ...]:
@@ -44,7 +44,7 @@ def exists(cursor: Cursor, name: str) -> bool:
     return cursor.fetchone() is not None
 
 
-def ensure(connection: Connection, role: Role, set_password: bool = True) -> None:
+def ensure(connection: Connection, role: Role) -> None:
     """Make the role if it is missing and set its password.
 
     An existing role keeps its other attributes, for the app may have made it.
@@ -56,7 +56,7 @@ def ensure(connection: Connection, role: Role, set_password: bool = True) -> Non
             cursor.execute(
                 sql.SQL("CREATE ROLE {} {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION").format(name, login)
             )
-        if role.password and set_password:
+        if role.password:
             # hashed here, so that no server log can show the password
             secret = encrypt_password(role.password, role.name, connection, "scram-sha-256")
             cursor.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(secret)))

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from psycopg2 import Error as DriverError
-from psycopg2 import sql
-from sqlalchemy import create_engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import StaticPool
+from psycopg2 import errors, sql
 
 from db_init.connect import Connection
 from sync_daemon.config import BRIDGE_OWNER_ROLE
 from sync_daemon.errors import FatalError
 
+# Alembic and SQLAlchemy are imported where they work: loading them takes longer than most commands of c360.
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+ATTEMPTS = 5
+
 
 def head() -> str:
     """The newest level this version of the bridge knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    return _scripts().get_current_head() or ""
 
 
 def level(connection: Connection) -> str:
@@ -42,24 +45,47 @@ def upgrade(connection: Connection, target: str = "head") -> tuple[str, str]:
     """
     before = level(connection)
     connection.commit()
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in _scripts().walk_revisions()}
     if before and before not in known:
         raise FatalError(f"the bridge schema has level {before}, this version knows up to {head()}: update c360")
     if before != (head() if target == "head" else target):
-        _run_as_owner(connection, target)
+        _patiently(connection, target)
     if (after := level(connection)) >= "0002":
         _ensure_ledger_partitions(connection)
     connection.commit()
     return before, after
 
 
+def _scripts() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config())
+
+
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config
 
 
+def _patiently(connection: Connection, target: str) -> None:
+    """A level waits 2 s for its locks; levels that were reached stay reached."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _run_as_owner(connection, target)
+        except errors.LockNotAvailable:
+            time.sleep(1)
+    return _run_as_owner(connection, target)
+
+
 def _run_as_owner(connection: Connection, target: str) -> None:
+    from alembic import command
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import StaticPool
+
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(BRIDGE_OWNER_ROLE)))
     connection.commit()

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ("postgres", "rabbitmq", "odoo", "daemon")
 
 _DEFAULT_PORT_BASE = "26000"
+_PORT_BASE_FILE = "port-base"
 _GENERATED = (
     "POSTGRES_ADMIN_PASSWORD",
     "C360_APP_PASSWORD",
@@ -84,16 +85,18 @@ class Layout:
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Layout:
-    """Gives the stack that `C360_STACK_DIR` and `C360_STACK_PORT_BASE` name.
+    """Gives the stack that `C360_STACK_DIR` and `C360_STACK_PORT_BASE` name; a stack keeps the ports it was made with.
 
     Raises: ConfigError for a port base that is no usable number.
     """
     given = os.environ if environ is None else environ
-    base = given.get("C360_STACK_PORT_BASE") or _DEFAULT_PORT_BASE
+    folder = given.get("C360_STACK_DIR")
+    state = Path(folder).absolute() if folder else ROOT / "build" / "stack"
+    kept = state / _PORT_BASE_FILE
+    base = given.get("C360_STACK_PORT_BASE") or (kept.read_text() if kept.is_file() else _DEFAULT_PORT_BASE)
     if not base.isdecimal() or not 1024 <= int(base) <= 65000:
         raise ConfigError(f"C360_STACK_PORT_BASE: {base} should be a number from 1024 to 65000")
-    folder = given.get("C360_STACK_DIR")
-    return Layout(Path(folder).absolute() if folder else ROOT / "build" / "stack", int(base))
+    return Layout(state, int(base))
 
 
 def prepare(layout: Layout) -> None:
@@ -105,6 +108,7 @@ def prepare(layout: Layout) -> None:
         for folder in (layout.state, layout.logs, layout.records):
             folder.mkdir(parents=True, exist_ok=True)
         layout.state.chmod(0o700)
+        (layout.state / _PORT_BASE_FILE).write_text(str(layout.port_base))
     except PermissionError:
         raise ConfigError(f"{layout.state} cannot be written; set C360_STACK_DIR to a folder of your own") from None
     free = os.statvfs(layout.state)

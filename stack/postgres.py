@@ -16,7 +16,7 @@ import psycopg2
 from stack import packages, processes
 from stack.layout import Layout, secrets, write_private
 from stack.processes import Program
-from stack.teardown import POSTGRES_HOME_PARENT, POSTGRES_HOME_PREFIX
+from stack.teardown import OWNER_FILE, POSTGRES_HOME_PARENT, POSTGRES_HOME_PREFIX
 from stack.teardown import stop as stop_services
 from sync_daemon.errors import ConfigError, UnavailableError
 
@@ -116,6 +116,8 @@ def _home(layout: Layout) -> tuple[Path, tuple[int, int] | None]:
     # the checkout may be closed to every user but root, and PostgreSQL refuses to run as root
     home = Path(tempfile.mkdtemp(prefix=POSTGRES_HOME_PREFIX, dir=POSTGRES_HOME_PARENT))
     write_private(pointer, str(home))
+    # `make clean` finds it again even if the state folder was removed by hand
+    write_private(home / OWNER_FILE, str(layout.state))
     os.chown(home, *user)
     return home, user
 

@@ -25,6 +25,15 @@ USER = "comply360_bridge"
 ADMIN = "comply360_admin"
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _NODE = "comply360@localhost"
+# a quorum queue reports its counters, and the management plugin samples them, every 5 s: too late for whoever looks on
+_ADVANCED = """\
+[
+ {rabbit, [{quorum_tick_interval, 500}]},
+ {rabbitmq_management, [
+   {sample_retention_policies, [{global, [{605, 1}]}, {basic, [{605, 1}]}, {detailed, [{10, 1}]}]}
+ ]}
+].
+"""
 
 
 def install() -> None:
@@ -93,12 +102,13 @@ def _configure(layout: Layout, home: Path) -> str:
     definitions = home / "definitions.json"
     _write_if_changed(definitions, json.dumps(_definitions(layout, home), indent=1))
     _write_if_changed(home / "rabbitmq.conf", _configuration(layout, definitions))
+    _write_if_changed(home / "advanced.config", _ADVANCED)
     _write_if_changed(home / "enabled_plugins", "[rabbitmq_management].\n")
     cookie = home / ".erlang.cookie"
     if not cookie.exists():
         write_private(cookie, randomness.token_hex(20))
         cookie.chmod(0o400)
-    content = definitions.read_text() + (home / "rabbitmq.conf").read_text() + str(layout.ports)
+    content = definitions.read_text() + (home / "rabbitmq.conf").read_text() + _ADVANCED + str(layout.ports)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -181,7 +191,7 @@ def _environment(layout: Layout, home: Path) -> dict[str, str]:
         "RABBITMQ_LOG_BASE": str(layout.logs),
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
-        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "none.config"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
         "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "feature_flags"),

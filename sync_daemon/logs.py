@@ -5,11 +5,13 @@ An event's name is stable (`room.what_happened`); what varies stands in fields.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
+from urllib.parse import quote
 
 import structlog
 from pydantic import SecretStr
@@ -26,10 +28,10 @@ _secrets_lock = threading.Lock()
 
 
 def register_secret(secret: str) -> None:
-    """Never show this text again in any log line."""
+    """Never show this text again in any log line, nor as it looks inside Python, JSON or an address."""
     if len(secret) >= SHORTEST_SECRET:
         with _secrets_lock:
-            _secrets.add(secret)
+            _secrets.update((secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")))
 
 
 def hide_secrets(text: str) -> str:

@@ -35,7 +35,7 @@ def stack_layout() -> Layout:
 
 @pytest.fixture(scope="session")
 def stack_settings(stack_layout: Layout) -> Iterator[Settings]:
-    """Gives the settings of the running test stack (PostgreSQL, RabbitMQ, Odoo; not the daemon), stopped after the last user."""
+    """Gives the settings of the running test stack, all but the daemon; it is stopped after its last user."""
     from stack import local
     from sync_daemon.cli.stack import steps
     from tests.stack_use import using

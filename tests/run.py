@@ -23,7 +23,7 @@ REPORTS = ROOT / "build" / "reports"
 BIN = Path(sys.executable).parent
 TEST_ENVIRONMENT = {
     "C360_STACK_DIR": str(ROOT / "build" / "test-stack"),
-    "C360_STACK_PORT_BASE": "27000",
+    "C360_STACK_PORT_BASE": os.environ.get("C360_TEST_PORT_BASE", "27000"),
     "C360_ENV_FILE": "/dev/null",
 }
 ADDON_DATABASE = "comply360_addon_test"

@@ -5,7 +5,13 @@ from uuid import uuid4
 CURRENCIES = {
     "ZAR": {},
     "USD": {},
-    "ZWL": {"name": "ZWL", "full_name": "Zimbabwean dollar (2009)", "symbol": "Z$", "iso_numeric": 932},
+    "ZWL": {
+        "name": "ZWL",
+        "full_name": "Zimbabwean dollar (2009)",
+        "symbol": "Z$",
+        "iso_numeric": 932,
+        "position": "before",
+    },
 }
 
 
@@ -43,3 +49,12 @@ def uninstall_hook(env):
     for (function,) in env.cr.fetchall():
         env.cr.execute(f"DROP FUNCTION {function} CASCADE")
     env["ir.config_parameter"].sudo().search([("key", "=like", "comply360_bridge.%")]).unlink()
+    _keep_used_lost_reasons(env)
+
+
+def _keep_used_lost_reasons(env):
+    """Leads stay, and so do the reasons they were lost for: these become the database's own."""
+    names = env["ir.model.data"].search([("module", "=", "comply360_bridge"), ("model", "=", "crm.lost.reason")])
+    leads = env["crm.lead"].with_context(active_test=False)
+    used = leads.search([("lost_reason_id", "in", names.mapped("res_id"))]).lost_reason_id
+    names.filtered(lambda name: name.res_id in used.ids).unlink()

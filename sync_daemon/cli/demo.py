@@ -205,6 +205,6 @@ def _tell_where(settings: Settings) -> None:
     if not layouts.secrets(layout).get(PASSWORD):
         raise FatalError("the demo's accountant has no password; run: c360 demo run")
     say("")
-    say(f"Odoo runs at {settings.odoo_url}/odoo")
+    say(f"Odoo runs at {settings.odoo_url}/odoo/action-{accountant.HOME}")
     say(f"  accountant:     login {accountant.LOGIN}, password: {PASSWORD} in {layout.state / 'secrets'}")
     say(f"  administrator:  login {settings.odoo_admin_login}, password: ODOO_ADMIN_PASSWORD in the same file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import click
@@ -20,6 +21,26 @@ from sync_daemon.services.drain import Debt, debt
 
 POLL_SECONDS = 0.25
 PROGRESS_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left to do; `debt` is None while one side does not answer, and `problem` says which."""
+
+    debt: Debt | None
+    problem: str = ""
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nobody who can flow owes anything."""
+        return self.debt is not None and self.debt.open == 0
+
+    @property
+    def words(self) -> str:
+        """What is left, for a person."""
+        if self.debt is None:
+            return "what is owed is not known"
+        return f"{self.debt.open} records are owed" if self.debt.open else "nothing is owed"
 
 
 @click.command()
@@ -46,41 +67,44 @@ def drain(timeout: int, as_json: bool) -> None:
             daemon.stop()
         parked = bridge.registry.letters(since=began)
         _show(bridge, left, parked, as_json)
-        sys.exit(3 if left.open or parked or daemon.crashed else 0)
+        sys.exit(0 if left.is_nothing and not parked and not daemon.crashed else 3)
 
 
-def _wait(bridge: Bridge, daemon: Daemon, timeout: int) -> Debt:
+def _wait(bridge: Bridge, daemon: Daemon, timeout: int) -> Left:
     end = time.monotonic() + timeout
     spoken = time.monotonic()
     while True:
-        left = _debt(bridge)
-        if left.open == 0 or time.monotonic() > end or daemon.wait(POLL_SECONDS):
+        left = _look(bridge)
+        if left.is_nothing or time.monotonic() > end or daemon.wait(POLL_SECONDS):
             return left
         if time.monotonic() - spoken > PROGRESS_SECONDS:
-            problems = sorted({loop.last_error for loop in daemon.loops if loop.last_error})
-            say(f"{left.open} records owed" + (f"; {'; '.join(problems)}" if problems else ""))
+            problems = {left.problem, *(loop.last_error for loop in daemon.loops)} - {""}
+            say("; ".join([left.words, *sorted(problems)]))
             spoken = time.monotonic()
 
 
-def _debt(bridge: Bridge) -> Debt:
+def _look(bridge: Bridge) -> Left:
     # Odoo is asked last: what the puller has in hand is still owed there.
     try:
         flows = bridge.registry.flows()
-        return debt(flows, [odoo.backlog() for odoo in bridge.instances.values()])
-    except BridgeError:
-        return Debt(open=1, held=0)
+        return Left(debt(flows, [odoo.backlog() for odoo in bridge.instances.values()]))
+    except BridgeError as error:
+        return Left(None, str(error))
 
 
-def _show(bridge: Bridge, left: Debt, parked: Sequence[OpenLetter], as_json: bool) -> None:
+def _show(bridge: Bridge, left: Left, parked: Sequence[OpenLetter], as_json: bool) -> None:
+    held = left.debt.held if left.debt else None
     if as_json:
-        print_json({"owed": left.open, "held": left.held, "parked": [vars(letter) for letter in parked]})
+        owed = left.debt.open if left.debt else None
+        letters = [vars(letter) for letter in parked]
+        print_json({"owed": owed, "held": held, "problem": left.problem, "parked": letters})
         return
-    if left.held:
-        say(f"{left.held} records wait for suspended or paused tenants")
+    if held:
+        say(f"{held} records wait for suspended or paused tenants")
     if dead := bridge.registry.letters():
         columns = ("tenant", "record", "field", "cause", "last seen")
         print_table("Dead records and fields", columns, map(_row, dead))
-    say("nothing is owed" if not left.open else f"{left.open} records are still owed")
+    say(left.words + (f": {left.problem}" if left.problem else ""))
 
 
 def _row(letter: OpenLetter) -> tuple[str, str, str, str, datetime]:

@@ -14,6 +14,7 @@ from sync_daemon.odoo.admin import as_administrator, signed_in
 LOGIN = "accountant"
 NAME = "Rudo Accountant (demo)"
 GROUPS = ("base.group_user", "comply360_bridge.group_accountant", "sales_team.group_sale_salesman_all_leads")
+HOME = "comply360_bridge.action_commission"
 FIRST_PAYMENT = datetime(2026, 10, 1, 8, 0, tzinfo=UTC)
 
 
@@ -32,7 +33,13 @@ def ensure(settings: Settings, password: str, renew: bool) -> None:
         found = odoo.execute("res.users", "search", [["login", "=", LOGIN]])
         if not found:
             groups = [_id_of(odoo, name) for name in GROUPS]
-            values = {"name": NAME, "login": LOGIN, "password": password, "group_ids": [[6, 0, groups]]}
+            values = {
+                "name": NAME,
+                "login": LOGIN,
+                "password": password,
+                "group_ids": [[6, 0, groups]],
+                "action_id": _id_of(odoo, HOME),
+            }
             odoo.execute_kw("res.users", "create", [values], {"context": {"no_reset_password": True}})
         elif renew:
             odoo.execute("res.users", "write", found, {"password": password})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from uuid import UUID
+
+Totals = Mapping[tuple[str, str], tuple[int, Decimal]]
+"""By currency and state: how many, and their sum."""
 
 STATES = ("pending", "approved", "paid", "cancelled")
 
@@ -103,38 +106,37 @@ class Books:
 
 def compare(tenant: str, app: Side, odoo: Side) -> Books:
     """Compare both sides of one tenant."""
-    return Books(tenant, tuple(_counts(app, odoo)), tuple(_sums(app, odoo)), tuple(_faults(app, odoo)))
-
-
-def _counts(app: Side, odoo: Side) -> Iterator[Count]:
     drafts = {identity for identity, row in app.registrations.items() if row.status == "draft"}
+    held_back = {identity for identity, row in app.commissions.items() if row.registration in drafts}
+    counts = _counts(app, odoo, drafts, held_back)
+    expected = [row for identity, row in app.commissions.items() if identity not in held_back - set(odoo.commissions)]
+    sums = _sums(_totals(expected), _totals(odoo.commissions.values()))
+    return Books(tenant, tuple(counts), tuple(sums), tuple(_faults(app, odoo)))
+
+
+def _counts(app: Side, odoo: Side, drafts: set[UUID], held_commissions: set[UUID]) -> Iterator[Count]:
     lines = (
         ("registrations", app.registrations, drafts, odoo.registrations, "registration"),
         ("customers", app.clients, set(app.clients) - set(app.customers), odoo.clients, "client"),
         ("agents", app.users, set(app.users) - set(app.agents), odoo.users, "user"),
-        ("commissions", app.commissions, _held_commissions(app, drafts), odoo.commissions, "commission"),
+        ("commissions", app.commissions, held_commissions, odoo.commissions, "commission"),
     )
     for what, here, may_stay, there, entity in lines:
         held_back = len(set(may_stay) - set(there))
         yield Count(what, len(here), held_back, len(there), app.failed.get(entity, 0))
 
 
-def _held_commissions(app: Side, drafts: Collection[UUID]) -> set[UUID]:
-    return {identity for identity, row in app.commissions.items() if row.registration in drafts}
-
-
-def _sums(app: Side, odoo: Side) -> Iterator[Sum]:
-    here, there = _totals(app), _totals(odoo)
+def _sums(here: Totals, there: Totals) -> Iterator[Sum]:
     for currency, state in sorted({*here, *there}, key=_reading_order):
         app_count, app_sum = here.get((currency, state), (0, Decimal("0.00")))
         odoo_count, odoo_sum = there.get((currency, state), (0, Decimal("0.00")))
         yield Sum(currency, state, app_count, app_sum, odoo_count, odoo_sum)
 
 
-def _totals(side: Side) -> dict[tuple[str, str], tuple[int, Decimal]]:
+def _totals(commissions: Iterable[Commission]) -> Totals:
     counts: Counter[tuple[str, str]] = Counter()
     sums: dict[tuple[str, str], Decimal] = {}
-    for row in side.commissions.values():
+    for row in commissions:
         key = row.currency, row.status
         counts[key] += 1
         sums[key] = sums.get(key, Decimal("0.00")) + row.amount

@@ -21,7 +21,8 @@ INSTANT = "%Y-%m-%d %H:%M:%S"
 
 # XML 1.0, section 2.2: tab, line feed and carriage return are the only controls; no surrogates, no U+FFFE, U+FFFF.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_UNPRINTABLE = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"
 
 
 def text(max_length: int | None = None) -> Codec:
@@ -132,13 +133,14 @@ def is_blank(value: object) -> bool:
 
 
 def printable(value: object) -> str:
-    """A value for a message: controls shown by their code, at most 120 characters."""
+    """A value for a message: controls and marks of direction shown by their code, at most 120 characters."""
     shown = "".join(_visible(character) for character in str(value))
     return shown if len(shown) <= 120 else shown[:117] + "..."
 
 
 def _visible(character: str) -> str:
-    return f"\\u{ord(character):04x}" if unicodedata.category(character) in _UNPRINTABLE else character
+    hidden = unicodedata.category(character) in _UNPRINTABLE and character not in _JOINERS
+    return f"\\u{ord(character):04x}" if hidden else character
 
 
 def _text(max_length: int | None, name: str, value: object) -> str:

@@ -189,8 +189,8 @@ def _blocked_by(snapshot: Snapshot, owed: Owed, reference: Reference, parent: Re
     if not reference.required:
         return None
     if parent is None or parent not in snapshot.rows:
-        message = f"the app has no {reference.entity} under {reference.column}"
         named = str(snapshot.rows[owed.key].get(reference.column) or "")
+        message = f"{reference.column} names {named or 'nothing'}, but the app has no such {reference.entity}"
         return Refused(owed, RejectedError("parent_missing", message, reference.column, named))
     if (cause := snapshot.dead.get(parent)) and parent not in snapshot.bindings:
         message = f"waits for {reference.entity} {parent.id}, which is dead: {cause}"

@@ -40,19 +40,20 @@ class MalformedError(Exception):
 def document(value: Document) -> dict[str, object]:
     """One document. Raises RejectedError naming the record and the field that cannot cross."""
     try:
-        wire: dict[str, object] = {
-            **key(value.key),
-            "version": str(value.version),
-            "digest": value.digest,
-            "fields": {name: _sendable(name, scalar) for name, scalar in value.fields.items()},
-            "two_way": {name: _two_way(name, pair) for name, pair in value.two_way.items()},
-            "refs": {role: {"entity": str(entity), "id": str(id_)} for role, (entity, id_) in value.refs.items()},
-        }
-        if value.numbers:
-            wire["numbers"] = [_sendable("registration_number", number) for number in value.numbers]
+        fields = {name: _sendable(name, scalar) for name, scalar in value.fields.items()}
+        two_way = {name: _two_way(name, pair) for name, pair in value.two_way.items()}
+        numbers = [_sendable("registration_number", number) for number in value.numbers]
     except RejectedError as error:
         raise RejectedError(error.code, f"{value.key}: {error.message}", error.field, error.value) from None
-    return wire
+    return {
+        **key(value.key),
+        "version": str(value.version),
+        "digest": value.digest,
+        "fields": fields,
+        "two_way": two_way,
+        "refs": {role: {"entity": str(entity), "id": str(id_)} for role, (entity, id_) in value.refs.items()},
+        **({"numbers": numbers} if numbers else {}),
+    }
 
 
 def key(value: RecordKey) -> dict[str, object]:

@@ -6,13 +6,14 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg2
 from psycopg2 import sql
 
+from sync_daemon.domain.codec import INSTANT
 from sync_daemon.domain.contract import Contract, two_way_columns
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
@@ -28,6 +29,8 @@ from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
 from sync_daemon.postgres.invoices import Invoices
 from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.statements import statements
+
+PATIENCE = timedelta(minutes=2)
 
 _SQL = statements("inbound")
 _LEDGER = statements("ledger")
@@ -93,7 +96,7 @@ class _Applying:
 
     def apply(self, changes: Sequence[Change]) -> list[Verdict]:
         bound = self._bound(changes)
-        held = self._app_transaction_would_fail()
+        held = self._held_since()
         rows: dict[Entity, dict[UUID, Row]] = {}
         agreed: dict[Entity, dict[UUID, dict[str, Agreed]]] = {}
         for entity in {change.key.entity for change in changes if CONTRACTS[change.key.entity].two_way}:
@@ -101,9 +104,15 @@ class _Applying:
             rows[entity] = self._locked_rows(CONTRACTS[entity], ids)
             agreed[entity] = self._agreed(entity, ids)
         verdicts = [
-            self._take_invoice(change, bound, held)
+            self._take_invoice(change, bound, _is_held(change, held))
             if change.key.entity is Entity.INVOICE
-            else self._one(change, bound, rows.get(change.key.entity, {}), agreed.get(change.key.entity, {}), held)
+            else self._one(
+                change,
+                bound,
+                rows.get(change.key.entity, {}),
+                agreed.get(change.key.entity, {}),
+                _is_held(change, held),
+            )
             for change in changes
         ]
         self._execute_ledger("succeed", {"tenants": [self._tenant], "direction": Direction.ODOO_TO_APP.value})
@@ -305,9 +314,14 @@ class _Applying:
             "actions": [action], "versions": [str(change.version)], "details": [json.dumps(detail)],
         })
 
-    def _app_transaction_would_fail(self) -> bool:
-        self._cursor.execute(_LEDGER["writing_snapshots"])
-        return bool((self._cursor.fetchone() or (False,))[0])
+    def _held_since(self) -> datetime | None:
+        """While a transaction of the app would fail: changes older than this are written all the same.
+
+        A busy app must not be kept from Odoo's changes for ever.
+        """
+        self._cursor.execute(_SQL["patience"], {"patience": PATIENCE})
+        row = self._cursor.fetchone()
+        return row[0] if row else None
 
     def _execute(self, name: str, parameters: Mapping[str, Any]) -> None:
         self._cursor.execute(_SQL[name], {**self._scope, **parameters})
@@ -324,6 +338,10 @@ def _to_be_decided(change: Change) -> list[FieldProblem]:
     found = told(contract, change)
     concern = concern_of(contract, found)
     return [*found.problems, *([concern] if concern else [])]
+
+
+def _is_held(change: Change, since: datetime | None) -> bool:
+    return since is not None and change.at > since.strftime(INSTANT)
 
 
 def _identity(change: Change) -> dict[str, Any]:

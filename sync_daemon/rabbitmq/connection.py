@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pika
 from pika import exceptions
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from sync_daemon.config import Settings
 from sync_daemon.errors import BridgeError, FatalError, TransientError
@@ -40,7 +41,8 @@ def broker_errors(settings: Settings) -> Iterator[None]:
         yield
     except BridgeError:
         raise
-    except (exceptions.AMQPError, exceptions.ChannelError, OSError) as error:
+    # a handshake that runs out of time is none of pika's AMQPErrors
+    except (exceptions.AMQPError, exceptions.ChannelError, AMQPConnectorException, OSError) as error:
         raise _translated(error, settings) from None
 
 
@@ -85,6 +87,8 @@ def _tls(settings: Settings) -> pika.SSLOptions | None:
 
 def _translated(error: Exception, settings: Settings) -> BridgeError:
     where = f"RabbitMQ at {settings.rabbitmq_host}:{settings.rabbitmq_port}"
+    if "CERTIFICATE_VERIFY_FAILED" in repr(error):
+        return FatalError(f"{where} shows a certificate that cannot be trusted: {_reason(error)}")
     match _reply_code(error):
         case 403 | 530 if isinstance(error, exceptions.AMQPConnectionError):
             user, vhost = settings.rabbitmq_user, settings.rabbitmq_vhost
@@ -107,5 +111,14 @@ def _reply_code(error: Exception) -> int:
 
 
 def _reason(error: Exception) -> str:
+    cause = _innermost(error)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
     # str() of pika's connection errors is often empty, their repr never
     return " ".join(repr(error).split())[:300]
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What pika wrapped, as an argument or as `exception`."""
+    inner = [*error.args, getattr(error, "exception", None)]
+    return next((_innermost(item) for item in inner if isinstance(item, BaseException)), error)

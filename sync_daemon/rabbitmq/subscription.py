@@ -89,6 +89,7 @@ class Subscription:
         self._heartbeat = heartbeat
         self._renew_after = renew_after.total_seconds()
         self._ending = False
+        self._consuming = False
         self._last_message = 0.0
         self._in_hand = 0
         self._lock = threading.Lock()
@@ -106,7 +107,7 @@ class Subscription:
     @property
     def connected(self) -> bool:
         """Whether messages can arrive now."""
-        return self._channel is not None and self._thread.is_alive()
+        return self._consuming and self._thread.is_alive()
 
     @property
     def error(self) -> BridgeError | None:
@@ -193,6 +194,7 @@ class Subscription:
             channel.basic_qos(prefetch_count=prefetch)
             channel.basic_consume(queue, partial(self._received, queue))
         self._error = None
+        self._consuming = True
         return channel
 
     def _attach(self, connection: pika.BlockingConnection, channel: BlockingChannel) -> None:
@@ -201,6 +203,7 @@ class Subscription:
             self._connection, self._channel = connection, channel
 
     def _detach(self) -> None:
+        self._consuming = False
         with self._lock:
             self._number += 1
             self._connection = self._channel = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from sync_daemon.domain.document import Ruling, Status
 from sync_daemon.domain.keys import ENTITY_ORDER, Entity
 from sync_daemon.odoo.wire import PROTOCOL
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "wire.md").read_text(encoding="utf-8")
+ADDON = ROOT / "addons" / "comply360_bridge" / "models" / "comply360_bridge.py"
 FIELD = re.compile(r"(\w+)(?: \(([^)]*)\))?")
 
 
@@ -87,3 +90,13 @@ def test_the_page_names_every_status_and_every_verdict() -> None:
 
 def test_the_page_is_of_the_protocol_that_is_spoken() -> None:
     assert f"protocol `{PROTOCOL}`" in PAGE
+
+
+def test_the_page_describes_every_method_that_can_be_called_and_no_other() -> None:
+    described = dict(re.findall(r"^## (\w+)\(([\w, ]*)\)$", PAGE, re.MULTILINE))
+    (surface,) = [node for node in ast.parse(ADDON.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
+    methods = [node for node in surface.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    assert described == {
+        method.name: ", ".join(argument.arg for argument in method.args.args if argument.arg != "self")
+        for method in methods
+    }

@@ -20,6 +20,7 @@ from sync_daemon.config import Settings
 from sync_daemon.errors import ConfigError, FatalError
 from tests.catalogue import catalogue, difference
 from tests.databases import AppTenant, as_admin, as_app, fill, marks, register, rows
+from tests.migration.command import environment
 
 NEW = tenants.NewTenant("agency1", "Agency One", "ZA", "office@example.org")
 # what the killed process runs; in its place for Odoo it waits to be killed
@@ -129,8 +130,7 @@ def completed(settings: Settings) -> None:
 def started(settings: Settings) -> subprocess.Popen[bytes]:
     process = subprocess.Popen([sys.executable, "-c", CREATE], stdin=subprocess.PIPE, cwd=Path(__file__).parents[2])
     assert process.stdin is not None
-    values = {name: getattr(value, "get_secret_value", lambda value=value: value)() for name, value in settings}
-    process.stdin.write(json.dumps(values).encode())
+    process.stdin.write(json.dumps({name.lower(): value for name, value in environment(settings).items()}).encode())
     process.stdin.close()
     return process
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from types import TracebackType
@@ -16,9 +17,11 @@ class Proxy:
 
     Modes: `pass`; `eat_response` hands the request on, waits for the answer, then closes without a byte of it;
     `silent` takes everything and forwards nothing, also on connections that are open already.
+    With `tls` it ends TLS before a target that speaks none.
     """
 
-    def __init__(self, target: tuple[str, int]) -> None:
+    def __init__(self, target: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.mode: Mode = "pass"
         self.connections = 0
         self.requests: list[bytes] = []
@@ -57,6 +60,8 @@ class Proxy:
                 return
             self.connections += 1
             try:
+                if self._tls is not None:
+                    client = self._tls.wrap_socket(client, server_side=True)
                 server = socket.create_connection(self._target, timeout=30)
             except OSError:
                 client.close()

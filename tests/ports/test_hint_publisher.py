@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import uuid4
 
-import pika
 import pytest
 
 from sync_daemon.domain.hint import Hint, decode
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.errors import FatalError, TransientError
-from sync_daemon.rabbitmq import topology
+from sync_daemon.rabbitmq import connection, topology
 from sync_daemon.rabbitmq.connection import connect
 from sync_daemon.rabbitmq.publisher import RabbitPublisher
 from tests.ports.broker import Broker
@@ -161,6 +160,15 @@ def test_a_broker_that_falls_silent_is_a_transient_error(broker: Broker) -> None
         publisher.close()
 
 
+def test_a_handshake_without_an_answer_is_a_transient_error(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HANDSHAKE_SECONDS", 1.0)
+    settings = broker.settings
+    with Proxy((settings.rabbitmq_host, settings.rabbitmq_port)) as proxy:
+        proxy.mode = "silent"
+        with pytest.raises(TransientError, match="Timeout"):
+            RabbitPublisher(settings.model_copy(update={"rabbitmq_port": proxy.port})).publish([hint()])
+
+
 def test_nobody_listening_is_a_transient_error(broker: Broker) -> None:
     with Proxy(("127.0.0.1", 1)) as proxy:
         port = proxy.port
@@ -203,6 +211,9 @@ def test_a_queue_with_other_arguments_is_fatal(broker: Broker) -> None:
 
 
 def test_the_broker_shows_what_the_connection_is_for(broker: Broker) -> None:
-    connection = connect(broker.settings, "a purpose")
-    assert isinstance(connection, pika.BlockingConnection)
-    connection.close()
+    with connect(broker.settings, "a purpose"):
+        names = until(
+            lambda: [row.get("user_provided_name") for row in broker.call("GET", f"vhosts/{broker.vhost}/connections")],
+            "the broker shows the connection",
+        )
+    assert names == ["comply360-bridge a purpose"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from uuid import UUID, uuid5
 
@@ -35,6 +36,12 @@ def owed(key: RecordKey, number: int = 7, attempts: int = 0) -> Owed:
 def bound(key: RecordKey, digest: str = "", state: BindingState = BindingState.ACTIVE) -> Binding:
     """Gives the record's binding to Odoo's record 41."""
     return Binding(key, state, CONTRACTS[key.entity].odoo_model, 41, Version(1, 3), digest, Version(0, 0))
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is one line that can be stored and that a terminal shows as it stands."""
+    kinds = {unicodedata.category(letter) for letter in text if letter not in "\u200c\u200d"}
+    return not kinds & {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
 
 
 def row(entity: Entity, **values: object) -> Row:

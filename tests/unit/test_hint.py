@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sync_daemon.domain.hint import HINT_SIZE, Hint, decode, encode, hints_of, record_key
+from sync_daemon.domain.hint import HINT_SIZE, Hint, decode, encode, hints_of, named_tenant, record_key
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.errors import RejectedError
+from tests.unit.records import is_plain
 
 KEYS = st.builds(RecordKey, st.uuids(), st.sampled_from(Entity), st.uuids())
 HINTS = st.builds(
@@ -30,7 +31,7 @@ HALF_RIGHT = st.fixed_dictionaries(
 def code_of(body: bytes) -> str:
     with pytest.raises(RejectedError) as caught:
         decode("main", body)
-    assert caught.value.value.isprintable(), "what is parked must be storable and fit one line"
+    assert is_plain(caught.value.value)
     return caught.value.code
 
 
@@ -61,7 +62,7 @@ def test_a_message_that_is_almost_a_hint_is_read_or_refused(content: dict[str, o
     try:
         hint = decode("main", json.dumps(content).encode())
     except RejectedError as problem:
-        assert problem.value.isprintable()
+        assert is_plain(problem.value)
     else:
         assert decode("main", encode(hint)) == hint
 
@@ -118,3 +119,17 @@ def test_versions_compare_by_epoch_first() -> None:
 def test_a_key_names_its_tenant_in_messages() -> None:
     key = RecordKey(UUID(int=1), Entity.CLIENT, UUID(int=2))
     assert str(key) == f"client {UUID(int=2)} of tenant {UUID(int=1)}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"tenant_id": "%s", "id": 7', b'{"id": "x", "tenant_id" : "%s"}'],
+)
+def test_a_message_that_cannot_be_used_is_parked_under_the_tenant_it_names(body: bytes) -> None:
+    tenant = UUID("6b8f9a1e-0f5d-4c53-9d53-6f6f2f3f0a01")
+    assert named_tenant(body % str(tenant).encode()) == tenant
+
+
+@given(st.binary(max_size=200))
+def test_a_message_that_names_no_tenant_is_parked_under_none(body: bytes) -> None:
+    assert named_tenant(body) == UUID(int=0)

@@ -21,6 +21,7 @@ from sync_daemon.domain.settlement import (
     Settlement,
     pause_after,
     settle_answers,
+    settle_refused,
     settle_unanswered,
     settle_unsent,
 )
@@ -106,6 +107,17 @@ def test_a_call_that_failed_as_a_whole_blames_nobody() -> None:
     settlements = settle_unanswered(items, "Odoo is away", jitter=0.5)
     assert [type(item) for item in settlements] == [Postponed, Postponed]
     assert [item.owed for item in settlements] == items
+
+
+def test_a_record_whose_call_is_refused_twice_is_dead_as_well() -> None:
+    problem = RejectedError("refused", "Odoo refuses this", "status", "x")
+    first = settle_refused(owed(KEY, attempts=0), problem)
+    assert isinstance(first, Postponed) and first.message == "Odoo refuses this", "the call may have been to blame"
+    settlement = settle_refused(owed(KEY, attempts=1), problem)
+    assert isinstance(settlement, Dead)
+    assert (settlement.code, settlement.message, settlement.field, settlement.value) == (
+        "refused", "Odoo refuses this", "status", "x"
+    )
 
 
 def test_an_answer_of_the_wrong_length_is_no_answer() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -26,6 +27,12 @@ def layout(tmp_path: Path) -> Layout:
 def test_a_port_base_that_cannot_be_used_is_refused_by_name(base: str) -> None:
     with pytest.raises(ConfigError, match="C360_STACK_PORT_BASE"):
         layouts.from_environment({"C360_STACK_PORT_BASE": base})
+
+
+def test_a_stack_keeps_its_ports_until_others_are_named(layout: Layout) -> None:
+    named = {"C360_STACK_DIR": str(layout.state)}
+    assert layouts.from_environment(named) == layout
+    assert layouts.from_environment({**named, "C360_STACK_PORT_BASE": "30000"}).port_base == 30000
 
 
 def test_no_two_servers_share_a_port() -> None:
@@ -86,3 +93,19 @@ def test_removing_a_stack_touches_no_folder_that_is_not_its_own(layout: Layout, 
     (layout.state / "postgres-home").write_text(str(precious))
     teardown.remove(layout)
     assert precious.is_dir()
+
+
+def test_cleaning_finds_the_server_files_of_a_state_folder_that_was_removed_by_hand(tmp_path: Path) -> None:
+    homes = {
+        name: teardown.POSTGRES_HOME_PARENT / f"{teardown.POSTGRES_HOME_PREFIX}unit-{name}-{os.getpid()}"
+        for name in ("ours", "other")
+    }
+    try:
+        for name, home in homes.items():
+            home.mkdir()
+            (home / teardown.OWNER_FILE).write_text(str(tmp_path / name / "build" / "stack"))
+        teardown.remove_server_files(tmp_path / "ours")
+        assert not homes["ours"].exists()
+        assert homes["other"].is_dir()
+    finally:
+        shutil.rmtree(homes["other"], ignore_errors=True)

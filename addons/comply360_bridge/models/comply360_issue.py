@@ -2,12 +2,7 @@ from odoo import api, fields, models
 
 from ..mappers import MAPPERS
 
-KINDS = [
-    ("dead", "Not applied"),
-    ("field", "Field left out"),
-    ("conflict", "Changed on both sides"),
-    ("money", "Money to go back"),
-]
+KINDS = [("dead", "Failed"), ("field", "Partial"), ("conflict", "Conflict"), ("money", "Money to Go Back")]
 DIRECTIONS = [("app_to_odoo", "App to Odoo"), ("odoo_to_app", "Odoo to app")]
 
 
@@ -21,7 +16,13 @@ class Comply360Issue(models.Model):
     tenant_id = fields.Many2one("comply360.tenant", required=True, readonly=True, index=True, ondelete="cascade")
     company_id = fields.Many2one(related="tenant_id.company_id", store=True, index=True)
     external_id = fields.Char(string="Issue ID", readonly=True)
-    kind = fields.Selection(KINDS, required=True, readonly=True)
+    kind = fields.Selection(
+        KINDS,
+        required=True,
+        readonly=True,
+        help="Failed: the record was not applied. Partial: it was, but for one field. "
+        "Conflict: the field was changed on both sides.",
+    )
     direction = fields.Selection(DIRECTIONS, required=True, readonly=True)
     record_entity = fields.Char(string="Record", readonly=True)
     record_id = fields.Char(string="ID in the App", readonly=True, index=True)

@@ -9,6 +9,8 @@ class Comply360Record(models.AbstractModel):
 
     _name = "comply360.record"
     _description = "Record of the Comply360 app"
+    # fields whose changes many records of a batch share; they are written apart from the others
+    _comply360_apart = frozenset()
 
     @api.model
     def _comply360_identity(self, tenant, key):

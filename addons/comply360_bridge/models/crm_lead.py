@@ -28,6 +28,7 @@ PARTNER_COMPUTED = ("partner_name", "contact_name")
 class CrmLead(models.Model):
     _name = "crm.lead"
     _inherit = ["crm.lead", "comply360.synced"]
+    _comply360_apart = frozenset({"active", "stage_id", "probability", "automated_probability", "lost_reason_id"})
 
     x_comply360_status = fields.Selection(
         STATUSES,

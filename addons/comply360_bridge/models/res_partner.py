@@ -88,7 +88,7 @@ class ResPartner(models.Model):
         """The state of that name or code; none rather than a guess, the app's text is kept beside it."""
         if not (country_id and province):
             return False
-        states = self.env["res.country.state"].search([("country_id", "=", country_id)])
+        states = self.env["res.country"].browse(country_id).state_ids
         wanted = province.strip().casefold()
         found = states.filtered(lambda state: wanted in {state.name.casefold(), state.code.casefold()})
         return found.id if len(found) == 1 else False

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from uuid import NAMESPACE_OID, uuid5
 
-from odoo import SUPERUSER_ID, api
+from odoo import SUPERUSER_ID, api, sql_db
 from odoo.modules.registry import Registry
 from odoo.service.model import retrying
 from odoo.tests.common import BaseCase, get_db_name
@@ -34,6 +34,8 @@ class TestConcurrency(BaseCase):
     def setUp(self):
         super().setUp()
         self.registry = Registry(get_db_name())
+        # fifty calls at once need as many connections, whatever the server's configuration allows its workers
+        self.patch(sql_db._Pool, "_maxconn", 80)
         self.addCleanup(self._clean)
         self._clean()
         self._apply(document("tenant", "one", tenant=TENANT))

@@ -2,7 +2,7 @@ from pathlib import Path
 from uuid import UUID
 
 from ..hooks import uninstall_hook
-from .documents import BridgeCase
+from .documents import BridgeCase, document
 
 TRIGGERS = """
     SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'comply360%' ORDER BY tgname
@@ -48,8 +48,12 @@ class TestInstallation(BridgeCase):
             "comply360_x_commission_updated",
         ]
         self.assertEqual([self._names(TRIGGERS), self._names(FUNCTIONS)], [expected, expected])
+        self.apply(document("registration", "1", status="rejected"))
         uninstall_hook(self.env)
         self.assertEqual([self._names(TRIGGERS), self._names(FUNCTIONS)], [[], []])
+        # the reason is in use and stays; the other one is Odoo's to delete
+        self.assertFalse(self.env.ref("comply360_bridge.lost_reason_rejected", raise_if_not_found=False))
+        self.assertTrue(self.env.ref("comply360_bridge.lost_reason_cancelled"))
 
     def _names(self, query):
         self.env.cr.execute(query)

@@ -60,7 +60,7 @@ def _marshalled(method: str, parameters: tuple[object, ...]) -> bytes:
 def _unmarshalled(body: bytes) -> object:
     unmarshaller = xmlrpc.client.Unmarshaller()
     # expat hands over decoded text; until told so, the unmarshaller would decode it again
-    unmarshaller.xml(None, None)
+    cast(Any, unmarshaller).xml(None, None)
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = unmarshaller.start

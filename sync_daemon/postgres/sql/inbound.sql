@@ -95,3 +95,6 @@ ON CONFLICT (instance_id, tenant_id, registration_id) DO UPDATE
 SET outcome = EXCLUDED.outcome, lost_reason = EXCLUDED.lost_reason, changed_by = EXCLUDED.changed_by,
     changed_at = EXCLUDED.changed_at
 WHERE (o.outcome, o.lost_reason) IS DISTINCT FROM (EXCLUDED.outcome, EXCLUDED.lost_reason)
+
+-- name: patience (no row while no transaction of the app would fail)
+SELECT (now() - %(patience)s) AT TIME ZONE 'UTC' WHERE bridge.writing_snapshots()

@@ -82,6 +82,12 @@ SET resolved_at = now()
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
 WHERE l.instance_id = %(instance)s AND l.direction = %(direction)s AND l.resolved_at IS NULL
   AND (l.tenant_id, l.entity, l.record_id) = (k.tenant_id, k.entity, k.record_id::text)
+  -- A row under a foreign tenant is never read, so that it seems to be gone: only its arrival ends that letter.
+  AND (l.code <> 'foreign_tenant' OR EXISTS (
+      SELECT 1
+      FROM bridge.binding AS b
+      WHERE (b.instance_id, b.tenant_id, b.entity, b.external_id::text)
+          = (l.instance_id, l.tenant_id, l.entity, l.record_id)))
   AND NOT EXISTS (
       SELECT 1
       FROM unnest(%(kept_tenants)s::uuid[], %(kept_entities)s::text[], %(kept_ids)s::uuid[], %(kept_fields)s::text[])

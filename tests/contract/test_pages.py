@@ -1,0 +1,127 @@
+"""What the pages name exists: commands with their options, files, settings, tests, tables."""
+
+from __future__ import annotations
+
+import ast
+import re
+from itertools import product
+from pathlib import Path
+
+import click
+import pytest
+
+from sync_daemon.cli.main import main
+from sync_daemon.config import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)")
+COMMAND = re.compile(r"(?:`|^|\s)c360((?: (?:--?[a-z]|[a-z])[\w|-]*)+)", re.MULTILINE)
+ROOMS = ("addons", "db_init", "docker", "docs", "stack", "sync_daemon", "tests")
+PATH = re.compile(rf"`((?:{'|'.join(ROOMS)})/[\w./*<>-]+)(?:::(\w+))?`")
+SETTING = re.compile(r"`((?:C360|ODOO|RABBITMQ|PLATFORM_POSTGRES|ODOO_POSTGRES)_[A-Z_]+)(?:=[^`]*)?`")
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def commands() -> set[str]:
+    return {found.strip() for page in PAGES for found in COMMAND.findall(text_of(page))}
+
+
+def resolve(words: list[str]) -> click.Command:
+    """The command these words name. Raises KeyError for a word that is no command."""
+    found: click.Command = main
+    for word in words:
+        if not isinstance(found, click.Group):
+            break
+        found = found.commands[word]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    missing = [link for link in LINK.findall(text_of(page)) if not (page.parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    named = PATH.findall(text_of(page))
+    missing = [path for path, _ in named if "<" not in path and not any(ROOT.glob(path.rstrip("/")))]
+    assert missing == []
+    tests = [(path, name) for path, name in named if name]
+    assert [name for path, name in tests if f"def {name}(" not in text_of(ROOT / path)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_setting_that_is_named_is_one(page: Path) -> None:
+    known = {name.upper() for name in Settings.model_fields} | set(re.findall(r"^# ([A-Z0-9_]+)=", example(), re.M))
+    unknown = [name for name in SETTING.findall(text_of(page)) if name.removesuffix("_FILE") not in known]
+    assert unknown == []
+
+
+def example() -> str:
+    return text_of(ROOT / ".env.example")
+
+
+def test_the_pages_name_commands() -> None:
+    assert len(commands()) > 20, "the pattern finds what it looks for"
+
+
+@pytest.mark.parametrize("line", sorted(commands()))
+def test_every_command_that_is_named_exists_with_its_options(line: str) -> None:
+    for words in product(*(word.split("|") for word in line.split(" "))):
+        command = resolve([word for word in words if not word.startswith("-")])
+        options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+        assert [word for word in words if word.startswith("-") and word not in options] == []
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    readme = text_of(ROOT / "README.md")
+    table = readme.split("## Commands")[1].split("\n## ")[0]
+    rows = [re.sub(r"[`,]", "", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `c360")]
+    shown = {(row.split()[1], word) for row in rows for word in row.split()[1:]}
+    for name, command in main.commands.items():
+        assert any(first == name for first, _ in shown), f"the README does not show c360 {name}"
+        if isinstance(command, click.Group):
+            public = {sub for sub, item in command.commands.items() if not item.hidden}
+            assert public <= {word for first, word in shown if first == name}, f"of c360 {name}"
+
+
+def test_the_architecture_names_every_table_of_schema_bridge() -> None:
+    migrations = "".join(text_of(path) for path in sorted((ROOT / "db_init" / "migrations" / "sql").glob("*.sql")))
+    tables = set(re.findall(r"CREATE TABLE bridge\.(\w+) \(", migrations))
+    section = text_of(ROOT / "docs" / "architecture.md").split("## Tables")[1].split("\nIn Odoo")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")][1:]
+    assert {name.strip() for cell in cells for name in cell.split(",")} - {"---"} == tables
+
+
+def test_the_architecture_names_every_room() -> None:
+    tree = text_of(ROOT / "docs" / "architecture.md").split("```")[1]
+    daemon = [path.name for path in (ROOT / "sync_daemon").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert [name for name in daemon if f"  {name}/" not in tree] == []
+    assert [name for name in ROOMS if name != "docker" and f"\n{name}/" not in tree] == []
+
+
+def codes_raised() -> set[str]:
+    """The codes of every refusal that may become a dead letter, read from the source of both halves."""
+    found = set()
+    for path in [*(ROOT / "sync_daemon").rglob("*.py"), *(ROOT / "addons").rglob("*.py")]:
+        if "tests" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(text_of(path))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"RejectedError", "Refused", "Problem"}:
+                first = node.args[0] if node.args else None
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    found.add(first.value)
+    return found
+
+
+def test_the_runbook_says_what_to_do_about_every_code() -> None:
+    runbook = text_of(ROOT / "docs" / "runbook.md")
+    rows = [line.split("|")[1] for line in runbook.splitlines() if line.startswith("| `")]
+    explained = {code for cell in rows for code in re.findall(r"`(\w+)`", cell)}
+    assert sorted(codes_raised() - explained) == []

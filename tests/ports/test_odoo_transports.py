@@ -1,0 +1,203 @@
+"""The transports against servers that are not what they should be."""
+
+from __future__ import annotations
+
+import json
+import xmlrpc.client
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from sync_daemon.config import Settings
+from sync_daemon.errors import BridgeError, ConfigError, FatalError, RejectedError, TransientError
+from sync_daemon.odoo import admin
+from sync_daemon.odoo.client import open_odoo
+from sync_daemon.odoo.transports import http_post
+from tests.ports.certificates import certificate, served
+from tests.ports.web_server import WebServer, response
+
+KEY = "canary-api-key"
+PING = {
+    "protocol": "1",
+    "addon": "19.0.1.0.0",
+    "odoo": "19.0",
+    "instance": str(uuid4()),
+    "epoch": "1",
+    "database": "db",
+    "user": "bot",
+    "key_expires": "",
+    "rpc_deprecated": True,
+}
+
+
+@pytest.fixture(params=["xmlrpc", "json2"])
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def settings_for(transport: str, url: str, **changes: object) -> Settings:
+    return Settings.model_construct(
+        **{
+            **Settings().model_dump(),
+            "odoo_url": url,
+            "odoo_transport": transport,
+            "odoo_api_key": SecretStr(KEY),
+            "odoo_timeout_seconds": 5.0,
+            **changes,
+        }
+    )
+
+
+def ping(transport: str, server: WebServer, **changes: object) -> object:
+    """One ping; over XML-RPC the login's answer comes from the same server, so it is skipped."""
+    odoo = open_odoo(settings_for(transport, server.url, **changes), uuid4())
+    if transport == "xmlrpc":
+        odoo._transport._uid = 7  # type: ignore[attr-defined]
+    return odoo.ping()
+
+
+def encoded(transport: str, value: object) -> bytes:
+    """A value as the transport's good answer."""
+    if transport == "json2":
+        return response("200 OK", json.dumps(value).encode(), "Content-Type: application/json")
+    return response("200 OK", xmlrpc.client.dumps((value,), methodresponse=True).encode(), "Content-Type: text/xml")
+
+
+def test_a_good_answer_is_read(transport: str) -> None:
+    with WebServer(encoded(transport, PING)) as server:
+        assert ping(transport, server).user == "bot"  # type: ignore[attr-defined]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
+def test_a_redirect_is_not_followed(transport: str, status: str) -> None:
+    with WebServer(encoded(transport, PING)) as elsewhere:
+        location = f"Location: {elsewhere.url}/"
+        with WebServer(response(status, b"", location)) as server, pytest.raises(FatalError, match="redirect"):
+            ping(transport, server)
+        assert len(server.requests) == 1
+        assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("500 Internal Server Error", TransientError),
+        ("502 Bad Gateway", TransientError),
+        ("503 Service Unavailable", TransientError),
+        ("429 Too Many Requests", TransientError),
+        ("413 Content Too Large", RejectedError),
+        ("404 Not Found", FatalError),
+        ("403 Forbidden", FatalError),
+        ("401 Unauthorized", FatalError),
+    ],
+)
+def test_a_status_without_details_still_says_what_to_do(transport: str, status: str, error: type[BridgeError]) -> None:
+    with WebServer(response(status, b"<html>a proxy's page</html>")) as server, pytest.raises(error):
+        ping(transport, server)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n<?xml",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        response("200 OK", b""),
+        response("200 OK", b"<html>login</html>"),
+        response("200 OK", b"\xff\xfe\x00"),
+        response("200 OK", b"{" * 100_000),
+        response("200 OK", b"\x1f\x8b\x08", "Content-Encoding: gzip"),
+    ],
+    ids=["nothing", "headers", "half", "ssh", "empty", "html", "bytes", "depth", "gzip"],
+)
+def test_an_unusable_answer_is_a_transient_error(transport: str, answer: bytes) -> None:
+    with WebServer(answer) as server, pytest.raises(TransientError):
+        ping(transport, server)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "text",
+        ["list"],
+        {},
+        {**PING, "protocol": 1},
+        {**PING, "epoch": "one"},
+        {**PING, "key_expires": "tomorrow"},
+    ],
+    ids=["text", "list", "empty", "number", "epoch", "instant"],
+)
+def test_an_answer_that_breaks_the_contract_is_a_transient_error(transport: str, wrong: object) -> None:
+    with WebServer(encoded(transport, wrong)) as server, pytest.raises(TransientError, match="follow the contract"):
+        ping(transport, server)
+
+
+def test_an_answer_without_end_is_cut_off(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_post, "LARGEST_ANSWER", 1_000_000)
+    with (
+        WebServer(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2_000_000) as server,
+        pytest.raises(TransientError, match="larger"),
+    ):
+        ping(transport, server)
+
+
+def test_an_xml_bomb_is_refused_at_its_declaration() -> None:
+    bomb = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;">]><methodResponse>&b;'
+    with WebServer(response("200 OK", bomb)) as server, pytest.raises(TransientError, match="no XML-RPC"):
+        ping("xmlrpc", server)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://odoo.example.com",
+        "http://10.0.0.1:8069",
+        "http://127.0.0.1.example.com",
+        "ftp://127.0.0.1",
+        "127.0.0.1:8069",
+        "https://user:canary-password@odoo.example.com",
+    ],
+)
+def test_an_address_that_would_show_the_key_is_refused(transport: str, url: str) -> None:
+    with pytest.raises(ConfigError, match="ODOO_URL") as caught:
+        open_odoo(settings_for(transport, url), uuid4())
+    assert "canary" not in str(caught.value)
+
+
+def test_the_key_is_sent_once_and_in_its_place(transport: str) -> None:
+    with WebServer(encoded(transport, PING)) as server:
+        ping(transport, server)
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert (KEY.encode() in head) == (transport == "json2")
+    assert (KEY.encode() in body) == (transport == "xmlrpc")
+    assert KEY.encode() not in head.split(b"\r\n")[0]
+
+
+def test_only_a_trusted_certificate_for_the_right_name_is_accepted(transport: str, tmp_path: Path) -> None:
+    good, other_name = certificate(tmp_path, "127.0.0.1"), certificate(tmp_path, "127.0.0.2")
+    with WebServer(encoded(transport, PING), served(good)) as server:
+        assert ping(transport, server, odoo_cafile=str(good)).user == "bot"  # type: ignore[attr-defined]
+        with pytest.raises(FatalError, match="certificate"):
+            ping(transport, server)
+    with WebServer(encoded(transport, PING), served(other_name)) as server:
+        with pytest.raises(FatalError, match="certificate"):
+            ping(transport, server, odoo_cafile=str(other_name))
+        assert server.requests == []
+
+
+def test_the_administrator_does_not_trust_an_unknown_certificate_or_a_redirect(tmp_path: Path) -> None:
+    with WebServer(response("200 OK", b"{}"), served(certificate(tmp_path, "127.0.0.1"))) as server:
+        with pytest.raises(FatalError, match="certificate"):
+            admin.server_version(settings_for("xmlrpc", server.url))
+        assert server.requests == []
+    with WebServer(response("200 OK", b"{}")) as elsewhere:
+        location = f"Location: {elsewhere.url}/"
+        with WebServer(response("302 Found", b"", location)) as server, pytest.raises(FatalError):
+            admin.server_version(settings_for("xmlrpc", server.url))
+        assert elsewhere.requests == []

@@ -1,0 +1,50 @@
+"""Draining is over when nobody who can flow owes anything, on either side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sync_daemon.domain.keys import Direction
+from sync_daemon.ports import OdooBacklog
+from sync_daemon.services.drain import Debt, debt
+from tests.unit.records import OTHER_TENANT, TENANT
+
+
+@dataclass(frozen=True)
+class Line:
+    """One tenant's flow in one direction."""
+
+    owed: int = 0
+    direction: Direction = Direction.APP_TO_ODOO
+    tenant: UUID = TENANT
+    state: str = "active"
+    paused: bool = False
+
+
+BACK = Line(direction=Direction.ODOO_TO_APP)
+
+
+def test_nothing_owed_is_no_debt() -> None:
+    assert debt([Line(), BACK], [{}]) == Debt(open=0, held=0)
+
+
+def test_both_sides_count() -> None:
+    assert debt([Line(3), BACK], [{TENANT: OdooBacklog(2, 0, None)}]) == Debt(open=5, held=0)
+
+
+def test_what_odoo_has_parked_waits_for_a_person_and_not_for_the_drain() -> None:
+    assert debt([Line(), BACK], [{TENANT: OdooBacklog(0, 4, None)}]).open == 0
+
+
+def test_suspended_and_paused_tenants_hold_nobody_up() -> None:
+    held = [Line(3, state="suspended"), Line(4, paused=True)]
+    assert debt([*held, Line(1)], [{}]) == Debt(open=1, held=7)
+    waiting = Line(direction=Direction.ODOO_TO_APP, paused=True)
+    assert debt([Line(), waiting], [{TENANT: OdooBacklog(5, 0, None)}]) == Debt(open=0, held=5)
+
+
+def test_each_tenant_owes_its_own_and_every_odoo_is_asked() -> None:
+    other = Line(direction=Direction.ODOO_TO_APP, tenant=OTHER_TENANT)
+    sides = [{TENANT: OdooBacklog(1, 0, None)}, {OTHER_TENANT: OdooBacklog(2, 0, None)}]
+    assert debt([BACK, other], sides) == Debt(open=3, held=0)
