@@ -153,7 +153,9 @@ def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
     mapped = map_row(contract, related_rows(snapshot, owed.key))
     document = _document(snapshot, owed, contract, mapped, refs)
     binding = snapshot.bindings.get(owed.key)
-    if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest:
+    # Odoo's values without a base would make a conflict of a person's first edit there: they are agreed on first.
+    is_agreed = document.two_way.keys() <= snapshot.agreed.get(owed.key, {}).keys()
+    if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest and is_agreed:
         return Nothing(owed, "nothing differs", binding, mapped.parked)
     return ToSend(document, mapped.parked)
 

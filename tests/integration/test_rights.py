@@ -28,6 +28,8 @@ SYNC_READS = {
                     "payment_reference", "odoo_commission_id", "created_at", "updated_at"},
 }
 SYNC_WRITES = {
+    "clients": {"full_name", "company_name", "tax_number", "email", "phone", "street_address", "city", "state_province",
+                "postal_code", "country"},
     "registrations": {"odoo_lead_id", "odoo_invoice_id"},
     "commissions": {"odoo_commission_id", "status", "approved_at", "approved_by", "paid_at", "payment_reference"},
 }
@@ -35,12 +37,12 @@ CLOSED_TABLES = ("documents", "user_roles", "tenant_settings", "audit_log", "oau
                  "email_verification_tokens")
 BRIDGE_TABLES = ("installation", "odoo_instance", "tenant", "outbox", "delivery", "binding", "base_value",
                  "dead_letter", "conflict", "flow", "lease", "run", "ledger", "event", "reconcile_request",
-                 "schema_version")
+                 "invoice", "lead_outcome", "schema_version")
 # what the daemon may do in schema bridge, beyond SELECT
 SYNC_IN_BRIDGE = {
     "installation": "", "odoo_instance": "", "tenant": "IU", "outbox": "D", "delivery": "IUD", "binding": "IUD",
     "base_value": "IUD", "dead_letter": "IUD", "conflict": "IU", "flow": "IU", "lease": "IUD", "run": "IU",
-    "ledger": "I", "event": "IU", "reconcile_request": "",
+    "ledger": "I", "event": "IU", "reconcile_request": "", "invoice": "IU", "lead_outcome": "IU",
 }
 
 

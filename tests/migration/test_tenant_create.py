@@ -16,6 +16,7 @@ import pytest
 
 from db_init import tenants
 from db_init.migrate import status
+from db_init.tenant_objects import ATTACH_LEVEL
 from sync_daemon.config import Settings
 from sync_daemon.errors import ConfigError, FatalError
 from tests.catalogue import catalogue, difference
@@ -74,7 +75,7 @@ def test_creating_again_changes_nothing(installation: Settings) -> None:
         # the schema is made, the bridge does not know it yet
         ("bridge.tenant", "SELECT count(*) = 1 FROM pg_namespace WHERE nspname ~ '^tenant'"),
         # attached, Odoo is being told
-        (None, "SELECT attach_level = 3 AND queued_at IS NOT NULL FROM bridge.tenant"),
+        (None, f"SELECT attach_level = {ATTACH_LEVEL} AND queued_at IS NOT NULL FROM bridge.tenant"),
     ],
 )
 def test_killed_at_any_step_a_second_run_completes_it(

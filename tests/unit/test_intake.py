@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+
+import pytest
 
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Scalar
 from sync_daemon.domain.intake import Intake, intake
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.snapshot import Agreed
-from tests.unit.records import commission_change, row
+from tests.unit.records import commission_change, key_of, row
 
 PENDING = {"status": Agreed("pending", "pending"), "payment_reference": Agreed("", ""), "paid_at": Agreed("", "")}
 
@@ -100,3 +103,46 @@ def test_a_reset_of_a_paid_commission_in_odoo_is_refused_by_the_merge() -> None:
 def test_the_apps_fractions_of_a_second_are_no_difference() -> None:
     result = take({"paid_at": "2026-01-31 10:00:00"}, paid_at="2026-01-31T10:00:00.734211")
     assert result.writes == {} and result.agreed == {"paid_at": Agreed("2026-01-31 10:00:00", "2026-01-31 10:00:00")}
+
+
+AGREED_CLIENT = {
+    name: Agreed(value, value)
+    for name, value in {"name": "Tendai Moyo", "email": "tendai@moyo.example", "phone": "", "country": "ZA"}.items()
+}
+
+
+def take_client(fields: Mapping[str, Scalar], **columns: object) -> Intake:
+    change = dataclasses.replace(commission_change(fields), key=key_of(Entity.CLIENT), model="res.partner")
+    return intake(CONTRACTS[Entity.CLIENT], change, row(Entity.CLIENT, **columns), AGREED_CLIENT)
+
+
+@pytest.mark.parametrize(("columns", "written"), [
+    ({"full_name": "Tendai Moyo"}, "full_name"),
+    ({"full_name": "Sekai", "company_name": "Tendai Moyo"}, "company_name"),
+    ({"full_name": None, "company_name": " ", "email": "Tendai Moyo"}, "full_name"),
+])
+def test_a_new_name_is_written_where_the_app_keeps_the_present_one(columns: dict[str, object], written: str) -> None:
+    result = take_client({"name": "Tendai Ncube"}, **columns)
+    assert result.writes == {written: "Tendai Ncube"}
+    assert result.agreed == {"name": Agreed("Tendai Ncube", "Tendai Ncube")}
+
+
+def test_what_the_app_needs_is_not_emptied_but_parked_by_name_and_the_rest_is_taken() -> None:
+    result = take_client({"email": "", "phone": "+263 242"})
+    assert result.writes == {"phone": "+263 242"}
+    assert [(problem.field, problem.code) for problem in result.problems] == [("email", "required")]
+
+
+def test_an_emptied_phone_shows_the_mobile_again_on_both_sides() -> None:
+    agreed = {**AGREED_CLIENT, "phone": Agreed("011 1", "011 1")}
+    change = dataclasses.replace(commission_change({"phone": ""}), key=key_of(Entity.CLIENT), model="res.partner")
+    result = intake(CONTRACTS[Entity.CLIENT], change, row(Entity.CLIENT, phone="011 1", mobile="082 2"), agreed)
+    assert result.writes == {"phone": None} and result.push_back
+    assert result.agreed == {"phone": Agreed("", "")}, "the mobile number is sent over Odoo's empty one"
+
+
+def test_a_value_that_differs_in_form_only_is_agreed_and_not_written() -> None:
+    result = take_client({"country": "ZA", "street": "1 Long St\nUnit 5"}, country="za",
+                         street_address=" 1 Long St\r\nUnit 5 ")
+    assert result.writes == {} and not result.push_back
+    assert result.agreed["street"] == Agreed("1 Long St\nUnit 5", "1 Long St\nUnit 5")

@@ -94,7 +94,8 @@ class CrmLead(models.Model):
         """Won and lost leads are told to the app, and deleted ones."""
         result = super().init()
         outbox = self.env["comply360.outbox"]
-        outbox._watch_updates("crm.lead", [rule.target for rule in REGISTRATION.reported], "registration")
+        reported = [rule.target for rule in REGISTRATION.reported]
+        outbox._watch_updates("crm.lead", reported, "registration", event="reported", also_own=True)
         outbox._watch_deletes("crm.lead")
         return result
 

@@ -175,10 +175,11 @@ class TestLeads(BridgeCase):
         alias = "1" if self.binding("registration", "1").state == "alias" else "2"
         refs = {"registration": ("registration", alias), "agent": ("user", "1")}
         results = self.apply(
-            document("registration", alias, version="1.2", company_name="Edited"), document("commission", "1", refs=refs)
+            document("registration", alias, version="1.2", company_name="Edited"),
+            document("commission", "1", refs=refs),
         )
-        self.assertEqual([(result["status"], result.get("code")) for result in results],
-                         [("rejected", "unlinked"), ("created", None)])
+        answers = [(result["status"], result.get("code")) for result in results]
+        self.assertEqual(answers, [("rejected", "unlinked"), ("created", None)])
         self.assertEqual(self.record("commission", "1").lead_id, survivor)
         survivor.x_comply360_commission_ids.unlink()
         survivor.unlink()

@@ -14,4 +14,11 @@ COMMENT ON TABLE bridge.lead_outcome IS 'Won, lost or open again in Odoo. Writte
 -- serves the readers' view, which knows no instance
 CREATE INDEX lead_outcome_of_tenant ON bridge.lead_outcome (tenant_id, registration_id);
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON bridge.lead_outcome TO comply360_sync;
+GRANT SELECT, INSERT, UPDATE ON bridge.lead_outcome TO comply360_sync;
+
+-- Clients' fields flow both ways from now on: customers that are in Odoo already are looked at once, to agree on values.
+INSERT INTO bridge.outbox (tenant_id, schema_name, entity, record_id, lane)
+SELECT binding.tenant_id, tenant.schema_name, binding.entity, binding.external_id, 'bulk'
+  FROM bridge.binding
+  JOIN bridge.tenant USING (tenant_id)
+ WHERE binding.entity = 'client' AND binding.state = 'active';
