@@ -49,6 +49,7 @@ def _row(app: App, commission: UUID) -> tuple[str, str, str, str]:
     return row
 
 
+@pytest.mark.acceptance("O1")
 def test_a_commission_paid_in_odoos_web_page_is_paid_in_the_app(
     app: App, odoo: Odoo, accountant: Odoo, daemon_log: Path, page: Page
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_commission_paid_in_odoos_web_page_is_paid_in_the_app(
     assert record["state"] == "paid"
 
 
+@pytest.mark.acceptance("O1")
 def test_approval_and_payment_arrive_over_either_transport(
     transport: str, app: App, odoo: Odoo, accountant: Odoo
 ) -> None:
