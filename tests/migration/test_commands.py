@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from db_init.attach import attach
 from db_init.init import initialise
 from db_init.migrate import migrate, status
+from db_init.schema_level import head
 from db_init.tenants import NewTenant, create
 from sync_daemon.config import Settings
 from tests.catalogue import catalogue, difference
@@ -104,4 +105,4 @@ def test_the_migrators_credential_is_enough_to_migrate_and_to_make_tenants(insta
 def test_the_migrator_brings_an_old_schema_to_the_current_level(scratch: Settings) -> None:
     initialise(scratch, target="0001")
     done = migrate(without_administrator(scratch))
-    assert (done.before, done.after) == ("0001", "0003")
+    assert (done.before, done.after) == ("0001", head())
