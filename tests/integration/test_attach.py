@@ -35,7 +35,7 @@ def of_the_app(found: dict[str, set[tuple[object, ...]]]) -> dict[str, set[tuple
     """Definitions of the app's columns, constraints, indexes and functions; rights of columns aside."""
     return {
         kind: {row[:-1] if kind == "columns" else row for row in found[kind]
-               if row[0] != "bridge" and row[1] != "comply360_sync_state"}
+               if row[0] != "bridge" and row[1] not in tenant_objects.VIEWS}
         for kind in APPS_OWN
     }
 
