@@ -10,6 +10,7 @@ from sync_daemon import __version__
 from sync_daemon.cli.backfill import backfill
 from sync_daemon.cli.binding import binding
 from sync_daemon.cli.config import config
+from sync_daemon.cli.conflict import conflict
 from sync_daemon.cli.contract import contract
 from sync_daemon.cli.db import db
 from sync_daemon.cli.dead import dead
@@ -51,6 +52,6 @@ def _exit_code(error: BridgeError) -> int:
 
 
 for command in (
-    backfill, binding, config, contract, db, dead, demo, doctor, drain, reconcile, run, stack, status, tenant
+    backfill, binding, config, conflict, contract, db, dead, demo, doctor, drain, reconcile, run, stack, status, tenant
 ):
     main.add_command(command)

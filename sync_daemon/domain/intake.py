@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from sync_daemon.domain.codec import is_blank, printable
 from sync_daemon.domain.contract import Contract, Field
+from sync_daemon.domain.decision import Decision, Keep, check_lawful
 from sync_daemon.domain.document import Change, FieldProblem, Scalar
 from sync_daemon.domain.mapping import Row, encode_field
 from sync_daemon.domain.merge import Merge, merge, merge_status
@@ -16,12 +18,22 @@ from sync_daemon.errors import RejectedError
 
 @dataclass(frozen=True)
 class FieldConflict:
-    """Both sides changed the field since they last agreed."""
+    """Both sides changed the field since they last agreed. `refusal` says why a decision about it cannot stand."""
 
     field: str
     agreed: Agreed | None
     app: Scalar
     odoo: Scalar
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Won:
+    """The value of a field that both sides are to have, the one that lost, and whose decision it was, if a person's."""
+
+    value: Scalar
+    lost: Scalar
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,8 @@ class Intake:
     """What one change comes to.
 
     Shapes: `writes` maps the app's columns to values (None: NULL); `agreed` are new bases by field. `push_back` says
-    that the app's value won and Odoo is to get it. `problems` are values Odoo sent that the app cannot take.
+    that the app's value won and Odoo is to get it. `problems` are values Odoo sent that the app cannot take. `won` says
+    by field which value stands, where the sides differed.
     """
 
     writes: Mapping[str, str | None]
@@ -37,42 +50,91 @@ class Intake:
     conflicts: tuple[FieldConflict, ...] = ()
     problems: tuple[FieldProblem, ...] = ()
     push_back: bool = False
+    won: Mapping[str, Won] = field(default_factory=dict)
 
 
-def intake(contract: Contract, change: Change, row: Row, agreed: Mapping[str, Agreed]) -> Intake:
-    """Decide one change against the app's present row. Fields that Odoo does not own are left alone."""
-    writes: dict[str, str | None] = {}
-    bases: dict[str, Agreed] = {}
-    conflicts: list[FieldConflict] = []
-    problems: list[FieldProblem] = []
-    push_back = False
-    for field in contract.two_way:
-        if field.name not in change.fields:
+def intake(
+    contract: Contract,
+    change: Change,
+    row: Row,
+    agreed: Mapping[str, Agreed],
+    decisions: Mapping[str, Decision] = MappingProxyType({}),
+) -> Intake:
+    """Decide one change against the app's present row. Fields that Odoo does not own are left alone.
+
+    Shapes: `decisions` are what people decided, by field; one stands only for the values it was made about.
+    """
+    found = _Found({}, {}, [], [], {})
+    for item in contract.two_way:
+        if item.name not in change.fields:
             continue
         try:
-            odoo = decoded(field, change.fields[field.name])
-            app = encode_field(field, {"row": row})
-            base = agreed.get(field.name)
-            match _merge(field, base, app, odoo):
-                case Merge.AGREED:
-                    bases[field.name] = Agreed(app, odoo)
-                case Merge.TAKE_ODOO:
-                    column = _column(field, row, odoo)
-                    writes[column] = str(odoo) if odoo != "" else None
-                    bases[field.name] = Agreed(odoo, odoo)
-                    if (shown := encode_field(field, {"row": {**row, column: writes[column]}})) != odoo:
-                        # Another column fills the gap, such as the mobile number for the phone.
-                        bases[field.name] = _won_by_app(shown, odoo)
-                        push_back = True
-                case Merge.KEEP_APP:
-                    if base is None or base.odoo != odoo:
-                        bases[field.name] = _won_by_app(app, odoo)
-                        push_back = True
-                case Merge.CONFLICT:
-                    conflicts.append(FieldConflict(field.name, base, app, odoo))
+            odoo = decoded(item, change.fields[item.name])
+            app = encode_field(item, {"row": row})
+            _decide(found, item, row, agreed.get(item.name), app, odoo, decisions.get(item.name))
         except RejectedError as problem:
-            problems.append(FieldProblem(field.name, problem.value, problem.code, problem.message))
-    return Intake(writes, bases, tuple(conflicts), tuple(problems), push_back)
+            found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
+    return Intake(
+        found.writes, found.bases, tuple(found.conflicts), tuple(found.problems), found.push_back, found.won
+    )
+
+
+@dataclass
+class _Found:
+    """What was decided so far."""
+
+    writes: dict[str, str | None]
+    bases: dict[str, Agreed]
+    conflicts: list[FieldConflict]
+    problems: list[FieldProblem]
+    won: dict[str, Won]
+    push_back: bool = False
+
+
+def _decide(
+    found: _Found, item: Field, row: Row, base: Agreed | None, app: Scalar, odoo: Scalar, decision: Decision | None
+) -> None:
+    match _merge(item, base, app, odoo):
+        case Merge.AGREED:
+            found.bases[item.name] = Agreed(app, odoo)
+        case Merge.TAKE_ODOO:
+            _take(found, item, row, odoo, odoo)
+            found.won[item.name] = Won(odoo, app)
+        case Merge.KEEP_APP:
+            if base is None or base.odoo != odoo:
+                _keep(found, item, app, odoo)
+                found.won[item.name] = Won(app, odoo)
+        case Merge.CONFLICT if decision is not None and decision.settles(app, odoo):
+            try:
+                check_lawful(item.name, decision)
+                outcome = decoded(item, decision.outcome)
+            except RejectedError as problem:
+                found.conflicts.append(FieldConflict(item.name, base, app, odoo, problem.message))
+                return
+            if decision.keep is Keep.APP:
+                _keep(found, item, app, odoo)
+            else:
+                _take(found, item, row, outcome, odoo)
+            found.won[item.name] = Won(outcome, app if outcome == odoo else odoo, decision.by)
+        case Merge.CONFLICT:
+            found.conflicts.append(FieldConflict(item.name, base, app, odoo))
+
+
+def _keep(found: _Found, item: Field, app: Scalar, odoo: Scalar) -> None:
+    found.bases[item.name] = _won_by_app(app, odoo)
+    found.push_back = True
+
+
+def _take(found: _Found, item: Field, row: Row, value: Scalar, odoo: Scalar) -> None:
+    """Write `value` into the app; where the app then shows another value than Odoo has, Odoo gets that one."""
+    column = _column(item, row, value)
+    found.writes[column] = str(value) if value != "" else None
+    shown = encode_field(item, {"row": {**row, column: found.writes[column]}})
+    if shown == odoo:
+        found.bases[item.name] = Agreed(odoo, odoo)
+    else:
+        # An edit, or another column that fills the gap, such as the mobile number for the phone.
+        _keep(found, item, shown, odoo)
 
 
 def decoded(field: Field, value: Scalar) -> Scalar:

@@ -16,6 +16,7 @@ from psycopg2 import sql
 from sync_daemon.domain.codec import INSTANT
 from sync_daemon.domain.contract import Contract, two_way_columns
 from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.decision import Decision
 from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
 from sync_daemon.domain.intake import Intake, decoded, intake
 from sync_daemon.domain.keys import Direction, Entity, Lane, Version
@@ -25,6 +26,7 @@ from sync_daemon.domain.told import Told, concern_of, told
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
+from sync_daemon.postgres.decisions import decide_issue, decisions_of
 from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
 from sync_daemon.postgres.invoices import Invoices
 from sync_daemon.postgres.outbox import key_arrays, mark
@@ -93,16 +95,23 @@ class _Applying:
         self._run = run
         self._tenant = tenant
         self._schema = schema
+        self._decisions: dict[Entity, Mapping[UUID, Mapping[str, Decision]]] = {}
 
     def apply(self, changes: Sequence[Change]) -> list[Verdict]:
         bound = self._bound(changes)
         held = self._held_since()
         rows: dict[Entity, dict[UUID, Row]] = {}
         agreed: dict[Entity, dict[UUID, dict[str, Agreed]]] = {}
+        # What is decided about an issue is in force for the record that the issue is about, in this page too.
+        changes = sorted(changes, key=lambda change: change.key.entity is not Entity.ISSUE)
+        for change in changes:
+            if change.key.entity is Entity.ISSUE:
+                self._hear(change, bound)
         for entity in {change.key.entity for change in changes if CONTRACTS[change.key.entity].two_way}:
             ids = [change.key.id for change in changes if change.key.entity is entity]
             rows[entity] = self._locked_rows(CONTRACTS[entity], ids)
             agreed[entity] = self._agreed(entity, ids)
+            self._decisions[entity] = decisions_of(self._cursor, self._instance, self._tenant, entity, ids)
         verdicts = [
             self._take_invoice(change, bound, _is_held(change, held))
             if change.key.entity is Entity.INVOICE
@@ -148,10 +157,17 @@ class _Applying:
             return _verdict(change, Ruling.APPLIED)
         if change.key.id not in rows:
             return self._missing(change, contract)
-        decision = intake(contract, change, rows[change.key.id], agreed.get(change.key.id, {}))
+        decided = self._decisions.get(change.key.entity, {}).get(change.key.id, {})
+        decision = intake(contract, change, rows[change.key.id], agreed.get(change.key.id, {}), decided)
         if decision.writes and held:
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
         return self._carry_out(change, contract, decision, binding.state)
+
+    def _hear(self, change: Change, bound: Mapping[tuple[Entity, UUID], _Bound]) -> None:
+        """A manager in Odoo decided about an issue."""
+        binding = bound.get((change.key.entity, change.key.id))
+        if binding and change.op is Op.UPSERT and change.version > binding.odoo_version and change.fields:
+            decide_issue(self._cursor, self._instance, change)
 
     def _take_invoice(
         self, change: Change, bound: Mapping[tuple[Entity, UUID], _Bound], held: bool
@@ -177,7 +193,7 @@ class _Applying:
         for conflict in decision.conflicts:
             self._execute("raise_conflict", {
                 **_identity(change), "field": conflict.field, "app": conflict.app, "odoo": conflict.odoo,
-                "base": conflict.agreed.app if conflict.agreed else None,
+                "base": conflict.agreed.app if conflict.agreed else None, "refused": bool(conflict.refusal),
             })
         self._close_conflicts(change, decision)
         self._letters(change, decision)
@@ -188,7 +204,8 @@ class _Applying:
         self._advance(change, state)
         if decision.writes:
             self._mark_dependants(change)
-            self._record(change, "written", {"columns": sorted(decision.writes), "by": change.by, "at": change.at})
+        if decision.won:
+            self._record(change, "written" if decision.writes else "kept", _told(change, decision))
         return _verdict(change, Ruling.APPLIED)
 
     def _write(self, change: Change, contract: Contract, decision: Intake) -> FieldProblem | None:
@@ -254,7 +271,8 @@ class _Applying:
             Letter(
                 change.key, conflict.field, version, "conflict",
                 f"{conflict.field} was changed on both sides: the app has {conflict.app!r}, Odoo {conflict.odoo!r}, "
-                f"last agreed was {conflict.agreed.app if conflict.agreed else 'nothing'!r}",
+                f"last agreed was {conflict.agreed.app if conflict.agreed else 'nothing'!r}"
+                + (f"; {conflict.refusal}" if conflict.refusal else ""),
                 str(conflict.odoo), 1,
             )
             for conflict in decision.conflicts
@@ -338,6 +356,14 @@ def _to_be_decided(change: Change) -> list[FieldProblem]:
     found = told(contract, change)
     concern = concern_of(contract, found)
     return [*found.problems, *([concern] if concern else [])]
+
+
+def _told(change: Change, decision: Intake) -> dict[str, Any]:
+    """What the ledger keeps of a decision, for `c360 why`."""
+    fields = {
+        name: {"value": won.value, "lost": won.lost, "by": won.by or change.by} for name, won in decision.won.items()
+    }
+    return {"columns": sorted(decision.writes), "by": change.by, "at": change.at, "fields": fields}
 
 
 def _is_held(change: Change, since: datetime | None) -> bool:

@@ -5,6 +5,7 @@ from .mapper import Mapper, Rule
 
 KINDS = ("dead", "field", "conflict", "money")
 DIRECTIONS = ("app_to_odoo", "odoo_to_app")
+DECISIONS = ("keep_app", "keep_odoo", "retry", "ignore")
 STATES = ("open", "closed")
 
 ISSUE = Mapper(
@@ -24,4 +25,5 @@ ISSUE = Mapper(
         Rule("last_at", "last_at", Instant()),
         Rule("state", "state", Choice(STATES), required=True),
     ),
+    reported=(Rule("decision", "decision", Choice(DECISIONS)),),
 )

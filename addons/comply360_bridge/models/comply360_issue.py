@@ -1,8 +1,15 @@
 from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
 
 from ..mappers import MAPPERS
 
 KINDS = [("dead", "Failed"), ("field", "Partial"), ("conflict", "Conflict"), ("money", "Money to Go Back")]
+DECISIONS = [
+    ("keep_app", "Keep the App's Value"),
+    ("keep_odoo", "Keep Odoo's Value"),
+    ("retry", "Try Again"),
+    ("ignore", "Ignore"),
+]
 DIRECTIONS = [("app_to_odoo", "App to Odoo"), ("odoo_to_app", "Odoo to app")]
 
 
@@ -37,9 +44,67 @@ class Comply360Issue(models.Model):
         [("open", "Open"), ("closed", "Closed")], required=True, default="open", readonly=True, index=True
     )
 
+    decision = fields.Selection(
+        DECISIONS, readonly=True, help="What a manager decided; the issue is closed once the app has carried it out."
+    )
+    decided_by = fields.Many2one("res.users", readonly=True, ondelete="set null")
+    decided_at = fields.Datetime(string="Decided on", readonly=True)
+
+    def init(self):
+        """What a manager decides is told to the app."""
+        self.env["comply360.outbox"]._watch_updates("comply360.issue", ["decision", "decided_at"])
+
     @api.model
     def _comply360_identity(self, tenant, key):
         return {"tenant_id": tenant.id, "external_id": key[2]}
+
+    def _comply360_derive(self, entity, values, defaults):
+        """An issue that comes up again, or with other values, is to be decided again."""
+        if self and ("message" in values or values.get("state") == "open"):
+            return {**values, "decision": False, "decided_by": False, "decided_at": False}
+        return dict(values)
+
+    def action_keep_app(self):
+        """Let the app's value stand on both sides."""
+        return self._decide("keep_app", ("conflict",))
+
+    def action_keep_odoo(self):
+        """Let Odoo's value stand on both sides."""
+        return self._decide("keep_odoo", ("conflict",))
+
+    def action_retry(self):
+        """Have the record tried again, after its cause was mended."""
+        return self._decide("retry", ("dead", "field", "money"))
+
+    def action_ignore(self):
+        """Close the issue; the record's next change is tried again."""
+        return self._decide("ignore", ("dead", "field", "money"))
+
+    def _decide(self, decision, kinds):
+        if not self.env.user.has_group("comply360_bridge.group_manager"):
+            raise AccessError(self.env._("Only a Comply360 manager may decide about sync issues."))
+        self.check_access("read")
+        for issue in self:
+            if issue.state != "open":
+                raise UserError(self.env._("This issue is closed already."))
+            if issue.kind not in kinds:
+                raise UserError(self.env._("This cannot be decided about an issue of this kind."))
+        # issues are the bridge's own: nobody may write them but by these buttons
+        self.sudo().write(
+            {"decision": decision, "decided_by": self.env.uid, "decided_at": fields.Datetime.now()}
+        )
+        self.env.flush_all()
+        if decision != "ignore":
+            self._offer_records()
+        return True
+
+    def _offer_records(self):
+        """Have the app look at the records once more, with the values they have here."""
+        for bridge, issues in self.filtered(lambda issue: issue.direction == "odoo_to_app").grouped(
+            lambda issue: issue.tenant_id.bridge
+        ).items():
+            keys = {(issue.tenant_id.uuid, issue.record_entity, issue.record_id) for issue in issues}
+            self.env["comply360.outbox"].sudo()._requeue(bridge, keys)
 
     def action_open_record(self):
         """Open the record of Odoo that the issue is about, if there is one."""

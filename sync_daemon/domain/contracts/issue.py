@@ -1,7 +1,7 @@
 """bridge.dead_letter -> comply360.issue: what a person must look at, shown in Odoo too."""
 
 from sync_daemon.domain.codec import choice, count, instant, same, text
-from sync_daemon.domain.contract import Contract, Field
+from sync_daemon.domain.contract import Contract, Field, Owner
 from sync_daemon.domain.keys import Entity
 
 ISSUE = Contract(
@@ -22,4 +22,5 @@ ISSUE = Contract(
         Field("last_at", ("row.last_at",), instant),
         Field("state", ("row.state",), choice(same("open", "closed")), required=True),
     ),
+    reported=(Field("decision", (), choice(same("keep_app", "keep_odoo", "retry", "ignore")), Owner.ODOO),),
 )

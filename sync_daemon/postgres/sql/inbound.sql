@@ -62,11 +62,15 @@ INSERT INTO bridge.conflict AS c
     (instance_id, tenant_id, entity, external_id, field, base_value, app_value, odoo_value, state)
 VALUES (%(instance)s, %(tenant)s, %(entity)s, %(id)s, %(field)s, %(base)s, %(app)s, %(odoo)s, 'open')
 ON CONFLICT (instance_id, tenant_id, entity, external_id, field) WHERE state = 'open' DO UPDATE
-SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
+SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value,
+    -- a decision is about the values it was made for
+    decision = CASE WHEN (c.app_value, c.odoo_value) IS NOT DISTINCT FROM (EXCLUDED.app_value, EXCLUDED.odoo_value)
+                     AND NOT %(refused)s
+                    THEN c.decision ELSE '' END
 
 -- name: close_conflicts
 UPDATE bridge.conflict
-SET state = 'resolved', resolution = 'agreed', resolved_at = now()
+SET state = 'resolved', resolution = coalesce(nullif(decision, ''), 'agreed'), resolved_at = now()
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND external_id = %(id)s
   AND state = 'open' AND field = ANY(%(fields)s::text[])
 
