@@ -77,6 +77,32 @@ def test_a_commission_paid_in_odoos_web_page_is_paid_in_the_app(
 
 
 @pytest.mark.acceptance("O1")
+def test_a_commission_is_billed_and_its_bill_paid_in_odoos_web_page(
+    app: App, odoo: Odoo, accountant: Odoo, daemon_log: Path, page: Page
+) -> None:
+    (registration,) = app.register(status="approved", name="Sunbird Solar")
+    commission = app.commission(registration, "125.05", "USD")
+    with daemon(daemon_log):
+        eventually(lambda: odoo.commissions(app), "the commission is in Odoo")
+        (record,) = odoo.commissions(app)
+        accountant.call("x_commission", "action_approve", [record["id"]])
+        _sign_in(page, accountant)
+        page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.action_commission/{record['id']}")
+        page.get_by_role("button", name="Create Bill", exact=True).click()
+        page.locator("button[name=action_post]:visible").click()
+        page.locator("button[name=action_register_payment]:visible").click()
+        dialog = page.get_by_role("dialog")
+        dialog.locator("[name=communication] input").fill("EFT-2026-0043")
+        dialog.locator("button[name=action_create_payments]").click()
+        expect(dialog).to_have_count(0)
+        eventually(lambda: _row(app, commission)[0] == "paid", "the app knows that it is paid")
+        page.get_by_role("button", name="Commissions").click()
+        expect(page.locator(".o_kanban_record").first).to_contain_text("EFT-2026-0043")
+
+    assert _row(app, commission)[3] == "EFT-2026-0043"
+
+
+@pytest.mark.acceptance("O1")
 def test_approval_and_payment_arrive_over_either_transport(
     transport: str, app: App, odoo: Odoo, accountant: Odoo
 ) -> None:

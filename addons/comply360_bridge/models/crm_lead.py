@@ -106,11 +106,13 @@ class CrmLead(models.Model):
         return super()._merge_opportunity(*args, **kwargs)
 
     def _merge_dependences(self, opportunities):
-        """Registrations of merged leads become aliases of the one that stays; their commissions go on with it."""
+        """Registrations of merged leads become aliases of the one that stays; what is booked for them stays, too."""
         result = super()._merge_dependences(opportunities)
         self.env["comply360.binding"].sudo()._merge_into(opportunities, self)
-        # the salesperson who merges may have no right to commissions, which must not be lost for that
+        # the salesperson who merges may have no right to commissions and invoices, which must not be lost for that
         self.env["x_commission"].sudo().search([("lead_id", "in", opportunities.ids)]).write({"lead_id": self.id})
+        invoices = self.env["account.move"].sudo().search([("x_comply360_lead_id", "in", opportunities.ids)])
+        invoices.write({"x_comply360_lead_id": self.id})
         return result
 
     # -- what the bridge writes ------------------------------------------------------------------------------------

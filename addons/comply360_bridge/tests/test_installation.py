@@ -40,7 +40,7 @@ class TestInstallation(BridgeCase):
             "comply360_account_move_inserted",
             "comply360_account_move_updated",
             "comply360_crm_lead_deleted",
-            "comply360_crm_lead_updated",
+            "comply360_crm_lead_reported",
             "comply360_res_partner_deleted",
             "comply360_res_partner_updated",
             "comply360_x_commission_deleted",

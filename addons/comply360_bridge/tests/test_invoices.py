@@ -186,3 +186,14 @@ class TestInvoices(BridgeCase):
         self.assertEqual(self.env["account.move"].search(shown["domain"]), move)
         self.assertEqual(self.lead.with_user(accountant).x_comply360_invoice_count, 1)
         self.assertEqual(move.action_comply360_lead()["res_id"], self.lead.id)
+
+    def test_invoices_of_a_merged_lead_go_on_with_the_one_that_stays(self):
+        self.apply(document("registration", "2", company_name="Second", refs=self.refs("1")))
+        other = self.env["crm.lead"].search([("x_comply360_external_id", "=", identity("registration", "2"))])
+        moves = self.invoice(x_comply360_lead_id=self.lead.id) + self.invoice(x_comply360_lead_id=other.id)
+        moves.action_post()
+        stays = (self.lead + other).merge_opportunity()
+        self.assertEqual(moves.x_comply360_lead_id, stays)
+        told = self.told()
+        kept = {told[str(move.id)]["fields"]["registration"] for move in moves}
+        self.assertEqual(kept, {stays.x_comply360_external_id})
