@@ -2,10 +2,10 @@
 WITH taken AS (
     DELETE FROM bridge.outbox
     WHERE id IN (SELECT id FROM bridge.outbox ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-    RETURNING tenant_id, schema_name, entity, record_id, lane, marked_at
+    RETURNING tenant_id, schema_name, entity, record_ids, lane, marked_at
 ), compact AS (
     SELECT tenant_id, schema_name, entity, record_id, max(lane) AS lane, min(marked_at) AS marked_at
-    FROM taken
+    FROM taken, unnest(record_ids) AS record_id
     GROUP BY tenant_id, schema_name, entity, record_id
 ), foreign_rows AS (
     INSERT INTO bridge.dead_letter
