@@ -177,21 +177,25 @@ class _Settling:
 
     def _mark_dependants(self, settlements: Sequence[Settlement]) -> None:
         for entity, (dependant, column) in _DEPENDANTS:
-            groups: defaultdict[tuple[UUID, str], list[UUID]] = defaultdict(list)
+            groups: defaultdict[tuple[UUID, str, bool], list[Owed]] = defaultdict(list)
             for item in settlements:
                 if item.owed.key.entity is entity and _shows(item, dependant):
-                    groups[item.owed.key.tenant, item.owed.schema].append(item.owed.key.id)
-            for (tenant, schema), ids in groups.items():
-                self._mark_group(tenant, schema, dependant, column, ids)
+                    groups[item.owed.key.tenant, item.owed.schema, isinstance(item, Dropped)].append(item.owed)
+            for (tenant, schema, dropped), owed in groups.items():
+                # A new partner is news to every lead; other changes only to leads that were read before them.
+                version = max(item.version.number for item in owed) if dropped else None
+                self._mark_group(tenant, schema, dependant, column, [item.key.id for item in owed], version)
 
-    def _mark_group(self, tenant: UUID, schema: str, dependant: Entity, column: str, ids: list[UUID]) -> None:
+    def _mark_group(
+        self, tenant: UUID, schema: str, dependant: Entity, column: str, ids: list[UUID], version: int | None
+    ) -> None:
         table = CONTRACTS[dependant].table
         if column not in self._catalog.columns(self._cursor, [schema]).get((schema, table), frozenset()):
             return
         names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(column)}
         self._cursor.execute(_NAMING.format(**names), {"ids": ids})
         candidates = [row[0] for row in self._cursor.fetchall()]
-        parameters = {"ids": candidates, "tenant": tenant, "entity": dependant.value}
+        parameters = {"ids": candidates, "tenant": tenant, "entity": dependant.value, "version": version}
         found = [RecordKey(tenant, dependant, row[0]) for row in self._fetch("dependants", parameters)]
         mark(self._cursor, found, Lane.LIVE)
 
