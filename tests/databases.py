@@ -163,7 +163,8 @@ def fill(connection: Connection, tenant: AppTenant, number: int = 1) -> list[UUI
 def marks(settings: Settings) -> list[tuple[object, ...]]:
     """All marks: (tenant, schema, entity, record, lane), in order."""
     return rows(as_sync(settings), "SELECT tenant_id::text, schema_name, entity, record_id::text, lane"
-                " FROM bridge.outbox ORDER BY id")
+                " FROM bridge.outbox, unnest(record_ids) WITH ORDINALITY AS record (record_id, place)"
+                " ORDER BY id, place")
 
 
 def clear_marks(settings: Settings) -> None:

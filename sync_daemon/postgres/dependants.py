@@ -34,8 +34,12 @@ def mark_dependants(
     schema: str,
     dependant: tuple[Entity, str],
     ids: Sequence[UUID],
+    version: int | None = None,
 ) -> None:
-    """Mark the dependants of these records that are bound or wait, within the transaction that changed them."""
+    """Mark the dependants of these records that are bound or wait, within the transaction that changed them.
+
+    Shapes: with a `version`, only those whose own version is not a later one.
+    """
     entity, column = dependant
     table = CONTRACTS[entity].table
     if column not in catalog.columns(cursor, [schema]).get((schema, table), frozenset()):
@@ -43,6 +47,6 @@ def mark_dependants(
     names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(column)}
     cursor.execute(_NAMING.format(**names), {"ids": list(ids)})
     candidates = [row[0] for row in cursor.fetchall()]
-    parameters = {"instance": instance, "ids": candidates, "tenant": tenant, "entity": entity.value}
+    parameters = {"instance": instance, "ids": candidates, "tenant": tenant, "entity": entity.value, "version": version}
     cursor.execute(_SQL["dependants"], parameters)
     mark(cursor, [RecordKey(tenant, entity, row[0]) for row in cursor.fetchall()], Lane.LIVE)

@@ -178,12 +178,15 @@ class _Settling:
 
     def _mark_dependants(self, settlements: Sequence[Settlement]) -> None:
         for entity, dependant in DEPENDANTS:
-            groups: defaultdict[tuple[UUID, str], list[UUID]] = defaultdict(list)
+            groups: defaultdict[tuple[UUID, str, bool], list[Owed]] = defaultdict(list)
             for item in settlements:
                 if item.owed.key.entity is entity and _shows(item, dependant[0]):
-                    groups[item.owed.key.tenant, item.owed.schema].append(item.owed.key.id)
-            for (tenant, schema), ids in groups.items():
-                mark_dependants(self._cursor, self._instance, self._catalog, tenant, schema, dependant, ids)
+                    groups[item.owed.key.tenant, item.owed.schema, isinstance(item, Dropped)].append(item.owed)
+            for (tenant, schema, dropped), owed in groups.items():
+                # A new partner is news to every lead; other changes only to leads that were read before them.
+                version = max(item.version.number for item in owed) if dropped else None
+                ids = [item.key.id for item in owed]
+                mark_dependants(self._cursor, self._instance, self._catalog, tenant, schema, dependant, ids, version)
 
     def _record(self, settlements: Sequence[Settlement]) -> None:
         entries = [entry for item in settlements if (entry := _entry(item)) is not None]

@@ -189,12 +189,12 @@ COLLECT = """
     WITH taken AS (
         DELETE FROM bridge.outbox
          WHERE id IN (SELECT id FROM bridge.outbox ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED)
-        RETURNING tenant_id, schema_name, entity, record_id, lane, marked_at
+        RETURNING tenant_id, schema_name, entity, record_ids, lane, marked_at
     )
     INSERT INTO bridge.delivery (instance_id, tenant_id, schema_name, entity, record_id, version, lane, marked_at)
     SELECT DISTINCT ON (record_id) 'main', tenant_id, schema_name, entity, record_id,
            nextval('bridge.version_seq'), lane, marked_at
-      FROM taken ORDER BY record_id
+      FROM taken, unnest(record_ids) AS record_id ORDER BY record_id
     ON CONFLICT (instance_id, tenant_id, entity, record_id) DO UPDATE SET version = EXCLUDED.version
     RETURNING 1
 """

@@ -121,6 +121,25 @@ def test_a_new_lead_wakes_the_commission_that_waits_for_it(installation: Install
     assert commission in installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
 
 
+def test_a_client_that_changed_is_news_only_to_leads_that_were_read_before(installation: Installation) -> None:
+    before, after = installation.fill(2)
+    clients = {
+        key: installation.key(Entity.CLIENT, UUID(str(client)))
+        for key in (before, after)
+        for [client] in installation.app(
+            "SELECT client_id FROM {schema}.registrations WHERE id = %(id)s", id=str(key.id)
+        )
+    }
+    [owed] = owe(installation, before)
+    installation.ledger.settle(uuid4(), [applied(owed, 1)])
+    people = owe(installation, *clients.values())
+    [owed] = owe(installation, after)
+    installation.ledger.settle(uuid4(), [applied(owed, 2)])
+    installation.ledger.settle(uuid4(), [Dropped(person, "held back") for person in people])
+    installation.outbox.collect(10)
+    assert installation.outbox.claim(Lane.LIVE, MINUTE) == {INSTANCE: [before]}
+
+
 @pytest.mark.parametrize("isolation", ISOLATION)
 def test_a_row_the_app_has_locked_is_written_back_later(installation: Installation, isolation: str) -> None:
     locked, free = installation.fill(2)

@@ -31,13 +31,13 @@ def of_level(settings: Settings, level: str, tenant_level: int) -> None:
     sync = as_sync(settings)
     rows(sync, "INSERT INTO bridge.delivery (instance_id, tenant_id, schema_name, entity, record_id, version, lane,"
                " marked_at) SELECT 'main', tenant_id, schema_name, entity, record_id, nextval('bridge.version_seq'),"
-               " lane, marked_at FROM bridge.outbox WHERE entity = 'registration'")
+               " lane, marked_at FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'registration'")
     rows(sync, "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id, version)"
-               " SELECT 'main', tenant_id, entity, record_id, 'crm.lead', id, 7 FROM bridge.outbox"
-               "  WHERE entity = 'registration'")
+               " SELECT 'main', tenant_id, entity, record_id, 'crm.lead', row_number() OVER (), 7"
+               "   FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'registration'")
     rows(sync, "INSERT INTO bridge.dead_letter (instance_id, tenant_id, direction, entity, record_id, code, message)"
                " SELECT 'main', tenant_id, 'app_to_odoo', 'client', record_id::text, 'required', 'no name'"
-               "   FROM bridge.outbox WHERE entity = 'client' LIMIT 1")
+               "   FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'client' LIMIT 1")
 
 
 def contents(settings: Settings) -> dict[str, object]:

@@ -33,17 +33,20 @@ CREATE TABLE bridge.tenant (
 );
 
 -- Append-only marks. vacuum_truncate takes ACCESS EXCLUSIVE for a moment, and the app's inserts would wait for it.
--- Numbers are handed out by the dozen and rows are not checked, because the app's statements pay for both.
+-- One mark per statement, however many rows it changed; numbers are handed out by the dozen and rows are not checked:
+-- the app's statements pay for all of that.
 CREATE TABLE bridge.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY (CACHE 64) PRIMARY KEY,
     tenant_id uuid NOT NULL,
     schema_name text NOT NULL,
     entity text NOT NULL,
-    record_id uuid NOT NULL,
+    record_ids uuid[] NOT NULL,
     lane text NOT NULL DEFAULT 'live',
     marked_at timestamptz NOT NULL DEFAULT now()
 ) WITH (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_threshold = 5000, autovacuum_vacuum_insert_threshold = -1, vacuum_truncate = off);
+-- Random ids do not compress; trying would cost more than everything else.
+ALTER TABLE bridge.outbox ALTER COLUMN record_ids SET STORAGE EXTERNAL;
 COMMENT ON TABLE bridge.outbox IS 'Marks, written by triggers and bridge.mark(); only the relay takes them away.';
 
 CREATE SEQUENCE bridge.version_seq AS bigint;
@@ -153,17 +156,15 @@ CREATE TABLE bridge.run (
 
 CREATE FUNCTION bridge.mark(tenant_id uuid, schema_name text, entity text, record_ids uuid[], lane text DEFAULT 'live')
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, bridge, pg_temp AS $$
-DECLARE
-    marked int;
 BEGIN
     IF lane NOT IN ('live', 'bulk') THEN
         RAISE EXCEPTION 'a lane is live or bulk, not %', lane USING ERRCODE = 'check_violation';
     END IF;
-    INSERT INTO bridge.outbox (tenant_id, schema_name, entity, record_id, lane)
-    SELECT mark.tenant_id, mark.schema_name, mark.entity, record_id, mark.lane
-      FROM unnest(record_ids) AS record_id;
-    GET DIAGNOSTICS marked = ROW_COUNT;
-    RETURN marked;
+    IF cardinality(record_ids) > 0 THEN
+        INSERT INTO bridge.outbox (tenant_id, schema_name, entity, record_ids, lane)
+        VALUES (mark.tenant_id, mark.schema_name, mark.entity, mark.record_ids, mark.lane);
+    END IF;
+    RETURN coalesce(cardinality(record_ids), 0);
 END;
 $$;
 
@@ -174,8 +175,8 @@ BEGIN
     IF session_user = 'comply360_sync' AND pg_trigger_depth() = 1 THEN
         RETURN NULL;
     END IF;
-    INSERT INTO bridge.outbox (tenant_id, schema_name, entity, record_id)
-    SELECT changed.tenant_id, TG_TABLE_SCHEMA, TG_ARGV[0], changed.id FROM changed;
+    INSERT INTO bridge.outbox (tenant_id, schema_name, entity, record_ids)
+    SELECT changed.tenant_id, TG_TABLE_SCHEMA, TG_ARGV[0], array_agg(changed.id) FROM changed GROUP BY changed.tenant_id;
     RETURN NULL;
 END;
 $$;

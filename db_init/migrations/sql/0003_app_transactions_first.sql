@@ -34,7 +34,7 @@ CREATE VIEW bridge.record_state AS
 SELECT known.tenant_id,
        known.entity,
        known.record_id,
-       CASE WHEN owed.waiting THEN 'waiting'
+       CASE WHEN marked.record_id IS NOT NULL OR delivery.version <> COALESCE(delivery.dead_version, 0) THEN 'waiting'
             WHEN failed.message IS NOT NULL OR delivery.version IS NOT NULL
                  OR binding.state = 'unlinked' THEN 'failed'
             ELSE 'synced' END AS state,
@@ -43,7 +43,7 @@ SELECT known.tenant_id,
        binding.res_id AS odoo_id,
        COALESCE(failed.message, NULLIF(delivery.last_error, ''),
                 CASE WHEN binding.state = 'unlinked' THEN 'the record was deleted in Odoo' END) AS cause
-  FROM (SELECT tenant_id, entity, record_id FROM bridge.outbox
+  FROM (SELECT tenant_id, entity, record_id FROM bridge.outbox, unnest(record_ids) AS record_id
         UNION
         SELECT tenant_id, entity, record_id FROM bridge.delivery
         UNION
@@ -53,11 +53,8 @@ SELECT known.tenant_id,
         AND delivery.entity = known.entity AND delivery.record_id = known.record_id
   LEFT JOIN bridge.binding ON binding.instance_id = tenant.instance_id AND binding.tenant_id = known.tenant_id
         AND binding.entity = known.entity AND binding.external_id = known.record_id
-  CROSS JOIN LATERAL (
-        SELECT COALESCE(delivery.version IS DISTINCT FROM delivery.dead_version, false)
-               OR EXISTS (SELECT FROM bridge.outbox WHERE outbox.tenant_id = known.tenant_id
-                             AND outbox.entity = known.entity AND outbox.record_id = known.record_id) AS waiting
-       ) AS owed
+  LEFT JOIN (SELECT DISTINCT tenant_id, entity, record_id FROM bridge.outbox, unnest(record_ids) AS record_id) AS marked
+        ON marked.tenant_id = known.tenant_id AND marked.entity = known.entity AND marked.record_id = known.record_id
   LEFT JOIN LATERAL (
         SELECT dead_letter.message FROM bridge.dead_letter
          WHERE dead_letter.tenant_id = known.tenant_id AND dead_letter.record_id = known.record_id::text

@@ -124,6 +124,8 @@ LEFT JOIN bridge.delivery AS d
 WHERE (b.id IS NOT NULL OR d.version IS NOT NULL)
   -- One that nobody has begun to read will be read as it is now.
   AND NOT coalesce(d.published_at IS NULL AND d.due_at <= now() AND d.dead_version IS DISTINCT FROM d.version, false)
+  -- One whose version was drawn later has been read, or will be, with the change in sight.
+  AND NOT coalesce(greatest(b.version, d.version) > %(version)s, false)
 
 -- name: waiting_since (records owed for less than the patience)
 SELECT record_id

@@ -42,7 +42,7 @@ SELECT bridge.ensure_ledger_partition(now()::date),
 -- name: owed (per tenant, app to Odoo; marks that are not collected yet count once per record)
 WITH marks AS (
     SELECT tenant_id, count(DISTINCT (entity, record_id)) AS owed, min(marked_at) AS oldest
-    FROM bridge.outbox
+    FROM bridge.outbox, unnest(record_ids) AS record_id
     GROUP BY tenant_id
 ), deliveries AS (
     SELECT tenant_id,
