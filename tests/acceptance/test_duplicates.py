@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg2
 import pytest
 from psycopg2 import errors
 
-from sync_daemon.config import SYNC_ROLE, Settings
+from sync_daemon.config import Settings
 from sync_daemon.demo.databases import odoo_database
 from sync_daemon.domain.keys import Lane
 from sync_daemon.errors import FatalError
 from sync_daemon.rabbitmq.topology import HINTS_EXCHANGE, hints_queue, hints_routing_key
 from tests.acceptance.command import c360, daemon, eventually
-from tests.acceptance.parties import App, Broker, Odoo
+from tests.acceptance.parties import App, Broker, Odoo, as_sync
 
 TIMES = 50
 
@@ -95,19 +94,9 @@ def _apply(settings: Settings, batch: dict[str, Any]) -> Any:
 
 
 def _installation(settings: Settings) -> str:
-    with _as_sync(settings) as connection, connection.cursor() as cursor:
+    with as_sync(settings) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT id::text FROM bridge.installation")
         return str(cursor.fetchone()[0])
-
-
-def _as_sync(settings: Settings) -> Any:
-    return psycopg2.connect(
-        host=settings.platform_postgres_host,
-        port=settings.platform_postgres_port,
-        dbname=settings.platform_postgres_db,
-        user=SYNC_ROLE,
-        password=settings.c360_sync_password.get_secret_value(),
-    )
 
 
 @pytest.mark.parametrize("changed", ["res_id", "external_id"])
@@ -123,7 +112,7 @@ def test_the_apps_database_refuses_a_second_active_binding(changed: str, app: Ap
                version, digest
           FROM bridge.binding WHERE tenant_id = %s AND entity = 'registration'
     """
-    connection = _as_sync(app.settings)
+    connection = as_sync(app.settings)
     try:
         with pytest.raises(errors.UniqueViolation), connection, connection.cursor() as cursor:
             cursor.execute(statement, [str(app.tenant)])
