@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xmlrpc.client
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -53,8 +54,9 @@ def _problems(log: Path) -> list[str]:
 def test_50_parallel_calls_of_one_new_document_make_one_lead_and_no_error(app: App, odoo: Odoo) -> None:
     identity = uuid4()
     batch = _batch(app, identity)
+    user = _user(app.settings)
     with ThreadPoolExecutor(TIMES) as pool:
-        answers = list(pool.map(lambda _: _apply(app.settings, batch), range(TIMES)))
+        answers = list(pool.map(lambda _: _apply(app.settings, user, batch), range(TIMES)))
 
     results = [answer["results"][0] for answer in answers]
     assert len({result["res_id"] for result in results}) == 1
@@ -84,13 +86,21 @@ def _batch(app: App, identity: UUID) -> dict[str, Any]:
     return {"protocol": "1", "bridge": installation, "run": str(uuid4()), "documents": [document]}
 
 
-def _apply(settings: Settings, batch: dict[str, Any]) -> Any:
+def _user(settings: Settings) -> Any:
     with xmlrpc.client.ServerProxy(f"{settings.odoo_url}/xmlrpc/2/common") as common:
         key = settings.odoo_api_key.get_secret_value()
-        user = common.authenticate(settings.odoo_database, settings.odoo_login, key, {})
-    with xmlrpc.client.ServerProxy(f"{settings.odoo_url}/xmlrpc/2/object") as models:
-        arguments = [settings.odoo_database, user, key, "comply360.bridge", "apply_batch", [batch]]
-        return models.execute_kw(*arguments)
+        return common.authenticate(settings.odoo_database, settings.odoo_login, key, {})
+
+
+def _apply(settings: Settings, user: Any, batch: dict[str, Any]) -> Any:
+    key = settings.odoo_api_key.get_secret_value()
+    arguments = [settings.odoo_database, user, key, "comply360.bridge", "apply_batch", [batch]]
+    for _ in range(TIMES):
+        # Odoo listens with a backlog of eight connections per worker; one that is turned away is made again, as the
+        # daemon does. Whether a call that was cut off had been carried out does not matter: that is the point.
+        with suppress(ConnectionError), xmlrpc.client.ServerProxy(f"{settings.odoo_url}/xmlrpc/2/object") as models:
+            return models.execute_kw(*arguments)
+    raise AssertionError("Odoo took none of the connections")
 
 
 def _installation(settings: Settings) -> str:
