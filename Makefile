@@ -28,7 +28,6 @@ lint: venv ## the checks alone
 	@$(BIN)/python -m tests.run --only lint
 
 bench: venv ## measure; figures also in build/bench.json
-	@$(BIN)/c360 stack up
 	@$(BIN)/python -m tests.bench
 
 stop: ## stop what `make demo` and `make test` started; data stays

@@ -20,7 +20,7 @@ from psycopg2.sql import SQL, Identifier
 
 from stack import rabbitmq
 from stack.layout import Layout, secrets
-from sync_daemon.config import Settings
+from sync_daemon.config import SYNC_ROLE, Settings
 from sync_daemon.demo.databases import app_database
 from sync_daemon.odoo.admin import signed_in
 
@@ -220,6 +220,17 @@ class Broker:
         )
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.loads(response.read() or b"null")
+
+
+def as_sync(settings: Settings) -> Connection:
+    """A connection to the app's database as the daemon's own role, which the caller closes."""
+    return psycopg2.connect(
+        host=settings.platform_postgres_host,
+        port=settings.platform_postgres_port,
+        dbname=settings.platform_postgres_db,
+        user=SYNC_ROLE,
+        password=settings.c360_sync_password.get_secret_value(),
+    )
 
 
 _VHOST = quote(rabbitmq.VHOST, safe="")

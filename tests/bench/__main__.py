@@ -36,9 +36,9 @@ def main() -> int:
             bench = measurements.Bench(here, settings, Path(folder) / "daemon.log")
             for name in chosen:
                 print(f"measuring {name.replace('_', ' ')}", file=sys.stderr, flush=True)
+                bench.close()
                 found += getattr(measurements, name)(bench)
-            for app in bench.tenants:
-                app.close()
+            bench.close()
     except BridgeError as error:
         print(f"c360: {error}", file=sys.stderr)
         return layout.exit_code(error)

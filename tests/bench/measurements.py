@@ -23,7 +23,7 @@ from stack.layout import Layout
 from sync_daemon.config import Settings
 from sync_daemon.demo import accountant as demo
 from tests.acceptance.command import c360, daemon, printed
-from tests.acceptance.parties import App, Odoo
+from tests.acceptance.parties import App, Odoo, as_sync
 from tests.bench.figures import Figure, percentile
 
 MANY = 2_000
@@ -50,6 +50,18 @@ class Bench:
         made = printed("tenant", "create", f"b{uuid4().hex[:12]}", "--country", "ZA", expect=0)
         self.tenants.append(App(self.settings, UUID(made["id"]), made["schema"], made["subdomain"]))
         return self.tenants[-1]
+
+    def close(self) -> None:
+        """Ends the tenants and forgets what is owed for ended ones, so that the next measurement begins afresh."""
+        for app in self.tenants:
+            app.close()
+        self.tenants.clear()
+        with closing(as_sync(self.settings)) as connection, connection, connection.cursor() as cursor:
+            for table in ("outbox", "delivery"):
+                cursor.execute(
+                    f"DELETE FROM bridge.{table} AS owed USING public.tenants AS app"
+                    " WHERE app.id = owed.tenant_id AND app.status = 'suspended'"
+                )
 
     @contextmanager
     def running(self) -> Iterator[None]:
