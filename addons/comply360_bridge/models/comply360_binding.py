@@ -182,6 +182,9 @@ class Comply360Binding(models.Model):
             )
         )
         self.invalidate_model()
+        named = [("x_comply360_tenant_id", "=", tenant.id), ("x_comply360_external_id", "=", key[2])]
+        former = record.with_context(active_test=False).search(named) - record
+        former.write({"x_comply360_tenant_id": False, "x_comply360_external_id": False})
         record.write(record._comply360_identity(tenant, key))
         return rows[0][0]
 
