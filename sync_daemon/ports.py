@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from sync_daemon.domain.books import OdooEntry
 from sync_daemon.domain.document import Change, Document, Result, Verdict
 from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
@@ -102,6 +103,10 @@ class Odoo(Protocol):
 
     def forget_binding(self, key: RecordKey) -> None:
         """Raises RejectedError in plain words while the record is there."""
+        ...
+
+    def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
+        """One page of a tenant's commissions, in order of id; the flag says whether more follow."""
         ...
 
     def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]: ...

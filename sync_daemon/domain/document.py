@@ -70,7 +70,10 @@ class FieldProblem:
 
 @dataclass(frozen=True)
 class Result:
-    """Odoo's answer to one document; `diverged` are two-way fields it left alone, with its own values."""
+    """Odoo's answer to one document.
+
+    Shapes: `diverged` are two-way fields it left alone, `replaced` fields it wrote over, both with its own values.
+    """
 
     key: RecordKey
     version: Version
@@ -85,6 +88,7 @@ class Result:
     diverged: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
     normalised: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
 
+    replaced: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
 
 class Op(StrEnum):
     """What happened to a record in Odoo; `ask`: a person decided there that it is to be sent once more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sync_daemon.domain.document import Document, FieldProblem, Result, Scalar, Status
@@ -21,7 +21,8 @@ WAITING_PAUSE = timedelta(seconds=20)
 class Applied:
     """Both sides hold this version. `status` is None when no call was needed.
 
-    Shapes: `agreed` are the two-way fields' new bases; `diverged` those that Odoo left alone.
+    Shapes: `agreed` are the two-way fields' new bases; `diverged` those that Odoo left alone. `written` maps a field to
+    its new value in Odoo and the one it replaced.
     """
 
     owed: Owed
@@ -32,6 +33,7 @@ class Applied:
     agreed: Mapping[str, Agreed]
     diverged: Mapping[str, Scalar]
     parked: tuple[FieldProblem, ...]
+    written: Mapping[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,17 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
 
 
 def _agreed(document: Document, result: Result) -> dict[str, Agreed]:
+        _written(document, result),
     skipped = {problem.field for problem in result.skipped}
     return {
         name: Agreed(two_way.value, result.normalised.get(name, two_way.value))
+def _written(document: Document, result: Result) -> dict[str, tuple[Scalar, Scalar]]:
+    values = {**document.fields, **{name: pair.value for name, pair in document.two_way.items()}}
+    if result.status is Status.CREATED:
+        return {name: (value, "") for name, value in values.items() if value != ""}
+    return {name: (values[name], former) for name, former in result.replaced.items() if name in values}
+
+
         for name, two_way in document.two_way.items()
         if name not in result.diverged and name not in skipped
     }

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Document, Result, Verdict
+from sync_daemon.domain.books import OdooEntry
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.errors import FatalError, RejectedError, TransientError
 from sync_daemon.odoo import wire
@@ -119,6 +120,11 @@ class RpcOdoo:
         info = self.ping()
         if info.protocol != wire.PROTOCOL:
             raise FatalError(
+    def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
+        """One page of a tenant's commissions with what is billed of them."""
+        arguments = {"bridge": self._bridge, "tenant": str(tenant), "after": after, "limit": str(limit)}
+        return self._call("commission_books", arguments, wire.commission_books)
+
                 f"Odoo's addon {info.addon} speaks protocol {info.protocol}, this bridge {wire.PROTOCOL}: "
                 "bring both to one release"
             )

@@ -247,7 +247,9 @@ def _entry(item: Settlement) -> tuple[Owed, str, dict[str, Any]] | None:
             return None
         case Applied():
             fields = sorted({problem.field for problem in item.parked})
-            return item.owed, str(item.status), {"model": item.model, "res_id": item.res_id, "parked": fields}
+            written = {name: {"value": value, "lost": lost} for name, (value, lost) in item.written.items()}
+            detail = {"model": item.model, "res_id": item.res_id, "parked": fields, "fields": written}
+            return item.owed, str(item.status), detail
         case Dead():
             return item.owed, "dead", {"code": item.code, "field": item.field}
         case _:

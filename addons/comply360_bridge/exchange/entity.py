@@ -33,7 +33,7 @@ class EntityWriter:
         Raises: whatever Odoo raises; the caller rolls back and tries with fewer.
         """
         for work in works:
-            work.skipped, work.diverged, work.normalised = [], {}, {}
+            work.skipped, work.diverged, work.normalised, work.replaced = [], {}, {}, {}
         ready = [work for work in self._existing(works) if self._translate(work)]
         self._read_parents(ready)
         created = self._create(self._without_proposals([work for work in ready if work.creating]))
@@ -188,6 +188,7 @@ class EntityWriter:
                 work.diverged[name] = present[name]
                 continue
             values[self.rules[name].target] = work.translation.values[name]
+            work.replaced[name] = present[name]
         for target, res_id in work.values.items():
             if work.record[target].id != res_id:
                 values[target] = res_id

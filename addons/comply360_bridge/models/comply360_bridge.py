@@ -168,6 +168,35 @@ class Comply360Bridge(models.AbstractModel):
             "res_id": str(binding.res_id or ""),
             "version": binding.version or "",
             "held": binding.held,
+    @api.model
+    def commission_books(self, bridge, tenant, after, limit):
+        """A tenant's commissions and what the posted bill that counts has of each, in the order of their ids."""
+        self._check_service()
+        own = self._superuser()
+        most = min(int(limit), MOST_RECORDS)
+        bindings = own.env["comply360.binding"].search(
+            [
+                ("bridge", "=", self._bridge_id(bridge)),
+                ("tenant", "=", tenant),
+                ("entity", "=", "commission"),
+                ("external_id", ">", after),
+                ("state", "=", "active"),
+                ("res_id", "!=", False),
+            ],
+            order="external_id",
+            limit=most + 1,
+        )
+        records = own.env["x_commission"].browse(bindings[:most].mapped("res_id")).exists()
+        rows = {record.id: row for record, row in zip(records, records._comply360_books(), strict=True)}
+        return {
+            "rows": [
+                {"id": binding.external_id, **rows[binding.res_id]}
+                for binding in bindings[:most]
+                if binding.res_id in rows
+            ],
+            "more": len(bindings) > most,
+        }
+
             "synced_at": _instant(binding.synced_at),
             "name": bound.display_name or "" if bound else "",
         }

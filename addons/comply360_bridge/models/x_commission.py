@@ -426,6 +426,34 @@ class Commission(models.Model):
                     )
                 )
 
+    # -- what the bridge reads -------------------------------------------------------------------------------------
+
+    def _comply360_books(self):
+        """Amount, currency and state of each, and what its posted bill has of it, exact as the database has them."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            SELECT l.x_comply360_commission_id, m.name, currency.name, sum(l.price_total)::text
+              FROM account_move_line l
+              JOIN account_move m ON m.id = l.move_id AND m.state = 'posted'
+              JOIN res_currency currency ON currency.id = m.currency_id
+              JOIN x_commission c ON c.id = l.x_comply360_commission_id AND c.bill_id = m.id
+             WHERE c.id = ANY(%s)
+             GROUP BY l.x_comply360_commission_id, m.name, currency.name
+            """,
+            [self.ids],
+        )
+        billed = {row[0]: row[1:] for row in self.env.cr.fetchall()}
+        rows = []
+        for commission in self:
+            present = COMMISSION.wire(commission._comply360_row(COMMISSION))
+            row = {"currency": present["currency"], "state": present["status"], "amount": present["commission_amount"]}
+            if commission.id in billed:
+                name, currency, amount = billed[commission.id]
+                row.update(bill=name, billed_currency=currency, billed=amount)
+            rows.append(row)
+        return rows
+
     # -- what the bridge writes ------------------------------------------------------------------------------------
 
     @api.model
