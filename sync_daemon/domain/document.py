@@ -52,6 +52,7 @@ class Status(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    REMOVED = "removed"
     STALE = "stale"
     HELD = "held"
     RETRY = "retry"
@@ -87,8 +88,8 @@ class Result:
     skipped: tuple[FieldProblem, ...] = ()
     diverged: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
     normalised: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
-
     replaced: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+
 
 class Op(StrEnum):
     """What happened to a record in Odoo; `ask`: a person decided there that it is to be sent once more."""

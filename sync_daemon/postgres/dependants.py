@@ -19,6 +19,8 @@ DEPENDANTS = (
     (Entity.USER, (Entity.REGISTRATION, "assigned_to")),
     (Entity.USER, (Entity.COMMISSION, "agent_id")),
     (Entity.REGISTRATION, (Entity.COMMISSION, "registration_id")),
+    (Entity.REGISTRATION, (Entity.DOCUMENT, "registration_id")),
+    (Entity.CLIENT, (Entity.DOCUMENT, "client_id")),
 )
 """Whose change concerns whom, and the column of the dependant that names it."""
 
@@ -35,7 +37,11 @@ def mark_dependants(
     dependant: tuple[Entity, str],
     ids: Sequence[UUID],
 ) -> None:
-    """Mark the dependants of these records that are bound or wait, within the transaction that changed them."""
+    """Mark the dependants of these records, within the transaction that changed them.
+
+    Those that show values of other records are marked if they are bound or wait; those that only go after other records
+    were perhaps held back so far, and nothing is known of them.
+    """
     entity, column = dependant
     table = CONTRACTS[entity].table
     if column not in catalog.columns(cursor, [schema]).get((schema, table), frozenset()):
@@ -43,6 +49,7 @@ def mark_dependants(
     names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(column)}
     cursor.execute(_NAMING.format(**names), {"ids": list(ids)})
     candidates = [row[0] for row in cursor.fetchall()]
-    parameters = {"instance": instance, "ids": candidates, "tenant": tenant, "entity": entity.value}
+    parameters = {"instance": instance, "ids": candidates, "tenant": tenant, "entity": entity.value,
+                  "held_back": not CONTRACTS[entity].related}
     cursor.execute(_SQL["dependants"], parameters)
     mark(cursor, [RecordKey(tenant, entity, row[0]) for row in cursor.fetchall()], Lane.LIVE)

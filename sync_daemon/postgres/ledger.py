@@ -15,7 +15,7 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Direction, Entity, RecordKey
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
-from sync_daemon.domain.snapshot import Owed
+from sync_daemon.domain.snapshot import BindingState, Owed
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
@@ -85,6 +85,7 @@ class _Settling:
             "res_ids": [item.res_id for item in applied],
             "epochs": [item.owed.version.epoch for item in applied],
             "digests": [item.digest for item in applied],
+            "states": [_state(item).value for item in applied],
         })
 
     def _agree(self, applied: Sequence[Applied]) -> None:
@@ -224,6 +225,10 @@ _DIFFERENT = sql.SQL("""
     JOIN unnest(%(ids)s::uuid[], %(res_ids)s::int[]) AS k (id, res_id) USING (id)
     WHERE r.{column} IS DISTINCT FROM k.res_id
 """)
+
+
+def _state(item: Applied) -> BindingState:
+    return BindingState.TOMBSTONE if item.status is Status.REMOVED else BindingState.ACTIVE
 
 
 def _shows(item: Settlement, dependant: Entity) -> bool:
