@@ -111,12 +111,12 @@ def test_a_second_sync_of_what_was_normalised_writes_nothing(app: App, odoo: Odo
     app.run("UPDATE {t}.clients SET metadata = '{{}}' WHERE id = %s", [client])
     touched = _row(app, client)["updated_at"]
     c360("drain")
+    assert _partner(odoo, client) == before[0], "nothing was written in Odoo, not even the time of the last change"
     odoo.call("res.partner", "write", [partner["id"]], {"comment": "a customer since 2026"})
-    after = _partner(odoo, client), _row(app, client)
-    assert after[0]["write_date"] >= before[0]["write_date"]
+    odoo.call("res.partner", "write", [partner["id"]], {"phone": before[0]["phone"]})
     c360("drain")
     assert _row(app, client)["updated_at"] == touched, "nothing was written in the app"
-    assert {**after[0], "write_date": ""} == {**before[0], "write_date": ""}
+    assert {**_partner(odoo, client), "write_date": ""} == {**before[0], "write_date": ""}
 
 
 @pytest.mark.acceptance("O3")
