@@ -18,7 +18,7 @@ from db_init.registry import Tenant, register_new, tenants
 from sync_daemon.config import SYNC_ROLE
 from sync_daemon.errors import FatalError
 
-ATTACH_LEVEL = 7
+ATTACH_LEVEL = 9
 PAGE = 5000
 # A lock that is waited for makes the app's next statements queue behind us: so wait shortly and often.
 LOCK_TIMEOUT = timedelta(milliseconds=300)
@@ -77,6 +77,12 @@ CAPTURED = (
          "currency", "status", "approved_at", "approved_by", "paid_at", "payment_reference", "odoo_commission_id",
          "created_at", "updated_at"),
         ("odoo_commission_id", "status", "approved_at", "approved_by", "paid_at", "payment_reference"),
+    ),
+    Captured(
+        "documents",
+        "document",
+        ("id", "tenant_id", "registration_id", "client_id", "document_type", "file_name", "mime_type", "storage_path",
+         "status", "verified_at", "deleted_at"),
     ),
 )
 
@@ -224,6 +230,7 @@ def _statement(
 ) -> sql.Composed:
     return sql.SQL(_file(level, per).read_text(encoding="utf-8")).format(
         schema=sql.Identifier(tenant.schema_name),
+        name=sql.Literal(tenant.schema_name),
         tenant=sql.SQL("{}::uuid").format(sql.Literal(str(tenant.tenant_id))),
         table=sql.Identifier(captured.table if captured else ""),
         entity=sql.Literal(captured.entity if captured else ""),

@@ -80,6 +80,16 @@ class Settings(BaseSettings):
     odoo_admin_password: SecretStr = SecretStr("")
     odoo_timeout_seconds: float = Field(180.0, gt=0)
 
+    # the app's documents
+    c360_storage_root: str = ""
+    c360_storage_endpoint: str = ""
+    c360_storage_region: str = ""
+    c360_storage_key: str = ""
+    c360_storage_secret: SecretStr = SecretStr("")
+    c360_document_limit_mb: float = Field(25.0, ge=0, le=96)
+    c360_document_address: str = Field("", pattern=r"^(https?://[^\s]+)?$")
+    c360_document_tries: int = Field(8, ge=1, le=100)
+
     # the daemon
     c360_push_workers: int = Field(2, ge=1, le=32)
     c360_batch_size: int = Field(250, ge=1, le=1000)

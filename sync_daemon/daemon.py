@@ -24,6 +24,7 @@ from sync_daemon.odoo.client import open_odoo
 from sync_daemon.ports import Odoo
 from sync_daemon.postgres.backfill import TenantName
 from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.contents import ContentMemory
 from sync_daemon.postgres.inbound import Inbound
 from sync_daemon.postgres.ledger import Ledger
 from sync_daemon.postgres.outbox import Outbox
@@ -33,6 +34,7 @@ from sync_daemon.postgres.surveys import Surveys
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
 from sync_daemon.rabbitmq.events import RabbitAppEvents
 from sync_daemon.rabbitmq.publisher import RabbitPublisher
+from sync_daemon.services.contents import MEGABYTE, Contents
 from sync_daemon.services.events import EventListener
 from sync_daemon.services.pull import Puller
 from sync_daemon.services.push import HintedPusher, Pusher
@@ -40,6 +42,7 @@ from sync_daemon.services.reconcile import Comparison, Reconciler, ReconcileSche
 from sync_daemon.services.relay import Relay
 from sync_daemon.services.report import Report
 from sync_daemon.services.tenants import TenantKeeper
+from sync_daemon.storage.open import open_storage
 
 SERVICES = ("relay", "push", "pull", "events", "tenants", "reconcile")
 RECONCILE_REST = 5.0
@@ -63,12 +66,14 @@ class Bridge:
     outbox: Outbox
     installation: UUID
     instances: Mapping[str, Odoo]
+    contents: Contents
 
     def pusher(self, instance: str) -> Pusher:
         """A pusher to one Odoo instance."""
         rows, ledger = Rows(self.database, instance), Ledger(self.database, instance)
         return Pusher(
-            instance, self.outbox, rows, ledger, self.instances[instance], self.settings.c360_batch_size
+            instance, self.outbox, rows, ledger, self.instances[instance], self.contents,
+            self.settings.c360_batch_size,
         )
 
     def reconciler(self, instance: str) -> Reconciler[TenantName]:
@@ -89,9 +94,16 @@ def open_bridge(settings: Settings) -> Iterator[Bridge]:
         installation = registry.installation()
         instance = settings.odoo_instance
         instances = {instance: open_odoo(settings, installation, partial(registry.acquaint, instance))}
-        yield Bridge(settings, database, registry, Outbox(database), installation, instances)
+        contents = _contents(settings, database)
+        yield Bridge(settings, database, registry, Outbox(database), installation, instances, contents)
     finally:
         database.close()
+
+
+def _contents(settings: Settings, database: Database) -> Contents:
+    largest = round(settings.c360_document_limit_mb * MEGABYTE)
+    address, tries = settings.c360_document_address, settings.c360_document_tries
+    return Contents(open_storage(settings), ContentMemory(database), largest, address, tries)
 
 
 def register_tenant(settings: Settings, tenant: UUID) -> None:

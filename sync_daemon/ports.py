@@ -6,12 +6,14 @@ until a person acts, and never a driver's own exception.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from sync_daemon.domain.books import OdooEntry
+from sync_daemon.domain.content import Known, Place, Stat
 from sync_daemon.domain.document import Change, Document, Result, Verdict
 from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
@@ -86,6 +88,10 @@ class Odoo(Protocol):
         """Shapes: one result per document, same order."""
         ...
 
+    def put_content(self, key: RecordKey, sha256: str, pieces: Iterator[bytes]) -> None:
+        """Hand over a document's content, which the next `apply_batch` of that document takes."""
+        ...
+
     def pull_changes(self, limit: int, per_tenant: int) -> Pulled: ...
 
     def ack_changes(self, verdicts: Sequence[Verdict]) -> None: ...
@@ -102,6 +108,10 @@ class Odoo(Protocol):
 
     def forget_binding(self, key: RecordKey) -> None:
         """Raises RejectedError in plain words while the record is there."""
+        ...
+
+    def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
+        """One page of a tenant's commissions, in order of id; the flag says whether more follow."""
         ...
 
     def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]: ...
@@ -173,6 +183,31 @@ class Rows(Protocol):
     def snapshot(self, keys: Collection[RecordKey]) -> Snapshot: ...
 
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]: ...
+
+
+class Storage(Protocol):
+    """The app's contents of documents, read only.
+
+    Raises: RejectedError `bad_path` for a path that leaves its root, `content_missing` and `content_unreadable`.
+    """
+
+    def stat(self, place: Place) -> Stat: ...
+
+    def read(self, place: Place, found: Stat, piece: int) -> Iterator[bytes]:
+        """In pieces of up to `piece` bytes; TransientError unless it is the content that was found."""
+        ...
+
+    def link(self, place: Place) -> str:
+        """An address for people; empty if there is none."""
+        ...
+
+
+class ContentMemory(Protocol):
+    """What is known of contents that were read before."""
+
+    def known(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Known]: ...
+
+    def remember(self, key: RecordKey, known: Known) -> None: ...
 
 
 class Ledger(Protocol):

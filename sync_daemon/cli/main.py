@@ -9,6 +9,7 @@ import click
 from sync_daemon import __version__
 from sync_daemon.cli.backfill import backfill
 from sync_daemon.cli.binding import binding
+from sync_daemon.cli.books import books
 from sync_daemon.cli.config import config
 from sync_daemon.cli.conflict import conflict
 from sync_daemon.cli.contract import contract
@@ -22,6 +23,7 @@ from sync_daemon.cli.run import run
 from sync_daemon.cli.stack import stack
 from sync_daemon.cli.status import status
 from sync_daemon.cli.tenant import tenant
+from sync_daemon.cli.why import why
 from sync_daemon.errors import BridgeError, ConfigError, TransientError, UnavailableError
 
 FAILED, UNAVAILABLE, CONFIGURATION = 1, 69, 78
@@ -52,6 +54,7 @@ def _exit_code(error: BridgeError) -> int:
 
 
 for command in (
-    backfill, binding, config, conflict, contract, db, dead, demo, doctor, drain, reconcile, run, stack, status, tenant
+    backfill, binding, books, config, conflict, contract, db, dead, demo, doctor, drain, reconcile, run, stack, status,
+    tenant, why,
 ):
     main.add_command(command)

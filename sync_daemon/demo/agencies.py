@@ -22,7 +22,7 @@ DOCUMENTS = (
     ("proof_of_address", "Rates account – Mai 2026.pdf", "application/pdf"),
     ("company_documents", "MOI \"final\" v2.doc", "application/msword"),
     ("bank_statement", "statement.pdf", "application/pdf"),
-    ("tax_clearance", "tax clearance 📄.jpg", "image/jpeg"),
+    ("tax_clearance", "tax clearance 📄.png", "image/png"),
     ("cipc_documents", "CoR 14.3.pdf", "application/pdf"),
 )
 FEES = {
@@ -236,7 +236,7 @@ def _documents(agency: Agency, tenant: UUID, registrations: Sequence[Row]) -> It
                 "file_name": file_name if number else names.of_length("annexure", 251) + ".pdf",
                 "file_size": 18_000 + 7_013 * number,
                 "mime_type": mime_type,
-                "storage_path": f"{agency.subdomain}/{registration['id']}/{number}",
+                "storage_path": f"{tenant}/{registration['id']}/{number}",
                 "status": "verified" if registration["status"] == "approved" else "pending",
                 "created_at": registration["created_at"],
             }

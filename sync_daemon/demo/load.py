@@ -13,6 +13,7 @@ from psycopg2.sql import SQL, Identifier
 from sync_daemon.config import Settings
 from sync_daemon.demo.agencies import Agency, Row, tables
 from sync_daemon.demo.databases import app_database
+from sync_daemon.demo.files import write_files
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ def load(settings: Settings, agency: Agency, tenant: UUID, schema: str, dry_run:
 
     Raises: UnavailableError when the database cannot be reached.
     """
+    if not dry_run:
+        # as the app does: the content first, then the row that names it
+        write_files(settings, tables(agency, tenant)["documents"])
     with app_database(settings) as connection:
         _enter(connection, tenant)
         added = {name: _insert(connection, schema, name, rows) for name, rows in tables(agency, tenant).items()}

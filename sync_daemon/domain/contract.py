@@ -54,7 +54,7 @@ class Contract:
 
     Shapes: `related` maps a role to (entity, column of this row that names it); `write_back` is the app's column that
     takes Odoo's id, or empty; `reported` are fields that Odoo alone has, told to the app and
-    never sent. An entity without `fields` is Odoo's own.
+    never sent; `also_read` are columns that no field shows. An entity without `fields` is Odoo's own.
     """
 
     entity: Entity
@@ -65,6 +65,7 @@ class Contract:
     related: Mapping[str, tuple[Entity, str]] = field(default_factory=dict)
     write_back: str = ""
     reported: tuple[Field, ...] = ()
+    also_read: tuple[str, ...] = ()
 
     @property
     def two_way(self) -> tuple[Field, ...]:

@@ -20,7 +20,8 @@ The addon's half is `addons/comply360_bridge/mappers/`, one module per entity; t
 [wire.md](wire.md) together. Entities stand in the order in which they are applied, parents first.
 
 - **From** lists the app's columns in the order they are tried; the first that holds a value wins. `row` is the record
-  itself, other names are rows it refers to, a third part is a key of a JSON column, and `+` joins texts by a blank.
+  itself, other names are rows it refers to, or what is known of its documents or its content; a third part is a key of
+  a JSON column, and `+` joins texts by a blank.
 - **Owner** says who may change the field: `app`, or `two_way` for both, merged against the last value that both sides
   agreed on.
 - A **required** field that cannot go parks the whole record; any other one stays behind alone. Either is named by

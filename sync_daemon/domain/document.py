@@ -52,6 +52,7 @@ class Status(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    REMOVED = "removed"
     STALE = "stale"
     HELD = "held"
     RETRY = "retry"
@@ -70,7 +71,10 @@ class FieldProblem:
 
 @dataclass(frozen=True)
 class Result:
-    """Odoo's answer to one document; `diverged` are two-way fields it left alone, with its own values."""
+    """Odoo's answer to one document.
+
+    Shapes: `diverged` are two-way fields it left alone, `replaced` fields it wrote over, both with its own values.
+    """
 
     key: RecordKey
     version: Version
@@ -84,6 +88,7 @@ class Result:
     skipped: tuple[FieldProblem, ...] = ()
     diverged: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
     normalised: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+    replaced: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
 
 
 class Op(StrEnum):

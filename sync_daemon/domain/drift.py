@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.document import Document
+from sync_daemon.domain.document import Document, Scalar
 from sync_daemon.domain.keys import RecordKey
-from sync_daemon.domain.plan import plan
+from sync_daemon.domain.mapping import encode_field
+from sync_daemon.domain.plan import plan, related_rows
 from sync_daemon.domain.snapshot import Binding, BindingState, Snapshot
+from sync_daemon.errors import RejectedError
 
 FEW = 10
 """So many records may be missing in the app by a person's hand; more than that and most of them is a disaster."""
@@ -125,6 +128,19 @@ def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
         )
         for key in snapshot.owed
     }
+
+
+def present_fields(survey: Survey, key: RecordKey) -> dict[str, Scalar]:
+    """The record's fields as the app has them, whether they flow or not; those that cannot be read are missing."""
+    snapshot = survey.snapshot
+    if key not in snapshot.rows:
+        return {}
+    found: dict[str, Scalar] = {}
+    rows = related_rows(snapshot, key)
+    for item in CONTRACTS[key.entity].fields:
+        with suppress(RejectedError):
+            found[item.name] = encode_field(item, rows)
+    return found
 
 
 def compare(app: Mapping[RecordKey, AppRecord], odoo: Mapping[RecordKey, OdooRecord]) -> list[Drift]:

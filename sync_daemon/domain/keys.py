@@ -19,6 +19,7 @@ class Entity(StrEnum):
     REGISTRATION = "registration"
     COMMISSION = "commission"
     INVOICE = "invoice"
+    DOCUMENT = "document"
     ISSUE = "issue"
 
 

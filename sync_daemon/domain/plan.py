@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import Contract, Owner, Reference
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Document, FieldProblem, Scalar, TwoWay
@@ -35,10 +36,11 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A record that cannot go before another one has gone."""
+    """A record that cannot go before another one has gone; `is_failure`: it is tried again ever more slowly."""
 
     owed: Owed
     message: str
+    is_failure: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,30 @@ def is_wanted(snapshot: Snapshot, key: RecordKey) -> bool:
             return registration is None or registration not in snapshot.rows or is_wanted(snapshot, registration)
         case Entity.INVOICE:
             return False
+        case Entity.DOCUMENT:
+            return any(_is_there(snapshot, parent) for parent in _parents(snapshot, key))
         case Entity.TENANT | Entity.ISSUE:
             return True
 
 
+def unread(snapshot: Snapshot) -> list[RecordKey]:
+    """Documents that would go, if only their contents were known."""
+    return [
+        owed.key
+        for owed in _flowing(snapshot)
+        if owed.key.entity is Entity.DOCUMENT
+        and not _is_gone(snapshot, owed.key)
+        and owed.key not in snapshot.unreadable
+        and owed.key not in snapshot.contents
+    ]
+
+
 def related_rows(snapshot: Snapshot, key: RecordKey) -> dict[str, Row | None]:
-    """The record's own row as `row`, and the rows of its relations by role."""
-    rows: dict[str, Row | None] = {"row": snapshot.rows[key]}
+    """The record's own row as `row`, the rows of its relations and what else is known of it by role."""
+    rows: dict[str, Row | None] = {"row": snapshot.rows[key], **snapshot.figures.get(key, {})}
+    content = snapshot.contents.get(key)
+    if isinstance(content, Content):
+        rows["content"] = {"sha256": content.sha256, "link": content.link, "note": content.note}
     for role, (entity, column) in CONTRACTS[key.entity].related.items():
         other = _named(snapshot, key, entity, column)
         rows[role] = snapshot.rows.get(other) if other else None
@@ -119,7 +138,7 @@ def _step(snapshot: Snapshot, owed: Owed) -> Step:
         return Waiting(owed, "the tenant is suspended")
     if not CONTRACTS[owed.key.entity].fields:
         return Nothing(owed, "only Odoo tells of it")
-    if owed.key not in snapshot.rows:
+    if _is_gone(snapshot, owed.key):
         return _gone(snapshot, owed)
     if not is_wanted(snapshot, owed.key):
         return Nothing(owed, "held back")
@@ -127,6 +146,12 @@ def _step(snapshot: Snapshot, owed: Owed) -> Step:
         return _document_step(snapshot, owed)
     except RejectedError as problem:
         return Refused(owed, problem)
+
+
+def _is_gone(snapshot: Snapshot, key: RecordKey) -> bool:
+    """A document that the app deleted is taken away in Odoo, whether its row is still there or not."""
+    row = snapshot.rows.get(key)
+    return row is None or (key.entity is Entity.DOCUMENT and row.get("deleted_at") is not None)
 
 
 def _gone(snapshot: Snapshot, owed: Owed) -> Step:
@@ -150,6 +175,8 @@ def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
             return blocked
         if parent and (reference.required or _goes(snapshot, parent)):
             refs[reference.role] = (parent.entity, parent.id)
+    if owed.key.entity is Entity.DOCUMENT and (blocked := _incomplete(snapshot, owed, refs)):
+        return blocked
     mapped = map_row(contract, related_rows(snapshot, owed.key))
     document = _document(snapshot, owed, contract, mapped, refs)
     binding = snapshot.bindings.get(owed.key)
@@ -158,6 +185,24 @@ def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
     if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest and is_agreed:
         return Nothing(owed, "nothing differs", binding, mapped.parked)
     return ToSend(document, mapped.parked)
+
+
+def _incomplete(snapshot: Snapshot, owed: Owed, refs: Mapping[str, tuple[Entity, UUID]]) -> Step | None:
+    """Why a document of the app's cannot go: nothing to hang it on, or no content."""
+    if not refs:
+        causes = [cause for parent in _parents(snapshot, owed.key) if (cause := snapshot.dead.get(parent))]
+        if causes:
+            message = f"waits for its registration, which is dead: {causes[0]}"
+            return Refused(owed, RejectedError("blocked", message, "registration_id"))
+        return Waiting(owed, "waits for its registration or its customer")
+    content = snapshot.contents.get(owed.key)
+    if content is None:
+        return Waiting(owed, "its content has not been looked at")
+    if isinstance(content, Unreadable):
+        if content.tries and owed.attempts + 1 >= content.tries:
+            return Refused(owed, RejectedError(content.code, content.message, "storage_path"))
+        return Waiting(owed, content.message, is_failure=content.tries > 0)
+    return None
 
 
 def _document(
@@ -204,6 +249,16 @@ def _goes(snapshot: Snapshot, parent: RecordKey) -> bool:
     """An optional parent is named only when it is in Odoo or goes along in this batch."""
     goes_along = parent in snapshot.owed and parent in snapshot.rows and is_wanted(snapshot, parent)
     return parent in snapshot.bindings or goes_along
+
+
+def _parents(snapshot: Snapshot, key: RecordKey) -> list[RecordKey]:
+    named = (_referenced(snapshot, key, reference) for reference in CONTRACTS[key.entity].references)
+    return [parent for parent in named if parent is not None]
+
+
+def _is_there(snapshot: Snapshot, key: RecordKey) -> bool:
+    """Whether a record is in Odoo, or is about to be."""
+    return key in snapshot.bindings or (key in snapshot.rows and is_wanted(snapshot, key))
 
 
 def _missing_parents(snapshot: Snapshot) -> Iterator[RecordKey]:

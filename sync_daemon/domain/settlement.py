@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sync_daemon.domain.document import Document, FieldProblem, Result, Scalar, Status
 from sync_daemon.domain.keys import RecordKey
-from sync_daemon.domain.plan import Nothing, Plan, ToSend
+from sync_daemon.domain.plan import Nothing, Plan, ToSend, Waiting
 from sync_daemon.domain.snapshot import Agreed, Owed
 from sync_daemon.errors import RejectedError
 
@@ -21,7 +21,8 @@ WAITING_PAUSE = timedelta(seconds=20)
 class Applied:
     """Both sides hold this version. `status` is None when no call was needed.
 
-    Shapes: `agreed` are the two-way fields' new bases; `diverged` those that Odoo left alone.
+    Shapes: `agreed` are the two-way fields' new bases; `diverged` those that Odoo left alone. `written` maps a field to
+    its new value in Odoo and the one it replaced.
     """
 
     owed: Owed
@@ -32,6 +33,7 @@ class Applied:
     agreed: Mapping[str, Agreed]
     diverged: Mapping[str, Scalar]
     parked: tuple[FieldProblem, ...]
+    written: Mapping[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def settle_unsent(plan: Plan) -> list[Settlement]:
     """Settle what needed no call."""
     return [
         *map(_settle_nothing, plan.nothing),
-        *(Postponed(item.owed, WAITING_PAUSE, item.message) for item in plan.waiting),
+        *(Postponed(item.owed, _patience(item), item.message) for item in plan.waiting),
         *(
             Dead(item.owed, item.problem.code, item.problem.message, item.problem.field, item.problem.value)
             for item in plan.refused
@@ -105,6 +107,10 @@ def pause_after(attempts: int, jitter: float) -> timedelta:
     return min(FIRST_PAUSE * doubled, LONGEST_PAUSE) * (0.5 + jitter / 2)
 
 
+def _patience(item: Waiting) -> timedelta:
+    return pause_after(item.owed.attempts + 1, 0.5) if item.is_failure else WAITING_PAUSE
+
+
 def _settle_nothing(item: Nothing) -> Settlement:
     if item.binding is None:
         return Dropped(item.owed, item.reason)
@@ -114,7 +120,7 @@ def _settle_nothing(item: Nothing) -> Settlement:
 
 def _settle_result(owed: Owed, sent: ToSend, result: Result, jitter: float) -> Settlement:
     match result.status:
-        case Status.CREATED | Status.UPDATED | Status.UNCHANGED:
+        case Status.CREATED | Status.UPDATED | Status.UNCHANGED | Status.REMOVED:
             return _applied(owed, sent, result)
         case Status.STALE:
             return Postponed(owed, FIRST_PAUSE, f"Odoo holds the newer version {result.version}")
@@ -139,7 +145,15 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
         _agreed(document, result),
         result.diverged,
         (*sent.parked, *result.skipped),
+        _written(document, result),
     )
+
+
+def _written(document: Document, result: Result) -> dict[str, tuple[Scalar, Scalar]]:
+    values = {**document.fields, **{name: pair.value for name, pair in document.two_way.items()}}
+    if result.status is Status.CREATED:
+        return {name: (value, "") for name, value in values.items() if value != ""}
+    return {name: (values[name], former) for name, former in result.replaced.items() if name in values}
 
 
 def _agreed(document: Document, result: Result) -> dict[str, Agreed]:

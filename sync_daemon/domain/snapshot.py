@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Scalar
 from sync_daemon.domain.keys import Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row
@@ -60,7 +61,8 @@ class Snapshot:
     Shapes: `rows` holds owed records and their related ones, by key; a key that is missing has no row. `unreadable`
     maps a record to why its row could not be read at all. `customers` are clients that have an approved registration,
     `agents` users named by a commission. `dead` are related records that lie dead, with their cause. `numbers` are the
-    registration numbers of clients that have no binding.
+    registration numbers of clients that have no binding. `figures` are rows that no table has, by record and role.
+    `contents` are those of documents, as far as they were looked at.
     """
 
     owed: Mapping[RecordKey, Owed]
@@ -74,3 +76,5 @@ class Snapshot:
     dead: Mapping[RecordKey, str] = field(default_factory=dict)
     unreadable: Mapping[RecordKey, str] = field(default_factory=dict)
     suspended: frozenset[UUID] = frozenset()
+    figures: Mapping[RecordKey, Mapping[str, Row]] = field(default_factory=dict)
+    contents: Mapping[RecordKey, Content | Unreadable] = field(default_factory=dict)

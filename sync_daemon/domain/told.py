@@ -20,7 +20,7 @@ _SENTENCES = {
     (Entity.COMMISSION, "registration_cancelled"): "the registration was cancelled, but the vendor bill {about} of its "
     "commission is booked; a credit note is proposed in Odoo",
     (Entity.COMMISSION, "bill_credited"): "the commission is paid, but its vendor bill {about} was given back by a "
-    "credit note; the commission stays paid until a person decides",
+    "credit note or cancelled; the commission stays paid until a person decides",
     (Entity.COMMISSION, "bill_open"): "the commission is paid, but its vendor bill {about} is not; "
     "register the payment in Odoo or decide what became of it",
     (Entity.INVOICE, "registration_cancelled"): "the registration was cancelled, but its invoice {about} is booked; "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from sync_daemon.config import Settings
+from sync_daemon.domain.books import OdooEntry
 from sync_daemon.domain.document import Document, Result, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.errors import FatalError, RejectedError, TransientError
@@ -64,6 +66,22 @@ class RpcOdoo:
         }
         return self._call("apply_batch", {"batch": batch}, lambda answer: wire.results(answer, documents))
 
+    def put_content(self, key: RecordKey, sha256: str, pieces: Iterator[bytes]) -> None:
+        """Hand over a content in pieces, in order; what was handed over before of the same content is replaced."""
+        offset = 0
+        for piece in pieces:
+            arguments = {
+                "bridge": self._bridge,
+                "record": wire.key(key),
+                "sha256": sha256,
+                "offset": str(offset),
+                "data": base64.b64encode(piece).decode("ascii"),
+            }
+            offset += len(piece)
+            held = self._call("put_content", arguments, lambda answer: wire.count(answer, "held"))
+            if held != offset:
+                raise TransientError(f"Odoo holds {held} bytes of a content, not {offset}")
+
     def pull_changes(self, limit: int, per_tenant: int) -> Pulled:
         """What changed in Odoo, oldest first; nothing is removed."""
         arguments = {"bridge": self._bridge, "limit": str(limit), "per_tenant": str(per_tenant)}
@@ -101,6 +119,11 @@ class RpcOdoo:
         """End a binding whose record is gone. Raises RejectedError if Odoo refuses, in its words."""
         if refused := self._call("forget_binding", {"bridge": self._bridge, "record": wire.key(key)}, wire.refusal):
             raise RejectedError("refused", refused)
+
+    def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
+        """One page of a tenant's commissions with what is billed of them."""
+        arguments = {"bridge": self._bridge, "tenant": str(tenant), "after": after, "limit": str(limit)}
+        return self._call("commission_books", arguments, wire.commission_books)
 
     def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]:
         """One page of what Odoo holds, in order of id; the flag says whether more follow."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
+from sync_daemon.domain.books import Bill, OdooEntry
 from sync_daemon.domain.codec import printable
 from sync_daemon.domain.document import (
     Change,
@@ -31,6 +33,9 @@ _T = TypeVar("_T")
 
 # Everything outside the Char production of XML 1.0, section 2.2, and the carriage return, which arrives as a line feed.
 _FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+_AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 class MalformedError(Exception):
@@ -142,6 +147,28 @@ def digests(answer: object) -> tuple[list[RecordDigest], bool]:
     return [_digest(row) for row in _list(fields, "digests")], _flag(fields, "more")
 
 
+def commission_books(answer: object) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
+    """The answer to commission_books."""
+    fields = _dict(answer, "the answer")
+    return [_book_row(row) for row in _list(fields, "rows")], _flag(fields, "more")
+
+
+def _book_row(row: object) -> tuple[UUID, OdooEntry]:
+    fields = _dict(row, "a commission")
+    bill = None
+    if name := _text(fields, "bill", ""):
+        bill = Bill(name, _text(fields, "billed_currency"), _amount(fields, "billed"))
+    entry = OdooEntry(_text(fields, "currency"), _text(fields, "state"), _amount(fields, "amount"), bill)
+    return _parsed("id", UUID, _text(fields, "id")), entry
+
+
+def _amount(fields: Mapping[str, object], name: str) -> Decimal:
+    text = _text(fields, name)
+    if not _AMOUNT.fullmatch(text):
+        raise MalformedError(f"{name} is no amount: {printable(text)}")
+    return Decimal(text)
+
+
 def _two_way(name: str, pair: TwoWay) -> dict[str, Scalar]:
     wire = {"value": _sendable(name, pair.value)}
     if pair.base is not None:
@@ -177,6 +204,7 @@ def _result(row: object) -> Result:
         skipped=tuple(_problem(problem) for problem in _list(fields, "skipped", ())),
         diverged=_scalars(fields, "diverged"),
         normalised=_scalars(fields, "normalised"),
+        replaced=_scalars(fields, "replaced"),
     )
 
 

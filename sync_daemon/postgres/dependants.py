@@ -19,6 +19,8 @@ DEPENDANTS = (
     (Entity.USER, (Entity.REGISTRATION, "assigned_to")),
     (Entity.USER, (Entity.COMMISSION, "agent_id")),
     (Entity.REGISTRATION, (Entity.COMMISSION, "registration_id")),
+    (Entity.REGISTRATION, (Entity.DOCUMENT, "registration_id")),
+    (Entity.CLIENT, (Entity.DOCUMENT, "client_id")),
 )
 """Whose change concerns whom, and the column of the dependant that names it."""
 
@@ -36,7 +38,10 @@ def mark_dependants(
     ids: Sequence[UUID],
     version: int | None = None,
 ) -> None:
-    """Mark the dependants of these records that are bound or wait, within the transaction that changed them.
+    """Mark the dependants of these records, within the transaction that changed them.
+
+    Those that show values of other records are marked if they are bound or wait; those that only go after other records
+    were perhaps held back so far, and nothing is known of them.
 
     Shapes: with a `version`, only those whose own version is not a later one.
     """
@@ -47,6 +52,9 @@ def mark_dependants(
     names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(column)}
     cursor.execute(_NAMING.format(**names), {"ids": list(ids)})
     candidates = [row[0] for row in cursor.fetchall()]
-    parameters = {"instance": instance, "ids": candidates, "tenant": tenant, "entity": entity.value, "version": version}
+    parameters = {
+        "instance": instance, "ids": candidates, "tenant": tenant, "entity": entity.value, "version": version,
+        "held_back": not CONTRACTS[entity].related,
+    }
     cursor.execute(_SQL["dependants"], parameters)
     mark(cursor, [RecordKey(tenant, entity, row[0]) for row in cursor.fetchall()], Lane.LIVE)

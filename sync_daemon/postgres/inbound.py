@@ -360,9 +360,11 @@ def _to_be_decided(change: Change) -> list[FieldProblem]:
 
 def _told(change: Change, decision: Intake) -> dict[str, Any]:
     """What the ledger keeps of a decision, for `c360 why`."""
-    fields = {
-        name: {"value": won.value, "lost": won.lost, "by": won.by or change.by} for name, won in decision.won.items()
-    }
+    fields = {}
+    for name, won in decision.won.items():
+        side = "Odoo" if won.value == change.fields[name] else "app"
+        by = won.by or (change.by if side == "Odoo" else "")
+        fields[name] = {"value": won.value, "lost": won.lost, "by": by, "side": side}
     return {"columns": sorted(decision.writes), "by": change.by, "at": change.at, "fields": fields}
 
 

@@ -15,7 +15,7 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Direction, Entity, RecordKey
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
-from sync_daemon.domain.snapshot import Owed
+from sync_daemon.domain.snapshot import BindingState, Owed
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
@@ -85,6 +85,7 @@ class _Settling:
             "res_ids": [item.res_id for item in applied],
             "epochs": [item.owed.version.epoch for item in applied],
             "digests": [item.digest for item in applied],
+            "states": [_state(item).value for item in applied],
         })
 
     def _agree(self, applied: Sequence[Applied]) -> None:
@@ -229,6 +230,10 @@ _DIFFERENT = sql.SQL("""
 """)
 
 
+def _state(item: Applied) -> BindingState:
+    return BindingState.TOMBSTONE if item.status is Status.REMOVED else BindingState.ACTIVE
+
+
 def _shows(item: Settlement, dependant: Entity) -> bool:
     """Leads show values of their people; commissions only wait until their parents are there."""
     if dependant is Entity.REGISTRATION:
@@ -250,7 +255,9 @@ def _entry(item: Settlement) -> tuple[Owed, str, dict[str, Any]] | None:
             return None
         case Applied():
             fields = sorted({problem.field for problem in item.parked})
-            return item.owed, str(item.status), {"model": item.model, "res_id": item.res_id, "parked": fields}
+            written = {name: {"value": value, "lost": lost} for name, (value, lost) in item.written.items()}
+            detail = {"model": item.model, "res_id": item.res_id, "parked": fields, "fields": written}
+            return item.owed, str(item.status), detail
         case Dead():
             return item.owed, "dead", {"code": item.code, "field": item.field}
         case _:

@@ -20,7 +20,7 @@ from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.outbox import key_arrays
 from sync_daemon.postgres.statements import statements
 
-TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION)
+TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT)
 
 _SQL = statements("snapshot")
 
@@ -39,6 +39,13 @@ _NUMBERS = sql.SQL(
     "SELECT DISTINCT client_id, registration_number FROM {table} WHERE client_id = ANY(%(ids)s::uuid[])"
     " AND registration_number <> '' ORDER BY client_id, registration_number"
 )
+
+_DOCUMENTS = sql.SQL("""
+    SELECT k.id, count(d.id), count(d.id) > 0 AND bool_and(d.status = 'verified')
+    FROM unnest(%(ids)s::uuid[]) AS k (id)
+    LEFT JOIN {table} AS d ON d.registration_id = k.id AND d.deleted_at IS NULL
+    GROUP BY k.id
+""")
 
 
 class Rows:
@@ -104,6 +111,7 @@ class _Reading:
             unreadable=_unreadable(owed, tenants, columns),
             numbers=self._numbers(open_ones, tenants, columns),
             suspended=frozenset(tenant.id for tenant in tenants.values() if tenant.state == "suspended"),
+            figures=self._figures([key for key in owed if key in rows], tenants, columns),
         )
 
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
@@ -210,6 +218,27 @@ class _Reading:
                 for client, number in self._cursor.fetchall():
                     found[RecordKey(tenant, Entity.CLIENT, client)].append(number)
         return {key: tuple(numbers) for key, numbers in found.items()}
+
+    def _figures(
+        self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
+    ) -> dict[RecordKey, dict[str, Row]]:
+        """Of registrations, how many documents they have, and whether all of them are verified."""
+        groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for key in keys:
+            if key.entity is Entity.REGISTRATION and key.tenant in tenants:
+                groups[key.tenant].append(key.id)
+        found: dict[RecordKey, dict[str, Row]] = {}
+        for tenant, ids in groups.items():
+            schema, table = tenants[tenant].schema, CONTRACTS[Entity.DOCUMENT].table
+            if not columns.get((schema, table), frozenset()) >= {"registration_id", "deleted_at", "status"}:
+                nothing: dict[str, Row] = {"documents": {}}
+                found.update({RecordKey(tenant, Entity.REGISTRATION, record_id): nothing for record_id in ids})
+                continue
+            self._cursor.execute(_DOCUMENTS.format(table=sql.Identifier(schema, table)), {"ids": ids})
+            for registration, count, verified in self._cursor.fetchall():
+                figures = {"count": str(count), "verified": "all" if verified else "not_all"}
+                found[RecordKey(tenant, Entity.REGISTRATION, registration)] = {"documents": figures}
+        return found
 
     def _all(self, name: str, keys: list[RecordKey]) -> list[tuple[Any, ...]]:
         if not keys:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sync_daemon.domain.document import Result
+from sync_daemon.domain.content import Content, Unreadable
+from sync_daemon.domain.document import Document, Result, Status
 from sync_daemon.domain.keys import RecordKey
-from sync_daemon.domain.plan import Plan, ToSend, plan
+from sync_daemon.domain.plan import Plan, ToSend, plan, unread
 from sync_daemon.domain.settlement import (
     Applied,
     Dead,
@@ -24,7 +26,11 @@ from sync_daemon.domain.settlement import (
 from sync_daemon.domain.snapshot import Snapshot
 from sync_daemon.errors import BridgeError, RejectedError, TransientError
 from sync_daemon.ports import HintStream, Ledger, Odoo, Outbox, Rows
+from sync_daemon.services.contents import Contents
 from sync_daemon.services.report import Report
+
+CONTENT_LACKING = "content_lacking"
+"""Odoo's code for a document whose content it does not have yet."""
 
 FEW = 3
 """So many records may be bad at once by chance."""
@@ -45,6 +51,7 @@ class Pusher:
     rows: Rows
     ledger: Ledger
     odoo: Odoo
+    contents: Contents
     batch_size: int
 
     def push(self, keys: Collection[RecordKey]) -> Report:
@@ -67,13 +74,24 @@ class Pusher:
                 break
             self.outbox.owe(decided.parents)
             wanted |= decided.parents
+        if documents := unread(snapshot):
+            contents = self.contents.identify(snapshot, documents)
+            self._count_failures(contents)
+            snapshot = dataclasses.replace(snapshot, contents=contents)
+            decided = plan(snapshot)
         return snapshot, decided
+
+    def _count_failures(self, contents: Mapping[RecordKey, Content | Unreadable]) -> None:
+        failed = [key for key, content in contents.items() if isinstance(content, Unreadable) and content.tries]
+        if failed:
+            self.outbox.begin_attempt(self.instance, failed)
 
     def _send(self, run: UUID, snapshot: Snapshot, chunk: Sequence[ToSend]) -> list[Settlement]:
         owed = {item.document.key: snapshot.owed[item.document.key] for item in chunk}
         self.outbox.begin_attempt(self.instance, owed)
         try:
             results, refused = self._apply(run, chunk)
+            results = self._with_contents(run, snapshot, chunk, results)
         except BridgeError as error:
             # Whether Odoo applied it is unknown, and does not matter: the same documents are sent again.
             self.ledger.settle(run, settle_unanswered(list(owed.values()), str(error), random.random()))
@@ -95,6 +113,20 @@ class Pusher:
             problem = next(iter(refused.values()))
             raise TransientError(f"Odoo refuses {len(chunk)} records alike: {problem.message}")
         return results, refused
+
+    def _with_contents(self, run: UUID, snapshot: Snapshot, chunk: Sequence[ToSend], results: Results) -> Results:
+        """Hand over what Odoo lacks, one content at a time, and apply those documents once more."""
+        lacking = [item.document for item in chunk if _lacks_content(results.get(item.document.key))]
+        return {**results, **{document.key: self._hand_over(run, snapshot, document, results) for document in lacking}}
+
+    def _hand_over(self, run: UUID, snapshot: Snapshot, document: Document, results: Results) -> Result:
+        try:
+            pieces = self.contents.pieces(snapshot, document.key)
+            self.odoo.put_content(document.key, str(document.fields["sha256"]), pieces)
+            return self.odoo.apply_batch(run, [document])[0]
+        except BridgeError as error:
+            # the others of the batch are written down as they are; this one stays owed
+            return dataclasses.replace(results[document.key], message=str(error))
 
     def _halve(self, run: UUID, chunk: Sequence[ToSend]) -> tuple[Results, Refusals]:
         try:
@@ -133,6 +165,10 @@ class HintedPusher:
         finally:
             # Also after an error: the owed rows say what is left to do, and the relay will hint at them again.
             self.stream.ack(received)
+
+
+def _lacks_content(result: Result | None) -> bool:
+    return result is not None and result.status is Status.RETRY and result.code == CONTENT_LACKING
 
 
 def _chunks(items: Sequence[ToSend], size: int) -> Iterator[Sequence[ToSend]]:

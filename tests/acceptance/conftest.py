@@ -7,12 +7,14 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from playwright.sync_api import Page
 
 from stack import layout as layouts
 from stack.layout import Layout
 from sync_daemon.config import Settings
 from tests.acceptance.command import printed
 from tests.acceptance.parties import App, Broker, Odoo
+from tests.acceptance.web import browser_page
 
 
 @pytest.fixture(params=["xmlrpc", "json2"])
@@ -62,6 +64,13 @@ def accountant(stack_settings: Settings, stack_layout: Layout) -> Odoo:
     demo.ensure(stack_settings, password, renew="ODOO_DEMO_PASSWORD" not in known)
     layouts.remember(stack_layout, "ODOO_DEMO_PASSWORD", password)
     return Odoo(stack_settings, demo.LOGIN, password)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """Gives a page of a browser in which nobody is signed in."""
+    with browser_page() as shown:
+        yield shown
 
 
 @pytest.fixture

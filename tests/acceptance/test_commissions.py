@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from stack import packages
 from tests.acceptance.command import c360, daemon, eventually
 from tests.acceptance.parties import App, Odoo
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """Gives a page of Debian's own browser."""
-    packages.install(["chromium"])
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        shown = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-ZA", timezone_id="UTC")
-        shown.set_default_timeout(30_000)
-        yield shown
-        browser.close()
+from tests.acceptance.web import sign_in
 
 
 def _earned(app: App) -> UUID:
@@ -59,7 +37,7 @@ def test_a_commission_paid_in_odoos_web_page_is_paid_in_the_app(
         (record,) = odoo.commissions(app)
         counterpart = "SELECT odoo_commission_id FROM {t}.commissions WHERE id = %s"
         eventually(lambda: app.one(counterpart, [commission]) == record["id"], "the row names its counterpart")
-        _sign_in(page, accountant)
+        sign_in(page, accountant)
         page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.action_commission/{record['id']}")
         page.get_by_role("button", name="Approve", exact=True).click()
         page.get_by_role("button", name="Mark as Paid").first.click()
@@ -86,7 +64,7 @@ def test_a_commission_is_billed_and_its_bill_paid_in_odoos_web_page(
         eventually(lambda: odoo.commissions(app), "the commission is in Odoo")
         (record,) = odoo.commissions(app)
         accountant.call("x_commission", "action_approve", [record["id"]])
-        _sign_in(page, accountant)
+        sign_in(page, accountant)
         page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.action_commission/{record['id']}")
         page.get_by_role("button", name="Create Bill", exact=True).click()
         page.locator("button[name=action_post]:visible").click()
@@ -128,11 +106,3 @@ def test_a_commission_cancelled_in_the_app_does_not_come_back_to_life(app: App, 
     c360("drain")
     (record,) = odoo.commissions(app)
     assert (record["state"], _row(app, commission)[0]) == ("cancelled", "cancelled")
-
-
-def _sign_in(page: Page, person: Odoo) -> None:
-    page.goto(f"{person.settings.odoo_url}/web/login")
-    page.fill("input[name=login]", person.login)
-    page.fill("input[name=password]", person.password)
-    page.get_by_role("button", name="Log in", exact=True).click()
-    page.wait_for_url("**/odoo**")

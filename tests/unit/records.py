@@ -77,6 +77,12 @@ _LEAST: Mapping[Entity, Row] = {
         "registration_id": str(key_of(Entity.REGISTRATION).id),
         "agent_id": str(key_of(Entity.USER).id),
     },
+    Entity.DOCUMENT: {
+        "file_name": "ID copy.pdf",
+        "status": "pending",
+        "storage_path": "one/ID copy.pdf",
+        "registration_id": str(key_of(Entity.REGISTRATION).id),
+    },
     Entity.ISSUE: {
         "kind": "dead",
         "direction": "app_to_odoo",

@@ -34,7 +34,7 @@ class Batch:
         self.answers: list[dict[str, Any] | None] = [None] * len(raws)
         self.positions: dict[Key, int] = {}
         self.known: dict[Key, tuple[str, int, str]] = {}
-        self.applied: list[tuple[int, int, int, str, str]] = []
+        self.applied: list[tuple[int, int, int, str, str, str]] = []
 
     def run(self) -> list[dict[str, Any]]:
         """Apply everything that can be applied; one answer per document, in the same order."""
@@ -61,6 +61,10 @@ class Batch:
     def refuse(self, work: Work, status: str, refused: Refused) -> None:
         """Answer that a document is not applied."""
         self.answer(work, results.refusal(self._raw(work), status, refused))
+
+    def answer_removed(self, work: Work, model: str) -> None:
+        """Answer that a record which the app deleted is not here."""
+        self.answer(work, results.answer(self._raw(work), "removed", model=model, res_id="0"))
 
     def _raw(self, work: Work) -> Mapping[str, Any]:
         return self.raws[self.positions[work.document.key]]
@@ -95,7 +99,9 @@ class Batch:
         claimed = self.bindings._claim(self.bridge, by_key.keys() - found.keys())
         works = [Work(by_key[key], binding_id) for key, binding_id in claimed.items()]
         for key, binding in found.items():
-            work = Work(by_key[key], binding["id"], binding["res_id"] or 0, is_relinked=not binding["version"])
+            # what was taken away on both sides and is back in the app is made anew
+            res_id = 0 if binding["state"] == "tombstone" else binding["res_id"] or 0
+            work = Work(by_key[key], binding["id"], res_id, is_relinked=not binding["version"])
             if self._is_due(work, binding):
                 works.append(work)
             if binding["res_id"]:
@@ -103,7 +109,11 @@ class Batch:
         return sorted(works, key=lambda work: self.positions[work.document.key])
 
     def _is_due(self, work: Work, binding: Mapping[str, Any]) -> bool:
-        if binding["state"] != "active":
+        if binding["state"] != "active" and MAPPERS[work.document.entity].removes(work.document):
+            ids = {"model": binding["res_model"], "res_id": str(binding["res_id"] or 0)}
+            self.answer(work, results.answer(self._raw(work), "removed", **ids))
+            return False
+        if binding["state"] not in ("active", "tombstone"):
             words = "was merged into another record" if binding["state"] == "alias" else "was deleted"
             refused = Refused("unlinked", f"the record {words} in Odoo; a person has to decide what becomes of it")
             self.refuse(work, "rejected", refused)
@@ -118,7 +128,8 @@ class Batch:
         if version > work.document.version:
             self.answer(work, results.stale(self._raw(work), version, binding["res_model"], binding["res_id"]))
             return False
-        if version == work.document.version and binding["digest"] and binding["digest"] == work.document.digest:
+        is_same = version == work.document.version and binding["state"] == "active"
+        if is_same and binding["digest"] and binding["digest"] == work.document.digest:
             ids = {"model": binding["res_model"], "res_id": str(binding["res_id"])}
             self.answer(work, results.answer(self._raw(work), "unchanged", **ids))
             return False
@@ -160,10 +171,11 @@ class Batch:
 
     def _accept(self, work: Work, status: str) -> None:
         document = work.document
-        self.known[document.key] = (work.record._name, work.record.id, "active")
+        state = "tombstone" if status == "removed" else "active"
+        self.known[document.key] = (work.record._name, work.record.id, state)
         tenant_id = work.record.id if document.entity == "tenant" else work.tenant.id
         digest = document.digest if work.is_whole else ""
-        self.applied.append((work.binding_id, tenant_id, work.record.id, show_version(document.version), digest))
+        self.applied.append((work.binding_id, tenant_id, work.record.id, show_version(document.version), digest, state))
         self.answer(work, results.success(self._raw(work), status, work))
 
 

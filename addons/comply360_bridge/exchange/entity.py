@@ -33,15 +33,17 @@ class EntityWriter:
         Raises: whatever Odoo raises; the caller rolls back and tries with fewer.
         """
         for work in works:
-            work.skipped, work.diverged, work.normalised = [], {}, {}
-        ready = [work for work in self._existing(works) if self._translate(work)]
+            work.skipped, work.diverged, work.normalised, work.replaced = [], {}, {}, {}
+        removed = self._remove([work for work in works if self.mapper.removes(work.document)])
+        works = [work for work in works if not self.mapper.removes(work.document)]
+        ready = self._without_lacking([work for work in self._existing(works) if self._translate(work)])
         self._read_parents(ready)
         created = self._create(self._without_proposals([work for work in ready if work.creating]))
         updated = self._update([work for work in ready if not work.creating])
         self.env.flush_all()
         for work, _status in created + updated:
             self._compare(work)
-        return created + updated
+        return removed + created + updated
 
     # -- reading the documents -------------------------------------------------------------------------------------
 
@@ -122,6 +124,24 @@ class EntityWriter:
             ids = {work.values[reference.target] for work in works if reference.target in work.values}
             self.model[reference.target].browse(ids).mapped("company_id")
 
+    def _without_lacking(self, works: list[Work]) -> list[Work]:
+        """Those that have all that they need beside their fields, such as a content."""
+        lacking = self.model._comply360_lacking(self.bridge, works)
+        for work in works:
+            if refused := lacking.get(work.document.key):
+                self.batch.refuse(work, "retry", refused)
+        return [work for work in works if work.document.key not in lacking]
+
+    def _remove(self, works: list[Work]) -> list[tuple[Work, str]]:
+        """Take away what the app deleted; what was never here needs nothing."""
+        for work in works:
+            work.record = self.model.browse(work.res_id)
+            if work.creating:
+                self.batch.answer_removed(work, self.mapper.model)
+        there = [work for work in works if not work.creating]
+        self.model.browse([work.res_id for work in there]).exists()._comply360_remove()
+        return [(work, "removed") for work in there]
+
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def _create(self, works: list[Work]) -> list[tuple[Work, str]]:
@@ -188,6 +208,7 @@ class EntityWriter:
                 work.diverged[name] = present[name]
                 continue
             values[self.rules[name].target] = work.translation.values[name]
+            work.replaced[name] = present[name]
         for target, res_id in work.values.items():
             if work.record[target].id != res_id:
                 values[target] = res_id

@@ -28,6 +28,7 @@ class Work:
     skipped: list[Problem] = field(default_factory=list)
     diverged: dict[str, Scalar] = field(default_factory=dict)
     normalised: dict[str, Scalar] = field(default_factory=dict)
+    replaced: dict[str, Scalar] = field(default_factory=dict)
     record: Any = None
 
     @property
@@ -72,6 +73,7 @@ def success(raw: Any, status: str, work: Work) -> dict[str, Any]:
         skipped=skipped,
         diverged=work.diverged,
         normalised=work.normalised,
+        replaced=work.replaced,
     )
 
 

@@ -1,5 +1,6 @@
 """Documents of the wire contract into values for Odoo and back; pure, imports nothing of Odoo."""
 
+from .attachment import DOCUMENT
 from .client import CLIENT
 from .commission import COMMISSION
 from .document import Document, Refused, parse_document
@@ -10,5 +11,6 @@ from .registration import REGISTRATION
 from .tenant import TENANT
 from .user import USER
 
-MAPPERS = {mapper.entity: mapper for mapper in (TENANT, USER, CLIENT, REGISTRATION, COMMISSION, INVOICE, ISSUE)}
+_ALL = (TENANT, USER, CLIENT, REGISTRATION, COMMISSION, INVOICE, DOCUMENT, ISSUE)
+MAPPERS = {mapper.entity: mapper for mapper in _ALL}
 """Every mapper by its entity, parents first: the order of application."""

@@ -60,7 +60,8 @@ class Translation:
 class Mapper:
     """The mapping of one entity.
 
-    Shapes: `reported` are what Odoo tells the app and never takes from it. An entity without `rules` is Odoo's own.
+    Shapes: `reported` are what Odoo tells the app and never takes from it. An entity without `rules` is Odoo's own. A
+    `removable` one is deleted, not archived, when the app does so.
     """
 
     entity: str
@@ -68,6 +69,7 @@ class Mapper:
     rules: tuple[Rule, ...]
     references: tuple[Reference, ...] = ()
     reported: tuple[Rule, ...] = ()
+    removable: bool = False
 
     @property
     def by_name(self) -> Mapping[str, Rule]:
@@ -91,6 +93,10 @@ class Mapper:
         if creating:
             self._check_complete(given)
         return translation
+
+    def removes(self, document: Document) -> bool:
+        """Whether a document says that the app deleted the record, and the record is to go."""
+        return self.removable and document.fields.get("active") is False
 
     def _encode(self, rule: Rule, value: Scalar, lookups: Lookups, translation: Translation) -> None:
         try:

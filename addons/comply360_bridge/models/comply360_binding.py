@@ -126,7 +126,7 @@ class Comply360Binding(models.Model):
     def _settle(self, applied):
         """Store what was applied.
 
-        Shapes: (binding id, tenant record's id, Odoo's id, version, digest) each.
+        Shapes: (binding id, tenant record's id, Odoo's id, version, digest, state) each.
         """
         if not applied:
             return
@@ -135,10 +135,10 @@ class Comply360Binding(models.Model):
             SQL(
                 """
             UPDATE comply360_binding b
-               SET tenant_id = a.tenant_id, res_id = a.res_id, version = a.version, digest = a.digest,
+               SET tenant_id = a.tenant_id, res_id = a.res_id, version = a.version, digest = a.digest, state = a.state,
                    synced_at = now() AT TIME ZONE 'UTC', write_uid = %s, write_date = now() AT TIME ZONE 'UTC'
-              FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[])
-                   AS a(id, tenant_id, res_id, version, digest)
+              FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[])
+                   AS a(id, tenant_id, res_id, version, digest, state)
              WHERE b.id = a.id
          RETURNING b.id
             """,
@@ -182,6 +182,9 @@ class Comply360Binding(models.Model):
             )
         )
         self.invalidate_model()
+        named = [("x_comply360_tenant_id", "=", tenant.id), ("x_comply360_external_id", "=", key[2])]
+        former = record.with_context(active_test=False).search(named) - record
+        former.write({"x_comply360_tenant_id": False, "x_comply360_external_id": False})
         record.write(record._comply360_identity(tenant, key))
         return rows[0][0]
 

@@ -1,3 +1,5 @@
+import base64
+import re
 from datetime import timedelta
 
 from odoo import api, fields, models, release
@@ -11,6 +13,7 @@ from ..mappers.document import digest_of, is_uuid, parse_version, show_version
 PROTOCOL = "1"
 MOST_RECORDS = 5000
 KEY_SCOPE = "rpc"
+SHA256 = re.compile("[0-9a-f]{64}")
 CONTEXT = {
     "lang": "en_US",
     "tz": "UTC",
@@ -65,6 +68,17 @@ class Comply360Bridge(models.AbstractModel):
         own.env.flush_all()
         self.env.cr.execute("SELECT set_config('comply360.applying', 'off', TRUE)")
         return {"run": str(batch.get("run", "")), "results": results}
+
+    @api.model
+    def put_content(self, bridge, record, sha256, offset, data):
+        """Take one piece of a document's content; how many bytes of it are here now."""
+        self._check_service()
+        tenant, entity, identity = _key(record)
+        if entity != "document" or not SHA256.fullmatch(sha256) or not str(offset).isdecimal():
+            raise UserError(self.env._("This is no piece of a document's content."))
+        key = (self._bridge_id(bridge), tenant, identity)
+        piece = base64.b64decode(data, validate=True)
+        return {"held": str(self._superuser().env["comply360.upload"]._put(key, sha256, int(offset), piece))}
 
     # -- Odoo's side -----------------------------------------------------------------------------------------------
 
@@ -153,6 +167,35 @@ class Comply360Bridge(models.AbstractModel):
             limit=most + 1,
         )
         return {"digests": own._digests(bindings[:most], MAPPERS[entity]), "more": len(bindings) > most}
+
+    @api.model
+    def commission_books(self, bridge, tenant, after, limit):
+        """A tenant's commissions and what the posted bill that counts has of each, in the order of their ids."""
+        self._check_service()
+        own = self._superuser()
+        most = min(int(limit), MOST_RECORDS)
+        bindings = own.env["comply360.binding"].search(
+            [
+                ("bridge", "=", self._bridge_id(bridge)),
+                ("tenant", "=", tenant),
+                ("entity", "=", "commission"),
+                ("external_id", ">", after),
+                ("state", "=", "active"),
+                ("res_id", "!=", False),
+            ],
+            order="external_id",
+            limit=most + 1,
+        )
+        records = own.env["x_commission"].browse(bindings[:most].mapped("res_id")).exists()
+        rows = {record.id: row for record, row in zip(records, records._comply360_books(), strict=True)}
+        return {
+            "rows": [
+                {"id": binding.external_id, **rows[binding.res_id]}
+                for binding in bindings[:most]
+                if binding.res_id in rows
+            ],
+            "more": len(bindings) > most,
+        }
 
     # -- single bindings, for an operator --------------------------------------------------------------------------
 

@@ -86,9 +86,7 @@ class Comply360Link(models.Model):
                     self.env._("%(name)s is linked to another record already.", name=link.partner_id.display_name)
                 )
             binding_id = bindings._bind(link.bridge, link.tenant_id, link._comply360_key(), link.partner_id)
-            link.partner_id.write(
-                {"x_comply360_entity": "client", "customer_rank": max(link.partner_id.customer_rank, 1)}
-            )
+            link.partner_id.customer_rank = max(link.partner_id.customer_rank, 1)
             link._decide("accepted", binding_id)
         return True
 

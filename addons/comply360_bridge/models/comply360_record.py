@@ -44,6 +44,15 @@ class Comply360Record(models.AbstractModel):
     def _comply360_written(self, entity, changes):
         """Called once per batch with (record, values) of everything that was created or changed."""
 
+    @api.model
+    def _comply360_lacking(self, bridge, works):
+        """By key, why some of these works cannot be applied yet."""
+        return {}
+
+    def _comply360_remove(self):
+        """Take these records away, as the app did; only asked of entities that are not archived."""
+        self.unlink()
+
     def _comply360_row(self, mapper):
         """The record's present values by target, records that are named by a code given as that code."""
         self.ensure_one()

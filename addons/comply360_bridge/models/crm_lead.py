@@ -61,6 +61,11 @@ class CrmLead(models.Model):
     x_comply360_rejection_reason = fields.Text(string="Rejection Reason", readonly=True, copy=False)
     x_comply360_assigned_name = fields.Char(string="Assigned to", readonly=True, copy=False)
     x_comply360_assigned_email = fields.Char(string="Assigned to (Email)", readonly=True, copy=False)
+    x_comply360_document_count = fields.Integer(string="Documents", readonly=True, copy=False)
+    x_comply360_documents_verified = fields.Boolean(
+        string="All Documents Verified", readonly=True, copy=False, help="There are documents, and all are verified."
+    )
+    x_comply360_document_ids = fields.One2many("ir.attachment", "x_comply360_lead_id", string="Documents of the App")
     x_comply360_active = fields.Boolean(string="Kept in the App", default=True, readonly=True, copy=False)
     x_comply360_commission_ids = fields.One2many("x_commission", "lead_id", string="Commissions")
     x_comply360_commission_count = fields.Integer(compute="_compute_x_comply360_commission_count")
@@ -229,8 +234,13 @@ class CrmLead(models.Model):
         }
         if bodies:
             self.browse(bodies)._message_log_batch(bodies)
+        self.browse([lead.id for lead, values in changes if "partner_id" in values])._comply360_share_documents()
         cancelled = [lead.id for lead, values in changes if values.get("x_comply360_status") == "cancelled"]
         self.browse(cancelled)._comply360_give_back()
+
+    def _comply360_share_documents(self):
+        """A customer who is new to a lead gets the lead's documents as well."""
+        self.x_comply360_document_ids._comply360_share()
 
     def _comply360_give_back(self):
         """A cancelled registration keeps its invoices and bills; credit notes are proposed for the booked ones."""

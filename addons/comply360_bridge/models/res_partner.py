@@ -55,11 +55,14 @@ class ResPartner(models.Model):
         return self.env["res.country.state"].browse(found or [])
 
     @api.model
+    def _comply360_identity(self, tenant, key):
+        return {**super()._comply360_identity(tenant, key), "x_comply360_entity": key[1]}
+
+    @api.model
     def _comply360_defaults(self, entity, tenant):
         return {
             "company_id": tenant.company_id.id,
             "type": "contact",
-            "x_comply360_entity": entity,
             "user_id": False,
             **({"customer_rank": 1} if entity == "client" else {"supplier_rank": 1, "is_company": False}),
         }

@@ -11,6 +11,7 @@ BILL_STATES = [
     ("billed", "Billed"),
     ("paid", "Bill Paid"),
     ("credited", "Credited"),
+    ("cancelled", "Bill Cancelled"),
 ]
 CONCERNS = [
     ("billed", "Cancelled, but its bill is booked"),
@@ -121,16 +122,17 @@ class Commission(models.Model):
         "bill_line_ids.move_id.payment_state",
     )
     def _compute_bill(self):
-        """The bill that counts is the newest one that is not cancelled."""
+        """The bill that counts is the newest one that is not cancelled, else the newest that had been booked."""
         for commission in self:
-            lines = commission.bill_line_ids.filtered(lambda line: line.move_id.state != "cancel")
-            bill = lines.move_id.filtered(lambda move: move.move_type == "in_invoice").sorted("id")[-1:]
+            lines = commission.bill_line_ids
+            bills = lines.move_id.filtered(lambda move: move.move_type == "in_invoice").sorted("id")
+            bill = bills.filtered(lambda move: move.state != "cancel")[-1:] or bills.filtered("posted_before")[-1:]
             commission.bill_id = bill
             commission.bill_state = commission._bill_state(bill, lines)
 
     def _bill_state(self, bill, lines):
-        if not bill or bill.state == "draft":
-            return "draft" if bill else False
+        if bill.state != "posted":
+            return {"draft": "draft", "cancel": "cancelled"}.get(bill.state, False)
         notes = lines.filtered(
             lambda line: (
                 line.move_id.move_type == "in_refund"
@@ -175,11 +177,15 @@ class Commission(models.Model):
         is_booked = self.bill_state in ("billed", "paid")
         if self.state == "cancelled":
             return "billed" if is_booked else False
-        if self.state == "paid" and self.bill_state == "credited":
+        if self.state == "paid" and self.bill_state in ("credited", "cancelled"):
             return "bill_credited"
-        if self.state == "paid" and self.bill_state == "billed":
+        if self.state == "paid" and (self.bill_state == "billed" or self._is_taken_back()):
             return "bill_open"
         return "registration_cancelled" if is_booked and self.lead_id.x_comply360_status == "cancelled" else False
+
+    def _is_taken_back(self):
+        """Whether the bill was booked and is a draft again."""
+        return self.bill_state == "draft" and self.bill_id.posted_before
 
     def init(self):
         """What Odoo decides about a commission is told to the app, and so is its deletion."""
@@ -308,7 +314,7 @@ class Commission(models.Model):
                 state=labels[self.state].lower(),
             )
             raise UserError(message)
-        if self.bill_id and self.bill_state != "credited":
+        if self.bill_state in ("draft", "billed", "paid"):
             raise UserError(
                 self.env._(
                     "%(name)s is billed already: %(bill)s.", name=self.name, bill=self.bill_id.sudo().display_name
@@ -425,6 +431,34 @@ class Commission(models.Model):
                         wanted=labels[state].lower(),
                     )
                 )
+
+    # -- what the bridge reads -------------------------------------------------------------------------------------
+
+    def _comply360_books(self):
+        """Amount, currency and state of each, and what its posted bill has of it, exact as the database has them."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            SELECT l.x_comply360_commission_id, m.name, currency.name, sum(l.price_total)::text
+              FROM account_move_line l
+              JOIN account_move m ON m.id = l.move_id AND m.state = 'posted'
+              JOIN res_currency currency ON currency.id = m.currency_id
+              JOIN x_commission c ON c.id = l.x_comply360_commission_id AND c.bill_id = m.id
+             WHERE c.id = ANY(%s)
+             GROUP BY l.x_comply360_commission_id, m.name, currency.name
+            """,
+            [self.ids],
+        )
+        billed = {row[0]: row[1:] for row in self.env.cr.fetchall()}
+        rows = []
+        for commission in self:
+            present = COMMISSION.wire(commission._comply360_row(COMMISSION))
+            row = {"currency": present["currency"], "state": present["status"], "amount": present["commission_amount"]}
+            if commission.id in billed:
+                name, currency, amount = billed[commission.id]
+                row.update(bill=name, billed_currency=currency, billed=amount)
+            rows.append(row)
+        return rows
 
     # -- what the bridge writes ------------------------------------------------------------------------------------
 

@@ -45,6 +45,8 @@ DEFAULTS = {
         "reference": "",
         "assigned_name": "",
         "assigned_email": "",
+        "document_count": "0",
+        "documents_verified": False,
         "active": True,
     },
     "commission": {
@@ -56,6 +58,17 @@ DEFAULTS = {
         "approved_at": "",
         "paid_at": "",
         "payment_reference": "",
+    },
+    "document": {
+        "file_name": "ID copy.pdf",
+        "document_type": "id_document",
+        "mime_type": "application/pdf",
+        "status": "pending",
+        "verified_at": "",
+        "sha256": "",
+        "link": "",
+        "note": "",
+        "active": True,
     },
     "issue": {
         "kind": "dead",

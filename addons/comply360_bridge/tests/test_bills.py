@@ -213,6 +213,27 @@ class TestMoneyGoesBack(BillCase):
         record = self.record("commission", "0")
         self.assertEqual((record.state, record.bill_state, record.concern), ("paid", "billed", "bill_open"))
 
+    def test_a_paid_bill_that_is_reset_and_cancelled_leaves_the_commission_paid_and_tells(self):
+        bill = self.bill("0")
+        bill.action_post()
+        self.pay(bill)
+        record = self.record("commission", "0")
+        bill.sudo().button_draft()
+        self.assertEqual((record.state, record.bill_state, record.concern), ("paid", "draft", "bill_open"))
+        bill.sudo().button_cancel()
+        self.assertEqual((record.state, record.bill_state, record.concern), ("paid", "cancelled", "bill_credited"))
+        self.assertEqual(self.change_of("0")["fields"]["concern_about"], bill.name)
+
+    def test_an_approved_commission_whose_bill_was_cancelled_can_be_billed_again(self):
+        bill = self.bill("0")
+        bill.action_post()
+        bill.button_draft()
+        bill.button_cancel()
+        record = self.record("commission", "0")
+        self.assertEqual((record.state, record.bill_state, record.concern), ("approved", "cancelled", False))
+        again = self.bill("0")
+        self.assertEqual((record.bill_id, record.bill_state), (again.sudo(), "draft"))
+
     def test_a_cancelled_registration_proposes_to_give_back_what_was_billed(self):
         bill = self.bill("0")
         bill.action_post()

@@ -1,7 +1,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
-from .documents import OTHER_TENANT, BridgeCase, document, identity
+from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
 
 
 class TestPartners(BridgeCase):
@@ -115,6 +115,19 @@ class TestPartners(BridgeCase):
         partner.city = "Paarl"
         result = self.apply(document("client", "1", version="1.2", city="Durban", bases={"city": "Cape Town"}))[0]
         self.assertEqual((result["diverged"], partner.city), ({"city": "Paarl"}, "Paarl"))
+
+
+    def test_a_client_moved_to_another_contact_leaves_the_former_one_to_itself(self):
+        self.apply(document("client", "1"))
+        former = self.record("client", "1")
+        other = self.env["res.partner"].create({"name": "The right one"})
+        named = {"tenant": TENANT, "entity": "client", "id": identity("client", "1")}
+        self.assertEqual(self.bridge.relink_binding(BRIDGE, named, str(other.id))["refused"], "")
+        self.env.invalidate_all()
+        self.assertFalse(former.x_comply360_external_id or former.x_comply360_tenant_id)
+        self.assertEqual((other.x_comply360_external_id, other.x_comply360_entity), (named["id"], "client"))
+        result = self.apply(document("client", "1", version="1.2"))[0]
+        self.assertEqual((result["status"], result["res_id"]), ("updated", str(other.id)))
 
 
 class TestLinks(BridgeCase):

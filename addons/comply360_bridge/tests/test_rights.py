@@ -23,6 +23,7 @@ ARGUMENTS = {
     "relink_binding": (BRIDGE, RECORD, "1"),
     "forget_binding": (BRIDGE, RECORD),
     "ping": ("1",),
+    "put_content": (BRIDGE, RECORD, "0" * 64, "0", ""),
     "apply_batch": (batch(),),
     "pull_changes": (BRIDGE, "1", "1"),
     "ack_changes": (BRIDGE, []),
@@ -85,6 +86,7 @@ class TestRights(BridgeCase):
                     "issue_key",
                     "ping",
                     "pull_changes",
+                    "put_content",
                     "relink_binding",
                     "requeue_changes",
                     "revoke_keys",
@@ -105,6 +107,7 @@ class TestRights(BridgeCase):
             "res.partner": [],
             "account.move": ["action_comply360_commissions", "action_comply360_lead"],
             "account.move.line": [],
+            "ir.attachment": [],
             "res.currency": [],
         }
         partner = self.env["res.partner"].create({"name": "Customer"})

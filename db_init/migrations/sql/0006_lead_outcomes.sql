@@ -17,8 +17,9 @@ CREATE INDEX lead_outcome_of_tenant ON bridge.lead_outcome (tenant_id, registrat
 GRANT SELECT, INSERT, UPDATE ON bridge.lead_outcome TO comply360_sync;
 
 -- Clients' fields flow both ways from now on: customers that are in Odoo already are looked at once, to agree on values.
-INSERT INTO bridge.outbox (tenant_id, schema_name, entity, record_id, lane)
-SELECT binding.tenant_id, tenant.schema_name, binding.entity, binding.external_id, 'bulk'
+INSERT INTO bridge.outbox (tenant_id, schema_name, entity, record_ids, lane)
+SELECT binding.tenant_id, tenant.schema_name, binding.entity, array_agg(binding.external_id), 'bulk'
   FROM bridge.binding
   JOIN bridge.tenant USING (tenant_id)
- WHERE binding.entity = 'client' AND binding.state = 'active';
+ WHERE binding.entity = 'client' AND binding.state = 'active'
+ GROUP BY binding.tenant_id, tenant.schema_name, binding.entity;

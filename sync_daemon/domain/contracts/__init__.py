@@ -3,6 +3,7 @@
 from sync_daemon.domain.contract import Contract, source_columns, written_columns
 from sync_daemon.domain.contracts.client import CLIENT
 from sync_daemon.domain.contracts.commission import COMMISSION
+from sync_daemon.domain.contracts.document import DOCUMENT
 from sync_daemon.domain.contracts.invoice import INVOICE
 from sync_daemon.domain.contracts.issue import ISSUE
 from sync_daemon.domain.contracts.registration import REGISTRATION
@@ -11,7 +12,7 @@ from sync_daemon.domain.contracts.user import USER
 from sync_daemon.domain.keys import Entity
 
 CONTRACTS: dict[Entity, Contract] = {
-    contract.entity: contract for contract in (TENANT, USER, CLIENT, REGISTRATION, COMMISSION, INVOICE, ISSUE)
+    contract.entity: contract for contract in (TENANT, USER, CLIENT, REGISTRATION, COMMISSION, INVOICE, DOCUMENT, ISSUE)
 }
 
 
@@ -19,7 +20,7 @@ def columns_of(entity: Entity) -> frozenset[str]:
     """Every column of the entity's table that any contract reads or writes."""
     contract = CONTRACTS[entity]
     own = source_columns(contract, "row") | {reference.column for reference in contract.references}
-    own |= {column for _, column in contract.related.values()}
+    own |= {column for _, column in contract.related.values()} | set(contract.also_read)
     own |= written_columns(contract) | ({contract.write_back} - {""})
     others = (
         source_columns(other, role)

@@ -1,11 +1,12 @@
 """registrations -> crm.lead."""
 
-from sync_daemon.domain.codec import absent, choice, instant, same, text
+from sync_daemon.domain.codec import absent, choice, count, instant, same, text
 from sync_daemon.domain.contract import Contract, Field, Owner, Reference
 from sync_daemon.domain.keys import Entity
 
 TYPES = same("pty_ltd", "close_corporation", "business_name", "vat_registration")
 STATUSES = same("draft", "submitted", "in_review", "approved", "rejected", "cancelled")
+ALL_VERIFIED = {"all": True, "not_all": False}
 
 REGISTRATION = Contract(
     Entity.REGISTRATION,
@@ -31,6 +32,8 @@ REGISTRATION = Contract(
         Field("reference", ("row.cipc_reference", "row.dcip_reference"), text(100)),
         Field("assigned_name", ("assigned.first_name+assigned.last_name", "assigned.email"), text()),
         Field("assigned_email", ("assigned.email",), text(255)),
+        Field("document_count", ("documents.count",), count),
+        Field("documents_verified", ("documents.verified",), choice(ALL_VERIFIED)),
         Field("active", ("row.deleted_at",), absent),
     ),
     reported=(

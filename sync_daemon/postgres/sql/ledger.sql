@@ -10,13 +10,13 @@ FOR UPDATE OF d SKIP LOCKED
 -- name: bind
 INSERT INTO bridge.binding AS b
     (instance_id, tenant_id, entity, external_id, res_model, res_id, state, epoch, version, digest, synced_at)
-SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.model, k.res_id, 'active', k.epoch, k.version, k.digest, now()
+SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.model, k.res_id, k.state, k.epoch, k.version, k.digest, now()
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[],
-            %(epochs)s::int[], %(versions)s::bigint[], %(digests)s::text[])
-    AS k (tenant_id, entity, record_id, model, res_id, epoch, version, digest)
+            %(epochs)s::int[], %(versions)s::bigint[], %(digests)s::text[], %(states)s::text[])
+    AS k (tenant_id, entity, record_id, model, res_id, epoch, version, digest, state)
 ORDER BY k.tenant_id, k.entity, k.record_id
 ON CONFLICT (instance_id, tenant_id, entity, external_id) DO UPDATE
-SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = 'active', epoch = EXCLUDED.epoch,
+SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = EXCLUDED.state, epoch = EXCLUDED.epoch,
     version = EXCLUDED.version, digest = EXCLUDED.digest, synced_at = now()
 WHERE (b.epoch, b.version) <= (EXCLUDED.epoch, EXCLUDED.version)
 
@@ -121,7 +121,7 @@ LEFT JOIN bridge.binding AS b
 LEFT JOIN bridge.delivery AS d
     ON d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
    AND d.record_id = k.record_id
-WHERE (b.id IS NOT NULL OR d.version IS NOT NULL)
+WHERE (%(held_back)s OR b.id IS NOT NULL OR d.version IS NOT NULL)
   -- One that nobody has begun to read will be read as it is now.
   AND NOT coalesce(d.published_at IS NULL AND d.due_at <= now() AND d.dead_version IS DISTINCT FROM d.version, false)
   -- One whose version was drawn later has been read, or will be, with the change in sight.

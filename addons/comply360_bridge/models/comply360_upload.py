@@ -1,0 +1,88 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+MOST_BYTES = 100_000_000
+LARGEST_PIECE = 8 * 1024 * 1024
+KEPT = "1 day"
+
+
+class Comply360Upload(models.Model):
+    """Contents on their way in, piece by piece, until their document takes them. For nobody to read."""
+
+    _name = "comply360.upload"
+    _description = "Comply360 Content on its Way"
+    _log_access = False
+
+    bridge = fields.Char(required=True, readonly=True)
+    tenant = fields.Char(required=True, readonly=True)
+    external_id = fields.Char(required=True, readonly=True)
+    sha256 = fields.Char(required=True, readonly=True)
+    position = fields.Integer(required=True, readonly=True)
+    data = fields.Binary(attachment=False, readonly=True)
+    received_at = fields.Datetime(required=True, readonly=True)
+
+    _piece_unique = models.UniqueIndex(
+        "(bridge, tenant, external_id, sha256, position)", "A piece of a content is there only once."
+    )
+
+    def _put(self, key, sha256, position, data):
+        """Keep one piece; the first one replaces what was there of this document. Gives how many bytes there are.
+
+        Shapes: `key` is (bridge, tenant, the app's id).
+        """
+        if len(data) > LARGEST_PIECE or position + len(data) > MOST_BYTES:
+            raise UserError(self.env._("A content may have %(most)s bytes at most.", most=MOST_BYTES))
+        if position == 0:
+            self._drop(key)
+        self.env.execute_query(
+            SQL(
+                """
+            INSERT INTO comply360_upload (bridge, tenant, external_id, sha256, position, data, received_at)
+            VALUES (%s, %s, %s, %s, %s, %s, now() AT TIME ZONE 'UTC')
+                ON CONFLICT (bridge, tenant, external_id, sha256, position) DO UPDATE SET data = EXCLUDED.data
+         RETURNING id
+            """,
+                *key,
+                sha256,
+                position,
+                data,
+            )
+        )
+        held = "SELECT coalesce(sum(length(data)), 0) FROM comply360_upload WHERE %s"
+        return self.env.execute_query(SQL(held, _of(key, sha256)))[0][0]
+
+    def _is_whole(self, key, sha256):
+        """Whether all pieces of exactly this content are there."""
+        whole = "encode(sha256(string_agg(data, ''::bytea ORDER BY position)), 'hex')"
+        found = f"SELECT {whole} FROM comply360_upload WHERE %s"
+        return self.env.execute_query(SQL(found, _of(key, sha256)))[0][0] == sha256
+
+    def _take(self, key, sha256):
+        """The content, which is not kept here any longer."""
+        found = "SELECT string_agg(data, ''::bytea ORDER BY position) FROM comply360_upload WHERE %s"
+        data = self.env.execute_query(SQL(found, _of(key, sha256)))[0][0]
+        self._drop(key)
+        return bytes(data or b"")
+
+    def _drop(self, key):
+        self.env.execute_query(
+            SQL(
+                "DELETE FROM comply360_upload WHERE (bridge, tenant, external_id) = (%s, %s, %s) RETURNING id",
+                *key,
+            )
+        )
+
+    @api.autovacuum
+    def _gc_forgotten(self):
+        """Contents that nobody took."""
+        self.env.execute_query(
+            SQL(
+                "DELETE FROM comply360_upload WHERE received_at < now() AT TIME ZONE 'UTC' - %s::interval RETURNING id",
+                KEPT,
+            )
+        )
+
+
+def _of(key, sha256):
+    return SQL("(bridge, tenant, external_id, sha256) = (%s, %s, %s, %s)", *key, sha256)

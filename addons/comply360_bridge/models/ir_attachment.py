@@ -1,0 +1,166 @@
+import hashlib
+import logging
+from pathlib import Path
+
+from odoo import api, fields, models
+
+from ..mappers import Refused
+
+_logger = logging.getLogger(__name__)
+
+STATUSES = [("pending", "Pending"), ("verified", "Verified"), ("rejected", "Rejected"), ("expired", "Expired")]
+NOTHING = hashlib.sha256().hexdigest()
+# the bytes stay as they are, and what a browser would run is shown as text
+AS_IT_IS = {"image_no_postprocess": True, "attachments_mime_plainxml": True}
+SHARED = ("name", "type", "url", "mimetype", "description")
+
+
+class IrAttachment(models.Model):
+    """A document of the app: attached to its lead, with a second attachment of the same file on the customer."""
+
+    _name = "ir.attachment"
+    _inherit = ["ir.attachment", "comply360.synced"]
+
+    x_comply360_lead_id = fields.Many2one(
+        "crm.lead", string="Registration's Lead", readonly=True, copy=False, index="btree_not_null", ondelete="set null"
+    )
+    x_comply360_partner_id = fields.Many2one(
+        "res.partner", string="Customer", readonly=True, copy=False, index="btree_not_null", ondelete="set null"
+    )
+    x_comply360_original_id = fields.Many2one(
+        "ir.attachment",
+        string="Shown Here Too",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="cascade",
+        help="The document's attachment on the lead; this one shows the same file on the customer.",
+    )
+    x_comply360_copy_ids = fields.One2many("ir.attachment", "x_comply360_original_id", string="Shown on the Customer")
+    x_comply360_document_type = fields.Char(string="Document Type", readonly=True, copy=False)
+    x_comply360_mime_type = fields.Char(string="Type in the App", readonly=True, copy=False)
+    x_comply360_status = fields.Selection(STATUSES, string="Document Status", readonly=True, copy=False)
+    x_comply360_verified_at = fields.Datetime(string="Verified", readonly=True, copy=False)
+    x_comply360_sha256 = fields.Char(string="SHA-256", readonly=True, copy=False)
+    x_comply360_link = fields.Char(string="Link to the Content", readonly=True, copy=False)
+    x_comply360_note = fields.Char(string="Why there is no Content", readonly=True, copy=False)
+    x_comply360_active = fields.Boolean(string="Kept in the App", default=True, readonly=True, copy=False)
+
+    def init(self):
+        """Documents that a person deletes here are not sent again."""
+        result = super().init()
+        self.env["comply360.outbox"]._watch_deletes("ir.attachment")
+        return result
+
+    # -- what the bridge writes ------------------------------------------------------------------------------------
+
+    @api.model
+    def _comply360_lacking(self, bridge, works):
+        found = {}
+        for work in works:
+            record = self.browse(work.res_id or [])
+            places = (*work.values.values(), record.x_comply360_lead_id.id, record.x_comply360_partner_id.id)
+            if not any(places):
+                message = "neither the registration nor the customer of this document is in Odoo yet"
+                found[work.document.key] = Refused("parent_missing", message, "registration")
+            elif self._comply360_lacks_content(bridge, work, record):
+                message = "Odoo does not have the content of this document yet"
+                found[work.document.key] = Refused("content_lacking", message, "sha256")
+        return found
+
+    @api.model
+    def _comply360_lacks_content(self, bridge, work, record):
+        sha256 = work.document.fields.get("sha256")
+        if not sha256 or sha256 == NOTHING or (record and record._comply360_stored_sha256() == sha256):
+            return False
+        return not self.env["comply360.upload"]._is_whole((bridge, work.document.tenant, work.document.id), sha256)
+
+    def _comply360_derive(self, entity, values, defaults):
+        values = dict(values)
+        if "x_comply360_link" in values:
+            link = values["x_comply360_link"]
+            values.update(type="url" if link else "binary", url=link or False)
+        if "x_comply360_note" in values:
+            values["description"] = values["x_comply360_note"]
+        if "x_comply360_mime_type" in values:
+            values["mimetype"] = values["x_comply360_mime_type"] or "application/octet-stream"
+        if "x_comply360_lead_id" in values or "x_comply360_partner_id" in values:
+            lead_id = values.get("x_comply360_lead_id") or self.x_comply360_lead_id.id
+            partner_id = values.get("x_comply360_partner_id") or self.x_comply360_partner_id.id
+            values.update(
+                res_model="crm.lead" if lead_id else "res.partner", res_id=lead_id or partner_id, public=False
+            )
+        return values
+
+    @api.model
+    def _comply360_create(self, vals_list):
+        return self.with_context(**AS_IT_IS).create(vals_list).with_env(self.env)
+
+    @api.model
+    def _comply360_written(self, entity, changes):
+        for document, values in changes:
+            if "x_comply360_sha256" in values:
+                document._comply360_take_content()
+            document._comply360_share()
+
+    def _comply360_take_content(self):
+        key = (self.env.context["comply360_bridge"], self.x_comply360_tenant_id.uuid, self.x_comply360_external_id)
+        sha256 = self.x_comply360_sha256
+        content = self.env["comply360.upload"]._take(key, sha256) if sha256 and sha256 != NOTHING else b""
+        self._comply360_store(content)
+
+    def _comply360_store(self, content):
+        self._comply360_clear_the_way(content)
+        mimetype = (self.x_comply360_original_id or self).x_comply360_mime_type or "application/octet-stream"
+        self.with_context(**AS_IT_IS).write({"raw": content, "mimetype": mimetype})
+
+    def _comply360_clear_the_way(self, content):
+        """Odoo refuses to store a content whose file is there with other bytes: one that was written half."""
+        checksum = self._compute_checksum(content)
+        path = Path(self._full_path(f"{checksum[:2]}/{checksum}"))
+        if path.is_file() and self._compute_checksum(path.read_bytes()) != checksum:
+            _logger.warning("The file %s is damaged and is written anew", checksum)
+            path.unlink()
+
+    def _comply360_stored_sha256(self):
+        """The identity of the bytes that are there, read from where they lie: empty if none should be."""
+        if not self.x_comply360_sha256:
+            return ""
+        return hashlib.sha256(self._comply360_bytes()).hexdigest()
+
+    def _comply360_bytes(self):
+        return self._file_read(self.store_fname) if self.store_fname else bytes(self.db_datas or b"")
+
+    def _comply360_value(self, rule):
+        if rule.target == "x_comply360_sha256":
+            return self._comply360_stored_sha256()
+        return super()._comply360_value(rule)
+
+    def _comply360_share(self):
+        """Show each lead's document on the lead's customer as well; the file itself is stored once."""
+        for document in self:
+            customer = document._comply360_customer()
+            copies = document.x_comply360_copy_ids
+            copies.filtered(lambda copy, customer=customer: copy.res_id != customer.id).unlink()
+            if not customer:
+                continue
+            values = {name: document[name] for name in SHARED}
+            copy = copies.exists()[:1]
+            if copy:
+                copy.write({name: value for name, value in values.items() if copy[name] != value})
+            else:
+                place = {"res_model": "res.partner", "res_id": customer.id, "x_comply360_original_id": document.id}
+                copy = self.with_context(**AS_IT_IS).create({**values, **place}).with_env(self.env)
+            if copy.checksum != document.checksum:
+                copy._comply360_store(document._comply360_bytes())
+
+    def _comply360_customer(self):
+        if not self.x_comply360_lead_id:
+            return self.env["res.partner"]
+        customer = self.x_comply360_partner_id or self.x_comply360_lead_id.partner_id
+        is_ours = customer.x_comply360_tenant_id == self.x_comply360_tenant_id
+        return customer if is_ours and customer.x_comply360_entity == "client" else self.env["res.partner"]
+
+    def _comply360_remove(self):
+        self.x_comply360_copy_ids.unlink()
+        self.unlink()

@@ -1,0 +1,79 @@
+"""`c360 why`: who gave a field its value, on which side, when, and which value lost."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import click
+
+from sync_daemon.cli.backfill import ENTITIES, tenant_option
+from sync_daemon.cli.output import print_json, print_table, say
+from sync_daemon.config import load_settings
+from sync_daemon.daemon import Bridge, open_bridge
+from sync_daemon.domain.drift import present_fields
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.why import Reason, reasons
+from sync_daemon.postgres.backfill import TenantName
+from sync_daemon.postgres.decisions import Conflicts
+from sync_daemon.postgres.history import History
+
+
+@click.command()
+@click.argument("entity", type=ENTITIES)
+@click.argument("record", type=click.UUID)
+@click.argument("field", required=False)
+@tenant_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_json: bool) -> None:
+    """Say of RECORD, an id of the app, why its fields, or one FIELD, have the values they have.
+
+    The app does not tell who changes its rows: what was set there has a name only where a person decided a conflict.
+
+    Example: c360 why registration 0c7c1f0e-8a44-4f7e-9f6e-6b1f6f1f0a01 phone
+    """
+    with open_bridge(load_settings()) as bridge:
+        history = History(bridge.database, bridge.settings.odoo_instance)
+        found = {item.subdomain: _reasons(history, item, Entity(entity), record, field)
+                 for item in history.tenants(record, tenant)}
+        open_ones = _in_conflict(bridge, record)
+    if not found:
+        raise click.UsageError(f"no sync knows a {entity} {record}")
+    if field and not any(found.values()):
+        raise click.UsageError(f"a {entity} has no field {field}")
+    if as_json:
+        print_json([{"tenant": subdomain, **_json(item)} for subdomain, items in found.items() for item in items])
+        return
+    for subdomain, items in found.items():
+        columns = ("field", "value", "set in", "by", "carried", "how", "value that lost", "run")
+        print_table(f"{entity} {record} of {subdomain}", columns, [
+            (item.field, item.value, item.side, item.by, _seconds(item), item.how, item.lost, item.run)
+            for item in items
+        ])
+    for name in sorted(open_ones if not field else open_ones & {field}):
+        say(f"{name} is in conflict; see: c360 conflict show {record}")
+
+
+def _reasons(history: History, tenant: TenantName, entity: Entity, record: UUID, field: str | None) -> list[Reason]:
+    key = RecordKey(tenant.id, entity, record)
+    survey = history.survey(tenant, entity, record)
+    wanted = {name: value for name, value in present_fields(survey, key).items() if field in (None, name)}
+    bases = survey.snapshot.agreed.get(key, {})
+    agreed = {name for name, value in wanted.items() if name in bases and bases[name].app == value}
+    return list(reasons(wanted, history.entries(key), agreed))
+
+
+def _in_conflict(bridge: Bridge, record: UUID) -> set[str]:
+    conflicts = Conflicts(bridge.database, bridge.settings.odoo_instance).open()
+    return {item.field for item in conflicts if item.key.id == record}
+
+
+def _seconds(item: Reason) -> str:
+    return item.at.strftime("%Y-%m-%d %H:%M:%S") if item.at else ""
+
+
+def _json(item: Reason) -> dict[str, Any]:
+    return {
+        "field": item.field, "value": item.value, "side": item.side, "by": item.by, "at": item.at, "run": item.run,
+        "version": item.version, "lost": item.lost, "how": item.how,
+    }

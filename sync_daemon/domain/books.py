@@ -1,0 +1,143 @@
+"""The books: commissions counted and summed on both sides, by currency and state, and the rows that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+STATES = ("pending", "approved", "paid", "cancelled")
+
+
+@dataclass(frozen=True)
+class AppEntry:
+    """A commission in the app. `is_held_back` says that it is rightly not in Odoo: its registration is a draft."""
+
+    currency: str
+    state: str
+    amount: Decimal
+    is_held_back: bool = False
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a posted vendor bill says of one commission."""
+
+    name: str
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class OdooEntry:
+    """A commission in Odoo, and the posted bill that counts for it, if there is one."""
+
+    currency: str
+    state: str
+    amount: Decimal
+    bill: Bill | None = None
+
+
+@dataclass(frozen=True)
+class Total:
+    """A count and a sum."""
+
+    count: int
+    sum: Decimal
+
+
+@dataclass(frozen=True)
+class Line:
+    """One currency and state. Shapes: `app` leaves out what is held back; `billed` is by the bills' own amounts."""
+
+    currency: str
+    state: str
+    app: Total
+    odoo: Total
+    billed: Total
+    held_back: int
+
+    @property
+    def difference(self) -> Decimal:
+        """What the app has more than Odoo."""
+        return self.app.sum - self.odoo.sum
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One commission that differs, and how, in plain words."""
+
+    id: UUID
+    message: str
+
+
+@dataclass(frozen=True)
+class Books:
+    """One tenant's comparison."""
+
+    lines: tuple[Line, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def agree(self) -> bool:
+        """Whether not one row differs; sums may agree by chance."""
+        return not self.faults
+
+
+def books(app: Mapping[UUID, AppEntry], odoo: Mapping[UUID, OdooEntry]) -> Books:
+    """Compare row by row, then add up."""
+    keys = {(entry.currency, entry.state) for entry in app.values()}
+    keys |= {(entry.currency, entry.state) for entry in odoo.values()}
+    lines = tuple(_line(currency, state, app, odoo) for currency, state in sorted(keys, key=_reading_order))
+    return Books(lines, tuple(_faults(app, odoo)))
+
+
+def _line(currency: str, state: str, app: Mapping[UUID, AppEntry], odoo: Mapping[UUID, OdooEntry]) -> Line:
+    here = [entry for entry in app.values() if (entry.currency, entry.state) == (currency, state)]
+    there = [entry for entry in odoo.values() if (entry.currency, entry.state) == (currency, state)]
+    return Line(
+        currency,
+        state,
+        app=_total(entry.amount for entry in here if not entry.is_held_back),
+        odoo=_total(entry.amount for entry in there),
+        billed=_total(entry.bill.amount for entry in there if entry.bill),
+        held_back=sum(entry.is_held_back for entry in here),
+    )
+
+
+def _total(amounts: Iterable[Decimal]) -> Total:
+    found = list(amounts)
+    return Total(len(found), sum(found, Decimal("0.00")))
+
+
+def _faults(app: Mapping[UUID, AppEntry], odoo: Mapping[UUID, OdooEntry]) -> Iterator[Fault]:
+    for identity in sorted({*app, *odoo}):
+        here, there = app.get(identity), odoo.get(identity)
+        if there is None:
+            if here is not None and not here.is_held_back:
+                yield Fault(identity, f"in the app ({_shown(here)}), not in Odoo")
+        elif here is None:
+            yield Fault(identity, f"in Odoo ({_shown(there)}), not in the app")
+        else:
+            yield from _differences(identity, here, there)
+
+
+def _differences(identity: UUID, here: AppEntry, there: OdooEntry) -> Iterator[Fault]:
+    for name in ("currency", "state", "amount"):
+        app, odoo = getattr(here, name), getattr(there, name)
+        if app != odoo:
+            yield Fault(identity, f"{name} is {app} in the app, {odoo} in Odoo")
+    bill = there.bill
+    if bill and (bill.currency, bill.amount) != (there.currency, there.amount):
+        billed = f"{bill.currency} {bill.amount}"
+        yield Fault(identity, f"the vendor bill {bill.name} has {billed}, the commission {_shown(there)}")
+
+
+def _shown(entry: AppEntry | OdooEntry) -> str:
+    return f"{entry.currency} {entry.amount}, {entry.state}"
+
+
+def _reading_order(key: tuple[str, str]) -> tuple[str, int, str]:
+    currency, state = key
+    return currency, STATES.index(state) if state in STATES else len(STATES), state

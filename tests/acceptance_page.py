@@ -1,0 +1,92 @@
+"""docs/acceptance.md, from the markers of the tests: which test shows what.
+
+`python -m tests.acceptance_page > docs/acceptance.md` writes it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "acceptance.md"
+
+PROMISES = {
+    "A1": "A registration becomes a lead, and its status moves the pipeline",
+    "A2": "The client of an approved registration becomes a customer, once, and never silently another one",
+    "A3": "A commission made, recalculated, approved, cancelled or paid in the app is so in Odoo",
+    "A4": "A document becomes an attachment, checked, once, its newest version",
+    "A5": "A suspended tenant's flows pause; its data stays",
+    "O1": "A commission approved, cancelled or paid in Odoo is so in the app",
+    "O2": "An invoice of a customer or lead can be read in the app",
+    "O3": "Payments, changes of customers, leads won or lost arrive in the app",
+    "O4": "What arrives is published to RabbitMQ for the app's other services",
+    "O5": "Users of the app and of Odoo are linked",
+    "C1": "One contract, overridden per tenant, checked against both sides",
+    "C2": "Two-way fields merge; what both sides changed goes to a person, who decides on either side",
+    "C3": "Money that has to go back is said on both sides, and nothing is deleted",
+    "C4": "Deletes, merges and conversions keep both sides honest",
+    "C5": "A salesperson can take one lead out of the sync",
+    "C6": "Backfill goes on where it stopped; reconcile finds what differs, and mends it",
+    "C7": "Every value can say why it is here",
+    "C8": "The books of both sides agree to the cent, or name the row",
+}
+
+OPEN = {
+    "O4": "events are not published yet",
+    "O5": "assignee and approver do not arrive as people yet",
+    "C1": "`c360 contract show` is there; check, plan, apply and overrides are not",
+}
+"""Promises without a test of their own, and why."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A test, by the file it is in and its name."""
+
+    path: str
+    name: str
+
+    @property
+    def sentence(self) -> str:
+        """The test's name as a sentence."""
+        words = self.name.removeprefix("test_").replace("_", " ")
+        return words[0].upper() + words[1:]
+
+
+def shown() -> Mapping[str, list[Shown]]:
+    """The marked tests by id, in order of file and place."""
+    found: defaultdict[str, list[Shown]] = defaultdict(list)
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for identity, name in _marked(ast.parse(path.read_text(encoding="utf-8"))):
+            found[identity].append(Shown(path.relative_to(ROOT).as_posix(), name))
+    return found
+
+
+def page() -> str:
+    """The page."""
+    tests = shown()
+    source = "Generated from the tests' markers by `python -m tests.acceptance_page`; not to be edited."
+    lines = ["# Acceptance", "", source, ""]
+    for identity, promise in PROMISES.items():
+        lines += [f"## {identity} {promise}", ""]
+        lines += [f"- {test.sentence} ([{Path(test.path).name}](../{test.path}))" for test in tests.get(identity, [])]
+        if identity in OPEN:
+            lines.append(f"- **Open**: {OPEN[identity]}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _marked(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            for mark in node.decorator_list:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.acceptance":
+                    yield from ((str(ast.literal_eval(argument)), node.name) for argument in mark.args)
+
+
+if __name__ == "__main__":
+    print(page(), end="")
