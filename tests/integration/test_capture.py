@@ -51,7 +51,10 @@ def test_one_statement_marks_every_row_it_changed(installation: Settings, tenant
     assert marked(installation) == [("registration", record) for record in ids(installation, tenant, "registrations")]
 
 
-@pytest.mark.parametrize("captured", [item for item in CAPTURED if item.table != "documents"], ids=lambda item: item.table)
+FILLED = [captured for captured in CAPTURED if captured.table != "documents"]
+
+
+@pytest.mark.parametrize("captured", FILLED, ids=lambda captured: captured.table)
 def test_insert_update_and_delete_mark_on_every_captured_table(
     installation: Settings, tenant: AppTenant, captured: object
 ) -> None:
