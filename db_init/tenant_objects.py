@@ -82,7 +82,7 @@ CAPTURED = (
         "documents",
         "document",
         ("id", "tenant_id", "registration_id", "client_id", "document_type", "file_name", "mime_type", "storage_path",
-         "status", "verified_at", "deleted_at"),
+         "status", "verified_at", "created_at", "updated_at", "deleted_at"),
     ),
 )
 

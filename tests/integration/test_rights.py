@@ -33,7 +33,7 @@ SYNC_WRITES = {
     "registrations": {"odoo_lead_id", "odoo_invoice_id"},
     "commissions": {"odoo_commission_id", "status", "approved_at", "approved_by", "paid_at", "payment_reference"},
 }
-CLOSED_TABLES = ("documents", "user_roles", "tenant_settings", "audit_log", "oauth_accounts", "password_reset_tokens",
+CLOSED_TABLES = ("user_roles", "tenant_settings", "audit_log", "oauth_accounts", "password_reset_tokens",
                  "email_verification_tokens")
 BRIDGE_TABLES = ("installation", "odoo_instance", "tenant", "outbox", "delivery", "binding", "base_value",
                  "dead_letter", "conflict", "flow", "lease", "run", "ledger", "event", "reconcile_request",

@@ -337,8 +337,9 @@ class AccountMoveLine(models.Model):
 
     def _copy_data_extend_business_fields(self, values):
         """A credit note's line names the commission that it takes back."""
-        super()._copy_data_extend_business_fields(values)
+        result = super()._copy_data_extend_business_fields(values)
         values["x_comply360_commission_id"] = self.x_comply360_commission_id.id
+        return result
 
 
 class ResCurrency(models.Model):
