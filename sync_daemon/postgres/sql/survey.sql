@@ -9,7 +9,7 @@ LIMIT %(limit)s
 SELECT k.record_id
 FROM unnest(%(ids)s::uuid[]) AS k (record_id)
 WHERE EXISTS (SELECT FROM bridge.outbox AS o
-              WHERE o.tenant_id = %(tenant)s AND o.entity = %(entity)s AND o.record_id = k.record_id)
+              WHERE o.tenant_id = %(tenant)s AND o.entity = %(entity)s AND k.record_id = ANY (o.record_ids))
    OR EXISTS (SELECT FROM bridge.delivery AS d
               WHERE d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
                 AND d.record_id = k.record_id AND d.dead_version IS DISTINCT FROM d.version)
