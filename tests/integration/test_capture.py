@@ -25,10 +25,13 @@ def installation(stack_settings: Settings) -> Iterator[Settings]:
 
 @pytest.fixture
 def tenant(installation: Settings) -> AppTenant:
-    """A tenant of its own for each test, with three registrations and no marks left."""
+    """A tenant of its own for each test, with three registrations, a document each, and no marks left."""
     made = register(installation, f"agency{uuid4().hex[:10]}")
     migrate(installation)
     fill(as_app(installation), made, 3)
+    rows(as_app(installation), "INSERT INTO {s}.documents (tenant_id, registration_id, document_type, file_name,"
+         " file_size, mime_type, storage_path) SELECT tenant_id, id, 'id_document', 'a.pdf', 1, 'application/pdf', '/a'"
+         " FROM {s}.registrations", s=made.schema)
     clear_marks(installation)
     return made
 
@@ -38,9 +41,10 @@ def ids(settings: Settings, tenant: AppTenant, table: str) -> list[str]:
                                         s=tenant.schema, t=table)]
 
 
-def marked(settings: Settings) -> list[tuple[object, ...]]:
-    """(entity, record) of all marks, sorted."""
-    return sorted((mark[2], mark[3]) for mark in marks(settings))  # type: ignore[type-var]
+def marked(settings: Settings, entity: str = "") -> list[tuple[object, ...]]:
+    """(entity, record) of all marks or of one entity's, sorted."""
+    found = ((mark[2], mark[3]) for mark in marks(settings))
+    return sorted(mark for mark in found if entity in {"", mark[0]})  # type: ignore[type-var]
 
 
 def test_one_statement_marks_every_row_it_changed(installation: Settings, tenant: AppTenant) -> None:
@@ -51,10 +55,7 @@ def test_one_statement_marks_every_row_it_changed(installation: Settings, tenant
     assert marked(installation) == [("registration", record) for record in ids(installation, tenant, "registrations")]
 
 
-FILLED = [captured for captured in CAPTURED if captured.table != "documents"]
-
-
-@pytest.mark.parametrize("captured", FILLED, ids=lambda captured: captured.table)
+@pytest.mark.parametrize("captured", CAPTURED, ids=lambda captured: captured.table)
 def test_insert_update_and_delete_mark_on_every_captured_table(
     installation: Settings, tenant: AppTenant, captured: object
 ) -> None:
@@ -62,14 +63,28 @@ def test_insert_update_and_delete_mark_on_every_captured_table(
     app = as_app(installation)
     copied = {"users": "email", "clients": "email", "registrations": "client_id, registration_type, company_name,"
               " jurisdiction", "commissions": "registration_id, agent_id, registration_fee, commission_rate,"
-              " commission_amount"}[table]
+              " commission_amount", "documents": "registration_id, document_type, file_name, file_size, mime_type,"
+              " storage_path"}[table]
     values = copied.replace("email", "'new' || email")
     new = str(rows(app, f"INSERT INTO {{s}}.{{t}} (tenant_id, {copied}) SELECT tenant_id, {values} FROM {{s}}.{{t}}"
                         " LIMIT 1 RETURNING id::text", s=tenant.schema, t=table)[0][0])
-    assert marked(installation) == [(entity, new)]
+    assert marked(installation, entity) == [(entity, new)]
     rows(app, "UPDATE {s}.{t} SET metadata = '{{}}' WHERE id = %(id)s::uuid", s=tenant.schema, t=table, id=new)
     rows(app, "DELETE FROM {s}.{t} WHERE id = %(id)s::uuid", s=tenant.schema, t=table, id=new)
-    assert marked(installation) == [(entity, new)] * 3
+    assert marked(installation, entity) == [(entity, new)] * 3
+
+
+def test_a_document_marks_the_registration_it_names_and_the_one_it_leaves(
+    installation: Settings, tenant: AppTenant
+) -> None:
+    app, registrations = as_app(installation), ids(installation, tenant, "registrations")
+    document, left = (str(value) for value in rows(
+        app, "SELECT id::text, registration_id::text FROM {s}.documents LIMIT 1", s=tenant.schema)[0])
+    joined = next(registration for registration in registrations if registration != left)
+    rows(app, "UPDATE {s}.documents SET registration_id = %(to)s::uuid WHERE id = %(id)s::uuid",
+         s=tenant.schema, to=joined, id=document)
+    assert marked(installation, "document") == [("document", document)]
+    assert set(marked(installation, "registration")) == {("registration", left), ("registration", joined)}
 
 
 def test_a_document_is_marked_and_nothing_else_while_it_names_no_registration(
@@ -151,7 +166,7 @@ SYNCED = [
 ]
 
 
-@pytest.mark.parametrize("table", [captured.table for captured in CAPTURED if captured.table != "documents"])
+@pytest.mark.parametrize("table", [captured.table for captured in CAPTURED])
 def test_the_app_migrates_every_synced_column_between_writes_of_one_session(
     installation: Settings, tenant: AppTenant, table: str
 ) -> None:
@@ -186,8 +201,9 @@ def test_the_app_migrates_every_synced_column_between_writes_of_one_session(
         write()
         rows(app, "ALTER TABLE {s}.{t} DROP COLUMN {c} CASCADE", c=column, **names)
         write()
-    assert len(marks(installation)) == written
-    assert {mark[2] for mark in marks(installation)} == {table.removesuffix("s")}
+    assert len(marked(installation, table.removesuffix("s"))) == written
+    named = {"registration"} if table == "documents" else set()
+    assert {mark[2] for mark in marks(installation)} == {table.removesuffix("s")} | named
 
 
 COLLECT = """
