@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from stack.layout import Layout
     from sync_daemon.config import Settings
+
+# how fast a machine is at the moment says nothing about the code
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("patient")
 
 _NEIGHBOURS = ("PLATFORM_", "ODOO_", "RABBITMQ_", "DATABASE_URL", "C360_")
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Lock
 
-from stack import layout, local, odoo, odoo_source, packages
+from stack import layout, local, odoo, odoo_source, packages, postgres, rabbitmq
 from sync_daemon.cli.stack import steps
 from sync_daemon.errors import BridgeError
 from tests.stack_use import using
@@ -21,17 +24,30 @@ from tests.stack_use import using
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
 BIN = Path(sys.executable).parent
-TEST_ENVIRONMENT = {
-    "C360_STACK_DIR": str(ROOT / "build" / "test-stack"),
-    "C360_STACK_PORT_BASE": os.environ.get("C360_TEST_PORT_BASE", "27000"),
-    "C360_ENV_FILE": "/dev/null",
-}
+FIRST_PORT = int(os.environ.get("C360_TEST_PORT_BASE", "27000"))
+# the tests wait more than they compute
+LANES = 3
+
+
+def lane_environment(lane: int) -> dict[str, str]:
+    """The test stack of one lane: tests of different lanes share no server."""
+    folder = "test-stack" if lane == 1 else f"test-stack-{lane}"
+    return {
+        "C360_TEST_LANE": str(lane),
+        "C360_STACK_DIR": str(ROOT / "build" / folder),
+        "C360_STACK_PORT_BASE": str(FIRST_PORT + 10 * (lane - 1)),
+        "C360_ENV_FILE": "/dev/null",
+    }
+
+
+TEST_ENVIRONMENT = lane_environment(int(os.environ.get("C360_TEST_LANE", "1")))
 ADDON_DATABASE = "comply360_addon_test"
 PRISTINE_DATABASE = "comply360_addon_pristine"
 ADDON_TESTS = ROOT / "addons" / "comply360_bridge" / "tests"
 FOLDERS = ("unit", "contract", "addon", "ports", "migration", "integration", "acceptance")
 NEED_NOTHING = frozenset({"unit", "contract"})
-SHARE_THE_STACK = frozenset({"addon", "ports", "migration"})
+# their files are spread over the lanes; a folder that is not here is one job
+SPREAD = frozenset({"acceptance"})
 CHECKS = {
     "ruff": ["ruff", "check", "."],
     "mypy": ["mypy"],
@@ -59,6 +75,19 @@ class Outcome:
     skipped: int = 0
 
 
+@dataclass(frozen=True)
+class Job:
+    """What one pytest runs: a folder, or one file of it."""
+
+    folder: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Names its log and its report."""
+        return self.folder if self.path.is_dir() else f"{self.folder}-{self.path.stem.removeprefix('test_')}"
+
+
 def main() -> int:
     """Gives 0 only if everything ran and passed."""
     parser = argparse.ArgumentParser(prog="python -m tests.run")
@@ -71,7 +100,7 @@ def main() -> int:
     began = time.monotonic()
     REPORTS.mkdir(parents=True, exist_ok=True)
     outcomes = _run_all(wanted)
-    for outcome in outcomes:
+    for outcome in _by_name(outcomes):
         print(f"{outcome.name:<16} {outcome.passed:>5} passed {outcome.failed:>4} failed {outcome.skipped:>4} skipped")
     failed = sum(outcome.failed + outcome.skipped for outcome in outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
@@ -83,11 +112,17 @@ def main() -> int:
 
 
 def prepare() -> int:
-    """Starts the test stack and keeps a copy of Odoo's database as it is right after installation."""
+    """Starts one lane's test stack and keeps a copy of Odoo's database as it is right after installation."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
     os.environ.update(TEST_ENVIRONMENT)
     try:
-        packages.install(["docker-compose"])
         here = layout.from_environment()
+        with (REPORTS / "install.lock").open("w") as one_at_a_time:
+            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+            packages.install(["docker-compose", "chromium"])
+            postgres.install()
+            rabbitmq.install()
+            odoo_source.locate(here.cache)
         settings = local.up(here, steps(), without=("odoo", "daemon"))
         fresh = not (here.state / f"addon-digest-{settings.odoo_postgres_db}").exists()
         odoo.prepare_database(here, settings)
@@ -103,40 +138,71 @@ def prepare() -> int:
     return 0
 
 
+def _by_name(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    for name in dict.fromkeys(outcome.name for outcome in outcomes):
+        same = [outcome for outcome in outcomes if outcome.name == name]
+        sums = (sum(getattr(outcome, part) for outcome in same) for part in ("passed", "failed", "skipped"))
+        yield Outcome(name, *sums)
+
+
 def _run_all(wanted: Sequence[str]) -> list[Outcome]:
     folders = [name for name in FOLDERS if name in wanted and _has_tests(name)]
-    if not NEED_NOTHING.issuperset(folders):
-        with using(layout.from_environment(TEST_ENVIRONMENT)):
-            return _run_with_stack(wanted, folders)
-    return _run_plain(wanted, folders)
+    jobs = sorted((job for name in folders if name not in NEED_NOTHING for job in _jobs(name)), key=_size, reverse=True)
+    queue: SimpleQueue[Job] = SimpleQueue()
+    for job in jobs:
+        queue.put(job)
+    lanes = range(1, min(LANES, len(jobs)) + 1)
+    # the servers start while the checks and the unit tests use what is left of the cores
+    with ThreadPoolExecutor(max(1, len(lanes))) as pool:
+        running = [pool.submit(_run_lane, lane, queue) for lane in lanes]
+        outcomes = _lint() if "lint" in wanted else []
+        outcomes += [_pytest(job, TEST_ENVIRONMENT) for name in folders if name in NEED_NOTHING for job in _jobs(name)]
+        return outcomes + [outcome for lane in running for outcome in lane.result()]
 
 
-def _run_plain(wanted: Sequence[str], folders: Sequence[str]) -> list[Outcome]:
-    outcomes = _lint() if "lint" in wanted else []
-    return outcomes + [_pytest(name) for name in folders if name in NEED_NOTHING]
+def _jobs(name: str) -> list[Job]:
+    folder = _folder(name)
+    return [Job(name, path) for path in sorted(folder.glob("test_*.py"))] if name in SPREAD else [Job(name, folder)]
 
 
-def _run_with_stack(wanted: Sequence[str], folders: Sequence[str]) -> list[Outcome]:
-    # the servers start while the checks and the unit tests use the other core
-    preparation = _start_preparation()
-    try:
-        outcomes = _run_plain(wanted, folders)
-    finally:
-        failed = preparation.wait() != 0
-    if failed:
-        print((REPORTS / "prepare.log").read_text(), file=sys.stderr)
-        return [*outcomes, Outcome("test stack", 0, 1)]
-    # two at a time: they spend much of their time waiting, each in databases or virtual hosts of its own
-    with ThreadPoolExecutor(2) as pool:
-        outcomes += pool.map(_pytest, [name for name in folders if name in SHARE_THE_STACK])
-    return outcomes + [_pytest(name) for name in folders if name not in SHARE_THE_STACK | NEED_NOTHING]
+def _size(job: Job) -> int:
+    """What takes long goes first, so that the lanes end together; folders count as long."""
+    return 10**9 if job.path.is_dir() else job.path.stat().st_size
 
 
-def _start_preparation() -> subprocess.Popen[bytes]:
-    print("starting the test stack beside the first checks; its log: build/reports/prepare.log", flush=True)
-    with (REPORTS / "prepare.log").open("wb") as log:
+def _run_lane(lane: int, queue: SimpleQueue[Job]) -> list[Outcome]:
+    """Works off jobs on servers of the lane's own."""
+    environment = lane_environment(lane)
+    with using(layout.from_environment(environment)):
+        if not _prepared(lane, environment):
+            return [Outcome("test stack", 0, 1)]
+        outcomes = []
+        while True:
+            try:
+                job = queue.get_nowait()
+            except Empty:
+                return outcomes
+            outcomes.append(_pytest(job, environment))
+
+
+def _prepared(lane: int, environment: dict[str, str]) -> bool:
+    log = REPORTS / f"prepare-{lane}.log"
+    _say(f"starting test stack {lane} beside the first checks; its log: {log.relative_to(ROOT)}")
+    with log.open("wb") as output:
         command = [sys.executable, "-m", "tests.run", "--prepare"]
-        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        environment = {**os.environ, **environment}
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        _say(log.read_text(errors="replace"))
+    return done.returncode == 0
+
+
+_SPEAKING = Lock()
+
+
+def _say(text: str) -> None:
+    with _SPEAKING:
+        print(text, flush=True)
 
 
 def _has_tests(name: str) -> bool:
@@ -152,39 +218,28 @@ def _lint() -> list[Outcome]:
     return [Outcome(name, int(code == 0), int(code != 0)) for name, code in codes.items()]
 
 
-def _pytest(name: str) -> Outcome:
-    report = REPORTS / f"{name}.xml"
+def _pytest(job: Job, lane: dict[str, str]) -> Outcome:
+    report, log = REPORTS / f"{job.name}.xml", REPORTS / f"{job.name}.log"
     report.unlink(missing_ok=True)
-    arguments = [sys.executable, "-m", "pytest", f"--junitxml={report}", "--durations=5", *_addon_options(name)]
-    log = REPORTS / f"{name}.log"
+    options, environment = _addon_settings(lane) if job.folder == "addon" else ([], lane)
+    arguments = [sys.executable, "-m", "pytest", f"--junitxml={report}", "--durations=5", *options, str(job.path)]
     with log.open("wb") as output:
-        environment = {**os.environ, **_test_environment(name)}
-        code = subprocess.run(
-            [*arguments, str(_folder(name))],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        ).returncode
-    print(f"== {name}\n{log.read_text(errors='replace')}", flush=True)
-    return _outcome(name, report, code)
+        environment = {**os.environ, **environment}
+        done = subprocess.run(
+            arguments, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    _say(f"== {job.name}\n{log.read_text(errors='replace')}")
+    return _outcome(job.folder, report, done.returncode)
 
 
-def _addon_options(name: str) -> list[str]:
-    if name != "addon":
-        return []
-    configuration = Path(TEST_ENVIRONMENT["C360_STACK_DIR"]) / "odoo.conf"
+def _addon_settings(lane: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Options of pytest-odoo, and an environment in which Odoo is found."""
+    configuration = Path(lane["C360_STACK_DIR"]) / "odoo.conf"
     # pyproject's options keep Odoo out of every other run and make Odoo's own warnings errors
     plain = ["-o", "addopts=", "-o", "filterwarnings=", "-p", "no:cacheprovider", "--strict-markers"]
-    return [*plain, f"--odoo-config={configuration}", f"--odoo-database={ADDON_DATABASE}", "--odoo-http"]
-
-
-def _test_environment(name: str) -> dict[str, str]:
-    if name != "addon":
-        return TEST_ENVIRONMENT
-    source = odoo_source.locate(layout.from_environment(TEST_ENVIRONMENT).cache)
-    return {**TEST_ENVIRONMENT, "PYTHONPATH": str(source.python_path)}
+    options = [*plain, f"--odoo-config={configuration}", f"--odoo-database={ADDON_DATABASE}", "--odoo-http"]
+    source = odoo_source.locate(layout.from_environment(lane).cache)
+    return options, {**lane, "PYTHONPATH": str(source.python_path)}
 
 
 def _outcome(name: str, report: Path, code: int) -> Outcome:
@@ -199,8 +254,9 @@ def _outcome(name: str, report: Path, code: int) -> Outcome:
 
 
 def _check(name: str, command: Sequence[str]) -> int:
-    print(f"== {name}", flush=True)
-    return subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, check=False).returncode
+    done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    _say(f"== {name}\n{done.stdout}{done.stderr}")
+    return done.returncode
 
 
 if __name__ == "__main__":

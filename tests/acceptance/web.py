@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Page, sync_playwright
 
-from stack import packages
 from tests.acceptance.parties import Odoo
 
 CHROMIUM = "/usr/bin/chromium"
@@ -23,7 +22,6 @@ FLAGS = [
 @contextmanager
 def browser_page() -> Iterator[Page]:
     """A page of Debian's own browser."""
-    packages.install(["chromium"])
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         shown = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-ZA", timezone_id="UTC")

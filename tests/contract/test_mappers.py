@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from sync_daemon.domain.codec import kind_of
 from sync_daemon.domain.contract import Contract, Field
@@ -102,7 +102,7 @@ def test_both_let_the_same_values_through(contract: Contract, field: Field) -> N
 
 
 @given(documents())
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=200)
 def test_what_the_daemon_sends_is_what_the_addon_reads(sent: Document) -> None:
     read = received(sent)
     assert read.key == (str(sent.key.tenant), sent.key.entity.value, str(sent.key.id))
@@ -117,7 +117,7 @@ def test_what_the_daemon_sends_is_what_the_addon_reads(sent: Document) -> None:
 
 
 @given(documents())
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=400)
 def test_the_digest_of_the_stored_record_is_the_digest_of_the_document(sent: Document) -> None:
     mapper = mappers.MAPPERS[sent.key.entity]
     translation = mapper.translate(received(sent), LOOKUPS, creating=True)
