@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 import click
 import structlog
 
-from sync_daemon import logs
+from sync_daemon import crash_points, logs
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.daemon import SERVICES, Attach, serve
 from sync_daemon.errors import BridgeError
@@ -24,6 +25,8 @@ def run(only: str | None) -> None:
     """
     settings = load_settings()
     logs.configure(settings)
+    if asked := crash_points.arm(os.environ):
+        structlog.get_logger("sync_daemon").warning("crash_points.armed", at=asked)
     sys.exit(serve(settings, _chosen(only), attacher(settings)))
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg2
 from psycopg2 import sql
 
+from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.codec import INSTANT
 from sync_daemon.domain.contract import Contract, two_way_columns
 from sync_daemon.domain.contracts import CONTRACTS
@@ -75,7 +76,9 @@ class Inbound:
     def apply(self, run: UUID, tenant: UUID, schema: str, changes: Sequence[Change]) -> list[Verdict]:
         """Apply one tenant's changes; one verdict each."""
         with self._database.transaction() as cursor:
-            return _Applying(cursor, self._instance, self._catalog, run, tenant, schema).apply(changes)
+            verdicts = _Applying(cursor, self._instance, self._catalog, run, tenant, schema).apply(changes)
+            reached(CrashPoint.PULL_APPLYING)
+            return verdicts
 
     @property
     def _lease(self) -> str:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from psycopg2 import sql
 
+from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Direction, Entity, RecordKey
@@ -42,6 +43,7 @@ class Ledger:
         """Write down one batch. A record whose app row is busy stays owed for its write-back, and is not lost."""
         with self._database.transaction() as cursor:
             _Settling(cursor, self._instance, self._catalog, run).settle(settlements)
+            reached(CrashPoint.PUSH_SETTLING)
 
 
 class _Settling:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.statements import statements
@@ -30,7 +31,10 @@ class Outbox:
             if not _scalar(cursor.fetchone()):
                 return 0
             cursor.execute(_SQL["collect"], {"limit": limit})
-            return int(str(_scalar(cursor.fetchone())))
+            taken = int(str(_scalar(cursor.fetchone())))
+            reached(CrashPoint.RELAY_COLLECTING)
+        reached(CrashPoint.RELAY_COLLECTED)
+        return taken
 
     def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:
         """Take due records for publishing, by Odoo instance; none of them is offered again before `lease` is over."""
@@ -40,6 +44,8 @@ class Outbox:
             cursor.execute(_SQL["claim"], parameters)
             for instance, tenant, entity, record_id in cursor.fetchall():
                 claimed[instance].append(RecordKey(tenant, Entity(entity), record_id))
+            if claimed:
+                reached(CrashPoint.RELAY_CLAIMING)
         return dict(claimed)
 
     def release(self, instance: str, keys: Iterable[RecordKey]) -> None:

@@ -10,6 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import NackError, UnroutableError
 
 from sync_daemon.config import Settings
+from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.hint import Hint, encode
 from sync_daemon.errors import BridgeError, TransientError
 from sync_daemon.rabbitmq import topology
@@ -42,6 +43,7 @@ class RabbitPublisher:
                 channel = self._ready()
                 for hint in hints:
                     self._publish_one(channel, hint)
+                    reached(CrashPoint.RELAY_PUBLISHING)
         except BridgeError:
             self.close()
             raise

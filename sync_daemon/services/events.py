@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.keys import RecordKey
 from sync_daemon.ports import AppEvents, Outbox, Rows
 from sync_daemon.services.report import Report
@@ -26,9 +27,11 @@ class EventListener:
         keys, receipt = self.events.take(self.wait)
         if not keys:
             return Report()
+        reached(CrashPoint.EVENTS_TAKEN)
         known = self.rows.existing(set(keys))
         self.outbox.mark(known)
         for key in sorted(set(keys) - known):
             self.on_unknown(key)
+        reached(CrashPoint.EVENTS_MARKED)
         self.events.done(receipt)
         return Report(done=len(keys), sent=len(known))

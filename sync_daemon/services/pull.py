@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.document import Change, Ruling, Verdict
 from sync_daemon.errors import TransientError
 from sync_daemon.ports import Inbound, Odoo
@@ -30,11 +31,15 @@ class Puller:
         """Pull one page, apply it tenant by tenant, and tell Odoo what became of each change."""
         if not self.inbound.seize(self.holder, self.lease):
             return Report()
+        reached(CrashPoint.PULL_LEASED)
         pulled = self.odoo.pull_changes(PAGE, PER_TENANT)
         if not pulled.changes:
             return Report()
+        reached(CrashPoint.PULL_PULLED)
         verdicts = self._apply(_by_tenant(pulled.changes))
+        reached(CrashPoint.PULL_APPLIED)
         self.odoo.ack_changes(verdicts)
+        reached(CrashPoint.PULL_DONE)
         rulings = [verdict.ruling for verdict in verdicts]
         return Report(
             # Changes put off are no progress: the next page waits for the next poll.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Document, Result, Status
 from sync_daemon.domain.keys import RecordKey
@@ -57,6 +58,7 @@ class Pusher:
     def push(self, keys: Collection[RecordKey]) -> Report:
         """Bring these records in step. Raises what Odoo raised, after it has been written down."""
         snapshot, decided = self._plan(keys)
+        reached(CrashPoint.PUSH_PLANNED)
         run = uuid4()
         settled = settle_unsent(decided)
         if settled:
@@ -89,9 +91,11 @@ class Pusher:
     def _send(self, run: UUID, snapshot: Snapshot, chunk: Sequence[ToSend]) -> list[Settlement]:
         owed = {item.document.key: snapshot.owed[item.document.key] for item in chunk}
         self.outbox.begin_attempt(self.instance, owed)
+        reached(CrashPoint.PUSH_COUNTED)
         try:
             results, refused = self._apply(run, chunk)
             results = self._with_contents(run, snapshot, chunk, results)
+            reached(CrashPoint.PUSH_ANSWERED)
         except BridgeError as error:
             # Whether Odoo applied it is unknown, and does not matter: the same documents are sent again.
             self.ledger.settle(run, settle_unanswered(list(owed.values()), str(error), random.random()))
@@ -160,11 +164,14 @@ class HintedPusher:
         received = self.stream.take(self.pusher.batch_size, self.wait)
         if not received:
             return Report()
+        reached(CrashPoint.PUSH_TAKEN)
         try:
             return self.pusher.push({key for item in received for key in item.hint.keys})
         finally:
             # Also after an error: the owed rows say what is left to do, and the relay will hint at them again.
+            reached(CrashPoint.PUSH_SETTLED)
             self.stream.ack(received)
+            reached(CrashPoint.PUSH_DONE)
 
 
 def _lacks_content(result: Result | None) -> bool:

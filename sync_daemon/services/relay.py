@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.hint import hints_of
 from sync_daemon.domain.keys import ENTITY_ORDER, Lane, RecordKey
 from sync_daemon.errors import BridgeError
@@ -32,11 +33,13 @@ class Relay:
     def _publish(self, lane: Lane) -> int:
         claimed = self.outbox.claim(lane, self.lease)
         for instance, keys in claimed.items():
+            reached(CrashPoint.RELAY_CLAIMED)
             try:
                 self.publisher.publish(list(hints_of(instance, lane, sorted(keys, key=_parents_first))))
             except BridgeError:
                 self.outbox.release(instance, keys)
                 raise
+            reached(CrashPoint.RELAY_PUBLISHED)
         return sum(map(len, claimed.values()))
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from sync_daemon.config import LOOPBACK, Settings
+from sync_daemon.crash_points import answered
 from sync_daemon.errors import ConfigError, FatalError, TransientError
 
 CONNECT_SECONDS = 10.0
@@ -40,15 +41,15 @@ class HttpPost:
         self._timeout = settings.odoo_timeout_seconds
         self._tls = tls_context(settings) if self._url.scheme == "https" else None
 
-    def __call__(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send once and read the whole answer within the time-out.
+    def __call__(self, path: str, body: bytes, headers: Mapping[str, str], method: str = "") -> Answer:
+        """Send once and read the whole answer within the time-out; `method` is what is called at the other end.
 
         Raises: TransientError when no whole answer came, which does not mean that nothing was done; FatalError for a
         redirect or a certificate that cannot be trusted.
         """
         connection = self._connection()
         try:
-            return self._exchange(connection, self._url.path.rstrip("/") + path, body, headers)
+            return self._exchange(connection, self._url.path.rstrip("/") + path, body, headers, method)
         except ssl.SSLCertVerificationError as error:
             raise FatalError(f"Odoo's certificate cannot be trusted: {error.verify_message}") from None
         except TimeoutError:
@@ -69,7 +70,7 @@ class HttpPost:
         return http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
 
     def _exchange(
-        self, connection: http.client.HTTPConnection, path: str, body: bytes, headers: Mapping[str, str]
+        self, connection: http.client.HTTPConnection, path: str, body: bytes, headers: Mapping[str, str], method: str
     ) -> Answer:
         connection.connect()
         # getresponse() forgets the socket of a connection that is to be closed, but reads on from it
@@ -78,6 +79,7 @@ class HttpPost:
         link.settimeout(self._timeout)
         connection.request("POST", path, body, {**headers, "Connection": "close", "Accept-Encoding": "identity"})
         response = connection.getresponse()
+        answered(method)
         if 300 <= response.status < 400:
             # never followed: the request carries the key
             raise FatalError(f"Odoo at {self._shown} answers with a redirect ({response.status}); check ODOO_URL")

@@ -27,7 +27,7 @@ class Json2:
 
     def call(self, method: str, arguments: Mapping[str, object]) -> object:
         """The method's result. Raises TransientError, FatalError or RejectedError."""
-        answer = self._post(self._path + quote(method), _encoded(arguments), self._headers)
+        answer = self._post(self._path + quote(method), _encoded(arguments), self._headers, method)
         if answer.status != 200:
             raise _refusal(answer)
         try:

@@ -31,7 +31,7 @@ class XmlRpc:
         uid = self._uid = self._uid or self._authenticate()
         parameters: tuple[object, ...] = (self._database, uid, self._key, self._model, method, [], dict(arguments))
         try:
-            return self._send("object", "execute_kw", parameters)
+            return self._send("object", "execute_kw", parameters, method)
         except FatalError:
             self._uid = 0
             raise
@@ -42,8 +42,8 @@ class XmlRpc:
             raise FatalError(f"Odoo refuses user {self._login} on database {self._database}: check ODOO_API_KEY")
         return uid
 
-    def _send(self, service: str, method: str, parameters: tuple[object, ...]) -> object:
-        answer = self._post(f"/xmlrpc/2/{service}", _marshalled(method, parameters), _HEADERS)
+    def _send(self, service: str, method: str, parameters: tuple[object, ...], called: str = "") -> object:
+        answer = self._post(f"/xmlrpc/2/{service}", _marshalled(method, parameters), _HEADERS, called)
         if answer.status != 200:
             raise faults.of_status(answer.status, "", "")
         return _unmarshalled(answer.body)
