@@ -54,7 +54,7 @@ _SELECT = """
 _REGISTER = """
     INSERT INTO bridge.tenant (tenant_id, schema_name, instance_id)
     SELECT DISTINCT ON (app.id) app.id, app_schema.schema_name,
-           (SELECT id FROM bridge.odoo_instance ORDER BY created_at, id LIMIT 1)
+           (SELECT id FROM bridge.odoo_instance WHERE id <> 'self-test' ORDER BY created_at, id LIMIT 1)
       FROM public.tenants AS app JOIN public.tenant_schemas AS app_schema ON app_schema.tenant_id = app.id
      WHERE app.deleted_at IS NULL AND app.status <> 'deleted'
        AND (app_schema.status <> 'creating' OR app.id = %(tenant)s::uuid)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from db_init import app_schema, connect, registry
+from db_init import app_schema, connect, registry, selftest
 from db_init.connect import Connection
 from db_init.registry import Tenant, tenants
 from db_init.tenant_objects import ATTACH_LEVEL, attach_tenant
@@ -30,6 +30,7 @@ class NewTenant:
     name: str
     country: str | None = None
     contact_email: str | None = None
+    selftest: bool = False
 
 
 def check_slug(subdomain: str) -> None:
@@ -51,6 +52,8 @@ def create_app_side(settings: Settings, new: NewTenant) -> Tenant:
     check_slug(new.subdomain)
     with connect.as_operator(settings) as connection:
         tenant_id, schema = _register(connection, new)
+        if new.selftest:
+            selftest.flag(connection, tenant_id, schema)
         connection.commit()
         if not _is_whole(connection, schema):
             app_schema.create_tenant(connection, schema)

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
@@ -20,6 +20,9 @@ SYNC_ROLE = "comply360_sync"
 MIGRATOR_ROLE = "comply360_migrator"
 MONITOR_ROLE = "comply360_monitor"
 BRIDGE_OWNER_ROLE = "comply360_bridge_owner"
+
+# ODOO_INSTANCE cannot have a hyphen: no tenant of anybody's can belong to it
+SELFTEST_INSTANCE = "self-test"
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -95,6 +98,7 @@ class Settings(BaseSettings):
     c360_batch_size: int = Field(250, ge=1, le=1000)
     c360_poll_seconds: float = Field(0.1, gt=0, le=60)
     c360_pull_seconds: float = Field(0.5, gt=0, le=60)
+    c360_pull_lease_seconds: float = Field(30.0, gt=0)
     c360_tenant_refresh_seconds: float = Field(5.0, gt=0, le=3600)
     c360_lease_seconds: float = Field(60.0, gt=0)
     c360_reconcile_hours: float = Field(24.0, gt=0)
@@ -104,6 +108,21 @@ class Settings(BaseSettings):
     def lease(self) -> timedelta:
         """How long a published key is not published again."""
         return timedelta(seconds=self.c360_lease_seconds)
+
+    @property
+    def pull_lease(self) -> timedelta:
+        """How long a puller that does not answer any more keeps the next one waiting."""
+        return timedelta(seconds=self.c360_pull_lease_seconds)
+
+    @property
+    def is_selftest(self) -> bool:
+        """Whether the selftest's tenants are served, and nobody else's."""
+        return self.odoo_instance == SELFTEST_INSTANCE
+
+    @property
+    def of_selftest(self) -> Self:
+        """The same settings for the selftest's tenants."""
+        return self.model_copy(update={"odoo_instance": SELFTEST_INSTANCE})
 
 
 def stack_directory() -> Path:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import structlog
 
@@ -45,8 +45,8 @@ from sync_daemon.services.tenants import TenantKeeper
 from sync_daemon.storage.open import open_storage
 
 SERVICES = ("relay", "push", "pull", "events", "tenants", "reconcile")
+SELFTEST_SERVICES = ("relay", "push", "pull", "tenants")
 RECONCILE_REST = 5.0
-PULL_LEASE = timedelta(seconds=30)
 HINT_WAIT = timedelta(seconds=1)
 FIRST_PAUSE, LONGEST_PAUSE, FATAL_PAUSE = 0.5, 15.0, 60.0
 GRACE = timedelta(seconds=25)
@@ -90,14 +90,19 @@ def open_bridge(settings: Settings) -> Iterator[Bridge]:
     """Connect what a command or the daemon needs. Raises TransientError or FatalError if the app's database refuses."""
     database = Database(settings)
     try:
-        registry = Registry(database)
-        installation = registry.installation()
+        registry = Registry(database, settings.is_selftest)
+        installation = _named_to_odoo(settings, registry.installation())
         instance = settings.odoo_instance
         instances = {instance: open_odoo(settings, installation, partial(registry.acquaint, instance))}
-        contents = _contents(settings, database)
-        yield Bridge(settings, database, registry, Outbox(database), installation, instances, contents)
+        outbox, contents = Outbox(database, settings.is_selftest), _contents(settings, database)
+        yield Bridge(settings, database, registry, outbox, installation, instances, contents)
     finally:
         database.close()
+
+
+def _named_to_odoo(settings: Settings, installation: UUID) -> UUID:
+    """To Odoo the selftest is an installation of its own: neither is ever offered the other's changes."""
+    return uuid5(installation, settings.odoo_instance) if settings.is_selftest else installation
 
 
 def _contents(settings: Settings, database: Database) -> Contents:
@@ -239,7 +244,7 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
         if "push" in only:
             yield from _push_loops(bridge, instance)
         if "pull" in only:
-            puller = Puller(bridge.instances[instance], Inbound(bridge.database, instance), PULL_LEASE)
+            puller = Puller(bridge.instances[instance], Inbound(bridge.database, instance), settings.pull_lease)
             yield Loop(f"pull {instance}", puller.run_once, settings.c360_pull_seconds, puller.release)
         if "reconcile" in only:
             yield _reconcile_loop(bridge, instance)

@@ -110,6 +110,10 @@ class Odoo(Protocol):
         """Raises RejectedError in plain words while the record is there."""
         ...
 
+    def purge_selftest(self, tenant: UUID) -> int:
+        """Raises RejectedError in plain words for a tenant that is not the selftest's."""
+        ...
+
     def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
         """One page of a tenant's commissions, in order of id; the flag says whether more follow."""
         ...

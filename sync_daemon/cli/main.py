@@ -20,6 +20,7 @@ from sync_daemon.cli.doctor import doctor
 from sync_daemon.cli.drain import drain
 from sync_daemon.cli.reconcile import reconcile
 from sync_daemon.cli.run import run
+from sync_daemon.cli.selftest import selftest
 from sync_daemon.cli.stack import stack
 from sync_daemon.cli.status import status
 from sync_daemon.cli.tenant import tenant
@@ -54,7 +55,7 @@ def _exit_code(error: BridgeError) -> int:
 
 
 for command in (
-    backfill, binding, books, config, conflict, contract, db, dead, demo, doctor, drain, reconcile, run, stack, status,
-    tenant, why,
+    backfill, binding, books, config, conflict, contract, db, dead, demo, doctor, drain, reconcile, run, selftest,
+    stack, status, tenant, why,
 ):
     main.add_command(command)

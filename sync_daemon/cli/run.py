@@ -12,13 +12,14 @@ import structlog
 
 from sync_daemon import crash_points, logs
 from sync_daemon.config import Settings, load_settings
-from sync_daemon.daemon import SERVICES, Attach, serve
+from sync_daemon.daemon import SELFTEST_SERVICES, SERVICES, Attach, serve
 from sync_daemon.errors import BridgeError
 
 
 @click.command()
 @click.option("--only", help=f"Only these services, separated by commas: {', '.join(SERVICES)}.")
-def run(only: str | None) -> None:
+@click.option("--selftest", is_flag=True, help="Serve the selftest's tenants, and nobody else.")
+def run(only: str | None, selftest: bool) -> None:
     """Run the daemon until SIGTERM: all services in one process, or some of them for scaling out.
 
     Example: c360 run --only push
@@ -27,7 +28,9 @@ def run(only: str | None) -> None:
     logs.configure(settings)
     if asked := crash_points.arm(os.environ):
         structlog.get_logger("sync_daemon").warning("crash_points.armed", at=asked)
-    sys.exit(serve(settings, _chosen(only), attacher(settings)))
+    if selftest:
+        sys.exit(serve(settings.of_selftest, _chosen(only, SELFTEST_SERVICES)))
+    sys.exit(serve(settings, _chosen(only, SERVICES), attacher(settings)))
 
 
 def attacher(settings: Settings) -> Attach | None:
@@ -52,10 +55,10 @@ def attacher(settings: Settings) -> Attach | None:
     return attach
 
 
-def _chosen(only: str | None) -> Collection[str]:
+def _chosen(only: str | None, services: Collection[str]) -> Collection[str]:
     if not only:
-        return SERVICES
+        return services
     names = [name.strip() for name in only.split(",")]
-    if unknown := sorted(set(names) - set(SERVICES)):
-        raise click.UsageError(f"no such service: {', '.join(unknown)}; there are {', '.join(SERVICES)}")
+    if unknown := sorted(set(names) - set(services)):
+        raise click.UsageError(f"no such service: {', '.join(unknown)}; there are {', '.join(services)}")
     return names

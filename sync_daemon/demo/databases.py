@@ -68,7 +68,7 @@ def _transaction(
     except psycopg2.OperationalError as error:
         raise UnavailableError(f"the database {database} broke off: {_first_line(error)}") from None
     except psycopg2.Error as error:
-        raise FatalError(f"the database {database} refuses the demo: {_first_line(error)}") from None
+        raise FatalError(f"the database {database} refuses: {_first_line(error)}") from None
     finally:
         connection.close()
 

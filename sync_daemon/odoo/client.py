@@ -40,13 +40,16 @@ class RpcOdoo:
     """One Odoo instance as one app installation (`bridge`) sees it; any number of threads may use it.
 
     Shapes: `acquaint` is shown who answers, before the first call and every minute; it raises FatalError for a
-    stranger.
+    stranger. `selftest` flags the tenants that are made.
     """
 
-    def __init__(self, transport: Transport, bridge: UUID, acquaint: Acquaint = lambda _info: None) -> None:
+    def __init__(
+        self, transport: Transport, bridge: UUID, acquaint: Acquaint = lambda _info: None, selftest: bool = False
+    ) -> None:
         self._transport = transport
         self._bridge = str(bridge)
         self._acquaint = acquaint
+        self._selftest = selftest
         self._met_until = 0.0
 
     def ping(self) -> OdooInfo:
@@ -63,6 +66,7 @@ class RpcOdoo:
             "bridge": self._bridge,
             "run": str(run),
             "documents": [wire.document(document) for document in documents],
+            **({"selftest": True} if self._selftest else {}),
         }
         return self._call("apply_batch", {"batch": batch}, lambda answer: wire.results(answer, documents))
 
@@ -120,6 +124,14 @@ class RpcOdoo:
         if refused := self._call("forget_binding", {"bridge": self._bridge, "record": wire.key(key)}, wire.refusal):
             raise RejectedError("refused", refused)
 
+    def purge_selftest(self, tenant: UUID) -> int:
+        """Remove a tenant of the selftest with all its records; how many. Raises RejectedError for any other tenant."""
+        arguments = {"bridge": self._bridge, "tenant": str(tenant)}
+        removed, refused = self._call("purge_selftest", arguments, wire.purged)
+        if refused:
+            raise RejectedError("refused", refused)
+        return removed
+
     def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
         """One page of a tenant's commissions with what is billed of them."""
         arguments = {"bridge": self._bridge, "tenant": str(tenant), "after": after, "limit": str(limit)}
@@ -164,4 +176,4 @@ def open_odoo(settings: Settings, bridge: UUID, acquaint: Acquaint = lambda _inf
     Raises: ConfigError for an address that must not be used.
     """
     transport: Transport = Json2(settings, MODEL) if settings.odoo_transport == "json2" else XmlRpc(settings, MODEL)
-    return RpcOdoo(transport, bridge, acquaint)
+    return RpcOdoo(transport, bridge, acquaint, settings.is_selftest)

@@ -141,6 +141,11 @@ def refusal(answer: object) -> str:
     return _text(_dict(answer, "the answer"), "refused")
 
 
+def purged(answer: object) -> tuple[int, str]:
+    """How many records were removed, and why none were."""
+    return count(answer, "removed"), refusal(answer)
+
+
 def digests(answer: object) -> tuple[list[RecordDigest], bool]:
     """The answer to digests."""
     fields = _dict(answer, "the answer")

@@ -19,18 +19,19 @@ _SQL = statements("outbox")
 
 
 class Outbox:
-    """The outbox and the deliveries made of it."""
+    """The outbox and the deliveries made of it: the selftest's tenants' or everybody else's."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, selftest: bool = False) -> None:
         self._database = database
+        self._scope = {"selftest": selftest}
 
     def collect(self, limit: int) -> int:
         """Turn up to `limit` marks into owed records; how many marks were taken."""
         with self._database.transaction() as cursor:
-            cursor.execute(_SQL["has_marks"])
+            cursor.execute(_SQL["has_marks"], self._scope)
             if not _scalar(cursor.fetchone()):
                 return 0
-            cursor.execute(_SQL["collect"], {"limit": limit})
+            cursor.execute(_SQL["collect"], {"limit": limit, **self._scope})
             taken = int(str(_scalar(cursor.fetchone())))
             reached(CrashPoint.RELAY_COLLECTING)
         reached(CrashPoint.RELAY_COLLECTED)
@@ -38,10 +39,10 @@ class Outbox:
 
     def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:
         """Take due records for publishing, by Odoo instance; none of them is offered again before `lease` is over."""
-        parameters = {"lane": lane.value, "per_tenant": PER_TENANT_IN_FLIGHT, "in_all": IN_FLIGHT, "lease": lease}
+        limits = {"per_tenant": PER_TENANT_IN_FLIGHT, "in_all": IN_FLIGHT, "lease": lease}
         claimed: defaultdict[str, list[RecordKey]] = defaultdict(list)
         with self._database.transaction() as cursor:
-            cursor.execute(_SQL["claim"], parameters)
+            cursor.execute(_SQL["claim"], {"lane": lane.value, **limits, **self._scope})
             for instance, tenant, entity, record_id in cursor.fetchall():
                 claimed[instance].append(RecordKey(tenant, Entity(entity), record_id))
             if claimed:

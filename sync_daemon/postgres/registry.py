@@ -73,10 +73,11 @@ class OpenLetter:
 
 
 class Registry:
-    """The bridge's own knowledge of the installation, beside the records."""
+    """The bridge's own knowledge of the installation, beside the records; with the selftest's tenants or all others."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, selftest: bool = False) -> None:
         self._database = database
+        self._selftest = selftest
 
     def installation(self) -> UUID:
         """The uuid that names this app installation to Odoo. Raises FatalError before `c360 db init`."""
@@ -87,7 +88,7 @@ class Registry:
 
     def tenants(self) -> list[Registered]:
         """Every tenant that the app has registered."""
-        return [Registered(*row) for row in self._rows("registered")]
+        return [Registered(*row) for row in self._rows("registered", selftest=self._selftest)]
 
     def set_state(self, tenant: UUID, state: str) -> None:
         """Let a tenant's records flow (`active`) or not."""
@@ -127,7 +128,9 @@ class Registry:
     def flows(self) -> list[FlowState]:
         """The state of every tenant's flows as far as the app's side knows it."""
         found = []
-        for tenant, subdomain, state, direction, paused, success, owed, oldest, dead, problem in self._rows("owed"):
+        for tenant, subdomain, state, direction, paused, success, owed, oldest, dead, problem in self._rows(
+            "owed", selftest=self._selftest
+        ):
             flow = FlowState(
                 tenant, subdomain, state, Direction(direction), paused, success, owed, oldest, dead, problem
             )

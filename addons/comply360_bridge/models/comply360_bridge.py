@@ -61,7 +61,7 @@ class Comply360Bridge(models.AbstractModel):
         if len(documents) > MOST_DOCUMENTS:
             raise UserError(self.env._("A batch may hold at most %(most)s documents.", most=MOST_DOCUMENTS))
         bridge = self._bridge_id(batch.get("bridge"))
-        own = self._superuser(comply360_bridge=bridge)
+        own = self._superuser(comply360_bridge=bridge, comply360_selftest=bool(batch.get("selftest")))
         self.env.flush_all()
         self.env.cr.execute("SELECT set_config('comply360.applying', 'on', TRUE)")
         results = Batch(own.env, bridge, documents).run()
@@ -196,6 +196,18 @@ class Comply360Bridge(models.AbstractModel):
             ],
             "more": len(bindings) > most,
         }
+
+    # -- the selftest ----------------------------------------------------------------------------------------------
+
+    @api.model
+    def purge_selftest(self, bridge, tenant):
+        """Remove a tenant of the selftest with all its records; any other tenant is refused, in `refused`."""
+        self._check_service()
+        own = self._superuser()
+        found = own.env["comply360.tenant"].search([("bridge", "=", self._bridge_id(bridge)), ("uuid", "=", tenant)])
+        if found and not found.selftest:
+            return {"removed": "0", "refused": f"tenant {found.subdomain} is not the selftest's: nothing was changed"}
+        return {"removed": str(found._purge()), "refused": ""}
 
     # -- single bindings, for an operator --------------------------------------------------------------------------
 

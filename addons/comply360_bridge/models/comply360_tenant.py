@@ -1,4 +1,8 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+# what refers to others goes before them
+OWNED = ("ir.attachment", "x_commission", "crm.lead", "res.partner")
 
 
 class Comply360Tenant(models.Model):
@@ -16,6 +20,10 @@ class Comply360Tenant(models.Model):
         required=True,
         default="active",
         readonly=True,
+    )
+    selftest = fields.Boolean(
+        readonly=True,
+        help="Made by the selftest of the bridge, which removes it again with all its records; no other tenant can be.",
     )
     company_id = fields.Many2one(
         "res.company",
@@ -58,9 +66,39 @@ class Comply360Tenant(models.Model):
         )
         return {tenant.id: count for tenant, count in groups}
 
+    def write(self, vals):
+        """Whether a tenant may be removed is decided when it is made, and by nobody afterwards."""
+        if "selftest" in vals and any(tenant.selftest != vals["selftest"] for tenant in self):
+            raise UserError(self.env._("A tenant of the selftest is made as one; no other tenant becomes one."))
+        return super().write(vals)
+
+    def _purge(self):
+        """Remove tenants of the selftest with all their records; gives how many records there were.
+
+        What others hang on them, such as a booked invoice, makes Odoo refuse the whole of it.
+        """
+        if not all(tenant.selftest for tenant in self):
+            raise UserError(self.env._("Only tenants of the selftest can be removed."))
+        removed = 0
+        for tenant in self.with_context(active_test=False):
+            named = [("bridge", "=", tenant.bridge), ("tenant", "=", tenant.uuid)]
+            # without a binding a deletion marks nothing
+            tenant.env["comply360.binding"].search(named).unlink()
+            tenant.env["comply360.upload"].search(named).unlink()
+            for model in OWNED:
+                records = tenant.env[model].search([("x_comply360_tenant_id", "=", tenant.id)])
+                removed += len(records)
+                records.unlink()
+            tenant.unlink()
+        return removed
+
     @api.model
     def _comply360_identity(self, tenant, key):
-        return {"uuid": key[2], "bridge": self.env.context["comply360_bridge"]}
+        return {
+            "uuid": key[2],
+            "bridge": self.env.context["comply360_bridge"],
+            "selftest": self.env.context.get("comply360_selftest", False),
+        }
 
     @api.model
     def _comply360_defaults(self, entity, tenant):

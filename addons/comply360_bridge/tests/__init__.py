@@ -13,5 +13,6 @@ from . import (
     test_leads,
     test_partners,
     test_rights,
+    test_selftest,
     test_sync_state,
 )

@@ -1,7 +1,15 @@
 -- name: collect (marks become owed records, one per record; the version is drawn here, after the marks' commit)
 WITH taken AS (
     DELETE FROM bridge.outbox
-    WHERE id IN (SELECT id FROM bridge.outbox ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    WHERE id IN (
+        SELECT id
+        FROM bridge.outbox
+        -- A mark belongs to the schema it was made in, whatever tenant the row names.
+        WHERE (schema_name IN (SELECT schema_name FROM bridge.tenant WHERE selftest)) = %(selftest)s
+        ORDER BY id
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    )
     RETURNING tenant_id, schema_name, entity, record_ids, lane, marked_at
 ), compact AS (
     SELECT tenant_id, schema_name, entity, record_id, max(lane) AS lane, min(marked_at) AS marked_at
@@ -81,7 +89,7 @@ WITH busy AS (
             FOR UPDATE SKIP LOCKED
         ) AS ready
     ) AS d
-    WHERE t.state IN ('active', 'suspended') AND NOT coalesce(f.paused, false)
+    WHERE t.selftest = %(selftest)s AND t.state IN ('active', 'suspended') AND NOT coalesce(f.paused, false)
     ORDER BY d.turn
     LIMIT greatest(0, %(in_all)s - (SELECT coalesce(sum(records), 0) FROM busy))
 )
@@ -105,7 +113,8 @@ FROM bridge.tenant
 WHERE tenant_id = %(tenant)s
 
 -- name: has_marks
-SELECT EXISTS (SELECT 1 FROM bridge.outbox)
+SELECT EXISTS (SELECT 1 FROM bridge.outbox
+               WHERE (schema_name IN (SELECT schema_name FROM bridge.tenant WHERE selftest)) = %(selftest)s)
 
 -- name: release
 UPDATE bridge.delivery AS d

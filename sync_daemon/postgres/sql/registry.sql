@@ -7,6 +7,7 @@ SELECT t.id, t.subdomain, t.status, s.schema_name, s.status, coalesce(b.state, '
 FROM public.tenants AS t
 JOIN public.tenant_schemas AS s ON s.tenant_id = t.id
 LEFT JOIN bridge.tenant AS b ON b.tenant_id = t.id
+WHERE coalesce(b.selftest, false) = %(selftest)s
 ORDER BY t.subdomain
 
 -- name: set_state
@@ -69,6 +70,7 @@ LEFT JOIN bridge.flow AS f
 LEFT JOIN marks AS m ON m.tenant_id = t.id
 LEFT JOIN deliveries AS v ON v.tenant_id = t.id
 LEFT JOIN letters AS l ON l.tenant_id = t.id AND l.direction = d.direction
+WHERE coalesce(b.selftest, false) = %(selftest)s
 ORDER BY t.subdomain, d.direction
 
 -- name: letters (open ones, oldest first)
