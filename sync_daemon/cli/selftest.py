@@ -56,7 +56,7 @@ def purge_(names: tuple[str, ...], dry_run: bool) -> None:
     """
     settings = load_settings()
     chosen = [_named(settings, name) for name in names] or flagged(settings)
-    if dry_run:
+    if dry_run or not chosen:
         say("\n".join(f"would remove tenant {tenant}" for tenant in chosen) or "there is nothing to remove")
         return
     for tenant, removed in purge(settings, chosen).items():

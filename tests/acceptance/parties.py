@@ -187,6 +187,10 @@ class Broker:
         """One queue's figures."""
         return dict(self.get(f"queues/{_VHOST}/{name}"))
 
+    def queues(self) -> list[str]:
+        """The names of all queues."""
+        return [str(queue["name"]) for queue in self.get(f"queues/{_VHOST}")]
+
     def published(self, name: str) -> int:
         """How many messages were ever published into the queue, as its counter says."""
         stats = self.queue(name).get("message_stats") or {}

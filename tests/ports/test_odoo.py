@@ -295,3 +295,17 @@ def test_threads_share_one_client(here: Installation) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: here.odoo.ping().database, range(40)))
     assert set(answers) == {here.settings.odoo_database}
+
+
+def test_a_tenant_of_the_selftest_is_removed_and_any_other_one_is_refused(
+    settings: Settings, here: Installation
+) -> None:
+    tried = Installation(settings.of_selftest)
+    tried.register()
+    tried.odoo.apply_batch(uuid4(), commission(tried))
+    assert tried.odoo.purge_selftest(tried.tenant) == 4
+    assert tried.odoo.digests(tried.tenant, Entity.REGISTRATION, "", 10) == ([], False)
+    assert tried.odoo.purge_selftest(tried.tenant) == 0
+    with pytest.raises(RejectedError, match="is not the selftest's"):
+        here.odoo.purge_selftest(here.tenant)
+    assert here.odoo.show_binding(RecordKey(here.tenant, Entity.TENANT, here.tenant)).state == "active"
