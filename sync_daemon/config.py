@@ -102,6 +102,7 @@ class Settings(BaseSettings):
     c360_tenant_refresh_seconds: float = Field(5.0, gt=0, le=3600)
     c360_lease_seconds: float = Field(60.0, gt=0)
     c360_reconcile_hours: float = Field(24.0, gt=0)
+    c360_event_days: float = Field(7.0, gt=0)
     c360_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

@@ -25,6 +25,7 @@ from sync_daemon.ports import Odoo
 from sync_daemon.postgres.backfill import TenantName
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.contents import ContentMemory
+from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.inbound import Inbound
 from sync_daemon.postgres.ledger import Ledger
 from sync_daemon.postgres.outbox import Outbox
@@ -33,9 +34,10 @@ from sync_daemon.postgres.rows import Rows
 from sync_daemon.postgres.surveys import Surveys
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
 from sync_daemon.rabbitmq.events import RabbitAppEvents
-from sync_daemon.rabbitmq.publisher import RabbitPublisher
+from sync_daemon.rabbitmq.publisher import RabbitEventPublisher, RabbitPublisher
 from sync_daemon.services.contents import MEGABYTE, Contents
 from sync_daemon.services.events import EventListener
+from sync_daemon.services.publish import EventRelay, EventRetention
 from sync_daemon.services.pull import Puller
 from sync_daemon.services.push import HintedPusher, Pusher
 from sync_daemon.services.reconcile import Comparison, Reconciler, ReconcileSchedule
@@ -44,9 +46,11 @@ from sync_daemon.services.report import Report
 from sync_daemon.services.tenants import TenantKeeper
 from sync_daemon.storage.open import open_storage
 
-SERVICES = ("relay", "push", "pull", "events", "tenants", "reconcile")
+SERVICES = ("relay", "push", "pull", "publish", "events", "tenants", "reconcile")
 SELFTEST_SERVICES = ("relay", "push", "pull", "tenants")
 RECONCILE_REST = 5.0
+PUBLISH_LEASE = timedelta(seconds=20)
+RETENTION_REST = 60.0
 HINT_WAIT = timedelta(seconds=1)
 FIRST_PAUSE, LONGEST_PAUSE, FATAL_PAUSE = 0.5, 15.0, 60.0
 GRACE = timedelta(seconds=25)
@@ -244,10 +248,13 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
         if "push" in only:
             yield from _push_loops(bridge, instance)
         if "pull" in only:
-            puller = Puller(bridge.instances[instance], Inbound(bridge.database, instance), settings.pull_lease)
+            inbound = Inbound(bridge.database, instance, settings.odoo_login)
+            puller = Puller(bridge.instances[instance], inbound, settings.pull_lease)
             yield Loop(f"pull {instance}", puller.run_once, settings.c360_pull_seconds, puller.release)
         if "reconcile" in only:
             yield _reconcile_loop(bridge, instance)
+    if "publish" in only:
+        yield from _publish_loops(bridge)
     if "events" in only:
         yield _event_loop(bridge)
     if "tenants" in only:
@@ -273,6 +280,14 @@ def _reconcile_loop(bridge: Bridge, instance: str) -> Loop:
 
     schedule = ReconcileSchedule(bridge.reconciler(instance), interval, on_compared)
     return Loop(f"reconcile {instance}", schedule.run_once, RECONCILE_REST, schedule.release)
+
+
+def _publish_loops(bridge: Bridge) -> Iterator[Loop]:
+    settings, events = bridge.settings, OutgoingEvents(bridge.database)
+    relay = EventRelay(events, RabbitEventPublisher(settings), PUBLISH_LEASE)
+    yield Loop("publish", relay.run_once, settings.c360_poll_seconds, relay.close)
+    retention = EventRetention(events, timedelta(days=settings.c360_event_days))
+    yield Loop("publish retention", retention.run_once, RETENTION_REST)
 
 
 def _event_loop(bridge: Bridge) -> Loop:

@@ -15,6 +15,7 @@ from uuid import UUID
 from sync_daemon.domain.books import OdooEntry
 from sync_daemon.domain.content import Known, Place, Stat
 from sync_daemon.domain.document import Change, Document, Result, Verdict
+from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.settlement import Settlement
@@ -159,6 +160,38 @@ class AppEvents(Protocol):
     def done(self, receipt: object) -> None: ...
 
     def close(self) -> None: ...
+
+
+class EventPublisher(Protocol):
+    """Hands our own events to the broker; returning means that every queue that wants them has them on disk."""
+
+    def open(self) -> None: ...
+
+    def publish(self, event: OutgoingEvent) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class EventBacklog:
+    """How many events wait to be published, and since when the oldest does."""
+
+    waiting: int
+    oldest: datetime | None
+
+
+class OutgoingEvents(Protocol):
+    """Our own events, in the order in which they were written."""
+
+    def take(self, holder: UUID, lease: timedelta, limit: int) -> Sequence[OutgoingEvent]:
+        """The oldest ones that are not published; nothing while another holder has the lease."""
+        ...
+
+    def published(self, events: Sequence[OutgoingEvent]) -> None: ...
+
+    def forget(self, age: timedelta, limit: int) -> int: ...
+
+    def release(self, holder: UUID) -> None: ...
 
 
 class Outbox(Protocol):

@@ -36,7 +36,6 @@ PROMISES = {
 }
 
 OPEN = {
-    "O4": "events are not published yet",
     "O5": "assignee and approver do not arrive as people yet",
     "C1": "`c360 contract show` is there; check, plan, apply and overrides are not",
 }

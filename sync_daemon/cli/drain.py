@@ -16,6 +16,7 @@ from sync_daemon.cli.run import attacher
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import SERVICES, Bridge, Daemon, open_bridge
 from sync_daemon.errors import BridgeError
+from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.registry import OpenLetter
 from sync_daemon.services.drain import Debt, debt
 
@@ -28,19 +29,21 @@ class Left:
     """What is left to do; `debt` is None while one side does not answer, and `problem` says which."""
 
     debt: Debt | None
+    events: int = 0
     problem: str = ""
 
     @property
     def is_nothing(self) -> bool:
-        """Whether nobody who can flow owes anything."""
-        return self.debt is not None and self.debt.open == 0
+        """Whether nobody who can flow owes anything, and everything that was to be told is told."""
+        return self.debt is not None and self.debt.open == 0 and self.events == 0
 
     @property
     def words(self) -> str:
         """What is left, for a person."""
         if self.debt is None:
             return "what is owed is not known"
-        return f"{self.debt.open} records are owed" if self.debt.open else "nothing is owed"
+        owed = f"{self.debt.open} records are owed" if self.debt.open else "nothing is owed"
+        return owed + (f", {self.events} events are not published" if self.events else "")
 
 
 @click.command()
@@ -48,6 +51,8 @@ class Left:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drain(timeout: int, as_json: bool) -> None:
     """Work until nothing is owed on either side, except by suspended or paused tenants and dead records.
+
+    What arrives from Odoo meanwhile is published, too.
 
     Runs beside a daemon or without one. Exit code 3 if anything was parked meanwhile or time ran out.
 
@@ -84,12 +89,14 @@ def _wait(bridge: Bridge, daemon: Daemon, timeout: int) -> Left:
 
 
 def _look(bridge: Bridge) -> Left:
-    # Odoo is asked last: what the puller has in hand is still owed there.
+    # Odoo is asked after the app: what the puller has in hand is still owed there. Events are asked for last: a change
+    # that Odoo no longer owes has written its own.
     try:
         flows = bridge.registry.flows()
-        return Left(debt(flows, [odoo.backlog() for odoo in bridge.instances.values()]))
+        owed = debt(flows, [odoo.backlog() for odoo in bridge.instances.values()])
+        return Left(owed, OutgoingEvents(bridge.database).backlog().waiting)
     except BridgeError as error:
-        return Left(None, str(error))
+        return Left(None, problem=str(error))
 
 
 def _show(bridge: Bridge, left: Left, parked: Sequence[OpenLetter], as_json: bool) -> None:
@@ -97,7 +104,7 @@ def _show(bridge: Bridge, left: Left, parked: Sequence[OpenLetter], as_json: boo
     if as_json:
         owed = left.debt.open if left.debt else None
         letters = [vars(letter) for letter in parked]
-        print_json({"owed": owed, "held": held, "problem": left.problem, "parked": letters})
+        print_json({"owed": owed, "held": held, "events": left.events, "problem": left.problem, "parked": letters})
         return
     if held:
         say(f"{held} records wait for suspended or paused tenants")

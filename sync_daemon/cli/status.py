@@ -15,6 +15,7 @@ from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.keys import Direction
 from sync_daemon.errors import BridgeError
 from sync_daemon.ports import OdooBacklog
+from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.registry import FlowState
 
 ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> app"}
@@ -23,17 +24,18 @@ ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
-    """Show per tenant and direction what is owed, since when, what is dead, and the last success.
+    """Show per tenant and direction what is owed, since when, what is dead, and the last success; and waiting events.
 
     Exit code 3 if anything is dead or a tenant is not attached, 69 if Odoo does not answer.
     """
     with open_bridge(load_settings()) as bridge:
         now = bridge.registry.now()
         flows = bridge.registry.flows()
+        events = OutgoingEvents(bridge.database).backlog()
         backlog, problem = _backlog(bridge)
     rows = [_row(flow, backlog) for flow in flows]
     if as_json:
-        print_json({"tenants": rows, "odoo_problem": problem})
+        print_json({"tenants": rows, "events": vars(events), "odoo_problem": problem})
     else:
         columns = ("tenant", "state", "direction", "owed", "oldest", "dead", "last success")
         print_table("Sync state", columns, [
@@ -41,6 +43,8 @@ def status(as_json: bool) -> None:
              ago(row["oldest"], now), row["dead"], ago(row["last_success"], now))
             for row in rows
         ])
+    if events.waiting:
+        say(f"{events.waiting} events wait to be published, the oldest was written {ago(events.oldest, now)}")
     _explain(flows, problem)
     if problem:
         sys.exit(69)

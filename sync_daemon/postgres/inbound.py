@@ -19,6 +19,11 @@ from sync_daemon.domain.contract import Contract, two_way_columns
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.decision import Decision
 from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
+from sync_daemon.domain.event import Event
+from sync_daemon.domain.events import row_events, shown_columns
+from sync_daemon.domain.events.conflict import conflict_raised, conflict_resolved
+from sync_daemon.domain.events.invoice import invoice_events
+from sync_daemon.domain.events.lead import lead_events
 from sync_daemon.domain.intake import Intake, decoded, intake
 from sync_daemon.domain.keys import Direction, Entity, Lane, Version
 from sync_daemon.domain.mapping import Row
@@ -29,6 +34,7 @@ from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
 from sync_daemon.postgres.decisions import decide_issue, decisions_of
 from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
+from sync_daemon.postgres.events import announce
 from sync_daemon.postgres.invoices import Invoices
 from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.statements import statements
@@ -51,9 +57,10 @@ class _Bound:
 class Inbound:
     """Applies what one Odoo instance changed."""
 
-    def __init__(self, database: Database, instance: str) -> None:
+    def __init__(self, database: Database, instance: str, bridge_login: str) -> None:
         self._database = database
         self._instance = instance
+        self._bridge_login = bridge_login
         self._catalog = Catalog()
 
     def seize(self, holder: UUID, duration: timedelta) -> bool:
@@ -76,7 +83,9 @@ class Inbound:
     def apply(self, run: UUID, tenant: UUID, schema: str, changes: Sequence[Change]) -> list[Verdict]:
         """Apply one tenant's changes; one verdict each."""
         with self._database.transaction() as cursor:
-            verdicts = _Applying(cursor, self._instance, self._catalog, run, tenant, schema).apply(changes)
+            applying = _Applying(cursor, self._instance, self._catalog, run, tenant, schema, self._bridge_login)
+            verdicts = applying.apply(changes)
+            announce(cursor, self._instance, tenant, applying.events)
             reached(CrashPoint.PULL_APPLYING)
             return verdicts
 
@@ -89,7 +98,7 @@ class _Applying:
     """One tenant's transaction."""
 
     def __init__(
-        self, cursor: Cursor, instance: str, catalog: Catalog, run: UUID, tenant: UUID, schema: str
+        self, cursor: Cursor, instance: str, catalog: Catalog, run: UUID, tenant: UUID, schema: str, bridge_login: str
     ) -> None:
         self._cursor = cursor
         self._catalog = catalog
@@ -98,6 +107,8 @@ class _Applying:
         self._run = run
         self._tenant = tenant
         self._schema = schema
+        self._bridge_login = bridge_login
+        self.events: list[Event] = []
         self._decisions: dict[Entity, Mapping[UUID, Mapping[str, Decision]]] = {}
 
     def apply(self, changes: Sequence[Change]) -> list[Verdict]:
@@ -164,7 +175,7 @@ class _Applying:
         decision = intake(contract, change, rows[change.key.id], agreed.get(change.key.id, {}), decided)
         if decision.writes and held:
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
-        return self._carry_out(change, contract, decision, binding.state)
+        return self._carry_out(change, contract, rows[change.key.id], decision, binding.state)
 
     def _hear(self, change: Change, bound: Mapping[tuple[Entity, UUID], _Bound]) -> None:
         """A manager in Odoo decided about an issue."""
@@ -183,21 +194,22 @@ class _Applying:
             self._letters(change, Intake({}, {}))
             return _verdict(change, Ruling.PARKED, found.problems[0].message)
         desk = Invoices(self._cursor, self._catalog, self._instance, self._tenant, self._schema, held)
+        before = desk.known(change)
         if reason := desk.take(change, found.values):
             return _verdict(change, Ruling.LATER, reason)
+        self.events += invoice_events(change, before, found.values)
         self._letters(change, Intake({}, {}))
         self._record(change, "told" if found.values else "unlinked", {"by": change.by, "at": change.at, **found.values})
         return _verdict(change, Ruling.APPLIED)
 
-    def _carry_out(self, change: Change, contract: Contract, decision: Intake, state: BindingState) -> Verdict:
+    def _carry_out(
+        self, change: Change, contract: Contract, row: Row, decision: Intake, state: BindingState
+    ) -> Verdict:
         if refusal := self._write(change, contract, decision):
             decision = Intake({}, {}, problems=(*decision.problems, refusal))
+        self.events += row_events(change, row, decision.writes)
         self._agree(change, decision.agreed)
-        for conflict in decision.conflicts:
-            self._execute("raise_conflict", {
-                **_identity(change), "field": conflict.field, "app": conflict.app, "odoo": conflict.odoo,
-                "base": conflict.agreed.app if conflict.agreed else None, "refused": bool(conflict.refusal),
-            })
+        self._raise_conflicts(change, decision)
         self._close_conflicts(change, decision)
         self._letters(change, decision)
         if decision.push_back:
@@ -243,8 +255,10 @@ class _Applying:
         """Won and lost are for readers; the registration's own status is the app's alone."""
         told = {field.name: decoded(field, change.fields.get(field.name, "")) for field in contract.reported}
         self._execute("tell_outcome", {"id": change.key.id, "by": change.by, "at": change.at, **told})
-        if self._cursor.rowcount:
-            self._record(change, f"lead {told['outcome']}", {"lost_reason": told["lost_reason"], "by": change.by})
+        if news := self._cursor.fetchone():
+            outcome, reason = str(told["outcome"]), str(told["lost_reason"])
+            self._record(change, f"lead {outcome}", {"lost_reason": reason, "by": change.by})
+            self.events += lead_events(change, news[0], outcome, reason, self._bridge_login)
 
     def _missing(self, change: Change, contract: Contract) -> Verdict:
         table = sql.Identifier(self._schema, contract.table)
@@ -256,13 +270,24 @@ class _Applying:
         raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [letter])
         return _verdict(change, Ruling.PARKED, message)
 
+    def _raise_conflicts(self, change: Change, decision: Intake) -> None:
+        for conflict in decision.conflicts:
+            self._execute("raise_conflict", {
+                **_identity(change), "field": conflict.field, "app": conflict.app, "odoo": conflict.odoo,
+                "base": conflict.agreed.app if conflict.agreed else None, "refused": bool(conflict.refusal),
+            })
+            if (self._cursor.fetchone() or (False,))[0]:
+                self.events.append(conflict_raised(change, conflict.field))
+
     def _close_conflicts(self, change: Change, decision: Intake) -> None:
         """Fields that merge again; they stayed out of what was sent meanwhile, so the record is marked."""
         if decision.problems:
             return
         fields = sorted(set(change.fields) - {conflict.field for conflict in decision.conflicts})
         self._execute("close_conflicts", {**_identity(change), "fields": fields})
-        if self._cursor.rowcount:
+        closed = self._cursor.fetchall()
+        self.events += [conflict_resolved(change, field, resolution) for field, resolution in closed]
+        if closed:
             mark(self._cursor, [change.key], Lane.LIVE)
 
     def _letters(self, change: Change, decision: Intake) -> None:
@@ -296,7 +321,7 @@ class _Applying:
 
     def _locked_rows(self, contract: Contract, ids: list[UUID]) -> dict[UUID, Row]:
         present = self._catalog.columns(self._cursor, [self._schema]).get((self._schema, contract.table), frozenset())
-        wanted = ({"id"} | two_way_columns(contract)) & present
+        wanted = ({"id"} | two_way_columns(contract) | shown_columns(contract.entity)) & present
         columns = sql.SQL(", ").join(map(sql.Identifier, sorted(wanted)))
         # Rows that the app has locked come later; we neither wait for it nor make it wait.
         statement = sql.SQL(

@@ -36,6 +36,12 @@ class Invoices:
         self._schema = schema
         self._held = held
 
+    def known(self, change: Change) -> Mapping[str, str]:
+        """What is known of an invoice, by column; empty if it is new."""
+        self._execute("known_invoice", change, {})
+        row = self._cursor.fetchone()
+        return {column: value or "" for column, value in row[0].items()} if row else {}
+
     def take(self, change: Change, values: Mapping[str, Scalar]) -> str:
         """Write one invoice down, all or nothing; gives why it has to come again, or nothing."""
         self._cursor.execute("SAVEPOINT one_invoice")

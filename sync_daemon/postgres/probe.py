@@ -16,6 +16,7 @@ from sync_daemon.postgres.statements import statements
 OLDEST_SERVER = 150_000
 CLOCK_SKEW_SECONDS = 30
 TRIGGERS_PER_TABLE = 3
+EVENT_MINUTES = 5
 PLACE = "app database"
 
 _SQL = statements("probe")
@@ -25,7 +26,10 @@ def check(database: Database, registry: Registry) -> list[Finding]:
     """Findings about server, rights, schema and tenants. Raises TransientError or FatalError if it cannot be asked."""
     tenants = registry.tenants()
     with database.transaction() as cursor:
-        return [*_server(cursor), *_rights(cursor), *_captured(cursor), *_tenants(tenants), *_columns(cursor, tenants)]
+        return [
+            *_server(cursor), *_rights(cursor), *_captured(cursor), *_tenants(tenants), *_columns(cursor, tenants),
+            *_events(cursor),
+        ]
 
 
 def _server(cursor: Cursor) -> Iterator[Finding]:
@@ -63,6 +67,14 @@ def _captured(cursor: Cursor) -> Iterator[Finding]:
             yield Finding(PLACE, problem, fix)
         if not has_policy:
             yield Finding(PLACE, f"{schema}.{table} has no policy for the sync role: its rows are not seen", fix)
+
+
+def _events(cursor: Cursor) -> Iterator[Finding]:
+    cursor.execute(_SQL["events"])
+    waiting, minutes = cursor.fetchall()[0]
+    if minutes >= EVENT_MINUTES:
+        problem = f"{waiting} events wait to be published, the oldest for {minutes} minutes"
+        yield Finding(PLACE, problem, "see to RabbitMQ, and that `c360 run` is there with its service publish")
 
 
 def _tenants(tenants: list[Registered]) -> Iterator[Finding]:

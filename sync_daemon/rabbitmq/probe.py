@@ -10,7 +10,14 @@ from pika.exceptions import ChannelClosedByBroker, UnroutableError
 from sync_daemon.config import Settings
 from sync_daemon.errors import BridgeError
 from sync_daemon.rabbitmq.connection import broker_errors, close_quietly, connect
-from sync_daemon.rabbitmq.topology import HINTS_EXCHANGE, Queue, Topology, app_events_topology, hints_topology
+from sync_daemon.rabbitmq.topology import (
+    HINTS_EXCHANGE,
+    Queue,
+    Topology,
+    app_events_topology,
+    events_topology,
+    hints_topology,
+)
 
 
 def check(settings: Settings) -> list[str]:
@@ -46,7 +53,7 @@ def depths(settings: Settings) -> dict[str, int]:
 
 
 def _topologies(settings: Settings) -> tuple[Topology, ...]:
-    return hints_topology(settings.odoo_instance), app_events_topology()
+    return hints_topology(settings.odoo_instance), app_events_topology(), events_topology()
 
 
 def _queues(settings: Settings) -> list[Queue]:

@@ -1,7 +1,8 @@
-"""Hints into the broker, each confirmed."""
+"""Hints and events into the broker, each confirmed."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from pika.exceptions import NackError, UnroutableError
 
 from sync_daemon.config import Settings
 from sync_daemon.crash_points import CrashPoint, reached
+from sync_daemon.domain.event import CONTENT_TYPE, OutgoingEvent, header
 from sync_daemon.domain.hint import Hint, encode
 from sync_daemon.errors import TransientError
 from sync_daemon.rabbitmq import topology
@@ -64,3 +66,44 @@ class RabbitPublisher:
         except NackError:
             queue = topology.hints_queue(hint.instance, hint.lane)
             raise TransientError(f"RabbitMQ rejected a hint: {queue} is full or cannot write") from None
+
+
+class RabbitEventPublisher:
+    """The EventPublisher over RabbitMQ, for use by one thread: CloudEvents in binary mode.
+
+    Source: CloudEvents 1.0.2, AMQP protocol binding; headers are what AMQP 1.0 calls application properties.
+    """
+
+    def __init__(self, settings: Settings, heartbeat: int = HEARTBEAT_SECONDS) -> None:
+        self._channel = ConfirmedChannel(settings, "event publisher", heartbeat)
+
+    def open(self) -> None:
+        """Have the exchange in place, so that others can bind to it before the first event."""
+        with self._channel.opened(topology.events_topology()):
+            pass
+
+    def publish(self, event: OutgoingEvent) -> None:
+        """Publish one event; returning means that every queue that is bound has it on disk, be it none.
+
+        Raises: TransientError or FatalError; the event may have gone out all the same.
+        """
+        properties = pika.BasicProperties(
+            content_type=CONTENT_TYPE,
+            delivery_mode=2,
+            message_id=str(event.id),
+            type=event.type,
+            app_id=APP_ID,
+            headers={header(name): value for name, value in event.attributes.items()},
+        )
+        body = json.dumps(event.data, separators=(",", ":"), ensure_ascii=False).encode()
+        with self._channel.opened(topology.events_topology()) as channel:
+            try:
+                # Not mandatory: whoever is interested binds a queue, and nobody has to be.
+                channel.basic_publish(topology.EVENTS_EXCHANGE, event.routing_key, body, properties)
+            except NackError:
+                message = f"a queue bound to exchange {topology.EVENTS_EXCHANGE} is full or cannot write"
+                raise TransientError(f"RabbitMQ rejected event {event.id}, {event.type}: {message}") from None
+
+    def close(self) -> None:
+        """Close the connection; a later use opens another."""
+        self._channel.close()

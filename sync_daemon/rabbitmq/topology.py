@@ -12,6 +12,7 @@ from typing import Any
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import ChannelClosedByBroker
 
+from sync_daemon.domain.event import EXCHANGE
 from sync_daemon.domain.keys import Lane
 
 HINTS_EXCHANGE = "bridge.v1.hints"
@@ -20,6 +21,7 @@ APP_EVENTS_QUEUE = "bridge.v1.app_events"
 REGISTRATIONS_EXCHANGE = "comply360.registrations"
 DOCUMENTS_EXCHANGE = "comply360.documents"
 COMMISSIONS_EXCHANGE = "comply360.commissions"
+EVENTS_EXCHANGE = EXCHANGE
 APP_EXCHANGES = (REGISTRATIONS_EXCHANGE, DOCUMENTS_EXCHANGE, COMMISSIONS_EXCHANGE)
 
 APP_EVENTS_LIMIT = 100_000
@@ -79,6 +81,11 @@ def app_events_topology() -> Topology:
     arguments = {"x-queue-type": "classic", "x-max-length": APP_EVENTS_LIMIT, "x-overflow": "drop-head"}
     queue = Queue(APP_EVENTS_QUEUE, arguments, tuple((exchange, "#") for exchange in APP_EXCHANGES))
     return Topology(tuple(Exchange(exchange, "topic") for exchange in APP_EXCHANGES), (queue,))
+
+
+def events_topology() -> Topology:
+    """Where our own events go; other programs bind their queues to it."""
+    return Topology((Exchange(EVENTS_EXCHANGE, "topic"),), ())
 
 
 def declare(connection: BlockingConnection, topology: Topology) -> None:

@@ -45,7 +45,7 @@ class Installation:
 
     @property
     def inbound(self) -> Inbound:
-        return Inbound(self.database, INSTANCE)
+        return Inbound(self.database, INSTANCE, self.settings.odoo_login)
 
     @property
     def registry(self) -> Registry:

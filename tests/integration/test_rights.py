@@ -42,7 +42,7 @@ BRIDGE_TABLES = ("installation", "odoo_instance", "tenant", "outbox", "delivery"
 SYNC_IN_BRIDGE = {
     "installation": "", "odoo_instance": "", "tenant": "IU", "outbox": "D", "delivery": "IUD", "binding": "IUD",
     "base_value": "IUD", "dead_letter": "IUD", "conflict": "IU", "flow": "IU", "lease": "IUD", "run": "IU",
-    "ledger": "I", "event": "IU", "reconcile_request": "", "invoice": "IU", "lead_outcome": "IU",
+    "ledger": "I", "event": "IUD", "reconcile_request": "", "invoice": "IU", "lead_outcome": "IU",
 }
 
 
@@ -245,6 +245,7 @@ def test_the_monitor_counts_and_reads_no_record(installation: Settings, tenant: 
     monitor = as_monitor(installation)
     assert rows(monitor, "SELECT count(*) FROM bridge.monitor_tenant") == [(1,)]
     assert rows(monitor, "SELECT marks > 0 FROM bridge.monitor_marks") == [(True,)]
+    assert rows(monitor, "SELECT waiting FROM bridge.monitor_events") == [(0,)]
     for table in BRIDGE_TABLES:
         assert refused(monitor, "SELECT 1 FROM bridge.{t}", t=table)
     assert refused(monitor, "SELECT 1 FROM {s}.clients", s=tenant.schema)

@@ -53,7 +53,9 @@ def contents(settings: Settings) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize(("level", "tenant_level"), [("0001", 1), ("0002", 2), ("0003", 3), ("0006", 6), ("0007", 7)])
+@pytest.mark.parametrize(
+    ("level", "tenant_level"), [("0001", 1), ("0002", 2), ("0003", 3), ("0006", 6), ("0007", 7), ("0009", 9)]
+)
 def test_a_released_level_with_data_becomes_what_a_new_installation_is(
     stack_settings: Settings, level: str, tenant_level: int
 ) -> None:

@@ -22,6 +22,7 @@ def build(broker: Broker) -> None:
     connection = connect(broker.settings, "test")
     topology.declare(connection, topology.hints_topology("main"))
     topology.declare(connection, topology.app_events_topology())
+    topology.declare(connection, topology.events_topology())
     connection.close()
 
 
@@ -33,7 +34,8 @@ def test_a_complete_topology_has_no_findings(broker: Broker) -> None:
 def test_what_is_missing_is_named_and_not_made(broker: Broker) -> None:
     findings = probe.check(broker.settings)
     assert probe.check(broker.settings) == findings
-    for name in (topology.HINTS_EXCHANGE, topology.DEAD, LIVE, topology.APP_EVENTS_QUEUE, *topology.APP_EXCHANGES):
+    exchanges = (topology.HINTS_EXCHANGE, topology.EVENTS_EXCHANGE, *topology.APP_EXCHANGES)
+    for name in (topology.DEAD, LIVE, topology.APP_EVENTS_QUEUE, *exchanges):
         assert any(f" {name};" in finding for finding in findings)
     assert probe.depths(broker.settings) == {}
 

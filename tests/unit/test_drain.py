@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from sync_daemon.cli.drain import Left
 from sync_daemon.domain.keys import Direction
 from sync_daemon.ports import OdooBacklog
 from sync_daemon.services.drain import Debt, debt
@@ -48,3 +49,10 @@ def test_each_tenant_owes_its_own_and_every_odoo_is_asked() -> None:
     other = Line(direction=Direction.ODOO_TO_APP, tenant=OTHER_TENANT)
     sides = [{TENANT: OdooBacklog(1, 0, None)}, {OTHER_TENANT: OdooBacklog(2, 0, None)}]
     assert debt([BACK, other], sides) == Debt(open=3, held=0)
+
+
+def test_what_waits_to_be_published_holds_the_drain_up() -> None:
+    left = Left(Debt(open=0, held=0), events=3)
+    assert not left.is_nothing
+    assert left.words == "nothing is owed, 3 events are not published"
+    assert Left(Debt(open=0, held=7)).is_nothing

@@ -18,6 +18,14 @@ SET odoo_epoch = %(epoch)s, odoo_version = %(version)s, state = %(state)s, synce
     res_id = CASE WHEN %(state)s = 'alias' THEN %(res_id)s ELSE res_id END
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND external_id = %(id)s
 
+-- name: known_invoice (as texts)
+SELECT to_jsonb(i) FROM (
+    SELECT kind, number, state, payment_state, total::text, residual::text, currency, invoice_date::text,
+           due_date::text, paid_on::text, payment_reference, registration_id::text, client_id::text, credits_id::text
+    FROM bridge.invoice
+    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND id = %(id)s
+) AS i
+
 -- name: take_invoice
 INSERT INTO bridge.invoice AS i
     (instance_id, tenant_id, id, odoo_id, kind, number, state, payment_state, total, residual, currency, invoice_date,
@@ -67,12 +75,15 @@ SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value,
     decision = CASE WHEN (c.app_value, c.odoo_value) IS NOT DISTINCT FROM (EXCLUDED.app_value, EXCLUDED.odoo_value)
                      AND NOT %(refused)s
                     THEN c.decision ELSE '' END
+-- a row that this statement inserted was never updated or locked by anyone
+RETURNING c.xmax = 0 AS is_new
 
 -- name: close_conflicts
 UPDATE bridge.conflict
 SET state = 'resolved', resolution = coalesce(nullif(decision, ''), 'agreed'), resolved_at = now()
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND external_id = %(id)s
   AND state = 'open' AND field = ANY(%(fields)s::text[])
+RETURNING field, resolution
 
 -- name: seize (the lease on one task; free, expired or our own)
 INSERT INTO bridge.lease AS l (name, holder, until)
@@ -91,7 +102,11 @@ LEFT JOIN bridge.flow AS f
     ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'odoo_to_app'
 WHERE t.instance_id = %(instance)s AND t.state = 'active' AND NOT coalesce(f.paused, false)
 
--- name: tell_outcome (what became of a lead; written only if it is news)
+-- name: tell_outcome (what became of a lead; written only if it is news, and then gives what was known before)
+WITH before AS (
+    SELECT outcome FROM bridge.lead_outcome
+    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND registration_id = %(id)s
+)
 INSERT INTO bridge.lead_outcome AS o
     (instance_id, tenant_id, registration_id, outcome, lost_reason, changed_by, changed_at)
 VALUES (%(instance)s, %(tenant)s, %(id)s, %(outcome)s, %(lost_reason)s, %(by)s, %(at)s::timestamp AT TIME ZONE 'UTC')
@@ -99,6 +114,7 @@ ON CONFLICT (instance_id, tenant_id, registration_id) DO UPDATE
 SET outcome = EXCLUDED.outcome, lost_reason = EXCLUDED.lost_reason, changed_by = EXCLUDED.changed_by,
     changed_at = EXCLUDED.changed_at
 WHERE (o.outcome, o.lost_reason) IS DISTINCT FROM (EXCLUDED.outcome, EXCLUDED.lost_reason)
+RETURNING coalesce((SELECT outcome FROM before), '')
 
 -- name: patience (no row while no transaction of the app would fail)
 SELECT (now() - %(patience)s) AT TIME ZONE 'UTC' WHERE bridge.writing_snapshots()

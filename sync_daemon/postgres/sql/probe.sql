@@ -29,3 +29,6 @@ LEFT JOIN pg_catalog.pg_trigger AS g
     ON g.tgrelid = c.oid AND g.tgfoid = 'bridge.capture'::regproc AND NOT g.tgisinternal
 WHERE t.attach_level > 0 AND t.state IN ('active', 'suspended')
 GROUP BY t.tenant_id, t.schema_name, c.oid, c.relname
+
+-- name: events (how many wait to be published, and for how long the oldest does)
+SELECT waiting, floor(coalesce(extract(epoch FROM now() - oldest), 0) / 60)::int FROM bridge.monitor_events

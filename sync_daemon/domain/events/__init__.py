@@ -1,0 +1,32 @@
+"""What Odoo tells, as events: one module per kind of record."""
+
+from collections.abc import Mapping
+
+from sync_daemon.domain.document import Change
+from sync_daemon.domain.event import Event, EventType
+from sync_daemon.domain.events import client, commission, conflict, invoice, lead
+from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.mapping import Row
+
+EVENT_TYPES: tuple[EventType, ...] = (
+    *commission.TYPES, *invoice.TYPES, *client.TYPES, *lead.TYPES, *conflict.TYPES,
+)
+
+
+def shown_columns(entity: Entity) -> frozenset[str]:
+    """The columns of the app's row that events show beside those which a change from Odoo is compared with."""
+    return commission.COLUMNS if entity is Entity.COMMISSION else frozenset()
+
+
+def row_events(change: Change, row: Row, writes: Mapping[str, str | None]) -> list[Event]:
+    """What columns that a change wrote into the app's row come to."""
+    match change.key.entity:
+        case Entity.COMMISSION:
+            return commission.commission_events(change, row, {**row, **writes})
+        case Entity.CLIENT:
+            return client.client_events(change, row, writes)
+        case _:
+            return []
+
+
+__all__ = ["EVENT_TYPES", "row_events", "shown_columns"]

@@ -1,0 +1,30 @@
+"""Customers: that they changed in Odoo, and what; the new values stay in the app's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sync_daemon.domain.contract import written_columns
+from sync_daemon.domain.contracts.client import CLIENT
+from sync_daemon.domain.document import Change
+from sync_daemon.domain.event import IDENTITY, NAMES, Event, EventField, EventType, event
+from sync_daemon.domain.mapping import Row
+
+_COLUMNS = {**NAMES, "items": {"type": "string", "enum": sorted(written_columns(CLIENT))}}
+
+CHANGED = EventType(
+    "client.changed",
+    "A customer was changed in Odoo, and the app's row with it.",
+    (
+        EventField("client_id", IDENTITY, "the client", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True),
+        EventField("columns", _COLUMNS, "the columns of the tenant's table clients that have new values",
+                   ["city", "phone"], required=True),
+    ),
+)
+TYPES = (CHANGED,)
+
+
+def client_events(change: Change, row: Row, writes: Mapping[str, str | None]) -> list[Event]:
+    """What columns that were written into the app's row come to."""
+    columns = sorted(column for column, value in writes.items() if value != row.get(column))
+    return [event(CHANGED, change, {"client_id": str(change.key.id), "columns": columns})] if columns else []

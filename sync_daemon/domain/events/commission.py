@@ -1,0 +1,105 @@
+"""Commissions: approved, paid, cancelled or reopened in Odoo, each step told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from sync_daemon.domain.contract import Field
+from sync_daemon.domain.contracts.commission import COMMISSION, STATUSES
+from sync_daemon.domain.document import Change
+from sync_daemon.domain.event import (
+    AMOUNT,
+    CURRENCY,
+    IDENTITY,
+    INSTANT,
+    TEXT,
+    Event,
+    EventField,
+    EventType,
+    Value,
+    event,
+    one_of,
+    rfc3339,
+)
+from sync_daemon.domain.mapping import Row, encode_field
+from sync_daemon.domain.merge import PROGRESS
+from sync_daemon.errors import RejectedError
+
+_FIELDS = (
+    EventField("commission_id", IDENTITY, "the commission", "6f1b5a0e-7f4e-4d0a-9c39-5a4f6c1f0b11", required=True),
+    EventField("registration_id", IDENTITY, "the registration it was earned with",
+               "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22"),
+    EventField("agent_id", IDENTITY, "the user it is owed to", "d2b0a9f0-8a54-4d0e-8d4c-3c5b6f0d9c33"),
+    EventField("status", one_of(*STATUSES), "what it is now", "paid", required=True),
+    EventField("amount", AMOUNT, "the amount of the commission", "187.50"),
+    EventField("currency", CURRENCY, "the amount's currency, ISO 4217", "ZAR"),
+    EventField("approved_at", INSTANT, "when it was approved", "2026-02-01T08:00:00Z"),
+    EventField("paid_at", INSTANT, "when it was paid", "2026-02-03T09:30:00Z"),
+    EventField("payment_reference", TEXT, "the payment's reference", "EFT 4711"),
+)
+_UNPAID = {"paid_at": "", "payment_reference": ""}
+_commission = partial(EventType, fields=_FIELDS)
+
+APPROVED = _commission("commission.approved", "A commission was approved.", example={"status": "approved", **_UNPAID})
+PAID = _commission("commission.paid", "A commission was paid.")
+CANCELLED = _commission("commission.cancelled", "A commission was cancelled.",
+                        example={"status": "cancelled", "approved_at": "", **_UNPAID})
+REOPENED = _commission("commission.reopened", "An approved or cancelled commission is pending again.",
+                       example={"status": "pending", "approved_at": "", **_UNPAID})
+CHANGED = _commission("commission.changed", "A date or the payment's reference was corrected; the status stays.",
+                      example={"payment_reference": "EFT 4712"})
+TYPES = (APPROVED, PAID, CANCELLED, REOPENED, CHANGED)
+
+_STEPS = {"approved": APPROVED, "paid": PAID}
+_SHOWN = {
+    "status": "status",
+    "amount": "commission_amount",
+    "currency": "currency",
+    "approved_at": "approved_at",
+    "paid_at": "paid_at",
+    "payment_reference": "payment_reference",
+}
+"""What an event shows of the contract's fields, by its own names."""
+_NAMED = ("registration_id", "agent_id")
+
+COLUMNS = frozenset({"commission_amount", "currency", *_NAMED})
+"""The columns that events show beside those which a change from Odoo is compared with."""
+
+
+def commission_events(change: Change, before: Row, after: Row) -> list[Event]:
+    """What a change comes to that made the app's row of `before` that of `after`."""
+    was, values = _values(change, before), _values(change, after)
+    if was == values:
+        return []
+    kinds = list(_steps(str(was["status"]), str(values["status"]))) or [CHANGED]
+    return [event(kind, change, values) for kind in kinds]
+
+
+def _steps(was: str, now: str) -> Iterator[EventType]:
+    """The steps between two looks, in order: who waits for one of them hears of it, however fast the next one came."""
+    if now == was:
+        return
+    if now == "cancelled":
+        yield CANCELLED
+    elif now == "pending":
+        yield REOPENED
+    for status, kind in _STEPS.items():
+        if PROGRESS.get(was, 0) < PROGRESS[status] <= PROGRESS.get(now, 0):
+            yield kind
+
+
+def _values(change: Change, row: Row) -> dict[str, Value]:
+    fields = {item.name: item for item in COMMISSION.fields}
+    values: dict[str, Value] = {"commission_id": str(change.key.id)}
+    values |= {column: str(row.get(column) or "") for column in _NAMED}
+    values |= {name: _encoded(fields[field], row) for name, field in _SHOWN.items()}
+    return values | {name: rfc3339(str(values[name])) for name in ("approved_at", "paid_at")}
+
+
+def _encoded(item: Field, row: Row) -> str:
+    """Empty for a value that the app's row does not have in a known form: no payment waits for it."""
+    try:
+        return str(encode_field(item, {"row": row}))
+    except RejectedError:
+        return ""

@@ -1,0 +1,44 @@
+"""Conflicts: fields that both sides changed; the values stay where the records are."""
+
+from __future__ import annotations
+
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.document import Change
+from sync_daemon.domain.event import IDENTITY, Event, EventField, EventType, event, one_of
+
+RESOLUTIONS = ("agreed", "keep_app", "keep_odoo", "edit")
+
+_TWO_WAY = {entity.value: contract.two_way for entity, contract in CONTRACTS.items() if contract.two_way}
+_FIELDS = (
+    EventField("entity", one_of(*_TWO_WAY), "what kind of record it is", "client", required=True),
+    EventField("record_id", IDENTITY, "the record", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True),
+    EventField("field", one_of(*sorted({item.name for fields in _TWO_WAY.values() for item in fields})),
+               "the field, as docs/contract.md names it", "phone", required=True),
+)
+
+RAISED = EventType("conflict.raised", "Both sides changed the field, and a person has to decide.", _FIELDS)
+RESOLVED = EventType(
+    "conflict.resolved",
+    "The field flows again.",
+    (
+        *_FIELDS,
+        EventField("resolution", one_of(*RESOLUTIONS),
+                   "of `conflict.resolved`: what was decided; agreed: one side gave way by itself", "keep_odoo",
+                   required=True),
+    ),
+)
+TYPES = (RAISED, RESOLVED)
+
+
+def conflict_raised(change: Change, field: str) -> Event:
+    """A field of the record is in conflict from now on."""
+    return event(RAISED, change, _values(change, field))
+
+
+def conflict_resolved(change: Change, field: str, resolution: str) -> Event:
+    """A field of the record is no longer in conflict."""
+    return event(RESOLVED, change, {**_values(change, field), "resolution": resolution})
+
+
+def _values(change: Change, field: str) -> dict[str, str | list[str]]:
+    return {"entity": change.key.entity.value, "record_id": str(change.key.id), "field": field}

@@ -1,0 +1,104 @@
+"""Customers' invoices and credit notes: what the read model had, and what Odoo tells now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from sync_daemon.domain.contracts.invoice import INVOICE, KINDS, PAYMENT_STATES, STATES
+from sync_daemon.domain.document import Change, Scalar
+from sync_daemon.domain.event import (
+    AMOUNT,
+    CURRENCY,
+    DAY,
+    IDENTITY,
+    TEXT,
+    Event,
+    EventField,
+    EventType,
+    Value,
+    event,
+    one_of,
+)
+
+DELETED_STATE = "deleted"
+
+_FIELDS = (
+    EventField("invoice_id", IDENTITY, "the invoice", "2c9f8a5d-31d7-4d7b-9a0e-9f8b7c6d5e44", required=True),
+    EventField("kind", one_of(*KINDS), "an invoice, or a credit note for one", "invoice", required=True),
+    EventField("number", TEXT, "its number; a draft has none", "INV/2026/00017"),
+    EventField("state", one_of(*STATES, DELETED_STATE), "what it is now", "posted", required=True),
+    EventField("payment_state", one_of(*PAYMENT_STATES), "what is known of its payment", "paid", required=True),
+    EventField("total", AMOUNT, "the total, with as many decimals as the currency has in Odoo", "1500.10",
+               required=True),
+    EventField("residual", AMOUNT, "what is left to pay", "0.00", required=True),
+    EventField("currency", CURRENCY, "the currency of both, ISO 4217", "ZAR", required=True),
+    EventField("invoice_date", DAY, "the invoice's day", "2026-02-01"),
+    EventField("due_date", DAY, "the day it is to be paid by", "2026-03-03"),
+    EventField("paid_on", DAY, "the day of the last payment, once nothing is left to pay", "2026-02-20"),
+    EventField("payment_reference", TEXT, "that payment's reference", "EFT 9"),
+    EventField("registration_id", IDENTITY, "the registration it is for", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22"),
+    EventField("client_id", IDENTITY, "the client it is for", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55"),
+    EventField("credits_id", IDENTITY, "of a credit note: the invoice it gives back",
+               "7a6b5c4d-3e2f-4a1b-9c8d-7e6f5a4b3c66"),
+)
+_PLAIN = {"credits_id": ""}
+_OPEN = {**_PLAIN, "payment_state": "not_paid", "residual": "1500.10", "paid_on": "", "payment_reference": ""}
+_invoice = partial(EventType, fields=_FIELDS)
+
+CREATED = _invoice("invoice.created", "An invoice or credit note was made for a synced customer or lead.",
+                   example={**_OPEN, "state": "draft", "number": ""})
+POSTED = _invoice("invoice.posted", "It was booked.", example=_OPEN)
+PAID = _invoice("invoice.paid", "A payment was confirmed, and nothing is left to pay.", example=_PLAIN)
+PARTLY_PAID = _invoice("invoice.partly_paid", "A payment or credit was confirmed, and a part is left to pay.",
+                       example={**_OPEN, "payment_state": "partial", "residual": "500.10"})
+CREDITED = _invoice("invoice.credited", "Credit notes give all of it back.",
+                    example={**_OPEN, "payment_state": "reversed", "residual": "0.00"})
+UNPAID = _invoice("invoice.unpaid", "Payments or credits that were confirmed before were taken back.", example=_OPEN)
+CANCELLED = _invoice("invoice.cancelled", "It was cancelled.", example={**_OPEN, "state": "cancelled"})
+REOPENED = _invoice("invoice.reopened", "It is a draft again.", example={**_OPEN, "state": "draft"})
+DELETED = _invoice("invoice.deleted", "A draft was deleted, or is no longer of this tenant.",
+                   example={**_OPEN, "state": DELETED_STATE, "number": ""})
+CHANGED = _invoice("invoice.changed", "Other values changed.", example={**_OPEN, "due_date": "2026-03-31"})
+TYPES = (CREATED, POSTED, PAID, PARTLY_PAID, CREDITED, UNPAID, CANCELLED, REOPENED, DELETED, CHANGED)
+
+_BY_STATE = {"posted": POSTED, "cancelled": CANCELLED, "draft": REOPENED}
+_BY_PAYMENT = {"paid": PAID, "in_payment": PAID, "partial": PARTLY_PAID, "reversed": CREDITED, "not_paid": UNPAID}
+_SHOWN = {item.name: item.column for item in INVOICE.reported if item.column}
+
+COLUMNS = tuple(_SHOWN.values())
+"""The read model's columns that events are made of."""
+
+
+def invoice_events(change: Change, before: Mapping[str, str], told: Mapping[str, Scalar]) -> list[Event]:
+    """What a change comes to.
+
+    Shapes: `before` is the read model by column, empty where it had none; `told` is empty when the invoice is gone.
+    """
+    own: dict[str, Value] = {"invoice_id": str(change.key.id)}
+    if not told:
+        is_news = before and before["state"] != DELETED_STATE
+        return [event(DELETED, change, {**own, **before, "state": DELETED_STATE})] if is_news else []
+    after = {column: str(told[name]) for name, column in _SHOWN.items()}
+    if before == after:
+        return []
+    kinds = [*_steps(before, after), *_payments(before, after)] or [CHANGED]
+    return [event(kind, change, {**own, **after}) for kind in kinds]
+
+
+def _steps(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[EventType]:
+    """The steps between two looks, in order."""
+    if not before:
+        yield CREATED
+    if after["state"] != before.get("state", "draft"):
+        yield _BY_STATE[after["state"]]
+
+
+def _payments(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[EventType]:
+    """What became of its payment; a draft and a cancelled one have none."""
+    if after["state"] != "posted":
+        return
+    was = _BY_PAYMENT.get(before["payment_state"], UNPAID) if before.get("state") == "posted" else UNPAID
+    now = _BY_PAYMENT.get(after["payment_state"], was)
+    if now is not was or (now is PARTLY_PAID and after["residual"] != before["residual"]):
+        yield now

@@ -1,0 +1,38 @@
+"""Leads: won, lost or open again by a salesperson's decision."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sync_daemon.domain.document import Change
+from sync_daemon.domain.event import IDENTITY, TEXT, Event, EventField, EventType, event, one_of
+
+_FIELDS = (
+    EventField("registration_id", IDENTITY, "the registration that the lead is of",
+               "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22", required=True),
+    EventField("outcome", one_of("open", "won", "lost"), "what the lead is now", "lost", required=True),
+    EventField("lost_reason", TEXT, "of a lost one: the reason, as Odoo's list names it", "Too expensive"),
+)
+_lead = partial(EventType, fields=_FIELDS)
+
+WON = _lead("lead.won", "A salesperson won the lead.", example={"outcome": "won", "lost_reason": ""})
+LOST = _lead("lead.lost", "A salesperson lost the lead.")
+REOPENED = _lead("lead.reopened", "A lead that was won or lost is open again.",
+                 example={"outcome": "open", "lost_reason": ""})
+CHANGED = _lead("lead.changed", "The reason of a lost lead was corrected.", example={"lost_reason": "No answer"})
+TYPES = (WON, LOST, REOPENED, CHANGED)
+
+_BY_OUTCOME = {"won": WON, "lost": LOST, "open": REOPENED}
+
+
+def lead_events(change: Change, before: str, outcome: str, lost_reason: str, bridge_login: str) -> list[Event]:
+    """What an outcome that was written down comes to.
+
+    Shapes: `before` is the outcome that was known, empty if there was none. What moved the lead because the app decided
+    is no news to the app: its own events say so.
+    """
+    if change.by == bridge_login or (not before and outcome == "open"):
+        return []
+    kind = CHANGED if outcome == before else _BY_OUTCOME[outcome]
+    values = {"registration_id": str(change.key.id), "outcome": outcome, "lost_reason": lost_reason}
+    return [event(kind, change, values)]
