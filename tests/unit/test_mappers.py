@@ -183,7 +183,7 @@ def test_every_status_has_a_place_in_the_pipeline() -> None:
     assert places == {
         "draft": "open",
         "submitted": "open",
-        "in_review": "open",
+        "in_review": "review",
         "approved": "won",
         "rejected": "rejected",
         "cancelled": "cancelled",

@@ -30,6 +30,7 @@ REGISTRATION = Mapper(
         Rule("reference", "x_comply360_reference", Text()),
         Rule("assigned_name", "x_comply360_assigned_name", Text()),
         Rule("assigned_email", "x_comply360_assigned_email", Text()),
+        Rule("assigned_user", "x_comply360_assigned_user_id"("salesperson")),
         Rule("document_count", "x_comply360_document_count", Count()),
         Rule("documents_verified", "x_comply360_documents_verified", Flag()),
         Rule("active", "x_comply360_active", Flag()),
@@ -46,16 +47,20 @@ class Position(StrEnum):
     """Where a lead belongs."""
 
     OPEN = "open"
+    REVIEW = "review"
     WON = "won"
     REJECTED = "rejected"
     CANCELLED = "cancelled"
     ARCHIVED = "archived"
 
 
+UNDECIDED = frozenset({Position.OPEN, Position.REVIEW})
+"""Between these the app only reports progress: what a salesperson decided stands."""
+
 _BY_STATUS = {
     "draft": Position.OPEN,
     "submitted": Position.OPEN,
-    "in_review": Position.OPEN,
+    "in_review": Position.REVIEW,
     "approved": Position.WON,
     "rejected": Position.REJECTED,
     "cancelled": Position.CANCELLED,
@@ -65,4 +70,4 @@ _BY_STATUS = {
 def position(status: str, active: bool) -> Position:
     """Where the app's status puts the lead; one deleted in the app is archived, unless it is lost anyway."""
     found = _BY_STATUS[status]
-    return Position.ARCHIVED if not active and found in {Position.OPEN, Position.WON} else found
+    return Position.ARCHIVED if not active and found in {*UNDECIDED, Position.WON} else found

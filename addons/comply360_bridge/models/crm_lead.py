@@ -2,7 +2,7 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..mappers.registration import REGISTRATION, Position, position
+from ..mappers.registration import REGISTRATION, UNDECIDED, Position, position
 
 REGISTRATION_TYPES = [
     ("pty_ltd", "Private company (Pty) Ltd"),
@@ -129,11 +129,9 @@ class CrmLead(models.Model):
             [("company_id", "in", [company.id, False]), ("use_opportunities", "=", True)],
             limit=1,
         )
-        stage = self._stage_find(team_id=team.id, domain=[("fold", "=", False), ("is_won", "=", False)])
+        stages = self._stage_find(team_id=team.id, domain=[("fold", "=", False), ("is_won", "=", False)], limit=2)
+        stage = stages[:1]
         won_stage = self._stage_find(team_id=team.id, domain=[("is_won", "=", True)])
-        # one estimate for the batch: computed per lead it would cost more than all the rest
-        estimate = self.new({"type": "opportunity", "team_id": team.id, "stage_id": stage.id, "user_id": False})
-        probability = estimate.automated_probability
         return {
             "created": {
                 "type": "opportunity",
@@ -147,13 +145,8 @@ class CrmLead(models.Model):
                 **self._comply360_no_enrichment(),
             },
             "company_id": company.id,
-            Position.OPEN: {
-                "active": True,
-                "stage_id": stage.id,
-                "probability": probability,
-                "automated_probability": probability,
-                "lost_reason_id": False,
-            },
+            Position.OPEN: self._comply360_open(team, stage),
+            Position.REVIEW: self._comply360_open(team, stages[-1:]),
             Position.WON: {
                 "active": True,
                 "stage_id": won_stage.id,
@@ -163,6 +156,19 @@ class CrmLead(models.Model):
             },
             Position.REJECTED: self._comply360_lost("lost_reason_rejected", stage),
             Position.CANCELLED: self._comply360_lost("lost_reason_cancelled", stage),
+        }
+
+    @api.model
+    def _comply360_open(self, team, stage):
+        # one estimate for the batch: computed per lead it would cost more than all the rest
+        estimate = self.new({"type": "opportunity", "team_id": team.id, "stage_id": stage.id, "user_id": False})
+        probability = estimate.automated_probability
+        return {
+            "active": True,
+            "stage_id": stage.id,
+            "probability": probability,
+            "automated_probability": probability,
+            "lost_reason_id": False,
         }
 
     @api.model
@@ -202,26 +208,38 @@ class CrmLead(models.Model):
                 values.pop(name, None)
 
     def _comply360_new_values(self, values, defaults):
-        place = position(values["x_comply360_status"], values.get("x_comply360_active", True))
-        decided = Position.WON if values["x_comply360_status"] == "approved" else Position.OPEN
-        placed = {**defaults[decided], "active": False} if place is Position.ARCHIVED else defaults[place]
+        status = values["x_comply360_status"]
+        place = position(status, values.get("x_comply360_active", True))
+        kept = defaults[position(status, active=True)]
+        placed = {**kept, "active": False} if place is Position.ARCHIVED else kept
         contact = {"contact_name": False, "x_comply360_active": True}
         return {**contact, **defaults["created"], **placed, **values}
 
     def _comply360_moved(self, values, defaults):
         """What a change of the app's status means for the pipeline; nothing if the lead's place does not change.
 
-        Won or lost by a salesperson stays as it is until the app decides anew.
+        Won or lost by a salesperson stays as it is until the app decides anew, and so does a stage of his own choice.
         """
         status = values.get("x_comply360_status", self.x_comply360_status) or "submitted"
         place = position(status, values.get("x_comply360_active", self.x_comply360_active))
-        if place is position(self.x_comply360_status or "draft", self.x_comply360_active):
+        former = position(self.x_comply360_status or "draft", self.x_comply360_active)
+        if place is former:
             return {}
         if place is Position.ARCHIVED:
             return {"active": False}
         moved = dict(defaults[place])
-        if place is not Position.WON and not self.stage_id.is_won:
+        is_apps = self.stage_id.id in {defaults[one]["stage_id"] for one in UNDECIDED}
+        if {place, former} <= UNDECIDED:
+            is_open = self.active and self.won_status == "pending"
+            return self._comply360_progress(moved) if is_open and is_apps else {}
+        if place is not Position.WON and not self.stage_id.is_won and not (is_apps and place in UNDECIDED):
             del moved["stage_id"]
+        return moved
+
+    def _comply360_progress(self, moved):
+        """A lead that stays open takes its stage; a probability that a salesperson gave it stays."""
+        if not self.is_automated_probability:
+            del moved["probability"]
         return moved
 
     @api.model

@@ -69,6 +69,31 @@ class TestLeads(BridgeCase):
                 self.assertEqual(lead.won_status, outcome)
                 self.assertEqual(bool(lead.lost_reason_id), outcome == "lost")
 
+    def test_a_review_has_a_stage_of_its_own_and_a_salespersons_stage_stays(self):
+        self.apply(document("registration", "1"), document("registration", "2", status="in_review"))
+        lead, reviewed = self.record("registration", "1"), self.record("registration", "2")
+        first, second = lead.stage_id, reviewed.stage_id
+        self.assertLess(first.sequence, second.sequence)
+        self.assertFalse(second.is_won or second.fold)
+        walk = [("in_review", second), ("rejected", second), ("draft", first), ("submitted", first)]
+        for number, (status, stage) in enumerate(walk, start=2):
+            with self.subTest(status):
+                self.apply(document("registration", "1", version=f"1.{number}", status=status))
+                self.assertEqual(lead.stage_id, stage)
+        own = self.env["crm.stage"].create({"name": "Of a salesperson", "sequence": second.sequence + 1})
+        lead.stage_id = own
+        self.apply(document("registration", "1", version="1.9", status="in_review"))
+        self.assertEqual((lead.stage_id, lead.won_status), (own, "pending"))
+
+    def test_a_salespersons_probability_stays_while_the_registration_is_undecided(self):
+        self.apply(document("registration", "1"))
+        lead = self.record("registration", "1")
+        lead.probability = 77.0
+        self.apply(document("registration", "1", version="1.2", status="in_review"))
+        self.assertEqual((lead.probability, lead.x_comply360_status), (77.0, "in_review"))
+        self.apply(document("registration", "1", version="1.3", status="approved"))
+        self.assertEqual((lead.probability, lead.won_status), (100.0, "won"))
+
     def test_a_rejection_says_why(self):
         self.apply(
             document("registration", "1", status="rejected", rejection_reason="Name <b>taken</b>"),
