@@ -6,6 +6,7 @@ from . import (
     test_commission_steps,
     test_commissions,
     test_concurrency,
+    test_documents,
     test_installation,
     test_invoices,
     test_issues,
