@@ -18,6 +18,7 @@ from sync_daemon.domain.document import Change, Document, Result, Verdict
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.domain.people import OdooUser
 from sync_daemon.domain.settlement import Settlement
 from sync_daemon.domain.snapshot import Snapshot
 
@@ -120,6 +121,10 @@ class Odoo(Protocol):
         ...
 
     def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]: ...
+
+    def internal_users(self, after: str, limit: int) -> tuple[list[OdooUser], bool]:
+        """One page of the people who work in Odoo, in order of id; the flag says whether more follow."""
+        ...
 
 
 class HintPublisher(Protocol):

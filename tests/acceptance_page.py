@@ -24,7 +24,7 @@ PROMISES = {
     "O2": "An invoice of a customer or lead can be read in the app",
     "O3": "Payments, changes of customers, leads won or lost arrive in the app",
     "O4": "What arrives is published to RabbitMQ for the app's other services",
-    "O5": "Users of the app and of Odoo are linked",
+    "O5": "Users of the app and of Odoo are linked, so that assignee and approver arrive as people",
     "C1": "One contract, overridden per tenant, checked against both sides",
     "C2": "Two-way fields merge; what both sides changed goes to a person, who decides on either side",
     "C3": "Money that has to go back is said on both sides, and nothing is deleted",
@@ -36,7 +36,6 @@ PROMISES = {
 }
 
 OPEN = {
-    "O5": "assignee and approver do not arrive as people yet",
     "C1": "`c360 contract show` is there; check, plan, apply and overrides are not",
 }
 """Promises without a test of their own, and why."""

@@ -24,6 +24,7 @@ from sync_daemon.cli.selftest import selftest
 from sync_daemon.cli.stack import stack
 from sync_daemon.cli.status import status
 from sync_daemon.cli.tenant import tenant
+from sync_daemon.cli.user import user
 from sync_daemon.cli.why import why
 from sync_daemon.errors import BridgeError, ConfigError, TransientError, UnavailableError
 
@@ -56,6 +57,6 @@ def _exit_code(error: BridgeError) -> int:
 
 for command in (
     backfill, binding, books, config, conflict, contract, db, dead, demo, doctor, drain, reconcile, run, selftest,
-    stack, status, tenant, why,
+    stack, status, tenant, user, why,
 ):
     main.add_command(command)

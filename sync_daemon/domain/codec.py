@@ -92,6 +92,16 @@ def identity(name: str, value: object) -> str:
         raise RejectedError("no_id", f"{name} is no id: {printable(value)}", name, printable(value)) from None
 
 
+def person(name: str, value: object) -> str:
+    """The id of a user of Odoo, as text."""
+    if value is None or value == "":
+        return ""
+    if not re.fullmatch("[1-9][0-9]{0,9}", str(value)):
+        shown = printable(value)
+        raise RejectedError("bad_number", f"{name} is no id of a user of Odoo: {shown}", name, shown)
+    return str(value)
+
+
 def count(name: str, value: object) -> str:
     """A whole number from 0 up, as text."""
     if value is None or value == "":

@@ -23,7 +23,8 @@ class Field:
     """One field of the contract.
 
     Shapes: `sources` are tried in order and the first that holds a value wins. A source is `row.column`,
-    `<role>.column` for a related row, `row.form_data.key` for a key of a JSON column; `a+b` joins texts by a blank.
+    `<role>.column` for a related row, `row.form_data.key` for a key of a JSON column, `linked.column` for the user of
+    Odoo that the user in this column is linked with; `a+b` joins texts by a blank.
     `column` is the app's column that a change from Odoo is written to; one of `holders` takes it instead while that one
     holds a value. `not_null` says that the column takes no NULL, so what Odoo empties is refused by name.
     """

@@ -20,8 +20,9 @@ The addon's half is `addons/comply360_bridge/mappers/`, one module per entity; t
 [wire.md](wire.md) together. Entities stand in the order in which they are applied, parents first.
 
 - **From** lists the app's columns in the order they are tried; the first that holds a value wins. `row` is the record
-  itself, other names are rows it refers to, or what is known of its documents or its content; a third part is a key of
-  a JSON column, and `+` joins texts by a blank.
+  itself, other names are rows it refers to, or what is known of its documents or its content; `linked` is the user of
+  Odoo that the column's user is (`c360 user list`). A third part is a key of a JSON column, and `+` joins texts by a
+  blank.
 - **Owner** says who may change the field: `app`, or `two_way` for both, merged against the last value that both sides
   agreed on.
 - A **required** field that cannot go parks the whole record; any other one stays behind alone. Either is named by
@@ -44,6 +45,7 @@ _WORDS = {
     "day": "calendar day",
     "identity": "id of a record of the same tenant",
     "instant": "instant, UTC in whole seconds",
+    "person": "id of a user of Odoo",
 }
 
 
@@ -120,7 +122,11 @@ def _facts(contract: Contract) -> Iterator[str]:
         columns = " or ".join(f"`{contract.table}.{column}`" for column in (*two_way.holders, two_way.column))
         yield f"what Odoo says of `{two_way.name}` is written to {columns}"
     for told in contract.reported:
-        yield f"Odoo tells the app's readers `{told.name}`: {describe(kind_of(told.codec))}"
+        kind = kind_of(told.codec)
+        if kind.name == "person":
+            yield f"Odoo tells `{told.name}`: the user who is linked with that one is written to `{contract.table}`"
+        else:
+            yield f"Odoo tells the app's readers `{told.name}`: {describe(kind)}"
 
 
 def _row(item: Field) -> Sequence[str]:

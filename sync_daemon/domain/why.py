@@ -57,12 +57,19 @@ def reasons(
         if not told:
             yield Reason(field, value, "app", "", None, "", "", "", _never_told(value))
             continue
-        last = told[-1]
+        last = _last_word(field, told)
         known = last.fields[field].get("value", "")
         if known != value and field not in agreed:
             yield Reason(field, value, "app", "", None, "", "", known, "changed in the app, not sent yet")
         else:
             yield _carried(field, value, last)
+
+
+def _last_word(field: str, told: Sequence[Entry]) -> Entry:
+    """The newest entry, unless it only sent what was decided about a change of Odoo's: then that one."""
+    *_, before, last = (*told[:1], *told)
+    is_echo = before.direction is Direction.ODOO_TO_APP and last.direction is Direction.APP_TO_ODOO
+    return before if is_echo and before.fields[field].get("value") == last.fields[field].get("value") else last
 
 
 def _never_told(value: Scalar) -> str:

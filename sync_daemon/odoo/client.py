@@ -12,6 +12,7 @@ from sync_daemon.config import Settings
 from sync_daemon.domain.books import OdooEntry
 from sync_daemon.domain.document import Document, Result, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.people import OdooUser
 from sync_daemon.errors import FatalError, RejectedError, TransientError
 from sync_daemon.odoo import wire
 from sync_daemon.odoo.transports.json2 import Json2
@@ -147,6 +148,10 @@ class RpcOdoo:
             "limit": str(limit),
         }
         return self._call("digests", arguments, wire.digests)
+
+    def internal_users(self, after: str, limit: int) -> tuple[list[OdooUser], bool]:
+        """One page of the people who work in Odoo, in order of id; the flag says whether more follow."""
+        return self._call("internal_users", {"after": after, "limit": str(limit)}, wire.internal_users)
 
     def _meet(self) -> None:
         if time.monotonic() < self._met_until:

@@ -24,6 +24,7 @@ from sync_daemon.domain.document import (
 )
 from sync_daemon.domain.hint import record_key
 from sync_daemon.domain.keys import RecordKey, Version
+from sync_daemon.domain.people import OdooUser
 from sync_daemon.errors import RejectedError
 from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, RecordDigest
 
@@ -156,6 +157,17 @@ def commission_books(answer: object) -> tuple[list[tuple[UUID, OdooEntry]], bool
     """The answer to commission_books."""
     fields = _dict(answer, "the answer")
     return [_book_row(row) for row in _list(fields, "rows")], _flag(fields, "more")
+
+
+def internal_users(answer: object) -> tuple[list[OdooUser], bool]:
+    """The answer to internal_users."""
+    fields = _dict(answer, "the answer")
+    return [_odoo_user(row) for row in _list(fields, "users")], _flag(fields, "more")
+
+
+def _odoo_user(row: object) -> OdooUser:
+    fields = _dict(row, "a user")
+    return OdooUser(_number(fields, "id"), *(_text(fields, name) for name in ("login", "name", "email")))
 
 
 def _book_row(row: object) -> tuple[UUID, OdooEntry]:

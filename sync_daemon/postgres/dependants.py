@@ -37,6 +37,7 @@ def mark_dependants(
     dependant: tuple[Entity, str],
     ids: Sequence[UUID],
     version: int | None = None,
+    lane: Lane = Lane.LIVE,
 ) -> None:
     """Mark the dependants of these records, within the transaction that changed them.
 
@@ -57,4 +58,4 @@ def mark_dependants(
         "held_back": not CONTRACTS[entity].related,
     }
     cursor.execute(_SQL["dependants"], parameters)
-    mark(cursor, [RecordKey(tenant, entity, row[0]) for row in cursor.fetchall()], Lane.LIVE)
+    mark(cursor, [RecordKey(tenant, entity, row[0]) for row in cursor.fetchall()], lane)

@@ -15,8 +15,9 @@ from psycopg2 import sql
 
 from sync_daemon.config import SELFTEST_INSTANCE
 from sync_daemon.crash_points import CrashPoint, reached
+from sync_daemon.domain.approval import APPROVED_BY, Linked, with_approver
 from sync_daemon.domain.codec import INSTANT
-from sync_daemon.domain.contract import Contract, two_way_columns
+from sync_daemon.domain.contract import Contract, source_columns, two_way_columns
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.decision import Decision
 from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
@@ -38,6 +39,7 @@ from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
 from sync_daemon.postgres.events import announce
 from sync_daemon.postgres.invoices import Invoices
 from sync_daemon.postgres.outbox import key_arrays, mark
+from sync_daemon.postgres.people import people_of_odoo
 from sync_daemon.postgres.statements import statements
 
 PATIENCE = timedelta(minutes=2)
@@ -113,6 +115,7 @@ class _Applying:
         self._bridge_login = bridge_login
         self.events: list[Event] = []
         self._decisions: dict[Entity, Mapping[UUID, Mapping[str, Decision]]] = {}
+        self._people: Mapping[str, Linked] = {}
 
     def apply(self, changes: Sequence[Change]) -> list[Verdict]:
         bound = self._bound(changes)
@@ -129,6 +132,8 @@ class _Applying:
             rows[entity] = self._locked_rows(CONTRACTS[entity], ids)
             agreed[entity] = self._agreed(entity, ids)
             self._decisions[entity] = decisions_of(self._cursor, self._instance, self._tenant, entity, ids)
+        approvers = {str(change.fields[APPROVED_BY]) for change in changes if change.fields.get(APPROVED_BY)}
+        self._people = people_of_odoo(self._cursor, self._instance, self._tenant, self._schema, approvers)
         verdicts = [
             self._take_invoice(change, bound, _is_held(change, held))
             if change.key.entity is Entity.INVOICE
@@ -174,11 +179,16 @@ class _Applying:
             return _verdict(change, Ruling.APPLIED)
         if change.key.id not in rows:
             return self._missing(change, contract)
-        decided = self._decisions.get(change.key.entity, {}).get(change.key.id, {})
-        decision = intake(contract, change, rows[change.key.id], agreed.get(change.key.id, {}), decided)
+        decision = self._decide(change, contract, rows[change.key.id], agreed.get(change.key.id, {}))
         if decision.writes and held:
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
         return self._carry_out(change, contract, rows[change.key.id], decision, binding.state)
+
+    def _decide(self, change: Change, contract: Contract, row: Row, agreed: Mapping[str, Agreed]) -> Intake:
+        decided = self._decisions.get(change.key.entity, {}).get(change.key.id, {})
+        decision = intake(contract, change, row, agreed, decided)
+        is_commission = change.key.entity is Entity.COMMISSION
+        return with_approver(decision, change, row, self._people) if is_commission else decision
 
     def _hear(self, change: Change, bound: Mapping[tuple[Entity, UUID], _Bound]) -> None:
         """A manager in Odoo decided about an issue."""
@@ -324,7 +334,8 @@ class _Applying:
 
     def _locked_rows(self, contract: Contract, ids: list[UUID]) -> dict[UUID, Row]:
         present = self._catalog.columns(self._cursor, [self._schema]).get((self._schema, contract.table), frozenset())
-        wanted = ({"id"} | two_way_columns(contract) | shown_columns(contract.entity)) & present
+        wanted = {"id"} | two_way_columns(contract) | source_columns(contract, "linked") | shown_columns(contract.entity)
+        wanted &= present
         columns = sql.SQL(", ").join(map(sql.Identifier, sorted(wanted)))
         # Rows that the app has locked come later; we neither wait for it nor make it wait.
         statement = sql.SQL(

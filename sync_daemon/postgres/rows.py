@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg2 import sql
 
+from sync_daemon.domain.contract import source_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row
@@ -18,6 +19,7 @@ from sync_daemon.errors import TransientError
 from sync_daemon.postgres.catalog import Catalog, Columns
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.outbox import key_arrays
+from sync_daemon.postgres.people import linked_users
 from sync_daemon.postgres.statements import statements
 
 TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT)
@@ -111,7 +113,10 @@ class _Reading:
             unreadable=_unreadable(owed, tenants, columns),
             numbers=self._numbers(open_ones, tenants, columns),
             suspended=frozenset(tenant.id for tenant in tenants.values() if tenant.state == "suspended"),
-            figures=self._figures([key for key in owed if key in rows], tenants, columns),
+            figures=_joined(
+                self._figures([key for key in owed if key in rows], tenants, columns),
+                self._linked({key: rows[key] for key in owed if key in rows}),
+            ),
         )
 
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
@@ -240,6 +245,20 @@ class _Reading:
                 found[RecordKey(tenant, Entity.REGISTRATION, registration)] = {"documents": figures}
         return found
 
+    def _linked(self, rows: Mapping[RecordKey, Row]) -> dict[RecordKey, dict[str, Row]]:
+        """Of records, which users of Odoo the people are whom their columns name."""
+        named = {
+            (key, column): RecordKey(key.tenant, Entity.USER, UUID(str(row[column])))
+            for key, row in rows.items()
+            for column in source_columns(CONTRACTS[key.entity], "linked")
+            if row.get(column)
+        }
+        links = linked_users(self._cursor, self._instance, set(named.values()))
+        found: defaultdict[RecordKey, dict[str, Row]] = defaultdict(dict)
+        for (key, column), user in named.items():
+            found[key]["linked"] = {**found[key].get("linked", {}), column: links.get(user)}
+        return found
+
     def _all(self, name: str, keys: list[RecordKey]) -> list[tuple[Any, ...]]:
         if not keys:
             return []
@@ -282,6 +301,14 @@ def _select_named(tenant: Tenant, by: Entity, column: str, ids: list[UUID]) -> s
 def _as_owed(keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant]) -> dict[RecordKey, Owed]:
     known = ((key, tenants[key.tenant]) for key in keys if key.tenant in tenants)
     return {key: Owed(key, tenant.schema, Version(tenant.epoch, 0), 0, Lane.BULK) for key, tenant in known}
+
+
+def _joined(*parts: Mapping[RecordKey, Mapping[str, Row]]) -> dict[RecordKey, dict[str, Row]]:
+    found: defaultdict[RecordKey, dict[str, Row]] = defaultdict(dict)
+    for part in parts:
+        for key, rows in part.items():
+            found[key].update(rows)
+    return dict(found)
 
 
 def _customers(rows: Mapping[RecordKey, Row]) -> frozenset[RecordKey]:

@@ -15,6 +15,7 @@ from sync_daemon.domain.keys import Entity, RecordKey, Version
 
 CURRENCIES = ("ZAR", "USD", "ZWL")
 COUNTRIES = ("ZA", "ZW", "GB")
+PEOPLE = ("2", "7", "2147483647")
 _LETTERS = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff")
 
 
@@ -66,6 +67,8 @@ def _raw(field: Field, kind: Kind) -> st.SearchStrategy[object]:
             return st.none() | st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)).map(str)
         case "absent":
             return st.none() | st.just("2026-01-01T00:00:00")
+        case "person":
+            return st.none() | st.sampled_from(PEOPLE)
         case "count":
             return st.integers(0, 10**9 - 1)
         case unknown:

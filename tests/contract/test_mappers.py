@@ -13,11 +13,13 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Document
 from sync_daemon.odoo import wire
 from tests.contract.addon import codec, document, mappers
-from tests.contract.documents import COUNTRIES, CURRENCIES, documents
+from tests.contract.documents import COUNTRIES, CURRENCIES, PEOPLE, documents
 
 LOOKUPS = {
     "currency": {code: number for number, code in enumerate(CURRENCIES, 1)},
     "country": {code: number for number, code in enumerate(COUNTRIES, 1)},
+    "salesperson": {user: int(user) for user in PEOPLE},
+    "user": {user: int(user) for user in PEOPLE},
 }
 PAIRS = [(contract, field) for contract in CONTRACTS.values() for field in contract.fields]
 TOLD = [(contract, field) for contract in CONTRACTS.values() for field in contract.reported]
@@ -64,7 +66,7 @@ def test_both_mean_the_same_by_what_odoo_tells(contract: Contract, field: Field)
     (theirs,) = [rule.codec for rule in mappers.MAPPERS[contract.entity].reported if rule.name == field.name]
     ours = kind_of(field.codec)
     names = {"Choice": "choice", "Told": "choice", "Text": "text", "Exact": "exact", "Day": "day",
-             "Identity": "identity", "Code": "code"}
+             "Identity": "identity", "Code": "code", "Person": "person"}
     assert names[type(theirs).__name__] == ours.name
     words = theirs.words.values() if isinstance(theirs, codec.Told) else getattr(theirs, "values", ())
     assert set(words) == set(ours.values.values())
@@ -95,6 +97,8 @@ def test_both_let_the_same_values_through(contract: Contract, field: Field) -> N
             assert ours.name == "count"
         case codec.Code():
             assert ours.name == "code"
+        case codec.Person():
+            assert ours.name == "person"
         case codec.Text():
             assert ours.name == "text"
         case unknown:

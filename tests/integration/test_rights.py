@@ -37,12 +37,13 @@ CLOSED_TABLES = ("user_roles", "tenant_settings", "audit_log", "oauth_accounts",
                  "email_verification_tokens")
 BRIDGE_TABLES = ("installation", "odoo_instance", "tenant", "outbox", "delivery", "binding", "base_value",
                  "dead_letter", "conflict", "flow", "lease", "run", "ledger", "event", "reconcile_request",
-                 "invoice", "lead_outcome", "schema_version")
+                 "invoice", "lead_outcome", "user_link", "schema_version")
 # what the daemon may do in schema bridge, beyond SELECT
 SYNC_IN_BRIDGE = {
     "installation": "", "odoo_instance": "", "tenant": "IU", "outbox": "D", "delivery": "IUD", "binding": "IUD",
     "base_value": "IUD", "dead_letter": "IUD", "conflict": "IU", "flow": "IU", "lease": "IUD", "run": "IU",
     "ledger": "I", "event": "IUD", "reconcile_request": "", "invoice": "IU", "lead_outcome": "IU",
+    "user_link": "IU",
 }
 
 

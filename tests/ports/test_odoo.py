@@ -164,6 +164,16 @@ def test_digests_come_in_pages(here: Installation) -> None:
     assert {row.state for row in first} == {"active"}
 
 
+def test_people_who_work_in_odoo_come_in_pages(here: Installation) -> None:
+    everybody, no_more = here.odoo.internal_users("", 1000)
+    assert not no_more
+    assert here.settings.odoo_admin_login in {user.login for user in everybody}
+    assert here.settings.odoo_login not in {user.login for user in everybody}, "the bridge is nobody"
+    first, more = here.odoo.internal_users("", 1)
+    assert (first, more) == (everybody[:1], len(everybody) > 1)
+    assert here.odoo.internal_users(str(everybody[0].id), 1000)[0] == everybody[1:]
+
+
 def test_refusals_are_results_that_name_field_and_value(here: Installation) -> None:
     documents = commission(here)
     bad = replace(documents[-1], fields={**documents[-1].fields, "currency": "XXX"})

@@ -132,6 +132,7 @@ def test_a_document_becomes_values_and_a_record_its_wire_form() -> None:
     assert not translation.problems
     row = {"registration_fee": 10.0, "commission_rate": 1.0, "commission_amount": 0.1, "currency_id": "ZAR"}
     row |= {"state": "pending", "approved_at": False, "paid_at": False, "payment_reference": False}
+    row["x_comply360_approver_id"] = False
     assert mappers.COMMISSION.wire(row) == {
         "registration_fee": "10.00",
         "commission_rate": "1.00",
@@ -141,6 +142,7 @@ def test_a_document_becomes_values_and_a_record_its_wire_form() -> None:
         "approved_at": "",
         "paid_at": "",
         "payment_reference": "",
+        "approved_by": "",
     }
 
 
@@ -168,6 +170,21 @@ def test_an_optional_field_that_cannot_be_used_is_left_out_by_name() -> None:
         ("country", "unknown_country"),
         ("shoe_size", "unknown_field"),
     }
+
+
+def test_a_user_of_odoo_who_may_not_stand_there_is_left_out_with_the_reason() -> None:
+    lookups = {**LOOKUPS, "salesperson": {"7": 7, "8": "Thandi (thandi) is archived in Odoo"}}
+    expected = {
+        "7": ({"assigned_user": 7}, []),
+        "8": ({}, ["assigned_user cannot be taken: Thandi (thandi) is archived in Odoo"]),
+        "9": ({}, ["assigned_user cannot be taken: Odoo has no internal user 9"]),
+        "x": ({}, ["assigned_user is no id of a user: 'x'"]),
+        "": ({"assigned_user": False}, []),
+    }
+    for user, (values, messages) in expected.items():
+        parsed = mappers.parse_document(_raw("registration", {"assigned_user": user}))
+        translation = mappers.REGISTRATION.translate(parsed, lookups, creating=False)
+        assert (translation.values, [problem.message for problem in translation.problems]) == (values, messages)
 
 
 @pytest.mark.parametrize("status", ["under_review", "completed", "Draft"])

@@ -23,6 +23,15 @@ def test_a_plain_row_maps_whole(entity: Entity) -> None:
     assert set(result.fields) == {field.name for field in CONTRACTS[entity].fields}
 
 
+def test_a_linked_assignee_and_approver_go_by_odoos_id_and_others_are_nobody() -> None:
+    assert mapped(Entity.REGISTRATION, row(Entity.REGISTRATION), linked={"assigned_to": "7"}).fields[
+        "assigned_user"] == "7"
+    assert mapped(Entity.COMMISSION, row(Entity.COMMISSION), linked={"approved_by": "7"}).fields["approved_by"] == "7"
+    assert mapped(Entity.REGISTRATION, row(Entity.REGISTRATION), linked={"assigned_to": None}).fields[
+        "assigned_user"] == ""
+    assert mapped(Entity.COMMISSION, row(Entity.COMMISSION)).fields["approved_by"] == ""
+
+
 def test_an_unknown_value_of_an_optional_field_parks_the_field_alone() -> None:
     result = mapped(Entity.CLIENT, row(Entity.CLIENT, client_type="trust"))
     (problem,) = result.parked
@@ -118,7 +127,8 @@ def test_no_contract_reads_what_is_none_of_its_business(column: str) -> None:
 def test_every_source_names_the_record_or_one_of_its_relations(entity: Entity) -> None:
     contract = CONTRACTS[entity]
     roles = {part.split(".")[0] for field in contract.fields for source in field.sources for part in source.split("+")}
-    figures = {Entity.REGISTRATION: {"documents"}, Entity.DOCUMENT: {"content"}}.get(entity, set())
+    known = {Entity.REGISTRATION: {"documents", "linked"}, Entity.COMMISSION: {"linked"}, Entity.DOCUMENT: {"content"}}
+    figures = known.get(entity, set())
     assert roles <= {"row", *contract.related, *figures}
 
 

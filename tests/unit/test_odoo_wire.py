@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sync_daemon.domain.document import Change, Document, FieldProblem, Op, Result, Ruling, Status, TwoWay, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.people import OdooUser
 from sync_daemon.errors import RejectedError
 from sync_daemon.odoo import wire
 from sync_daemon.ports import OdooBacklog, RecordDigest
@@ -161,9 +162,16 @@ def test_backlog_digests_and_ping() -> None:
     assert wire.info({**ping, "epoch": "1", "key_expires": "2026-11-20 10:00:00"}).key_expires == oldest
 
 
+def test_the_people_who_work_in_odoo() -> None:
+    row = {"id": "7", "login": "thandi", "name": "Thandi Nkosi", "email": ""}
+    assert wire.internal_users({"users": [row], "more": True}) == ([OdooUser(7, "thandi", "Thandi Nkosi", "")], True)
+
+
 @pytest.mark.parametrize(
     ("read", "answer"),
     [
+        (wire.internal_users, {"users": [{"id": "7", "login": "thandi", "name": "Thandi"}], "more": False}),
+        (wire.internal_users, {"users": [{"id": "x", "login": "", "name": "", "email": ""}], "more": False}),
         (wire.pulled, {"epoch": "1", "changes": []}),
         (wire.pulled, {"epoch": "1", "changes": [{**NAME, "version": "1.1", "op": "drop"}], "more": False}),
         (wire.backlog, {"tenants": {"acme": {"owed": "1", "parked": "0", "oldest": ""}}}),

@@ -32,6 +32,14 @@ def test_the_newest_line_of_the_ledger_about_the_field_says_why() -> None:
     assert (kept.side, kept.lost, kept.how) == ("app", "083", "kept against Odoo's")
 
 
+def test_a_decision_that_was_sent_to_odoo_as_well_is_still_the_deciders() -> None:
+    echo = {"phone": {"value": "+27 82", "lost": ""}}
+    sent = Entry(DAY, "run 4", Direction.APP_TO_ODOO, "updated", "1.11", echo)
+    found = only(SENT, TAKEN, sent)
+    assert (found.side, found.by, found.run) == ("Odoo", "ann", "run 2")
+    assert only(SENT, sent).run == "run 4"
+
+
 def test_what_was_sent_is_the_apps() -> None:
     found = only(SENT, value="082")
     assert (found.side, found.by, found.version, found.how) == ("app", "", "1.1", "sent when the record was made")

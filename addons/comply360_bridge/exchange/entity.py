@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..mappers import Mapper, Problem, Refused
-from ..mappers.codec import Code
+from ..mappers.codec import Code, Person
 from ..mappers.document import Key
 from .work import Work
 
@@ -227,11 +227,13 @@ class EntityWriter:
                 work.normalised[name] = present[name]
 
 
-def _lookups(env: Any, mapper: Mapper) -> dict[str, dict[str, int]]:
+def _lookups(env: Any, mapper: Mapper) -> dict[str, dict[str, Any]]:
     """Ids by code of what the entity's documents name by a code."""
     found = {}
     for rule in mapper.rules:
-        if isinstance(rule.codec, Code) and rule.codec.lookup == "currency":
+        if isinstance(rule.codec, Person):
+            found[rule.codec.lookup] = env["res.users"]._comply360_named(rule.codec.lookup)
+        elif isinstance(rule.codec, Code) and rule.codec.lookup == "currency":
             found["currency"] = {
                 currency.name: currency.id for currency in env["res.currency"].search([("active", "=", True)])
             }

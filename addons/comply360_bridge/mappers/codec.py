@@ -175,6 +175,29 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Person:
+    """A user of Odoo named by the id; the mapper's lookups know who may stand there, and why the others may not."""
+
+    lookup: str
+
+    def encode(self, name: str, value: Scalar) -> str | bool:
+        text = _text(name, value)
+        if text and not (text.isascii() and text.isdecimal()):
+            raise Refused("bad_number", f"{name} is no id of a user: {printable(text)!r}", name, text)
+        return text or False
+
+    def decode(self, value: Any) -> Scalar:
+        return str(value) if value else ""
+
+    def resolve(self, name: str, text: str, known: Mapping[str, int | str]) -> int:
+        """The user's id. Raises Refused, with the reason."""
+        found = known.get(text, f"Odoo has no internal user {text}")
+        if isinstance(found, str):
+            raise Refused("not_assignable", f"{name} cannot be taken: {found}", name, text)
+        return found
+
+
+@dataclass(frozen=True)
 class Code:
     """A record of Odoo named by a code, such as a currency; the mapper's lookups know the ids."""
 

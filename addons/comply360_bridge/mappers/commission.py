@@ -1,6 +1,6 @@
 """commission -> x_commission. Amounts are carried, never computed."""
 
-from .codec import Amount, Choice, Code, Instant, Text
+from .codec import Amount, Choice, Code, Instant, Person, Text
 from .mapper import Mapper, Reference, Rule
 
 STATES = ("pending", "approved", "paid", "cancelled")
@@ -28,12 +28,14 @@ COMMISSION = Mapper(
         Rule("approved_at", "approved_at", Instant(), two_way=True),
         Rule("paid_at", "paid_at", Instant(), two_way=True),
         Rule("payment_reference", "payment_reference", Text(), two_way=True),
+        Rule("approved_by", "x_comply360_approver_id", Person("user")),
     ),
     (
         Reference("registration", "registration", "lead_id", required=True),
         Reference("agent", "user", "agent_id", required=True),
     ),
     reported=(
+        Rule("approved_by", "approved_by_id", Person("user")),
         Rule("concern", "concern", Choice(CONCERNS)),
         Rule("concern_about", "concern_about", Text()),
     ),

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .codec import Code, Codec
+from .codec import Code, Codec, Person
 from .document import Document, Refused, Scalar
 
 Values = dict[str, Any]
-Lookups = Mapping[str, Mapping[str, int]]
-"""Ids by code, for each kind of record that documents name by a code: `currency`, `country`."""
+Lookups = Mapping[str, Mapping[str, Any]]
+"""Ids by code, for each kind of record that documents name by a code: `currency`, `country`. Of users by their id,
+`salesperson` and `user`, a text stands where one may not be named, and says why.
+"""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Mapper:
             if rule.required and value == "":
                 raise Refused("required", f"{rule.name} is empty, but Odoo needs it", rule.name)
             encoded = rule.codec.encode(rule.name, value)
-            if isinstance(rule.codec, Code) and encoded:
+            if isinstance(rule.codec, Code | Person) and encoded:
                 encoded = rule.codec.resolve(rule.name, encoded, lookups[rule.codec.lookup])
         except Refused as refused:
             if rule.required:

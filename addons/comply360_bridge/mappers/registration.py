@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from .codec import Choice, Count, Flag, Instant, Text, Told
+from .codec import Choice, Count, Flag, Instant, Person, Text, Told
 from .mapper import Mapper, Reference, Rule
 
 STATUSES = ("draft", "submitted", "in_review", "approved", "rejected", "cancelled")
@@ -30,7 +30,7 @@ REGISTRATION = Mapper(
         Rule("reference", "x_comply360_reference", Text()),
         Rule("assigned_name", "x_comply360_assigned_name", Text()),
         Rule("assigned_email", "x_comply360_assigned_email", Text()),
-        Rule("assigned_user", "x_comply360_assigned_user_id"("salesperson")),
+        Rule("assigned_user", "x_comply360_assigned_user_id", Person("salesperson")),
         Rule("document_count", "x_comply360_document_count", Count()),
         Rule("documents_verified", "x_comply360_documents_verified", Flag()),
         Rule("active", "x_comply360_active", Flag()),

@@ -14,6 +14,7 @@ from . import (
     crm_lead,
     ir_attachment,
     res_partner,
+    res_users,
     res_users_apikeys,
     x_commission,
 )

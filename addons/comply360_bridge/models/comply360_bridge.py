@@ -209,6 +209,22 @@ class Comply360Bridge(models.AbstractModel):
             return {"removed": "0", "refused": f"tenant {found.subdomain} is not the selftest's: nothing was changed"}
         return {"removed": str(found._purge()), "refused": ""}
 
+    # -- people ----------------------------------------------------------------------------------------------------
+
+    @api.model
+    def internal_users(self, after, limit):
+        """People who work in this Odoo, in the order of their ids: what links with users of the app are proposed by."""
+        self._check_service()
+        if after and not str(after).isdecimal():
+            raise UserError(self.env._("%(given)s is no id of a user.", given=after))
+        most = min(int(limit), MOST_RECORDS)
+        found = self._superuser().env["res.users"]._comply360_people(int(after or 0), most + 1)
+        rows = [
+            {"id": str(user.id), "login": user.login, "name": user.name or "", "email": user.email or ""}
+            for user in found[:most]
+        ]
+        return {"users": rows, "more": len(found) > most}
+
     # -- single bindings, for an operator --------------------------------------------------------------------------
 
     @api.model

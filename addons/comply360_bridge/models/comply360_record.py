@@ -54,7 +54,7 @@ class Comply360Record(models.AbstractModel):
         self.unlink()
 
     def _comply360_row(self, mapper):
-        """The record's present values by target, records that are named by a code given as that code."""
+        """The record's present values by target; records are given as their code, users as their id."""
         self.ensure_one()
         return {rule.target: self._comply360_value(rule) for rule in mapper.rules}
 
@@ -66,6 +66,8 @@ class Comply360Record(models.AbstractModel):
     def _comply360_value(self, rule):
         value = self[rule.target]
         if isinstance(value, models.BaseModel):
+            if value._name == "res.users":
+                return value.id
             return value.code if value._name == "res.country" else value.name
         return value
 

@@ -61,6 +61,15 @@ class CrmLead(models.Model):
     x_comply360_rejection_reason = fields.Text(string="Rejection Reason", readonly=True, copy=False)
     x_comply360_assigned_name = fields.Char(string="Assigned to", readonly=True, copy=False)
     x_comply360_assigned_email = fields.Char(string="Assigned to (Email)", readonly=True, copy=False)
+    x_comply360_assigned_user_id = fields.Many2one(
+        "res.users",
+        string="Assigned to (User)",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
+        help="The user of Odoo who is linked with the person the registration is assigned to. Whenever the app names "
+        "another one, the lead's salesperson follows.",
+    )
     x_comply360_document_count = fields.Integer(string="Documents", readonly=True, copy=False)
     x_comply360_documents_verified = fields.Boolean(
         string="All Documents Verified", readonly=True, copy=False, help="There are documents, and all are verified."
@@ -192,6 +201,7 @@ class CrmLead(models.Model):
         if "partner_name" in values:
             values["name"] = values["partner_name"]
         self._comply360_leave_to_partner(values)
+        values.update(self._comply360_salesperson(values, defaults))
         if not self:
             return self._comply360_new_values(values, defaults)
         if "partner_id" in values:
@@ -201,6 +211,20 @@ class CrmLead(models.Model):
             )
         values.update(self._comply360_moved(values, defaults))
         return values
+
+    def _comply360_salesperson(self, values, defaults):
+        """The salesperson follows the app's assignment when that one changes; whom people in Odoo chose stays.
+
+        Without an assignment only the person it had put there goes.
+        """
+        if "x_comply360_assigned_user_id" not in values:
+            return {}
+        assigned, former = values["x_comply360_assigned_user_id"], self.x_comply360_assigned_user_id
+        if not assigned and (not former or self.user_id != former):
+            return {}
+        # a change of salesperson computes team and company anew
+        kept = {"team_id": self.team_id.id} if self.team_id else {}
+        return {"user_id": assigned, **kept, "company_id": defaults["company_id"]}
 
     def _comply360_leave_to_partner(self, values):
         if values.get("partner_id") or self.partner_id:

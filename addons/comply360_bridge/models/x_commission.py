@@ -5,7 +5,7 @@ from ..mappers.commission import COMMISSION, NEXT_STATES
 
 STATES = [("pending", "Pending"), ("approved", "Approved"), ("paid", "Paid"), ("cancelled", "Cancelled")]
 APP_OWNED = ("registration_fee", "commission_rate", "commission_amount", "currency_id", "lead_id", "agent_id")
-PAYMENT = ("paid_at", "payment_reference", "approved_at")
+PAYMENT = ("paid_at", "payment_reference", "approved_at", "approved_by_id", "x_comply360_approver_id")
 BILL_STATES = [
     ("draft", "Draft Bill"),
     ("billed", "Billed"),
@@ -68,6 +68,17 @@ class Commission(models.Model):
         readonly=True,
     )
     approved_at = fields.Datetime(string="Approved on", copy=False, readonly=True)
+    approved_by_id = fields.Many2one(
+        "res.users", string="Approved by", copy=False, readonly=True, ondelete="set null", tracking=True
+    )
+    x_comply360_approver_id = fields.Many2one(
+        "res.users",
+        string="Approved in the App by",
+        copy=False,
+        readonly=True,
+        ondelete="set null",
+        help="The user of Odoo who is linked with the person that the app names as the approver.",
+    )
     paid_at = fields.Datetime(
         string="Paid on", compute="_compute_payment", store=True, copy=False, readonly=True, tracking=True
     )
@@ -191,7 +202,8 @@ class Commission(models.Model):
         """What Odoo decides about a commission is told to the app, and so is its deletion."""
         outbox = self.env["comply360.outbox"]
         outbox._watch_updates("x_commission", [rule.target for rule in COMMISSION.rules if rule.two_way])
-        reported = [rule.target for rule in COMMISSION.reported]
+        # who approved changes with the state only
+        reported = [rule.target for rule in COMMISSION.reported if rule.name != "approved_by"]
         outbox._watch_updates("x_commission", reported, event="reported", also_own=True)
         outbox._watch_deletes("x_commission")
 
@@ -238,7 +250,7 @@ class Commission(models.Model):
 
     def action_approve(self):
         """Approve. Raises UserError unless every commission is pending."""
-        self._step("approved", {"approved_at": fields.Datetime.now()})
+        self._step("approved", {"approved_at": fields.Datetime.now(), "approved_by_id": self.env.uid})
         return True
 
     def action_pay(self):
@@ -369,7 +381,7 @@ class Commission(models.Model):
         """Back to pending; for managers. Raises UserError if a commission is paid."""
         if not self.env.user.has_group("comply360_bridge.group_manager"):
             raise AccessError(self.env._("Only a Comply360 manager may reset a commission."))
-        self._step("pending", {"approved_at": False})
+        self._step("pending", {"approved_at": False, "approved_by_id": False})
         return True
 
     def action_approve_selected(self):
@@ -464,7 +476,8 @@ class Commission(models.Model):
 
     @api.model
     def _comply360_defaults(self, entity, tenant):
-        return {"company_id": tenant.company_id.id, "approved_at": False, "paid_at": False, "payment_reference": False}
+        nothing = dict.fromkeys(PAYMENT, False)
+        return {"company_id": tenant.company_id.id, **nothing}
 
     @api.model
     def _comply360_written(self, entity, changes):
@@ -473,4 +486,10 @@ class Commission(models.Model):
         self.browse(cancelled)._propose_credit_notes()
 
     def _comply360_derive(self, entity, values, defaults):
-        return dict(values) if self else {**defaults, **values}
+        """Whom the app names as the approver is shown as such; who approved here stays until it is pending again."""
+        values = dict(values) if self else {**defaults, **values}
+        if values.get("state") == "pending":
+            values["approved_by_id"] = False
+        elif approver := values.get("x_comply360_approver_id"):
+            values["approved_by_id"] = approver
+        return values

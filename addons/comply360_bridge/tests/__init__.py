@@ -13,6 +13,7 @@ from . import (
     test_keys,
     test_leads,
     test_partners,
+    test_people,
     test_rights,
     test_selftest,
     test_sync_state,

@@ -45,6 +45,7 @@ DEFAULTS = {
         "reference": "",
         "assigned_name": "",
         "assigned_email": "",
+        "assigned_user": "",
         "document_count": "0",
         "documents_verified": False,
         "active": True,
@@ -58,6 +59,7 @@ DEFAULTS = {
         "approved_at": "",
         "paid_at": "",
         "payment_reference": "",
+        "approved_by": "",
     },
     "document": {
         "file_name": "ID copy.pdf",

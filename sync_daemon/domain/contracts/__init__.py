@@ -19,7 +19,8 @@ CONTRACTS: dict[Entity, Contract] = {
 def columns_of(entity: Entity) -> frozenset[str]:
     """Every column of the entity's table that any contract reads or writes."""
     contract = CONTRACTS[entity]
-    own = source_columns(contract, "row") | {reference.column for reference in contract.references}
+    own = source_columns(contract, "row") | source_columns(contract, "linked")
+    own |= {reference.column for reference in contract.references}
     own |= {column for _, column in contract.related.values()} | set(contract.also_read)
     own |= written_columns(contract) | ({contract.write_back} - {""})
     others = (

@@ -1,6 +1,6 @@
 """commissions -> x_commission. Amounts are carried, never computed."""
 
-from sync_daemon.domain.codec import choice, code, instant, money, same, text
+from sync_daemon.domain.codec import choice, code, instant, money, person, same, text
 from sync_daemon.domain.contract import Contract, Field, Owner, Reference
 from sync_daemon.domain.keys import Entity
 
@@ -26,8 +26,10 @@ COMMISSION = Contract(
         Field("paid_at", ("row.paid_at",), instant, Owner.TWO_WAY, column="paid_at"),
         Field("payment_reference", ("row.payment_reference",), text(255), Owner.TWO_WAY,
               column="payment_reference"),
+        Field("approved_by", ("linked.approved_by",), person),
     ),
     reported=(
+        Field("approved_by", (), person, Owner.ODOO),
         Field("concern", (), choice(CONCERNS), Owner.ODOO),
         Field("concern_about", (), text(), Owner.ODOO),
     ),

@@ -1,6 +1,6 @@
 """registrations -> crm.lead."""
 
-from sync_daemon.domain.codec import absent, choice, count, instant, same, text
+from sync_daemon.domain.codec import absent, choice, count, instant, person, same, text
 from sync_daemon.domain.contract import Contract, Field, Owner, Reference
 from sync_daemon.domain.keys import Entity
 
@@ -32,6 +32,7 @@ REGISTRATION = Contract(
         Field("reference", ("row.cipc_reference", "row.dcip_reference"), text(100)),
         Field("assigned_name", ("assigned.first_name+assigned.last_name", "assigned.email"), text()),
         Field("assigned_email", ("assigned.email",), text(255)),
+        Field("assigned_user", ("linked.assigned_to",), person),
         Field("document_count", ("documents.count",), count),
         Field("documents_verified", ("documents.verified",), choice(ALL_VERIFIED)),
         Field("active", ("row.deleted_at",), absent),
