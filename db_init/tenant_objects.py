@@ -18,7 +18,7 @@ from db_init.registry import Tenant, register_new, tenants
 from sync_daemon.config import SYNC_ROLE
 from sync_daemon.errors import FatalError
 
-ATTACH_LEVEL = 9
+ATTACH_LEVEL = 13
 PAGE = 5000
 # A lock that is waited for makes the app's next statements queue behind us: so wait shortly and often.
 LOCK_TIMEOUT = timedelta(milliseconds=300)

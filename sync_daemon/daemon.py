@@ -82,7 +82,7 @@ class Bridge:
 
     def reconciler(self, instance: str) -> Reconciler[TenantName]:
         """The comparer of one Odoo instance with the app."""
-        return Reconciler(self.instances[instance], Surveys(self.database, instance))
+        return Reconciler(self.instances[instance], Surveys(self.database, instance), self.contents)
 
     def keeper(self, attach: Attach | None = None) -> TenantKeeper:
         """The keeper of tenants; all of them live on the one configured instance for now."""

@@ -116,8 +116,19 @@ class Odoo(Protocol):
         """Raises RejectedError in plain words for a tenant that is not the selftest's."""
         ...
 
+    def holdings(self) -> Mapping[str, int]:
+        """How many records of this installation Odoo has or had, by entity."""
+        ...
+
     def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
         """One page of a tenant's commissions, in order of id; the flag says whether more follow."""
+        ...
+
+    def digest_ranges(self, tenant: UUID, entity: Entity, bounds: Sequence[str]) -> list[str]:
+        """One digest per range: after one bound, up to the next one (empty: from the start, to the end).
+
+        Shapes: one less than there are bounds; empty where the range is more than one call can do.
+        """
         ...
 
     def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]: ...

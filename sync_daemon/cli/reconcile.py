@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 
 import click
 
-from sync_daemon.cli.backfill import entity_option, found, tenant_option
+from sync_daemon.cli.backfill import found, tenant_option
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
-from sync_daemon.domain.drift import DRIFT, Drift, Finding, Remedy, is_disaster
+from sync_daemon.domain.drift import DRIFT, Drift, Finding, Remedy
 from sync_daemon.services.reconcile import ENTITIES, Comparison
 
 SHOWN = 50
@@ -26,7 +26,8 @@ COUNTED = (Finding.MATCHED, *DRIFT, Finding.WAITING, Finding.PARKED, Finding.SET
 
 @click.command()
 @tenant_option
-@entity_option
+@click.option("--entity", "entities", type=click.Choice([entity.value for entity in ENTITIES]), multiple=True,
+              help="Only this kind of record.")
 @click.option("--fix", is_flag=True, help="Write a plan, then carry it out.")
 @click.option("--plan", "plan_file", type=click.Path(dir_okay=False, path_type=Path),
               help="Where the plan goes; reconcile-<run>.json in this folder if not given.")
@@ -77,7 +78,7 @@ def _fix(bridge: Bridge, compared: Sequence[Comparison], plan_file: Path | None,
 
 
 def _planned(item: Comparison, yes: bool) -> list[Drift]:
-    if not is_disaster(item.counts) or yes:
+    if not item.is_disaster or yes:
         return [drift for drift in item.drifts if drift.remedy is not Remedy.PERSON]
     say(f"{item.tenant}: {item.counts[Finding.MISSING_IN_APP]} of {item.entity} are missing in the app, which is most "
         "of them; they are left alone. If that is right, add --yes")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.document import Document, Scalar
-from sync_daemon.domain.keys import RecordKey
-from sync_daemon.domain.mapping import encode_field
+from sync_daemon.domain.document import Document, Scalar, digest_of
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.mapping import Row, encode_field
 from sync_daemon.domain.plan import plan, related_rows
 from sync_daemon.domain.snapshot import Binding, BindingState, Snapshot
 from sync_daemon.errors import RejectedError
@@ -99,12 +100,13 @@ class Survey:
     """What the app's side knows of some records at one instant.
 
     Shapes: every key of `snapshot.owed` is looked at, owed or not. `waiting` are those that really are owed, `parked`
-    those a person has been told of.
+    those a person has been told of. `read` are rows of the read model, of records that Odoo tells of.
     """
 
     snapshot: Snapshot
     waiting: frozenset[RecordKey] = frozenset()
     parked: frozenset[RecordKey] = frozenset()
+    read: Mapping[RecordKey, Row] = field(default_factory=dict)
 
 
 def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
@@ -116,7 +118,7 @@ def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
     incomplete = {item.document.key for item in planned.send if item.parked}
     incomplete |= {item.owed.key for item in planned.refused}
     aside = {key for key in snapshot.owed if _names_an_alias(snapshot, key)}
-    waiting = {item.owed.key for item in planned.waiting} | survey.waiting
+    waiting = ({item.owed.key for item in planned.waiting} - survey.parked) | survey.waiting
     return {
         key: AppRecord(
             key,
@@ -127,6 +129,20 @@ def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
             is_parked=key in survey.parked or key in incomplete or key in aside,
         )
         for key in snapshot.owed
+    }
+
+
+def told_records(survey: Survey) -> dict[RecordKey, AppRecord]:
+    """The app's side of records that Odoo makes: what it was told of them last."""
+    return {
+        key: AppRecord(
+            key,
+            has_row=key in survey.read,
+            digest=_told_digest(key, survey.read[key]) if key in survey.read else "",
+            binding=survey.snapshot.bindings.get(key),
+            is_parked=key in survey.parked,
+        )
+        for key in survey.snapshot.owed
     }
 
 
@@ -143,10 +159,40 @@ def present_fields(survey: Survey, key: RecordKey) -> dict[str, Scalar]:
     return found
 
 
+def range_digest(records: Iterable[AppRecord]) -> str:
+    """What Odoo should answer for a range of these records; empty where that cannot be foretold.
+
+    Shapes: `records` in order of their ids. Source: docs/wire.md, Digest.
+    """
+    digest = hashlib.sha256()
+    for record in records:
+        line = _range_line(record)
+        if line is None:
+            return ""
+        digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def as_foretold(record: AppRecord) -> Drift:
+    """What a record is whose range has the digest that was foretold."""
+    if record.binding is None:
+        return Drift(record.key, Finding.HELD_BACK)
+    is_active = record.binding.state is BindingState.ACTIVE
+    return Drift(record.key, Finding.MATCHED if is_active else Finding.SET_ASIDE)
+
+
+def is_told(entity: Entity) -> bool:
+    """Whether Odoo makes these records, and the app only reads of them."""
+    return not CONTRACTS[entity].fields
+
+
 def compare(app: Mapping[RecordKey, AppRecord], odoo: Mapping[RecordKey, OdooRecord]) -> list[Drift]:
     """Compare records, in order of their keys."""
     unknown = {key: AppRecord(key, False, "", None) for key in odoo.keys() - app.keys()}
-    return [_compare(key, record, odoo.get(key)) for key, record in sorted({**unknown, **app}.items(), key=_first)]
+    return [
+        (_compare_told if is_told(key.entity) else _compare)(key, record, odoo.get(key))
+        for key, record in sorted({**unknown, **app}.items(), key=_first)
+    ]
 
 
 def confirmed(first: Iterable[Drift], second: Iterable[Drift]) -> list[Drift]:
@@ -178,6 +224,26 @@ def _compare(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
     if odoo.state is not BindingState.ACTIVE:
         return _ended_there(key, app)
     return _both(key, app, odoo)
+
+
+def _compare_told(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
+    """Odoo is asked for what the app does not have as it is; what is gone there stays in the read model."""
+    if odoo is not None and odoo.is_waiting:
+        return Drift(key, Finding.WAITING)
+    if app.is_parked:
+        return Drift(key, Finding.PARKED)
+    knows_of_end = app.binding is not None and app.binding.state is not BindingState.ACTIVE
+    if odoo is None:
+        return Drift(key, Finding.SET_ASIDE) if knows_of_end else Drift(key, Finding.ORPHANED, Remedy.PERSON)
+    if odoo.state is not BindingState.ACTIVE:
+        return Drift(key, Finding.SET_ASIDE) if knows_of_end else Drift(key, Finding.ORPHANED, Remedy.ASK_ODOO)
+    if not odoo.digest:
+        return Drift(key, Finding.ORPHANED, Remedy.PERSON)
+    if app.binding is None or not app.has_row:
+        return Drift(key, Finding.MISSING_IN_APP, Remedy.ASK_ODOO)
+    if app.digest == odoo.digest and not knows_of_end:
+        return Drift(key, Finding.MATCHED)
+    return Drift(key, Finding.DIFFERENT, Remedy.ASK_ODOO)
 
 
 def _only_here(key: RecordKey, app: AppRecord) -> Drift:
@@ -216,6 +282,26 @@ def _row_is_gone(key: RecordKey, app: AppRecord) -> Drift:
     if app.binding.digest == archived or app.binding.state is not BindingState.ACTIVE:
         return Drift(key, Finding.SET_ASIDE)
     return Drift(key, Finding.MISSING_IN_APP, Remedy.SEND)
+
+
+def _told_digest(key: RecordKey, row: Row) -> str:
+    """Identity of what was told; empty where the read model holds what Odoo could not have told."""
+    try:
+        reported = CONTRACTS[key.entity].reported
+        return digest_of({item.name: item.codec(item.name, row.get(item.column)) for item in reported}, {})
+    except RejectedError:
+        return ""
+
+
+def _range_line(record: AppRecord) -> str | None:
+    """The line of one record, empty for one that Odoo has not; None where a closer look is needed."""
+    if record.is_waiting or record.is_parked:
+        return None
+    if record.binding is None:
+        return None if record.digest else ""
+    if record.binding.state is not BindingState.ACTIVE:
+        return f"{record.key.id} {record.binding.state} \n"
+    return f"{record.key.id} {record.binding.state} {record.digest}\n" if record.digest else None
 
 
 def _first(item: tuple[RecordKey, AppRecord]) -> RecordKey:

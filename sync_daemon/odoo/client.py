@@ -133,10 +133,19 @@ class RpcOdoo:
             raise RejectedError("refused", refused)
         return removed
 
+    def holdings(self) -> Mapping[str, int]:
+        """How many records of this installation Odoo has or had, by entity; none in a fresh database."""
+        return self._call("holdings", {"bridge": self._bridge}, wire.holdings)
+
     def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
         """One page of a tenant's commissions with what is billed of them."""
         arguments = {"bridge": self._bridge, "tenant": str(tenant), "after": after, "limit": str(limit)}
         return self._call("commission_books", arguments, wire.commission_books)
+
+    def digest_ranges(self, tenant: UUID, entity: Entity, bounds: Sequence[str]) -> list[str]:
+        """One digest per range of ids of what Odoo holds."""
+        arguments = {"bridge": self._bridge, "tenant": str(tenant), "entity": str(entity), "bounds": list(bounds)}
+        return self._call("digest_ranges", arguments, lambda answer: wire.range_digests(answer, len(bounds) - 1))
 
     def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]:
         """One page of what Odoo holds, in order of id; the flag says whether more follow."""

@@ -13,6 +13,7 @@ from sync_daemon.ports import Odoo, OdooInfo
 KEY_WARNING = timedelta(days=14)
 SERIES = "19.0"
 PLACE = "Odoo"
+ANOTHER = "check ODOO_URL and ODOO_DATABASE; if the known one is gone for good: c360 rebuild --dry-run"
 
 
 def check(odoo: Odoo, now: datetime, known_instance: str) -> list[Finding]:
@@ -32,7 +33,7 @@ def _findings(info: OdooInfo, now: datetime, known_instance: str) -> Iterator[Fi
         yield Finding(PLACE, problem, "upgrade the addon comply360_bridge and the daemon to the same release")
     if known_instance and known_instance != info.instance:
         problem = f"another database answers: {info.instance}, known is {known_instance}"
-        yield Finding(PLACE, problem, "check ODOO_URL and ODOO_DATABASE; a copy must not be synced")
+        yield Finding(PLACE, problem, ANOTHER)
     if info.key_expires is not None:
         left = info.key_expires.replace(tzinfo=UTC) - now
         if left < KEY_WARNING:

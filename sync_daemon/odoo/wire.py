@@ -153,6 +153,20 @@ def digests(answer: object) -> tuple[list[RecordDigest], bool]:
     return [_digest(row) for row in _list(fields, "digests")], _flag(fields, "more")
 
 
+def holdings(answer: object) -> dict[str, int]:
+    """The answer to holdings."""
+    entities = _dict(_dict(answer, "the answer").get("entities"), "entities")
+    return {entity: _number(entities, entity) for entity in entities}
+
+
+def range_digests(answer: object, count: int) -> list[str]:
+    """The answer to digest_ranges: one digest per range that was asked for."""
+    found = _list(_dict(answer, "the answer"), "digests")
+    if len(found) != count or not all(isinstance(digest, str) for digest in found):
+        raise MalformedError(f"{len(found)} digests for {count} ranges")
+    return [str(digest) for digest in found]
+
+
 def commission_books(answer: object) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
     """The answer to commission_books."""
     fields = _dict(answer, "the answer")

@@ -113,7 +113,8 @@ class Registry:
         if (known := self.instance_uuid(instance)) != info.instance:
             raise FatalError(
                 f"another Odoo database answers for instance {instance}: {info.instance} ({info.database}), "
-                f"known is {known}; check ODOO_URL and ODOO_DATABASE"
+                f"known is {known}; nothing is sent. Check ODOO_URL and ODOO_DATABASE; if the known one is gone for "
+                "good, see: c360 rebuild --dry-run"
             )
 
     def instance_uuid(self, instance: str) -> str:

@@ -16,6 +16,7 @@ from psycopg2 import sql
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.drift import Drift, Remedy, Survey
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.mapping import Row
 from sync_daemon.postgres.backfill import Backfills, TenantName
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
@@ -65,6 +66,7 @@ class Surveys:
                 self._rows.survey(cursor, keys),
                 waiting=self._named("waiting", cursor, tenant.id, entity, ids),
                 parked=self._named("parked", cursor, tenant.id, entity, ids),
+                read=self._read(cursor, tenant.id, ids) if entity is Entity.INVOICE else {},
             )
 
     def mend(self, run: UUID, drifts: Sequence[Drift]) -> None:
@@ -121,6 +123,10 @@ class Surveys:
 
     def _scope(self, tenant: UUID, entity: Entity) -> dict[str, Any]:
         return {"instance": self._instance, "tenant": tenant, "entity": entity.value}
+
+    def _read(self, cursor: Cursor, tenant: UUID, ids: Collection[UUID]) -> dict[RecordKey, Row]:
+        cursor.execute(_SQL["invoices"], {"instance": self._instance, "tenant": tenant, "ids": list(ids)})
+        return {RecordKey(tenant, Entity.INVOICE, record_id): row for record_id, row in cursor.fetchall()}
 
     def _named(
         self, name: str, cursor: Cursor, tenant: UUID, entity: Entity, ids: Collection[UUID]

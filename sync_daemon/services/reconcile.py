@@ -4,29 +4,44 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from sync_daemon.domain.drift import (
+    AppRecord,
     Drift,
     Finding,
     OdooRecord,
     Remedy,
     Survey,
     app_records,
+    as_foretold,
     compare,
     confirmed,
     is_disaster,
+    is_told,
+    range_digest,
+    told_records,
 )
 from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.plan import unread
 from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.ports import Odoo, RecordDigest
+from sync_daemon.services.contents import Contents
 from sync_daemon.services.report import Report
 
 PAGE = 500
-ENTITIES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION)
+RANGES = 10
+"""So many ranges of a page each are asked about at once."""
+CONTENTS = 50
+"""So many documents are compared at once: Odoo reads the content of each."""
+
+ENTITIES = (
+    Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT, Entity.INVOICE,
+)
 LEASE = timedelta(minutes=10)
 
 
@@ -69,16 +84,25 @@ class Comparison:
     counts: Counter[Finding]
     drifts: tuple[Drift, ...]
 
+    @property
+    def is_disaster(self) -> bool:
+        """Whether a person should look before Odoo's records are archived; asking Odoo once more harms nothing."""
+        return not is_told(self.entity) and is_disaster(self.counts)
+
 
 @dataclass(frozen=True)
 class Reconciler(Generic[T]):
-    """Compares one Odoo instance with the app, and mends what a plan says."""
+    """Compares one Odoo instance with the app, and mends what a plan says.
+
+    Whole ranges of ids are compared by one digest each; only those that differ are looked into.
+    """
 
     odoo: Odoo
     surveys: Surveys[T]
+    contents: Contents
 
     def compare(self, tenant: T, entity: Entity) -> Comparison:
-        """Compare all records of one kind, in pages of ids; what differs is looked at twice."""
+        """Compare all records of one kind; what differs is looked at twice."""
         counts: Counter[Finding] = Counter()
         drifts: list[Drift] = []
         for page in self._pages(tenant, entity):
@@ -97,36 +121,70 @@ class Reconciler(Generic[T]):
         return len(todo)
 
     def _pages(self, tenant: T, entity: Entity) -> Iterator[list[Drift]]:
+        size = CONTENTS if entity is Entity.DOCUMENT else PAGE
         after: UUID | None = None
         while True:
-            found, until = self._look(tenant, entity, after, None)
-            if any(drift.is_drift for drift in found):
-                found = confirmed(found, self._look(tenant, entity, after, until)[0])
-            yield found
-            if until is None:
+            ids = self.surveys.ids(tenant, entity, after, size * RANGES)
+            ends: list[UUID | None] = [*ids[size - 1 :: size]]
+            if len(ids) < size * RANGES:
+                ends.append(None)
+            yield from self._ranges(tenant, entity, [after, *ends], ids)
+            if ends[-1] is None:
                 return
-            after = until
+            after = ends[-1]
+
+    def _ranges(
+        self, tenant: T, entity: Entity, bounds: Sequence[UUID | None], ids: Sequence[UUID]
+    ) -> Iterator[list[Drift]]:
+        # Odoo first: whatever the app changes between the two readings is marked by then, and counts as waiting.
+        there = self.odoo.digest_ranges(tenant.id, entity, [str(bound or "") for bound in bounds])
+        here = self._here(tenant, entity, ids)
+        for (after, until), digest in zip(pairwise(bounds), there, strict=True):
+            keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids if _is_within(record_id, after, until)]
+            records = [here[key] for key in keys if key in here]
+            if digest and digest == range_digest(records):
+                yield [as_foretold(record) for record in records]
+            else:
+                yield from self._closely(tenant, entity, after, until)
+
+    def _closely(self, tenant: T, entity: Entity, after: UUID | None, until: UUID | None) -> Iterator[list[Drift]]:
+        """Record by record; Odoo may have more of them in this range than the app."""
+        while True:
+            found, end = self._look(tenant, entity, after, until)
+            if any(drift.is_drift for drift in found):
+                found = confirmed(found, self._look(tenant, entity, after, end)[0])
+            yield found
+            if end == until:
+                return
+            after = end
 
     def _look(
         self, tenant: T, entity: Entity, after: UUID | None, until: UUID | None
     ) -> tuple[list[Drift], UUID | None]:
-        """Compare the ids after `after`; gives also up to where, None for the end."""
-        # Odoo first: whatever the app changes between the two readings is marked by then, and counts as waiting.
-        there, more = self.odoo.digests(tenant.id, entity, str(after or ""), PAGE)
-        here = self.surveys.ids(tenant, entity, after, PAGE)
+        """Compare the ids after `after` and up to `until`; gives also how far that went, None for the end."""
+        size = CONTENTS if entity is Entity.DOCUMENT else PAGE
+        there, more = self.odoo.digests(tenant.id, entity, str(after or ""), size)
+        here = self.surveys.ids(tenant, entity, after, size)
         ends = [until] if until else []
         if more:
             ends.append(there[-1].id)
-        if len(here) == PAGE:
+        if len(here) == size:
             ends.append(here[-1])
         end = min(ends, default=None)
 
-        def is_within(record_id: UUID) -> bool:
-            return end is None or record_id <= end
+        near = [item for item in there if _is_within(item.id, after, end)]
+        odoo = {RecordKey(tenant.id, entity, item.id): _record(item) for item in near}
+        ids = {key.id for key in odoo} | {record_id for record_id in here if _is_within(record_id, after, end)}
+        return compare(self._here(tenant, entity, ids), odoo), end
 
-        odoo = {RecordKey(tenant.id, entity, item.id): _record(item) for item in there if is_within(item.id)}
-        ids = {key.id for key in odoo} | {record_id for record_id in here if is_within(record_id)}
-        return compare(app_records(self.surveys.survey(tenant, entity, ids)), odoo), end
+    def _here(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Mapping[RecordKey, AppRecord]:
+        survey = self.surveys.survey(tenant, entity, ids)
+        if is_told(entity):
+            return told_records(survey)
+        if documents := unread(survey.snapshot):
+            contents = self.contents.identify(survey.snapshot, documents)
+            survey = replace(survey, snapshot=replace(survey.snapshot, contents=contents))
+        return app_records(survey)
 
 
 @dataclass
@@ -179,11 +237,15 @@ class ReconcileSchedule(Generic[T]):
 
     def _compare(self, tenant: T, entity: Entity, run: UUID) -> Report:
         found = self.reconciler.compare(tenant, entity)
-        disaster = is_disaster(found.counts)
-        mendable = [drift for drift in found.drifts if not (disaster and drift.finding is Finding.MISSING_IN_APP)]
+        missing = Finding.MISSING_IN_APP
+        mendable = [drift for drift in found.drifts if not (found.is_disaster and drift.finding is missing)]
         mended = self.reconciler.mend(run, mendable)
-        self.on_compared(found, mended, disaster)
+        self.on_compared(found, mended, found.is_disaster)
         return Report(done=1, sent=mended)
+
+
+def _is_within(record_id: UUID, after: UUID | None, until: UUID | None) -> bool:
+    return (after is None or record_id > after) and (until is None or record_id <= until)
 
 
 def _record(item: RecordDigest) -> OdooRecord:

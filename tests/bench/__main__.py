@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "throughput": "measurements",
     "latency": "measurements",
     "held_transactions": "measurements",
+    "reconcile": "comparison",
     "isolation": "crowd",
     "memory": "crowd",
 }

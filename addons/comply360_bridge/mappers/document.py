@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -99,6 +99,21 @@ def digest_of(fields: Mapping[str, Scalar], refs: Mapping[str, str]) -> str:
     content = {"fields": {name: value for name, value in fields.items() if value != ""}, "refs": dict(refs)}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def range_line(row: Mapping[str, Any]) -> str:
+    """What a range's digest is of, for one record. Shapes: `row` is one of what `digests` answers."""
+    words = [row["id"], row["state"], row["digest"]]
+    words += [name for name in ("held", "waiting", "twins") if row[name]]
+    return " ".join(words) + "\n"
+
+
+def range_digest(lines: Iterable[str]) -> str:
+    """SHA-256 of some records' lines, in the order of their ids. Source: docs/wire.md, Digest."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode())
+    return digest.hexdigest()
 
 
 def printable(value: object) -> str:

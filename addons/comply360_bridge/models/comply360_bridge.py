@@ -1,4 +1,5 @@
 import base64
+import itertools
 import re
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ from odoo.exceptions import AccessError, UserError
 
 from ..exchange.batch import MOST_DOCUMENTS, Batch
 from ..mappers import MAPPERS
-from ..mappers.document import digest_of, is_uuid, parse_version, show_version
+from ..mappers.document import digest_of, is_uuid, parse_version, range_digest, range_line, show_version
 
 PROTOCOL = "1"
 MOST_RECORDS = 5000
@@ -155,18 +156,36 @@ class Comply360Bridge(models.AbstractModel):
         if entity not in MAPPERS:
             raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
         most = min(int(limit), MOST_RECORDS)
-        bindings = own.env["comply360.binding"].search(
-            [
-                ("bridge", "=", self._bridge_id(bridge)),
-                ("tenant", "=", tenant),
-                ("entity", "=", entity),
-                ("external_id", ">", after),
-                ("res_id", "!=", False),
-            ],
-            order="external_id",
-            limit=most + 1,
-        )
+        bindings = own._bound_after(self._bridge_id(bridge), tenant, entity, after, "", most + 1)
         return {"digests": own._digests(bindings[:most], MAPPERS[entity]), "more": len(bindings) > most}
+
+    @api.model
+    def digest_ranges(self, bridge, tenant, entity, bounds):
+        """One digest per range of ids, of what `digests` says of the records in it; empty beyond what one call does."""
+        self._check_service()
+        own = self._superuser()
+        if entity not in MAPPERS:
+            raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
+        first, *ends = bounds
+        bindings = own._bound_after(self._bridge_id(bridge), tenant, entity, first, ends[-1], MOST_RECORDS + 1)
+        known_to = bindings[-1].external_id if len(bindings) > MOST_RECORDS else ""
+        lines = [(row["id"], range_line(row)) for row in own._digests(bindings[:MOST_RECORDS], MAPPERS[entity])]
+        digests = []
+        for end in ends:
+            count = sum(1 for _ in itertools.takewhile(lambda line, end=end: not end or line[0] <= end, lines))
+            is_whole = not known_to or (bool(end) and end < known_to)
+            digests.append(range_digest(line for _, line in lines[:count]) if is_whole else "")
+            del lines[:count]
+        return {"digests": digests}
+
+    @api.model
+    def holdings(self, bridge):
+        """How many records of the app are or were bound here, by entity; none in a fresh database."""
+        self._check_service()
+        groups = self._superuser().env["comply360.binding"]._read_group(
+            [("bridge", "=", self._bridge_id(bridge)), ("res_id", "!=", False)], ["entity"], ["__count"]
+        )
+        return {"entities": {entity: str(count) for entity, count in groups}}
 
     @api.model
     def commission_books(self, bridge, tenant, after, limit):
@@ -381,6 +400,19 @@ class Comply360Bridge(models.AbstractModel):
             "by": row["by"] or "",
             "fields": {**{name: value for name, value in present.items() if name in two_way}, **reported},
         }
+
+    def _bound_after(self, bridge, tenant, entity, after, until, limit):
+        """Bindings to a record, in the order of their ids, after one id and up to another (empty: without an end)."""
+        domain = [
+            ("bridge", "=", bridge),
+            ("tenant", "=", tenant),
+            ("entity", "=", entity),
+            ("external_id", ">", after),
+            ("res_id", "!=", False),
+        ]
+        if until:
+            domain.append(("external_id", "<=", until))
+        return self.env["comply360.binding"].search(domain, order="external_id", limit=limit)
 
     def _digests(self, bindings, mapper):
         alive = bindings.filtered(lambda binding: binding.state == "active")

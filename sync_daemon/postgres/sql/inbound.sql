@@ -29,20 +29,20 @@ SELECT to_jsonb(i) FROM (
 -- name: take_invoice
 INSERT INTO bridge.invoice AS i
     (instance_id, tenant_id, id, odoo_id, kind, number, state, payment_state, total, residual, currency, invoice_date,
-     due_date, paid_on, payment_reference, registration_id, client_id, credits_id, concern)
+     due_date, paid_on, payment_reference, registration_id, client_id, credits_id, concern, concern_about)
 VALUES (%(instance)s, %(tenant)s, %(id)s, %(odoo_id)s, %(kind)s, %(number)s, %(state)s, %(payment_state)s, %(total)s,
         %(residual)s, %(currency)s, %(invoice_date)s, %(due_date)s, %(paid_on)s, %(payment_reference)s,
-        %(registration)s, %(client)s, %(credits)s, %(concern)s)
+        %(registration)s, %(client)s, %(credits)s, %(concern)s, %(concern_about)s)
 ON CONFLICT (instance_id, tenant_id, id) DO UPDATE
 SET odoo_id = EXCLUDED.odoo_id, kind = EXCLUDED.kind, number = EXCLUDED.number, state = EXCLUDED.state,
     payment_state = EXCLUDED.payment_state, total = EXCLUDED.total, residual = EXCLUDED.residual,
     currency = EXCLUDED.currency, invoice_date = EXCLUDED.invoice_date, due_date = EXCLUDED.due_date,
     paid_on = EXCLUDED.paid_on, payment_reference = EXCLUDED.payment_reference,
     registration_id = EXCLUDED.registration_id, client_id = EXCLUDED.client_id, credits_id = EXCLUDED.credits_id,
-    concern = EXCLUDED.concern, changed_at = now()
+    concern = EXCLUDED.concern, concern_about = EXCLUDED.concern_about, changed_at = now()
 
 -- name: delete_invoice (it is kept: what the app has seen does not vanish)
-UPDATE bridge.invoice SET state = 'deleted', concern = NULL, changed_at = now()
+UPDATE bridge.invoice SET state = 'deleted', concern = NULL, concern_about = NULL, changed_at = now()
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND id = %(id)s
 
 -- name: invoiced_registration (the one this invoice was for until now)
@@ -54,7 +54,7 @@ SELECT k.id, max(i.odoo_id)
 FROM unnest(%(ids)s::uuid[]) AS k (id)
 LEFT JOIN bridge.invoice AS i
     ON i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s AND i.registration_id = k.id
-   AND i.kind = 'invoice' AND i.state IN ('draft', 'posted')
+   AND i.kind = 'invoice' AND i.state IN ('draft', 'posted') AND NOT i.of_former_odoo
 GROUP BY k.id
 
 -- name: bind_told (a record that Odoo made; Odoo gave it its id)
@@ -112,8 +112,8 @@ INSERT INTO bridge.lead_outcome AS o
 VALUES (%(instance)s, %(tenant)s, %(id)s, %(outcome)s, %(lost_reason)s, %(by)s, %(at)s::timestamp AT TIME ZONE 'UTC')
 ON CONFLICT (instance_id, tenant_id, registration_id) DO UPDATE
 SET outcome = EXCLUDED.outcome, lost_reason = EXCLUDED.lost_reason, changed_by = EXCLUDED.changed_by,
-    changed_at = EXCLUDED.changed_at
-WHERE (o.outcome, o.lost_reason) IS DISTINCT FROM (EXCLUDED.outcome, EXCLUDED.lost_reason)
+    changed_at = EXCLUDED.changed_at, of_former_odoo = false
+WHERE (o.outcome, o.lost_reason, o.of_former_odoo) IS DISTINCT FROM (EXCLUDED.outcome, EXCLUDED.lost_reason, false)
 RETURNING coalesce((SELECT outcome FROM before), '')
 
 -- name: patience (no row while no transaction of the app would fail)

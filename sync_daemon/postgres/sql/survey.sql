@@ -24,6 +24,11 @@ WHERE EXISTS (SELECT FROM bridge.dead_letter AS l
               WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.entity = %(entity)s
                 AND c.external_id = k.record_id AND c.state = 'open')
 
+-- name: invoices (what the app reads of them)
+SELECT i.id, to_jsonb(i)
+FROM bridge.invoice AS i
+WHERE i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s AND i.id = ANY(%(ids)s::uuid[])
+
 -- name: forget_digests (what was sent last is compared with nothing: the records go once more)
 UPDATE bridge.binding AS b
 SET digest = ''
