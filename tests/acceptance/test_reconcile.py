@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import pytest
 
+from sync_daemon.demo.databases import odoo_database
 from tests.acceptance.command import c360, daemon, eventually, printed
 from tests.acceptance.parties import App, Odoo
 
@@ -29,6 +31,25 @@ def counts(found: dict[str, Any], entity: str = "registration") -> dict[str, int
 def lead_of(odoo: Odoo, app: App, registration: UUID) -> dict[str, Any]:
     [lead] = [lead for lead in odoo.leads(app) if lead["x_comply360_external_id"] == str(registration)]
     return lead
+
+
+def document(app: App, registration: UUID, root: Path, name: str) -> UUID:
+    (root / str(app.tenant) / name).write_bytes(f"content of {name}".encode())
+    identity: UUID = app.one(
+        "INSERT INTO {t}.documents (tenant_id, registration_id, document_type, file_name, file_size, mime_type,"
+        " storage_path) VALUES (%s, %s, 'id_document', %s, 1, 'application/pdf', %s) RETURNING id",
+        [app.tenant, registration, name, f"{app.tenant}/{name}"],
+    )
+    return identity
+
+
+def invoice(odoo: Odoo, app: App, registration: UUID) -> int:
+    lead = odoo.call("crm.lead", "read", [lead_of(odoo, app, registration)["id"]], ["partner_id", "company_id"])[0]
+    return int(odoo.call("account.move", "create", {
+        "move_type": "out_invoice", "partner_id": lead["partner_id"][0], "company_id": lead["company_id"][0],
+        "x_comply360_lead_id": lead["id"], "invoice_date": "2026-02-01",
+        "invoice_line_ids": [[0, 0, {"name": "Fee", "quantity": 1, "price_unit": 1500.10, "tax_ids": [[6, 0, []]]}]],
+    }))
 
 
 @contextmanager
@@ -75,6 +96,66 @@ def test_every_kind_of_drift_is_named_then_mended_and_a_second_run_prints_zeros(
     assert lead_of(odoo, app, changed)["partner_name"] == "Renamed Silently"
     assert lead_of(odoo, app, gone)["active"] is False
     assert lead_of(odoo, app, deleted)["active"] is True
+
+
+@pytest.mark.acceptance("C6")
+def test_documents_are_compared_with_their_contents(
+    app: App, odoo: Odoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C360_STORAGE_ROOT", f"file://{tmp_path}")
+    (tmp_path / str(app.tenant)).mkdir()
+    [registration] = app.register(status="approved")
+    same, renamed, damaged, gone = (document(app, registration, tmp_path, name) for name in "abcd")
+    c360("drain")
+    assert counts(reconcile(app, expect=0), "document") == {"matched": 4}
+
+    with uncaptured(app, "documents"):
+        app.run("UPDATE {t}.documents SET file_name = 'renamed silently' WHERE id = %s", [renamed])
+        app.run("DELETE FROM {t}.documents WHERE id = %s", [gone])
+        fresh = document(app, registration, tmp_path, "e")
+    [attachment] = odoo.call("ir.attachment", "search", [["x_comply360_external_id", "=", str(damaged)]])
+    odoo.call("ir.attachment", "write", [attachment], {"datas": base64.b64encode(b"half a").decode()})
+
+    found = reconcile(app, "--fix", "--plan", "/dev/null", expect=0)
+    assert counts(found, "document") == {"matched": 1, "different": 2, "missing_in_odoo": 1, "missing_in_app": 1}
+    named = {item["id"]: item["finding"] for item in found["drift"] if item["entity"] == "document"}
+    assert named == {str(renamed): "different", str(damaged): "different", str(fresh): "missing_in_odoo",
+                     str(gone): "missing_in_app"}
+    c360("drain")
+    after = reconcile(app, expect=0)
+    assert (counts(after, "document"), after["drift"]) == ({"matched": 4}, [])
+    shown = {row["x_comply360_external_id"]: (row["name"], base64.b64decode(row["datas"])) for row in odoo.call(
+        "ir.attachment", "search_read", [["x_comply360_tenant_id.uuid", "=", str(app.tenant)]],
+        ["x_comply360_external_id", "name", "datas"])}
+    assert shown == {str(same): ("a", b"content of a"), str(renamed): ("renamed silently", b"content of b"),
+                     str(damaged): ("c", b"content of c"), str(fresh): ("e", b"content of e")}
+
+    twin = odoo.call("ir.attachment", "create", [{"name": "Copy", "x_comply360_external_id": str(same)}])[0]
+    doubled = reconcile(app, expect=3)
+    assert [(item["id"], item["finding"], item["odoo_ids"]) for item in doubled["drift"]] == [
+        (str(same), "duplicate", [twin])]
+
+
+@pytest.mark.acceptance("C6")
+def test_invoices_are_compared_with_what_the_app_was_told_and_told_once_more(app: App, odoo: Odoo) -> None:
+    registrations = app.register(2, status="approved")
+    c360("drain")
+    moves = [invoice(odoo, app, registration) for registration in registrations]
+    c360("drain")
+    assert counts(reconcile(app, expect=0), "invoice") == {"matched": 2}
+
+    with odoo_database(app.settings) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE account_move DISABLE TRIGGER USER")
+        cursor.execute("UPDATE account_move SET invoice_date_due = '2031-01-31' WHERE id = %s", [moves[0]])
+        cursor.execute("ALTER TABLE account_move ENABLE TRIGGER USER")
+    found = reconcile(app, "--fix", "--plan", "/dev/null", expect=0)
+    assert counts(found, "invoice") == {"matched": 1, "different": 1}
+    assert [item["remedy"] for item in found["drift"]] == ["ask Odoo"]
+    c360("drain")
+    after = reconcile(app, expect=0)
+    assert (counts(after, "invoice"), after["drift"]) == ({"matched": 2}, [])
+    due = app.run("SELECT due_date::text FROM {t}.comply360_invoices WHERE odoo_id = %s", [moves[0]])
+    assert due == [("2031-01-31",)]
 
 
 @pytest.mark.acceptance("C6")

@@ -175,3 +175,30 @@ def test_keys_of_both_sides_come_in_order() -> None:
     app = {key: AppRecord(key, True, "d", bound(key)) for key in keys[::2]}
     odoo = {key: OdooRecord(key.id, BindingState.ACTIVE, "d") for key in keys[1::2]}
     assert [drift.key for drift in compare(app, odoo)] == keys
+
+
+INVOICE = key_of(Entity.INVOICE)
+TOLD = AppRecord(INVOICE, True, "same", bound(INVOICE, "same"))
+ENDED = bound(INVOICE, state=BindingState.UNLINKED)
+GONE = replace(ODOO, id=INVOICE.id, state=BindingState.UNLINKED, digest="")
+TOLD_CASES = {
+    "told as it is": (TOLD, replace(ODOO, id=INVOICE.id), Finding.MATCHED, Remedy.NONE),
+    "changed and never told": (
+        TOLD, replace(ODOO, id=INVOICE.id, digest="other"), Finding.DIFFERENT, Remedy.ASK_ODOO),
+    "never told at all": (None, replace(ODOO, id=INVOICE.id), Finding.MISSING_IN_APP, Remedy.ASK_ODOO),
+    "on its way": (TOLD, replace(ODOO, id=INVOICE.id, digest="other", is_waiting=True), Finding.WAITING, Remedy.NONE),
+    "a person knows": (
+        replace(TOLD, is_parked=True), replace(ODOO, id=INVOICE.id, digest="other"), Finding.PARKED, Remedy.NONE),
+    "deleted, and never told": (TOLD, GONE, Finding.ORPHANED, Remedy.ASK_ODOO),
+    "deleted, and known": (replace(TOLD, binding=ENDED), GONE, Finding.SET_ASIDE, Remedy.NONE),
+    "gone without a trace": (TOLD, replace(ODOO, id=INVOICE.id, digest=""), Finding.ORPHANED, Remedy.PERSON),
+    "Odoo lost its binding": (TOLD, None, Finding.ORPHANED, Remedy.PERSON),
+}
+
+
+@pytest.mark.parametrize(("app", "odoo", "found", "remedy"), TOLD_CASES.values(), ids=list(TOLD_CASES))
+def test_what_odoo_makes_is_asked_for_and_never_sent(
+    app: AppRecord | None, odoo: OdooRecord | None, found: Finding, remedy: Remedy
+) -> None:
+    [drift] = compare({INVOICE: app} if app else {}, {INVOICE: odoo} if odoo else {})
+    assert (drift.finding, drift.remedy) == (found, remedy)
