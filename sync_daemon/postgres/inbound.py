@@ -334,8 +334,8 @@ class _Applying:
 
     def _locked_rows(self, contract: Contract, ids: list[UUID]) -> dict[UUID, Row]:
         present = self._catalog.columns(self._cursor, [self._schema]).get((self._schema, contract.table), frozenset())
-        wanted = {"id"} | two_way_columns(contract) | source_columns(contract, "linked") | shown_columns(contract.entity)
-        wanted &= present
+        wanted = two_way_columns(contract) | source_columns(contract, "linked") | shown_columns(contract.entity)
+        wanted = (wanted | {"id"}) & present
         columns = sql.SQL(", ").join(map(sql.Identifier, sorted(wanted)))
         # Rows that the app has locked come later; we neither wait for it nor make it wait.
         statement = sql.SQL(

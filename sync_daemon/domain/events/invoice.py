@@ -64,7 +64,8 @@ TYPES = (CREATED, POSTED, PAID, PARTLY_PAID, CREDITED, UNPAID, CANCELLED, REOPEN
 
 _BY_STATE = {"posted": POSTED, "cancelled": CANCELLED, "draft": REOPENED}
 _BY_PAYMENT = {"paid": PAID, "in_payment": PAID, "partial": PARTLY_PAID, "reversed": CREDITED, "not_paid": UNPAID}
-_SHOWN = {item.name: item.column for item in INVOICE.reported if item.column}
+# a concern is an issue, and no event
+_SHOWN = {item.name: item.column for item in INVOICE.reported if item.column in {shown.name for shown in _FIELDS}}
 
 COLUMNS = tuple(_SHOWN.values())
 """The read model's columns that events are made of."""
