@@ -7,7 +7,7 @@ PINS := requirements.txt requirements-odoo.txt
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench stop clean
+.PHONY: help venv demo test lint mutants bench stop clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
@@ -26,6 +26,9 @@ test: venv ## every check and every test; prints how many ran
 
 lint: venv ## the checks alone
 	@$(BIN)/python -m tests.run --only lint
+
+mutants: venv ## prove every guard: without it, the test that watches it must fail
+	@$(BIN)/python -m tests.mutants
 
 bench: venv ## measure; figures also in build/bench.json
 	@$(BIN)/python -m tests.bench

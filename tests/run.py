@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
 BIN = Path(sys.executable).parent
 FIRST_PORT = int(os.environ.get("C360_TEST_PORT_BASE", "27000"))
+# a copy of the tree (tests/mutants) uses the servers of the tree itself
+STACKS = Path(os.environ.get("C360_TEST_STACKS", ROOT / "build"))
 # the tests wait more than they compute
 LANES = 3
 
@@ -34,7 +36,7 @@ def lane_environment(lane: int) -> dict[str, str]:
     folder = "test-stack" if lane == 1 else f"test-stack-{lane}"
     return {
         "C360_TEST_LANE": str(lane),
-        "C360_STACK_DIR": str(ROOT / "build" / folder),
+        "C360_STACK_DIR": str(STACKS / folder),
         "C360_STACK_PORT_BASE": str(FIRST_PORT + 10 * (lane - 1)),
         "C360_ENV_FILE": "/dev/null",
     }
@@ -44,7 +46,7 @@ TEST_ENVIRONMENT = lane_environment(int(os.environ.get("C360_TEST_LANE", "1")))
 ADDON_DATABASE = "comply360_addon_test"
 PRISTINE_DATABASE = "comply360_addon_pristine"
 ADDON_TESTS = ROOT / "addons" / "comply360_bridge" / "tests"
-FOLDERS = ("unit", "contract", "addon", "ports", "migration", "integration", "acceptance")
+FOLDERS = ("unit", "contract", "addon", "ports", "migration", "integration", "mutants", "acceptance")
 NEED_NOTHING = frozenset({"unit", "contract"})
 # their files are spread over the lanes; a folder that is not here is one job
 SPREAD = frozenset({"acceptance"})
@@ -221,7 +223,9 @@ def _lint() -> list[Outcome]:
 def _pytest(job: Job, lane: dict[str, str]) -> Outcome:
     report, log = REPORTS / f"{job.name}.xml", REPORTS / f"{job.name}.log"
     report.unlink(missing_ok=True)
-    options, environment = _addon_settings(lane) if job.folder == "addon" else ([], lane)
+    options, environment = [], lane
+    if job.folder == "addon":
+        options, environment = addon_settings(lane, Path(lane["C360_STACK_DIR"]) / "odoo.conf")
     arguments = [sys.executable, "-m", "pytest", f"--junitxml={report}", "--durations=5", *options, str(job.path)]
     with log.open("wb") as output:
         environment = {**os.environ, **environment}
@@ -232,9 +236,8 @@ def _pytest(job: Job, lane: dict[str, str]) -> Outcome:
     return _outcome(job.folder, report, done.returncode)
 
 
-def _addon_settings(lane: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+def addon_settings(lane: dict[str, str], configuration: Path) -> tuple[list[str], dict[str, str]]:
     """Options of pytest-odoo, and an environment in which Odoo is found."""
-    configuration = Path(lane["C360_STACK_DIR"]) / "odoo.conf"
     # pyproject's options keep Odoo out of every other run and make Odoo's own warnings errors
     plain = ["-o", "addopts=", "-o", "filterwarnings=", "-p", "no:cacheprovider", "--strict-markers"]
     options = [*plain, f"--odoo-config={configuration}", f"--odoo-database={ADDON_DATABASE}", "--odoo-http"]

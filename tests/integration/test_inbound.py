@@ -24,8 +24,11 @@ def commission(installation: Installation) -> RecordKey:
     """A commission that both sides have agreed on: pending."""
     installation.fill(1)
     [[record_id]] = installation.app("SELECT id FROM {schema}.commissions")
-    assert isinstance(record_id, UUID | str)
-    key = installation.key(Entity.COMMISSION, UUID(str(record_id)))
+    return agreed_on(installation, UUID(str(record_id)))
+
+
+def agreed_on(installation: Installation, record_id: UUID) -> RecordKey:
+    key = installation.key(Entity.COMMISSION, record_id)
     installation.outbox.owe([key])
     owed = installation.rows.snapshot([key]).owed[key]
     agreed = {name: Agreed(value, value) for name, value in PENDING.items()}
@@ -58,9 +61,9 @@ def test_a_paid_commission_arrives_with_reference_and_date(installation: Install
 
 
 def test_an_older_change_is_stale(installation: Installation, commission: RecordKey) -> None:
-    apply(installation, change(commission, 7, **PAID))
+    apply(installation, change(commission, 7, status="approved"))
     assert apply(installation, change(commission, 6)) == [Ruling.APPLIED]
-    assert row(installation)[0] == "paid"
+    assert row(installation)[0] == "approved", "the older one would take it back to pending"
 
 
 def test_a_change_of_an_unbound_record_comes_later(installation: Installation, commission: RecordKey) -> None:
@@ -121,6 +124,21 @@ def test_one_bad_change_does_not_spoil_the_others(installation: Installation, co
     assert apply(installation, change(bad, 1, status="nonsense"), change(commission, 1, **PAID)) == [
         Ruling.LATER, Ruling.APPLIED]
     assert row(installation)[0] == "paid"
+
+
+def test_a_change_that_the_apps_database_refuses_does_not_spoil_the_others(
+    installation: Installation, commission: RecordKey
+) -> None:
+    installation.fill(1)
+    [[other]] = installation.app("SELECT id FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.id))
+    second = agreed_on(installation, UUID(str(other)))
+    installation.app("ALTER TABLE {schema}.commissions ADD CHECK (payment_reference <> 'EFT 4711') NOT VALID")
+    good = change(second, 1, **{**PAID, "payment_reference": "EFT 4712"})
+    assert apply(installation, change(commission, 1, **PAID), good) == [Ruling.PARKED, Ruling.APPLIED]
+    found = installation.app("SELECT id::text, status FROM {schema}.commissions")
+    assert set(found) == {(str(commission.id), "pending"), (str(second.id), "paid")}
+    [letter] = installation.registry.letters(code="refused_by_app")
+    assert letter.record_id == str(commission.id)
 
 
 def test_an_unlinked_record_is_remembered_and_not_forgotten(installation: Installation, commission: RecordKey) -> None:

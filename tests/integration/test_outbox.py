@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+from db_init.attach import attach
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
@@ -91,6 +92,19 @@ def test_a_row_under_a_foreign_tenant_is_parked_by_name_without_being_read(insta
     assert str(foreign) in letter.message
     claimed = installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
     assert claimed == [RecordKey(installation.tenant.id, Entity.ISSUE, letter.id)], "only the issue is shown in Odoo"
+
+
+def test_a_row_that_names_a_tenant_which_is_served_is_not_owed_by_that_one(installation: Installation) -> None:
+    other = databases.register(installation.settings, f"t{uuid4().hex[:12]}")
+    attach(installation.settings)
+    installation.registry.set_state(other.id, "active")
+    [registration] = installation.fill(1)
+    installation.app("UPDATE {schema}.registrations SET tenant_id = %(tenant)s WHERE id = %(id)s",
+                     tenant=str(other.id), id=str(registration.id))
+    installation.outbox.collect(10)
+    [letter] = installation.registry.letters(code="foreign_tenant")
+    claimed = installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
+    assert claimed == [RecordKey(installation.tenant.id, Entity.ISSUE, letter.id)]
 
 
 def test_suspended_tenants_keep_their_debts_and_are_not_served(installation: Installation) -> None:
