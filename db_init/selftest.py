@@ -28,6 +28,12 @@ _WITH_TENANT = """
        AND attname = 'tenant_id' AND relname <> 'tenant'
      ORDER BY relname
 """
+# with the last tenant its instance goes too: the next selftest may meet another Odoo
+_LAST = """
+    WITH leases AS (DELETE FROM bridge.lease WHERE name LIKE '%% ' || %(instance)s)
+    DELETE FROM bridge.odoo_instance
+     WHERE id = %(instance)s AND NOT EXISTS (SELECT FROM bridge.tenant WHERE instance_id = %(instance)s)
+"""
 
 
 def flag(connection: Connection, tenant_id: UUID, schema: str) -> None:
@@ -72,6 +78,7 @@ def purge(connection: Connection, tenant_id: UUID) -> None:
             delete = sql.SQL("DELETE FROM {} WHERE tenant_id = %(tenant)s::uuid").format(sql.Identifier(*name))
             cursor.execute(delete, {"tenant": str(tenant_id)})
         cursor.execute("DELETE FROM public.tenants WHERE id = %(tenant)s::uuid", {"tenant": str(tenant_id)})
+        cursor.execute(_LAST, {"instance": SELFTEST_INSTANCE})
 
 
 def _schema(cursor: Cursor, tenant_id: UUID) -> str:

@@ -33,8 +33,7 @@ def everything(settings: Settings) -> dict[str, object]:
     """Every row of the bridge's and the app's registry, and of every tenant."""
     admin = as_admin(settings)
     names = rows(admin, "SELECT nspname::text, relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid ="
-                        " relnamespace WHERE relkind IN ('r', 'p') AND nspname ~ '^(bridge|public|tenant_.*)$'"
-                        " AND relname <> 'odoo_instance'")
+                        " relnamespace WHERE relkind IN ('r', 'p') AND nspname ~ '^(bridge|public|tenant_.*)$'")
     return {f"{schema}.{table}": rows(admin, "SELECT to_jsonb(t)::text FROM {s}.{t} AS t ORDER BY 1",
                                       s=str(schema), t=str(table)) for schema, table in names}
 

@@ -99,6 +99,20 @@ class TestConcurrency(BaseCase):
         self.assertEqual(leads, 1)
 
     @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_call_waits_for_the_same_one_under_way_and_finds_its_record(self):
+        raw = document("registration", "1", tenant=TENANT)
+        with self._environment() as env:
+            bot = env.ref("comply360_bridge.user_bridge").id
+        with ThreadPoolExecutor(1) as pool:
+            with self._environment(bot) as env:
+                first = env["comply360.bridge"].apply_batch({**batch(raw), "bridge": BRIDGE})["results"][0]
+                later = pool.submit(self._apply, raw)
+                self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
+            second = later.result(DEADLINE)[0]
+        self.assertEqual((first["status"], second["status"]), ("created", "unchanged"))
+        self.assertEqual(first["res_id"], second["res_id"])
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_batches_of_the_same_records_in_opposite_order_end_without_fault(self):
         names = [str(n) for n in range(20)]
         self._apply(*[document("registration", name, tenant=TENANT) for name in names])
