@@ -24,6 +24,7 @@ STEPS = (
     CrashPoint.PUSH_UNREAD,
     CrashPoint.PUSH_ANSWERED,
     CrashPoint.PUSH_SETTLED,
+    CrashPoint.PULL_APPLYING,
     CrashPoint.PULL_APPLIED,
     CrashPoint.PULL_ACK_UNREAD,
 )
