@@ -246,13 +246,15 @@ def _problem(row: object) -> FieldProblem:
 
 def _change(row: object) -> Change:
     fields = _dict(row, "a change")
+    if at := _text(fields, "at", ""):
+        _instant(at, "at")
     return Change(
         key=_key(fields),
         version=_parsed("version", Version.parse, _text(fields, "version")),
         op=_parsed("op", Op, _text(fields, "op")),
         model=_text(fields, "model", ""),
         res_id=_number(fields, "res_id") if _text(fields, "res_id", "") else 0,
-        at=_text(fields, "at", ""),
+        at=at,
         by=_text(fields, "by", ""),
         fields=_scalars(fields, "fields"),
     )

@@ -8,16 +8,22 @@ from uuid import UUID
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sync_daemon.domain.asyncapi import schemas
+from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Change, Op, Scalar
 from sync_daemon.domain.event import Event, EventType, OutgoingEvent
 from sync_daemon.domain.events import EVENT_TYPES, row_events
 from sync_daemon.domain.events.conflict import conflict_raised, conflict_resolved
 from sync_daemon.domain.events.invoice import invoice_events
 from sync_daemon.domain.events.lead import lead_events
+from sync_daemon.domain.intake import intake
 from sync_daemon.domain.keys import Entity, Version
+from sync_daemon.domain.told import told as read_told
 from tests.unit.records import TENANT, commission_change, key_of, row
+from tests.unit.test_fuzz import SCALAR, TWO_WAY, rows_of
 from tests.unit.test_told import INVOICE
 
 BRIDGE = "comply360_bridge"
@@ -81,6 +87,16 @@ def test_a_reference_that_is_corrected_is_told_as_a_change() -> None:
     assert names(commission({"payment_reference": "EFT 4712"}, **paid)) == ["commission.changed"]
 
 
+def test_an_approver_who_is_known_in_both_is_told_by_the_apps_id() -> None:
+    approver = str(key_of(Entity.USER, "approver").id)
+    approval = {"status": "approved", "approved_at": "2026-02-01 08:00:00", "approved_by": approver}
+    [event] = commission(approval)
+    assert (names([event]), event.data["approved_by"]) == (["commission.approved"], approver)
+    later = {"status": "approved", "approved_at": "2026-02-01T08:00:00"}
+    [event] = commission({"approved_by": approver}, **later)
+    assert (names([event]), event.data["approved_by"]) == (["commission.changed"], approver)
+
+
 def test_what_was_not_written_is_not_told() -> None:
     assert commission({}) == []
     assert commission({"status": "pending", "payment_reference": None}) == [], "the same value in other words"
@@ -104,10 +120,12 @@ def told(op: Op) -> Change:
     return Change(key, Version(1, 5), op, "account.move", 41, "2026-02-01 10:00:00", "accountant", {})
 
 
+RENAMED = {"registration": "registration_id", "client": "client_id", "credits": "credits_id"}
+
+
 def known(**columns: str) -> dict[str, str]:
     """The read model after an invoice was told."""
-    renamed = {"registration": "registration_id", "client": "client_id", "credits": "credits_id"}
-    shown = {renamed.get(name, name): str(value) for name, value in INVOICE.items() if not name.startswith("concern")}
+    shown = {RENAMED.get(name, name): str(value) for name, value in INVOICE.items() if not name.startswith("concern")}
     return {**shown, **columns}
 
 
@@ -243,3 +261,35 @@ def test_sequences_are_texts_in_the_order_of_positions() -> None:
     numbers = (9, 10, 99, 10**18)
     found = [outgoing(EVENT_TYPES[0], number).attributes["sequence"] for number in numbers]
     assert found == sorted(found)
+
+
+@pytest.mark.parametrize("entity", TWO_WAY)
+@given(st.data())
+def test_whatever_the_app_and_odoo_hold_an_event_is_what_its_schema_says(entity: Entity, data: st.DataObject) -> None:
+    contract = CONTRACTS[entity]
+    fields = data.draw(st.dictionaries(st.sampled_from([field.name for field in contract.two_way]), SCALAR))
+    change = Change(key_of(entity), Version(1, 5), Op.UPSERT, contract.odoo_model, 41, "", "", fields)
+    present = data.draw(rows_of(entity))
+    writes = intake(contract, change, present, {}).writes
+    for event in row_events(change, present, writes):
+        check(event)
+
+
+@given(st.data())
+def test_whatever_odoo_tells_of_an_invoice_its_events_are_what_their_schemas_say(data: st.DataObject) -> None:
+    states = st.fixed_dictionaries({}, optional={
+        "state": st.sampled_from(["draft", "posted", "cancelled"]),
+        "payment_state": st.sampled_from(["not_paid", "in_payment", "paid", "partial", "reversed", "blocked"]),
+    })
+    anything = st.dictionaries(st.sampled_from(sorted(INVOICE)), SCALAR)
+    before: dict[str, str] = {}
+    for number in range(3):
+        drawn = {**INVOICE, **data.draw(states), **data.draw(anything)}
+        found = read_told(CONTRACTS[Entity.INVOICE], Change(
+            key_of(Entity.INVOICE), Version(1, number), Op.UPSERT, "account.move", 41, "", "", drawn))
+        if found.problems:
+            continue
+        for event in invoice_events(told(Op.UPSERT), before, found.values):
+            check(event)
+        before = known(**{RENAMED.get(name, name): str(value) for name, value in found.values.items()
+                          if not name.startswith("concern")})

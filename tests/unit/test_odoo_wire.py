@@ -174,6 +174,9 @@ def test_the_people_who_work_in_odoo() -> None:
         (wire.internal_users, {"users": [{"id": "x", "login": "", "name": "", "email": ""}], "more": False}),
         (wire.pulled, {"epoch": "1", "changes": []}),
         (wire.pulled, {"epoch": "1", "changes": [{**NAME, "version": "1.1", "op": "drop"}], "more": False}),
+        (wire.pulled, {
+            "epoch": "1", "changes": [{**NAME, "version": "1.1", "op": "upsert", "at": "soon"}], "more": False,
+        }),
         (wire.backlog, {"tenants": {"acme": {"owed": "1", "parked": "0", "oldest": ""}}}),
         (wire.backlog, {"tenants": {str(TENANT): {"owed": 1, "parked": "0", "oldest": ""}}}),
         (wire.digests, {"digests": [{"id": "x"}], "more": False}),

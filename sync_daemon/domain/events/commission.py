@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
-from sync_daemon.domain.contract import Field
+from sync_daemon.domain.codec import identity
 from sync_daemon.domain.contracts.commission import COMMISSION, STATUSES
-from sync_daemon.domain.document import Change
+from sync_daemon.domain.document import Change, Scalar
 from sync_daemon.domain.event import (
     AMOUNT,
     CURRENCY,
@@ -31,23 +31,27 @@ _FIELDS = (
     EventField("registration_id", IDENTITY, "the registration it was earned with",
                "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22"),
     EventField("agent_id", IDENTITY, "the user it is owed to", "d2b0a9f0-8a54-4d0e-8d4c-3c5b6f0d9c33"),
-    EventField("status", one_of(*STATUSES), "what it is now", "paid", required=True),
+    EventField("status", one_of(*STATUSES),
+               "what it is now; left out where the app has a status that the contract does not know", "paid"),
     EventField("amount", AMOUNT, "the amount of the commission", "187.50"),
     EventField("currency", CURRENCY, "the amount's currency, ISO 4217", "ZAR"),
     EventField("approved_at", INSTANT, "when it was approved", "2026-02-01T08:00:00Z"),
+    EventField("approved_by", IDENTITY, "the user who approved it, if that person is known in both",
+               "f4a1c2d3-5b6e-4f70-8a9b-1c2d3e4f5a77"),
     EventField("paid_at", INSTANT, "when it was paid", "2026-02-03T09:30:00Z"),
     EventField("payment_reference", TEXT, "the payment's reference", "EFT 4711"),
 )
 _UNPAID = {"paid_at": "", "payment_reference": ""}
+_UNDECIDED = {"approved_at": "", "approved_by": "", **_UNPAID}
 _commission = partial(EventType, fields=_FIELDS)
 
 APPROVED = _commission("commission.approved", "A commission was approved.", example={"status": "approved", **_UNPAID})
 PAID = _commission("commission.paid", "A commission was paid.")
 CANCELLED = _commission("commission.cancelled", "A commission was cancelled.",
-                        example={"status": "cancelled", "approved_at": "", **_UNPAID})
+                        example={"status": "cancelled", **_UNDECIDED})
 REOPENED = _commission("commission.reopened", "An approved or cancelled commission is pending again.",
-                       example={"status": "pending", "approved_at": "", **_UNPAID})
-CHANGED = _commission("commission.changed", "A date or the payment's reference was corrected; the status stays.",
+                       example={"status": "pending", **_UNDECIDED})
+CHANGED = _commission("commission.changed", "A date, the approver or the payment's reference was corrected.",
                       example={"payment_reference": "EFT 4712"})
 TYPES = (APPROVED, PAID, CANCELLED, REOPENED, CHANGED)
 
@@ -61,7 +65,7 @@ _SHOWN = {
     "payment_reference": "payment_reference",
 }
 """What an event shows of the contract's fields, by its own names."""
-_NAMED = ("registration_id", "agent_id")
+_NAMED = ("registration_id", "agent_id", "approved_by")
 
 COLUMNS = frozenset({"commission_amount", "currency", *_NAMED})
 """The columns that events show beside those which a change from Odoo is compared with."""
@@ -92,14 +96,14 @@ def _steps(was: str, now: str) -> Iterator[EventType]:
 def _values(change: Change, row: Row) -> dict[str, Value]:
     fields = {item.name: item for item in COMMISSION.fields}
     values: dict[str, Value] = {"commission_id": str(change.key.id)}
-    values |= {column: str(row.get(column) or "") for column in _NAMED}
-    values |= {name: _encoded(fields[field], row) for name, field in _SHOWN.items()}
+    values |= {column: _known(partial(identity, column, row.get(column))) for column in _NAMED}
+    values |= {name: _known(partial(encode_field, fields[field], {"row": row})) for name, field in _SHOWN.items()}
     return values | {name: rfc3339(str(values[name])) for name in ("approved_at", "paid_at")}
 
 
-def _encoded(item: Field, row: Row) -> str:
-    """Empty for a value that the app's row does not have in a known form: no payment waits for it."""
+def _known(read: Callable[[], Scalar]) -> str:
+    """Empty for a value that the app's row does not have in a form we know: no payment waits for it."""
     try:
-        return str(encode_field(item, {"row": row}))
+        return str(read())
     except RejectedError:
         return ""
