@@ -98,11 +98,15 @@ class Settings(BaseSettings):
     c360_batch_size: int = Field(250, ge=1, le=1000)
     c360_poll_seconds: float = Field(0.1, gt=0, le=60)
     c360_pull_seconds: float = Field(0.5, gt=0, le=60)
-    c360_pull_lease_seconds: float = Field(30.0, gt=0)
+    c360_pull_lease_seconds: float = Field(8.0, gt=0)
     c360_tenant_refresh_seconds: float = Field(5.0, gt=0, le=3600)
     c360_lease_seconds: float = Field(60.0, gt=0)
     c360_reconcile_hours: float = Field(24.0, gt=0)
     c360_event_days: float = Field(7.0, gt=0)
+    c360_heartbeat_seconds: float = Field(30.0, gt=0, le=600)
+    c360_health_host: str = "127.0.0.1"
+    c360_health_port: int = Field(0, ge=0, le=65535)
+    c360_ready_seconds: float = Field(300.0, gt=0)
     c360_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
@@ -114,6 +118,11 @@ class Settings(BaseSettings):
     def pull_lease(self) -> timedelta:
         """How long a puller that does not answer any more keeps the next one waiting."""
         return timedelta(seconds=self.c360_pull_lease_seconds)
+
+    @property
+    def heartbeat_interval(self) -> timedelta:
+        """How often a heartbeat goes round."""
+        return timedelta(seconds=self.c360_heartbeat_seconds)
 
     @property
     def is_selftest(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import threading
 import time
@@ -20,12 +19,15 @@ from sync_daemon import errors
 from sync_daemon.config import Settings
 from sync_daemon.domain.hint import named_tenant
 from sync_daemon.domain.keys import RecordKey
-from sync_daemon.odoo.client import open_odoo
+from sync_daemon.health import Health, served
+from sync_daemon.loop import Loop
+from sync_daemon.odoo.client import Observe, open_odoo
 from sync_daemon.ports import Odoo
 from sync_daemon.postgres.backfill import TenantName
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.contents import ContentMemory
 from sync_daemon.postgres.events import OutgoingEvents
+from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.inbound import Inbound
 from sync_daemon.postgres.ledger import Ledger
 from sync_daemon.postgres.outbox import Outbox
@@ -37,23 +39,27 @@ from sync_daemon.rabbitmq.events import RabbitAppEvents
 from sync_daemon.rabbitmq.publisher import RabbitEventPublisher, RabbitPublisher
 from sync_daemon.services.contents import MEGABYTE, Contents
 from sync_daemon.services.events import EventListener
+from sync_daemon.services.heartbeat import HeartbeatCarrier, HeartbeatSender
 from sync_daemon.services.publish import EventRelay, EventRetention
 from sync_daemon.services.pull import Puller
 from sync_daemon.services.push import HintedPusher, Pusher
 from sync_daemon.services.reconcile import Comparison, Reconciler, ReconcileSchedule
 from sync_daemon.services.relay import Relay
-from sync_daemon.services.report import Report
 from sync_daemon.services.tenants import TenantKeeper
 from sync_daemon.storage.open import open_storage
+from sync_daemon.watch import watch_loops
 
 SERVICES = ("relay", "push", "pull", "publish", "events", "tenants", "reconcile")
 SELFTEST_SERVICES = ("relay", "push", "pull", "tenants")
-RECONCILE_REST = 5.0
-PUBLISH_LEASE = timedelta(seconds=20)
+RECONCILE_REST = 2.0
+# Renewed with every round: nobody waits longer for one that died.
+PUBLISH_LEASE = timedelta(seconds=8)
 RETENTION_REST = 60.0
 HINT_WAIT = timedelta(seconds=1)
-FIRST_PAUSE, LONGEST_PAUSE, FATAL_PAUSE = 0.5, 15.0, 60.0
-GRACE = timedelta(seconds=25)
+# Together less than the 30 seconds after which a service manager kills.
+GRACE, CLOSE_SECONDS = timedelta(seconds=22), 5.0
+# Beside a call of Odoo a round may hold one statement of the app's database; attaching a tenant waits for the app.
+BESIDE_A_CALL, ATTACHING = 90.0, 900.0
 
 log = structlog.get_logger("sync_daemon")
 
@@ -84,20 +90,26 @@ class Bridge:
         """The comparer of one Odoo instance with the app."""
         return Reconciler(self.instances[instance], Surveys(self.database, instance), self.contents)
 
+    def carrier(self, instance: str) -> HeartbeatCarrier:
+        """What carries heartbeats to one Odoo instance and back."""
+        return HeartbeatCarrier(instance, Heartbeats(self.database), self.instances[instance])
+
     def keeper(self, attach: Attach | None = None) -> TenantKeeper:
         """The keeper of tenants; all of them live on the one configured instance for now."""
         return TenantKeeper(self.registry, self.outbox, self.pusher(self.settings.odoo_instance), attach)
 
 
 @contextmanager
-def open_bridge(settings: Settings) -> Iterator[Bridge]:
+def open_bridge(
+    settings: Settings, observe: Observe = lambda _method, _seconds, _outcome: None
+) -> Iterator[Bridge]:
     """Connect what a command or the daemon needs. Raises TransientError or FatalError if the app's database refuses."""
     database = Database(settings)
     try:
         registry = Registry(database, settings.is_selftest)
         installation = _named_to_odoo(settings, registry.installation())
         instance = settings.odoo_instance
-        instances = {instance: open_odoo(settings, installation, partial(registry.acquaint, instance))}
+        instances = {instance: open_odoo(settings, installation, partial(registry.acquaint, instance), observe)}
         outbox, contents = Outbox(database, settings.is_selftest), _contents(settings, database)
         yield Bridge(settings, database, registry, outbox, installation, instances, contents)
     finally:
@@ -121,53 +133,25 @@ def register_tenant(settings: Settings, tenant: UUID) -> None:
         bridge.keeper().register(tenant)
 
 
-@dataclass
-class Loop:
-    """One service in one thread: work while there is work, rest while there is none, back off while it fails."""
-
-    name: str
-    run_once: Callable[[], Report]
-    rest: float
-    close: Callable[[], None] = lambda: None
-    failures: int = 0
-    last_error: str = ""
-
-    def run(self, stop: threading.Event) -> None:
-        """Run until `stop`; an error that is not ours ends the thread, and with it the process."""
-        while not stop.is_set():
-            stop.wait(self._round())
-
-    def _round(self) -> float:
-        try:
-            report = self.run_once()
-        except errors.FatalError as error:
-            return self._failed(error, FATAL_PAUSE)
-        except errors.BridgeError as error:
-            return self._failed(error, min(FIRST_PAUSE * 2 ** min(self.failures, 10), LONGEST_PAUSE))
-        if self.failures:
-            log.info("service.recovered", service=self.name, after=self.failures)
-        self.failures, self.last_error = 0, ""
-        if report.done:
-            log.debug("service.round", service=self.name, done=report.done, sent=report.sent,
-                      postponed=report.postponed, dead=report.dead)
-        return 0 if report.done else self.rest
-
-    def _failed(self, error: errors.BridgeError, pause: float) -> float:
-        # A long outage is said once and then at every tenfold, not at every try.
-        if str(error) != self.last_error or self.failures in {9, 99, 999}:
-            log.error("service.paused", service=self.name, error=str(error), kind=type(error).__name__)
-        self.failures, self.last_error = self.failures + 1, str(error)
-        return pause * (0.5 + random.random() / 2)
-
-
 class Daemon:
     """The threads of one process."""
 
-    def __init__(self, bridge: Bridge, only: Collection[str] = SERVICES, attach: Attach | None = None) -> None:
+    def __init__(
+        self,
+        bridge: Bridge,
+        only: Collection[str] = SERVICES,
+        attach: Attach | None = None,
+        health: Health | None = None,
+    ) -> None:
         self._bridge = bridge
         self._stop = threading.Event()
         self._crashed: list[str] = []
         self.loops = list(_loops(bridge, only, attach))
+        for loop in self.loops:
+            loop.patience = max(loop.patience, bridge.settings.odoo_timeout_seconds + BESIDE_A_CALL)
+        if health is not None and bridge.settings.c360_health_port:
+            self.loops += watch_loops(bridge.settings, bridge.database, bridge.installation, health)
+            health.loops = self.loops
         self._threads = [
             threading.Thread(target=self._supervised, args=(loop,), name=loop.name, daemon=True)
             for loop in self.loops
@@ -180,20 +164,27 @@ class Daemon:
             thread.start()
         log.info("daemon.started", services=[loop.name for loop in self.loops])
 
-    def stop(self, grace: timedelta = GRACE) -> bool:
-        """Take nothing new, finish what is in flight; whether everything ended within `grace`."""
+    def stop(self, grace: timedelta = GRACE) -> None:
+        """Take nothing new, finish what is in flight; what does not end within `grace` is given up.
+
+        It stays owed, and is sent again by whoever runs next: a neighbour that hangs is no reason to stay.
+        """
         self._stop.set()
         end = time.monotonic() + grace.total_seconds()
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
-        ended = not any(thread.is_alive() for thread in self._threads)
+        given_up = [thread.name for thread in self._threads if thread.is_alive()]
+        closing = threading.Thread(target=self._close, name="closing", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        log.info("daemon.stopped", given_up=given_up)
+
+    def _close(self) -> None:
         for loop in self.loops:
             try:
                 loop.close()
             except errors.BridgeError as error:
                 log.warning("service.close_failed", service=loop.name, error=str(error))
-        log.info("daemon.stopped", in_order=ended)
-        return ended
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until asked to stop, a service crashed, or the time is over; True if it is to end."""
@@ -219,13 +210,14 @@ class Daemon:
 
 def serve(settings: Settings, only: Collection[str] = SERVICES, attach: Attach | None = None) -> int:
     """Run until SIGTERM or SIGINT; the process's exit code. A second signal ends it at once."""
-    with open_bridge(settings) as bridge:
-        daemon = Daemon(bridge, only, attach)
+    health = Health(settings.heartbeat_interval, settings.c360_ready_seconds)
+    with open_bridge(settings, health.odoo_called) as bridge, served(settings, health):
+        daemon = Daemon(bridge, only, attach, health)
         _on_signals(daemon)
         daemon.start()
         daemon.wait()
-        ended = daemon.stop()
-        return 1 if daemon.crashed or not ended else 0
+        daemon.stop()
+        return 1 if daemon.crashed else 0
 
 
 def _on_signals(daemon: Daemon) -> None:
@@ -242,14 +234,15 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
     settings = bridge.settings
     if "relay" in only:
         publisher = RabbitPublisher(settings)
-        relay = Relay(bridge.outbox, publisher, settings.lease)
+        sender = HeartbeatSender(Heartbeats(bridge.database), publisher, bridge.instances, settings.heartbeat_interval)
+        relay = Relay(bridge.outbox, publisher, settings.lease, sender)
         yield Loop("relay", relay.run_once, settings.c360_poll_seconds, publisher.close)
     for instance in bridge.instances:
         if "push" in only:
             yield from _push_loops(bridge, instance)
         if "pull" in only:
             inbound = Inbound(bridge.database, instance, settings.odoo_login)
-            puller = Puller(bridge.instances[instance], inbound, settings.pull_lease)
+            puller = Puller(bridge.instances[instance], inbound, settings.pull_lease, bridge.carrier(instance))
             yield Loop(f"pull {instance}", puller.run_once, settings.c360_pull_seconds, puller.release)
         if "reconcile" in only:
             yield _reconcile_loop(bridge, instance)
@@ -259,13 +252,13 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
         yield _event_loop(bridge)
     if "tenants" in only:
         keeper = bridge.keeper(attach)
-        yield Loop("tenants", keeper.run_once, settings.c360_tenant_refresh_seconds)
+        yield Loop("tenants", keeper.run_once, settings.c360_tenant_refresh_seconds, patience=ATTACHING)
 
 
 def _push_loops(bridge: Bridge, instance: str) -> Iterator[Loop]:
     stream = RabbitHintStream(bridge.settings, instance, _bad_message(bridge))
     for number in range(1, bridge.settings.c360_push_workers + 1):
-        pusher = HintedPusher(bridge.pusher(instance), stream, HINT_WAIT)
+        pusher = HintedPusher(bridge.pusher(instance), stream, HINT_WAIT, bridge.carrier(instance))
         # Taking a hint waits by itself.
         yield Loop(f"push {instance} {number}", pusher.run_once, 0, stream.close)
 

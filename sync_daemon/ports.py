@@ -48,11 +48,20 @@ class OdooBacklog:
 
 @dataclass(frozen=True)
 class Pulled:
-    """One page of changes."""
+    """One page of changes, and the number of the heartbeat that Odoo had last; 0 for none."""
 
     epoch: int
     changes: tuple[Change, ...]
     more: bool
+    beat: int = 0
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What Odoo says of itself to a heartbeat: tenants it does not serve, triggers it lacks."""
+
+    unserved: tuple[UUID, ...]
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,8 @@ class Odoo(Protocol):
     def ack_changes(self, verdicts: Sequence[Verdict]) -> None: ...
 
     def requeue_changes(self, keys: Sequence[RecordKey]) -> int: ...
+
+    def heartbeat(self, beat: int, tenants: Sequence[UUID]) -> Pulse: ...
 
     def backlog(self) -> Mapping[UUID, OdooBacklog]: ...
 
@@ -228,6 +239,22 @@ class Outbox(Protocol):
     def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> None: ...
 
     def mark(self, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int: ...
+
+
+class Heartbeats(Protocol):
+    """How far heartbeats come."""
+
+    def begin(self, instances: Collection[str], interval: timedelta) -> Mapping[str, int]:
+        """Numbers of the heartbeats that are due, by Odoo instance; each is given to one caller only."""
+        ...
+
+    def published(self, instance: str) -> None: ...
+
+    def tenants(self, instance: str) -> Sequence[UUID]: ...
+
+    def arrived(self, instance: str, unserved: Sequence[UUID], missing: Sequence[str]) -> None: ...
+
+    def returned(self, instance: str, beat: int) -> None: ...
 
 
 class Rows(Protocol):

@@ -19,6 +19,7 @@
         "views/comply360_link_views.xml",
         "views/comply360_binding_views.xml",
         "views/comply360_outbox_views.xml",
+        "views/comply360_heartbeat_views.xml",
         "views/crm_lead_views.xml",
         "views/account_move_views.xml",
         "views/res_partner_views.xml",

@@ -47,10 +47,14 @@ def _broker(settings: Settings) -> Iterator[Finding]:
 def _sides(settings: Settings) -> Iterator[Finding]:
     try:
         with open_bridge(settings) as bridge:
-            yield from _asked("app database", lambda: postgres_probe.check(bridge.database, bridge.registry))
+            yield from _asked("app database", lambda: _app_side(bridge))
             yield from _odoo(bridge)
     except BridgeError as error:
         yield Finding("app database", str(error), START)
+
+
+def _app_side(bridge: Bridge) -> list[Finding]:
+    return postgres_probe.check(bridge.database, bridge.registry, bridge.settings.heartbeat_interval)
 
 
 def _odoo(bridge: Bridge) -> Iterator[Finding]:

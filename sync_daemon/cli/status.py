@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,14 @@ import click
 from sync_daemon.cli.output import ago, print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
+from sync_daemon.domain.health import Lack
+from sync_daemon.domain.heartbeat import Heartbeat, Hop, broken
 from sync_daemon.domain.keys import Direction
 from sync_daemon.errors import BridgeError
 from sync_daemon.ports import OdooBacklog
 from sync_daemon.postgres.events import OutgoingEvents
+from sync_daemon.postgres.heartbeats import Heartbeats
+from sync_daemon.postgres.overview import Overview
 from sync_daemon.postgres.registry import FlowState
 
 ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> app"}
@@ -24,18 +29,28 @@ ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
-    """Show per tenant and direction what is owed, since when, what is dead, and the last success; and waiting events.
+    """Show per tenant and direction what is owed, since when, what is dead, the last success; events and heartbeats.
 
-    Exit code 3 if anything is dead or a tenant is not attached, 69 if Odoo does not answer.
+    Exit code 3 if anything is dead or lacking, a tenant is not attached or a heartbeat stops, 69 if Odoo does not
+    answer.
     """
-    with open_bridge(load_settings()) as bridge:
+    settings = load_settings()
+    with open_bridge(settings) as bridge:
         now = bridge.registry.now()
         flows = bridge.registry.flows()
         events = OutgoingEvents(bridge.database).backlog()
+        heartbeats = Heartbeats(bridge.database).newest()
+        lacks = Overview(bridge.database).lacking(["active", "suspended"])
         backlog, problem = _backlog(bridge)
     rows = [_row(flow, backlog) for flow in flows]
+    breaks = [found for item in heartbeats if (found := broken(item, now, settings.heartbeat_interval))]
     if as_json:
-        print_json({"tenants": rows, "events": vars(events), "odoo_problem": problem})
+        print_json({
+            "tenants": rows, "events": vars(events), "odoo_problem": problem,
+            "heartbeats": [asdict(heartbeat) for heartbeat in heartbeats],
+            "breaks": [{"instance": item.instance, "hop": item.hop, "problem": str(item)} for item in breaks],
+            "lacking": [asdict(lack) for lack in lacks],
+        })
     else:
         columns = ("tenant", "state", "direction", "owed", "oldest", "dead", "last success")
         print_table("Sync state", columns, [
@@ -43,12 +58,19 @@ def status(as_json: bool) -> None:
              ago(row["oldest"], now), row["dead"], ago(row["last_success"], now))
             for row in rows
         ])
+        print_table("Heartbeat", ("Odoo", "begun", *Hop), [
+            (item.instance, ago(item.begun_at, now), *(ago(item.passed.get(hop), now) for hop in Hop))
+            for item in heartbeats
+        ])
     if events.waiting:
         say(f"{events.waiting} events wait to be published, the oldest was written {ago(events.oldest, now)}")
     _explain(flows, problem)
+    said = [*map(str, breaks), *(words for item in heartbeats for words in _of_odoo(item)), *_missing(flows, lacks)]
+    for words in said:
+        say(words)
     if problem:
         sys.exit(69)
-    sys.exit(3 if any(row["dead"] or row["state"] in {"error", "not attached"} for row in rows) else 0)
+    sys.exit(3 if said or any(row["dead"] or row["state"] in {"error", "not attached"} for row in rows) else 0)
 
 
 def _backlog(bridge: Bridge) -> tuple[Mapping[UUID, OdooBacklog], str]:
@@ -71,6 +93,20 @@ def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog]) -> dict[str, Any]
         side = backlog[flow.tenant]
         row |= {"owed": side.owed, "oldest": side.oldest}
     return row
+
+
+def _of_odoo(heartbeat: Heartbeat) -> Iterator[str]:
+    """What Odoo said of itself when the last heartbeat arrived."""
+    for tenant in heartbeat.unserved:
+        yield f"tenant {tenant} is active in the app, but Odoo {heartbeat.instance} does not serve it: c360 doctor"
+    for trigger in heartbeat.missing:
+        yield f"Odoo {heartbeat.instance} lacks trigger {trigger}: changes are missed; upgrade comply360_bridge there"
+
+
+def _missing(flows: list[FlowState], lacks: list[Lack]) -> Iterator[str]:
+    names = {flow.tenant: flow.subdomain for flow in flows}
+    for lack in lacks:
+        yield f"{names.get(lack.tenant, lack.tenant)} lacks {lack.what}; run: c360 db attach --tenant {lack.tenant}"
 
 
 def _explain(flows: list[FlowState], problem: str) -> None:

@@ -19,11 +19,12 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Hint:
-    """Up to `HINT_SIZE` records of one Odoo instance that may differ from the other side."""
+    """Up to `HINT_SIZE` records of one Odoo instance that may differ from the other side, or a heartbeat's number."""
 
     instance: str
     lane: Lane
     keys: tuple[RecordKey, ...]
+    beat: int = 0
 
 
 def hints_of(instance: str, lane: Lane, keys: Sequence[RecordKey]) -> Iterator[Hint]:
@@ -35,7 +36,8 @@ def hints_of(instance: str, lane: Lane, keys: Sequence[RecordKey]) -> Iterator[H
 def encode(hint: Hint) -> bytes:
     """The message body: compact JSON."""
     keys = [[str(key.tenant), key.entity.value, str(key.id)] for key in hint.keys]
-    return json.dumps({"format": FORMAT, "lane": hint.lane, "keys": keys}, separators=(",", ":")).encode()
+    beat = {"beat": hint.beat} if hint.beat else {}
+    return json.dumps({"format": FORMAT, "lane": hint.lane, "keys": keys, **beat}, separators=(",", ":")).encode()
 
 
 def decode(instance: str, body: bytes) -> Hint:
@@ -52,7 +54,10 @@ def decode(instance: str, body: bytes) -> Hint:
     lane, keys = content.get("lane"), content.get("keys")
     if not isinstance(lane, str) or lane not in set(Lane) or not isinstance(keys, list) or len(keys) > HINT_SIZE:
         raise RejectedError("bad_hint", "the hint has no known lane or no list of keys", value=_shown(body))
-    return Hint(instance, Lane(lane), tuple(_keys(keys)))
+    beat = content.get("beat", 0)
+    if type(beat) is not int or beat < 0:
+        raise RejectedError("bad_hint", "the hint's heartbeat has no number", value=_shown(body))
+    return Hint(instance, Lane(lane), tuple(_keys(keys)), beat)
 
 
 def _keys(rows: Iterable[object]) -> Iterator[RecordKey]:

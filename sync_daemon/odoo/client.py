@@ -13,11 +13,11 @@ from sync_daemon.domain.books import OdooEntry
 from sync_daemon.domain.document import Document, Result, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.people import OdooUser
-from sync_daemon.errors import FatalError, RejectedError, TransientError
+from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
 from sync_daemon.odoo import wire
 from sync_daemon.odoo.transports.json2 import Json2
 from sync_daemon.odoo.transports.xmlrpc import XmlRpc
-from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, RecordDigest
+from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
 
 MODEL = "comply360.bridge"
 
@@ -27,6 +27,8 @@ _CONTEXT = {"lang": "en_US", "tz": "UTC"}
 MEET_SECONDS = 60.0
 
 Acquaint = Callable[[OdooInfo], None]
+Observe = Callable[[str, float, str], None]
+"""Is told of each call that ended: method, seconds, `ok` or the kind of error."""
 
 _T = TypeVar("_T")
 
@@ -45,12 +47,18 @@ class RpcOdoo:
     """
 
     def __init__(
-        self, transport: Transport, bridge: UUID, acquaint: Acquaint = lambda _info: None, selftest: bool = False
+        self,
+        transport: Transport,
+        bridge: UUID,
+        acquaint: Acquaint = lambda _info: None,
+        selftest: bool = False,
+        observe: Observe = lambda _method, _seconds, _outcome: None,
     ) -> None:
         self._transport = transport
         self._bridge = str(bridge)
         self._acquaint = acquaint
         self._selftest = selftest
+        self._observe = observe
         self._met_until = 0.0
 
     def ping(self) -> OdooInfo:
@@ -103,6 +111,11 @@ class RpcOdoo:
         """Offer bound records anew; gives how many there were."""
         arguments = {"bridge": self._bridge, "records": [wire.key(key) for key in keys]}
         return self._call("requeue_changes", arguments, lambda answer: wire.count(answer, "requeued"))
+
+    def heartbeat(self, beat: int, tenants: Sequence[UUID]) -> Pulse:
+        """Hand over a heartbeat, which the next pull gives back."""
+        arguments = {"bridge": self._bridge, "beat": str(beat), "tenants": [str(tenant) for tenant in tenants]}
+        return self._call("heartbeat", arguments, wire.pulse)
 
     def backlog(self) -> Mapping[UUID, OdooBacklog]:
         """What waits in Odoo, by tenant."""
@@ -177,17 +190,33 @@ class RpcOdoo:
     def _call(self, method: str, arguments: Mapping[str, object], read: Callable[[object], _T]) -> _T:
         if method != "ping":
             self._meet()
-        answer = self._transport.call(method, {**arguments, "context": _CONTEXT})
+        answer = self._sent(method, {**arguments, "context": _CONTEXT})
         try:
             return read(answer)
         except wire.MalformedError as error:
             raise TransientError(f"Odoo's answer to {method} does not follow the contract: {error}") from None
 
 
-def open_odoo(settings: Settings, bridge: UUID, acquaint: Acquaint = lambda _info: None) -> RpcOdoo:
+    def _sent(self, method: str, arguments: Mapping[str, object]) -> object:
+        began, outcome = time.monotonic(), "ok"
+        try:
+            return self._transport.call(method, arguments)
+        except BridgeError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._observe(method, time.monotonic() - began, outcome)
+
+
+def open_odoo(
+    settings: Settings,
+    bridge: UUID,
+    acquaint: Acquaint = lambda _info: None,
+    observe: Observe = lambda _method, _seconds, _outcome: None,
+) -> RpcOdoo:
     """The Odoo that the settings name, over the transport they name; nothing is sent yet.
 
     Raises: ConfigError for an address that must not be used.
     """
     transport: Transport = Json2(settings, MODEL) if settings.odoo_transport == "json2" else XmlRpc(settings, MODEL)
-    return RpcOdoo(transport, bridge, acquaint, settings.is_selftest)
+    return RpcOdoo(transport, bridge, acquaint, settings.is_selftest, observe)

@@ -26,7 +26,7 @@ from sync_daemon.domain.hint import record_key
 from sync_daemon.domain.keys import RecordKey, Version
 from sync_daemon.domain.people import OdooUser
 from sync_daemon.errors import RejectedError
-from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, RecordDigest
+from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
 
 PROTOCOL = "1"
 
@@ -109,12 +109,20 @@ def pulled(answer: object) -> Pulled:
     """The answer to pull_changes."""
     fields = _dict(answer, "the answer")
     changes = tuple(_change(row) for row in _list(fields, "changes"))
-    return Pulled(_number(fields, "epoch"), changes, _flag(fields, "more"))
+    beat = _text(fields, "beat", "")
+    return Pulled(_number(fields, "epoch"), changes, _flag(fields, "more"), int(beat) if beat.isdecimal() else 0)
 
 
 def count(answer: object, name: str) -> int:
     """A count in an answer."""
     return _number(_dict(answer, "the answer"), name)
+
+
+def pulse(answer: object) -> Pulse:
+    """The answer to heartbeat."""
+    fields = _dict(answer, "the answer")
+    unserved = tuple(_parsed("unserved", UUID, str(tenant)) for tenant in _list(fields, "unserved"))
+    return Pulse(unserved, tuple(str(name) for name in _list(fields, "missing")))
 
 
 def backlog(answer: object) -> dict[UUID, OdooBacklog]:

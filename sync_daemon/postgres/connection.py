@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -20,7 +22,11 @@ from sync_daemon.errors import FatalError, TransientError
 
 Cursor = psycopg2.extensions.cursor
 
-POOL_SIZE = 24
+POOL_SIZE = 48
+CONNECT_SECONDS = 10.0
+# longer than the server lets a statement run
+ANSWER_SECONDS = 75.0
+_EVENTS = {psycopg2.extensions.POLL_READ: select.POLLIN, psycopg2.extensions.POLL_WRITE: select.POLLOUT}
 
 # The app's policies cast both settings; an empty one would make every query of ours fail.
 _SESSION = (
@@ -46,6 +52,8 @@ class Database:
     """A small pool; one transaction at a time per thread."""
 
     def __init__(self, settings: Settings) -> None:
+        # the driver knows only one for the whole process
+        psycopg2.extensions.set_wait_callback(_wait)
         self._parameters = connection_parameters(settings)
         self._pool: ThreadedConnectionPool | None = None
 
@@ -93,7 +101,6 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
         "sslmode": settings.platform_postgres_sslmode or ("prefer" if local else "verify-full"),
         "application_name": "comply360 bridge",
         "options": _SESSION,
-        "connect_timeout": 10,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
@@ -102,6 +109,21 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
     if settings.platform_postgres_sslrootcert:
         parameters["sslrootcert"] = settings.platform_postgres_sslrootcert
     return parameters
+
+
+def _wait(connection: psycopg2.extensions.connection) -> None:
+    """Wait for the server, but not for ever: one that is frozen still has its machine acknowledge every packet.
+
+    Raises: OperationalError, after which the driver closes the connection.
+    """
+    is_new = connection.status == psycopg2.extensions.STATUS_SETUP
+    seconds = CONNECT_SECONDS if is_new else ANSWER_SECONDS
+    end = time.monotonic() + seconds
+    while (wanted := connection.poll()) != psycopg2.extensions.POLL_OK:
+        ready = select.poll()
+        ready.register(connection.fileno(), _EVENTS[wanted])
+        if not ready.poll(max(0.0, end - time.monotonic()) * 1000):
+            raise psycopg2.OperationalError(f"no answer within {seconds:.0f} s")
 
 
 @contextmanager

@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.finding import Finding
+from sync_daemon.domain.heartbeat import Hop, broken
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.heartbeats import Heartbeats
+from sync_daemon.postgres.overview import Overview
 from sync_daemon.postgres.registry import Registered, Registry
 from sync_daemon.postgres.rows import TENANT_TABLES
 from sync_daemon.postgres.statements import statements
 
 OLDEST_SERVER = 150_000
 CLOCK_SKEW_SECONDS = 30
-TRIGGERS_PER_TABLE = 3
 EVENT_MINUTES = 5
 PLACE = "app database"
 
 _SQL = statements("probe")
 
 
-def check(database: Database, registry: Registry) -> list[Finding]:
-    """Findings about server, rights, schema and tenants. Raises TransientError or FatalError if it cannot be asked."""
+FIXES = {
+    None: "start `c360 run`",
+    Hop.APP_TO_BROKER: "start RabbitMQ, or read the log of `c360 run` about the relay",
+    Hop.BROKER_TO_ODOO: "start Odoo, or read the log of `c360 run` about push",
+    Hop.ODOO_TO_APP: "read the log of `c360 run` about pull",
+}
+
+
+def check(database: Database, registry: Registry, interval: timedelta) -> list[Finding]:
+    """Findings about server, rights, schema, tenants and heartbeats, which come once in `interval`.
+
+    Raises: TransientError or FatalError if it cannot be asked.
+    """
     tenants = registry.tenants()
+    names = {tenant.id: tenant.subdomain for tenant in tenants}
     with database.transaction() as cursor:
-        return [
-            *_server(cursor), *_rights(cursor), *_captured(cursor), *_tenants(tenants), *_columns(cursor, tenants),
-            *_events(cursor),
+        found = [
+            *_server(cursor), *_rights(cursor), *_tenants(tenants), *_columns(cursor, tenants), *_events(cursor),
         ]
+    return [*found, *_lacking(database, names), *_heartbeats(database, interval, registry.now())]
 
 
 def _server(cursor: Cursor) -> Iterator[Finding]:
@@ -58,15 +74,20 @@ def _rights(cursor: Cursor) -> Iterator[Finding]:
         yield Finding(PLACE, f"the sync role can read {schema}.{table}.{column}", "c360 db attach")
 
 
-def _captured(cursor: Cursor) -> Iterator[Finding]:
-    cursor.execute(_SQL["triggers"])
-    for tenant, schema, table, triggers, has_policy in cursor.fetchall():
-        fix = f"c360 db attach --tenant {tenant}"
-        if triggers != TRIGGERS_PER_TABLE:
-            problem = f"{schema}.{table} has {triggers} of {TRIGGERS_PER_TABLE} triggers: changes are missed"
-            yield Finding(PLACE, problem, fix)
-        if not has_policy:
-            yield Finding(PLACE, f"{schema}.{table} has no policy for the sync role: its rows are not seen", fix)
+def _lacking(database: Database, names: Mapping[UUID, str]) -> Iterator[Finding]:
+    for lack in Overview(database).lacking(["active", "suspended"]):
+        problem = f"{lack.what} is not there: changes are missed or values stay behind"
+        yield Finding(f"tenant {names[lack.tenant]}", problem, f"c360 db attach --tenant {lack.tenant}")
+
+
+def _heartbeats(database: Database, interval: timedelta, now: datetime) -> Iterator[Finding]:
+    for heartbeat in Heartbeats(database).newest():
+        if found := broken(heartbeat, now, interval):
+            yield Finding("heartbeat", str(found), FIXES[found.hop])
+        for trigger in heartbeat.missing:
+            yield Finding("Odoo", f"trigger {trigger} is not there: changes are missed", "upgrade comply360_bridge")
+        for tenant in heartbeat.unserved:
+            yield Finding("Odoo", f"it does not serve tenant {tenant}, which is active in the app", "c360 dead list")
 
 
 def _events(cursor: Cursor) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import pika
 from pika.exceptions import ChannelClosedByBroker, UnroutableError
 
 from sync_daemon.config import Settings
+from sync_daemon.domain.keys import Lane
 from sync_daemon.errors import BridgeError
 from sync_daemon.rabbitmq.connection import broker_errors, close_quietly, connect
 from sync_daemon.rabbitmq.topology import (
@@ -16,8 +17,11 @@ from sync_daemon.rabbitmq.topology import (
     Topology,
     app_events_topology,
     events_topology,
+    hints_queue,
     hints_topology,
 )
+
+PULSE_HEARTBEAT_SECONDS = 10
 
 
 def check(settings: Settings) -> list[str]:
@@ -50,6 +54,32 @@ def depths(settings: Settings) -> dict[str, int]:
     finally:
         close_quietly(connection)
     return {name: depth for name, depth in found.items() if depth is not None}
+
+
+class Pulse:
+    """Asks the broker again and again on one connection, which is opened anew after an error; for use by one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: pika.BlockingConnection | None = None
+
+    def ask(self) -> None:
+        """Find the queue of live hints. Raises TransientError or FatalError."""
+        try:
+            with broker_errors(self._settings):
+                if self._connection is None:
+                    self._connection = connect(self._settings, "health", PULSE_HEARTBEAT_SECONDS)
+                channel = self._connection.channel()
+                channel.queue_declare(hints_queue(self._settings.odoo_instance, Lane.LIVE), passive=True)
+                channel.close()
+        except BridgeError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        close_quietly(self._connection)
+        self._connection = None
 
 
 def _topologies(settings: Settings) -> tuple[Topology, ...]:

@@ -12,20 +12,23 @@ from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.document import Change, Ruling, Verdict
 from sync_daemon.errors import TransientError
 from sync_daemon.ports import Inbound, Odoo
+from sync_daemon.services.heartbeat import HeartbeatCarrier
 from sync_daemon.services.report import Report
 
 PAGE = 500
 PER_TENANT = 100
 
 
-@dataclass(frozen=True)
+@dataclass
 class Puller:
     """Pulls from one Odoo instance; of several pullers the one that holds the lease works."""
 
     odoo: Odoo
     inbound: Inbound
     lease: timedelta
+    carrier: HeartbeatCarrier
     holder: UUID = field(default_factory=uuid4)
+    _beat: int = field(default=0, init=False)
 
     def run_once(self) -> Report:
         """Pull one page, apply it tenant by tenant, and tell Odoo what became of each change."""
@@ -33,13 +36,8 @@ class Puller:
             return Report()
         reached(CrashPoint.PULL_LEASED)
         pulled = self.odoo.pull_changes(PAGE, PER_TENANT)
-        if not pulled.changes:
-            return Report()
-        reached(CrashPoint.PULL_PULLED)
-        verdicts = self._apply(_by_tenant(pulled.changes))
-        reached(CrashPoint.PULL_APPLIED)
-        self.odoo.ack_changes(verdicts)
-        reached(CrashPoint.PULL_DONE)
+        verdicts = self._take(pulled.changes) if pulled.changes else []
+        self._note(pulled.beat)
         rulings = [verdict.ruling for verdict in verdicts]
         return Report(
             # Changes put off are no progress: the next page waits for the next poll.
@@ -53,11 +51,26 @@ class Puller:
         """Let another puller take over at once."""
         self.inbound.release(self.holder)
 
+    def _take(self, changes: Sequence[Change]) -> list[Verdict]:
+        reached(CrashPoint.PULL_PULLED)
+        verdicts = self._apply(_by_tenant(changes))
+        reached(CrashPoint.PULL_APPLIED)
+        self.odoo.ack_changes(verdicts)
+        reached(CrashPoint.PULL_DONE)
+        return verdicts
+
+    def _note(self, beat: int) -> None:
+        if beat and beat != self._beat:
+            self.carrier.returned(beat)
+            self._beat = beat
+
     def _apply(self, changes: Mapping[UUID, Sequence[Change]]) -> list[Verdict]:
         receiving = self.inbound.receiving()
         run = uuid4()
         verdicts: list[Verdict] = []
         for tenant, page in changes.items():
+            # renewed while the page is worked off: the lease is short, so that nobody waits long for a dead puller
+            self.inbound.seize(self.holder, self.lease)
             if tenant not in receiving:
                 verdicts += _all_later(page, "the tenant's flow to the app is closed")
                 continue

@@ -28,6 +28,7 @@ from sync_daemon.domain.snapshot import Snapshot
 from sync_daemon.errors import BridgeError, RejectedError, TransientError
 from sync_daemon.ports import HintStream, Ledger, Odoo, Outbox, Rows
 from sync_daemon.services.contents import Contents
+from sync_daemon.services.heartbeat import HeartbeatCarrier
 from sync_daemon.services.report import Report
 
 CONTENT_LACKING = "content_lacking"
@@ -158,20 +159,27 @@ class HintedPusher:
     pusher: Pusher
     stream: HintStream
     wait: timedelta
+    carrier: HeartbeatCarrier
 
     def run_once(self) -> Report:
-        """Take some hints, push what they name, then acknowledge them."""
+        """Take some hints, push what they name, carry the newest heartbeat on, then acknowledge them."""
         received = self.stream.take(self.pusher.batch_size, self.wait)
         if not received:
             return Report()
         reached(CrashPoint.PUSH_TAKEN)
         try:
-            return self.pusher.push({key for item in received for key in item.hint.keys})
+            report = self._push({key for item in received for key in item.hint.keys})
+            if beat := max(item.hint.beat for item in received):
+                self.carrier.carry(beat)
+            return report
         finally:
             # Also after an error: the owed rows say what is left to do, and the relay will hint at them again.
             reached(CrashPoint.PUSH_SETTLED)
             self.stream.ack(received)
             reached(CrashPoint.PUSH_DONE)
+
+    def _push(self, keys: Collection[RecordKey]) -> Report:
+        return self.pusher.push(keys) if keys else Report()
 
 
 def _lacks_content(result: Result | None) -> bool:

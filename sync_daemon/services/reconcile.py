@@ -29,6 +29,7 @@ from sync_daemon.domain.drift import (
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.plan import unread
 from sync_daemon.domain.snapshot import BindingState
+from sync_daemon.errors import TransientError
 from sync_daemon.ports import Odoo, RecordDigest
 from sync_daemon.services.contents import Contents
 from sync_daemon.services.report import Report
@@ -42,7 +43,8 @@ CONTENTS = 50
 ENTITIES = (
     Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT, Entity.INVOICE,
 )
-LEASE = timedelta(minutes=10)
+# Renewed with every page: nobody waits longer for one that died.
+LEASE = timedelta(seconds=8)
 
 
 class Tenant(Protocol):
@@ -101,11 +103,12 @@ class Reconciler(Generic[T]):
     surveys: Surveys[T]
     contents: Contents
 
-    def compare(self, tenant: T, entity: Entity) -> Comparison:
+    def compare(self, tenant: T, entity: Entity, on_page: Callable[[], None] = lambda: None) -> Comparison:
         """Compare all records of one kind; what differs is looked at twice."""
         counts: Counter[Finding] = Counter()
         drifts: list[Drift] = []
         for page in self._pages(tenant, entity):
+            on_page()
             counts.update(drift.finding for drift in page)
             drifts += (drift for drift in page if drift.is_drift)
         return Comparison(tenant.subdomain, entity, counts, tuple(drifts))
@@ -204,6 +207,8 @@ class ReconcileSchedule(Generic[T]):
         if not self.todo and not surveys.requests() and not surveys.is_due(self.interval):
             return Report()
         if not surveys.seize(self.holder, LEASE):
+            # whoever has it began anew
+            self.todo, self.run = [], None
             return Report()
         if requests := surveys.requests():
             return self._meet(requests)
@@ -222,6 +227,10 @@ class ReconcileSchedule(Generic[T]):
         """Let another process take over at once."""
         self.reconciler.surveys.release(self.holder)
 
+    def _renew(self) -> None:
+        if not self.reconciler.surveys.seize(self.holder, LEASE):
+            raise TransientError("another process took the comparison over")
+
     def _begin(self) -> None:
         self.run = uuid4()
         self.reconciler.surveys.begin(self.run)
@@ -236,7 +245,7 @@ class ReconcileSchedule(Generic[T]):
         return report
 
     def _compare(self, tenant: T, entity: Entity, run: UUID) -> Report:
-        found = self.reconciler.compare(tenant, entity)
+        found = self.reconciler.compare(tenant, entity, self._renew)
         missing = Finding.MISSING_IN_APP
         mendable = [drift for drift in found.drifts if not (found.is_disaster and drift.finding is missing)]
         mended = self.reconciler.mend(run, mendable)

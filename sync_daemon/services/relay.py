@@ -10,6 +10,7 @@ from sync_daemon.domain.hint import hints_of
 from sync_daemon.domain.keys import ENTITY_ORDER, Lane, RecordKey
 from sync_daemon.errors import BridgeError
 from sync_daemon.ports import HintPublisher, Outbox
+from sync_daemon.services.heartbeat import HeartbeatSender
 from sync_daemon.services.report import Report
 
 COLLECT_AT_ONCE = 5_000
@@ -22,9 +23,11 @@ class Relay:
     outbox: Outbox
     publisher: HintPublisher
     lease: timedelta
+    sender: HeartbeatSender
 
     def run_once(self) -> Report:
-        """Collect marks, then publish what is due, live records first."""
+        """Send a heartbeat if one is due, collect marks, then publish what is due, live records first."""
+        self.sender.send_due()
         collected = self.outbox.collect(COLLECT_AT_ONCE)
         published = self._publish(Lane.LIVE)
         published += self._publish(Lane.BULK)

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-METHODS = ("apply_batch", "pull_changes", "ack_changes", "requeue_changes", "backlog", "ping")
+METHODS = ("apply_batch", "pull_changes", "ack_changes", "requeue_changes", "heartbeat", "backlog", "ping")
 
 
 class Hold(Enum):

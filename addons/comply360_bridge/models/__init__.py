@@ -6,6 +6,7 @@ from . import (
     account_move,
     comply360_binding,
     comply360_bridge,
+    comply360_heartbeat,
     comply360_issue,
     comply360_link,
     comply360_outbox,

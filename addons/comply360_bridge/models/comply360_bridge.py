@@ -96,6 +96,7 @@ class Comply360Bridge(models.AbstractModel):
             "epoch": str(epoch),
             "changes": [own._change(row, epoch) for row in rows[:most]],
             "more": len(rows) > most,
+            "beat": own.env["comply360.heartbeat"]._newest(bridge),
         }
 
     @api.model
@@ -130,6 +131,22 @@ class Comply360Bridge(models.AbstractModel):
             "requeued": str(
                 own.env["comply360.outbox"]._requeue(self._bridge_id(bridge), {_key(record) for record in records})
             )
+        }
+
+    @api.model
+    def heartbeat(self, bridge, beat, tenants):
+        """Take a heartbeat, which the next pull gives back; says which of these tenants no change can come from."""
+        self._check_service()
+        if not str(beat).isdecimal():
+            raise UserError(self.env._("%(beat)s is no heartbeat's number.", beat=beat))
+        own = self._superuser()
+        own.env["comply360.heartbeat"]._take(self._bridge_id(bridge), beat)
+        active = own.env["comply360.tenant"].search(
+            [("bridge", "=", bridge), ("uuid", "in", tenants), ("status", "=", "active")]
+        )
+        return {
+            "unserved": sorted(set(tenants) - set(active.mapped("uuid"))),
+            "missing": own.env["comply360.outbox"]._missing_triggers(),
         }
 
     @api.model

@@ -2,6 +2,20 @@ from odoo import fields, models
 from odoo.tools import SQL
 
 LATER = "5 seconds"
+TRIGGERS = (
+    "comply360_account_move_deleted",
+    "comply360_account_move_inserted",
+    "comply360_account_move_updated",
+    "comply360_comply360_issue_updated",
+    "comply360_crm_lead_deleted",
+    "comply360_crm_lead_reported",
+    "comply360_ir_attachment_deleted",
+    "comply360_res_partner_deleted",
+    "comply360_res_partner_updated",
+    "comply360_x_commission_deleted",
+    "comply360_x_commission_reported",
+    "comply360_x_commission_updated",
+)
 
 
 class Comply360Outbox(models.Model):
@@ -180,6 +194,16 @@ class Comply360Outbox(models.Model):
                 transition=transition,
             )
         )
+
+    def _missing_triggers(self):
+        """Those that are gone or disabled: what they watched changes unseen until the addon is upgraded."""
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT tgname FROM pg_trigger WHERE tgname = ANY(%s) AND tgenabled IN ('O', 'A') AND NOT tgisinternal",
+                list(TRIGGERS),
+            )
+        )
+        return sorted(set(TRIGGERS) - {name for (name,) in rows})
 
     def _append(self, binding_ids, op):
         """Mark bindings for what a person decided about them."""

@@ -7,6 +7,7 @@ from . import (
     test_commissions,
     test_concurrency,
     test_documents,
+    test_heartbeat,
     test_installation,
     test_invoices,
     test_issues,

@@ -14,6 +14,7 @@ OWN = (
     "comply360.outbox",
     "comply360.issue",
     "comply360.link",
+    "comply360.heartbeat",
     "x_commission",
 )
 OWN += ("comply360.commission.payment",)
@@ -28,6 +29,7 @@ ARGUMENTS = {
     "pull_changes": (BRIDGE, "1", "1"),
     "ack_changes": (BRIDGE, []),
     "requeue_changes": (BRIDGE, []),
+    "heartbeat": (BRIDGE, "1", []),
     "backlog": (BRIDGE,),
     "purge_selftest": (BRIDGE, TENANT),
     "commission_books": (BRIDGE, TENANT, "", "1"),

@@ -17,18 +17,5 @@ JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'users'
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname IN ('password_hash', 'mfa_secret')
 WHERE has_column_privilege(c.oid, a.attnum, 'SELECT')
 
--- name: triggers (per attached tenant and captured table: how many of the bridge's triggers are there and enabled)
-SELECT t.tenant_id, t.schema_name, c.relname, count(g.oid) FILTER (WHERE g.tgenabled IN ('O', 'A')),
-       EXISTS (SELECT 1 FROM pg_catalog.pg_policy AS p
-               WHERE p.polrelid = c.oid AND p.polname = 'comply360_bridge_sync')
-FROM bridge.tenant AS t
-JOIN pg_catalog.pg_namespace AS n ON n.nspname = t.schema_name
-JOIN pg_catalog.pg_class AS c
-    ON c.relnamespace = n.oid AND c.relname IN ('users', 'clients', 'registrations', 'commissions')
-LEFT JOIN pg_catalog.pg_trigger AS g
-    ON g.tgrelid = c.oid AND g.tgfoid = 'bridge.capture'::regproc AND NOT g.tgisinternal
-WHERE t.attach_level > 0 AND t.state IN ('active', 'suspended')
-GROUP BY t.tenant_id, t.schema_name, c.oid, c.relname
-
 -- name: events (how many wait to be published, and for how long the oldest does)
 SELECT waiting, floor(coalesce(extract(epoch FROM now() - oldest), 0) / 60)::int FROM bridge.monitor_events

@@ -58,6 +58,7 @@ INSERT INTO bridge.run (id, service, host, pid) VALUES (%(run)s, %(service)s, %(
 -- name: finish_run
 UPDATE bridge.run SET finished_at = now() WHERE id = %(run)s
 
--- name: is_due (nobody has begun a comparison for that long; a new installation is one that was compared)
-SELECT greatest((SELECT max(started_at) FROM bridge.run WHERE service = %(service)s),
-                (SELECT created_at FROM bridge.installation)) <= now() - %(interval)s::interval
+-- name: is_due (the newest comparison was not finished, or began that long ago; a new installation counts as compared)
+SELECT coalesce((SELECT finished_at IS NULL OR started_at <= now() - %(interval)s::interval
+                 FROM bridge.run WHERE service = %(service)s ORDER BY started_at DESC LIMIT 1),
+                (SELECT created_at <= now() - %(interval)s::interval FROM bridge.installation))

@@ -1,0 +1,38 @@
+from odoo import fields, models
+from odoo.tools import SQL
+
+
+class Comply360Heartbeat(models.Model):
+    """The newest heartbeat of each app installation: it came through the broker, and goes back with every pull."""
+
+    _name = "comply360.heartbeat"
+    _description = "Comply360 Heartbeat"
+    _log_access = False
+
+    bridge = fields.Char(string="App Installation", required=True, readonly=True)
+    beat = fields.Char(string="Number", required=True, readonly=True)
+    received_at = fields.Datetime(string="Received", required=True, readonly=True)
+
+    _bridge_unique = models.UniqueIndex("(bridge)", "An app installation has one heartbeat.")
+
+    def _take(self, bridge, beat):
+        """Keep a heartbeat in the place of the former one.
+
+        Numbers are not compared: those of an app that was restored begin again at a lower one.
+        """
+        self.env.execute_query(
+            SQL(
+                """
+            INSERT INTO comply360_heartbeat (bridge, beat, received_at) VALUES (%s, %s, now() AT TIME ZONE 'UTC')
+            ON CONFLICT (bridge) DO UPDATE SET beat = EXCLUDED.beat, received_at = EXCLUDED.received_at
+            RETURNING id
+                """,
+                bridge,
+                beat,
+            )
+        )
+
+    def _newest(self, bridge):
+        """The number of the newest heartbeat; empty before the first one."""
+        rows = self.env.execute_query(SQL("SELECT beat FROM comply360_heartbeat WHERE bridge = %s", bridge))
+        return rows[0][0] if rows else ""

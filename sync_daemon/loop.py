@@ -1,0 +1,89 @@
+"""One service in one thread: it works while there is work, rests while there is none, and backs off while it fails."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from sync_daemon import errors
+from sync_daemon.domain.health import Service
+from sync_daemon.services.report import Report
+
+FIRST_PAUSE, LONGEST_PAUSE, FATAL_PAUSE = 0.5, 15.0, 60.0
+
+log = structlog.get_logger("sync_daemon")
+
+_thread = threading.local()
+
+
+def pulse() -> None:
+    """Say that this thread's loop gets on, in the middle of a round; other threads may say so without effect."""
+    loop = getattr(_thread, "loop", None)
+    if loop is not None:
+        loop.pulsed_at = time.monotonic()
+
+
+@dataclass
+class Loop:
+    """The rounds of one service. Units: seconds; without a pulse for `patience` it counts as blocked."""
+
+    name: str
+    run_once: Callable[[], Report]
+    rest: float
+    close: Callable[[], None] = lambda: None
+    patience: float = 120.0
+    failures: int = 0
+    last_error: str = ""
+    kind: str = ""
+    failed: int = 0
+    failing_since: float = 0.0
+    pulsed_at: float = field(default_factory=time.monotonic)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def run(self, stop: threading.Event) -> None:
+        """Run until `stop`; an error that is not ours ends the thread, and with it the process."""
+        _thread.loop = self
+        while not stop.is_set():
+            pulse()
+            # no pause is so long that it could be taken for a block
+            stop.wait(min(self._round(), self.patience / 2))
+
+    def seen(self) -> Service:
+        """How it looks from outside."""
+        now = time.monotonic()
+        failing = now - self.failing_since if self.failures else 0.0
+        return Service(self.name, now - self.pulsed_at, self.patience, failing, self.kind)
+
+    def _round(self) -> float:
+        try:
+            report = self.run_once()
+        except errors.FatalError as error:
+            return self._failed(error, FATAL_PAUSE)
+        except errors.BridgeError as error:
+            return self._failed(error, min(FIRST_PAUSE * 2 ** min(self.failures, 10), LONGEST_PAUSE))
+        finally:
+            pulse()
+        if self.failures:
+            log.info("service.recovered", service=self.name, after=self.failures)
+        self.failures, self.last_error = 0, ""
+        self.counts.update(done=report.done, sent=report.sent, postponed=report.postponed, dead=report.dead)
+        if report.done:
+            log.debug("service.round", service=self.name, done=report.done, sent=report.sent,
+                      postponed=report.postponed, dead=report.dead)
+        return 0 if report.done else self.rest
+
+    def _failed(self, error: errors.BridgeError, pause: float) -> float:
+        # A long outage is said once and then at every tenfold, not at every try.
+        if str(error) != self.last_error or self.failures in {9, 99, 999}:
+            log.error("service.paused", service=self.name, error=str(error), kind=type(error).__name__)
+        if not self.failures:
+            self.failing_since = time.monotonic()
+        self.failures, self.last_error, self.kind = self.failures + 1, str(error), type(error).__name__
+        self.failed += 1
+        return pause * (0.5 + random.random() / 2)

@@ -1,0 +1,67 @@
+-- name: owed (to Odoo, by tenants whose records flow; marks that are not collected yet count once per record)
+WITH flowing AS (
+    SELECT t.tenant_id
+    FROM bridge.tenant AS t
+    LEFT JOIN bridge.flow AS f
+        ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'app_to_odoo'
+    WHERE t.state = 'active' AND NOT coalesce(f.paused, false)
+), marks AS (
+    SELECT count(DISTINCT (entity, record_id)) AS owed, min(marked_at) AS oldest
+    FROM bridge.outbox JOIN flowing USING (tenant_id), unnest(record_ids) AS record_id
+), deliveries AS (
+    SELECT count(*) AS owed, min(marked_at) AS oldest
+    FROM bridge.delivery JOIN flowing USING (tenant_id)
+    WHERE dead_version IS DISTINCT FROM version
+)
+SELECT now(), marks.owed + deliveries.owed,
+       coalesce(extract(epoch FROM now() - least(marks.oldest, deliveries.oldest)), 0)::float
+FROM marks, deliveries
+
+-- name: dead (open letters by direction)
+SELECT direction, count(*) FROM bridge.dead_letter WHERE resolved_at IS NULL GROUP BY direction
+
+-- name: receiving (tenants whose changes from Odoo may be applied)
+SELECT t.tenant_id
+FROM bridge.tenant AS t
+LEFT JOIN bridge.flow AS f
+    ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'odoo_to_app'
+WHERE t.state = 'active' AND NOT coalesce(f.paused, false)
+
+-- name: lacking (what attaching put into the schemas of tenants in these states and is not there any more)
+WITH attached AS (
+    SELECT t.tenant_id, t.schema_name, n.oid AS schema_oid
+    FROM bridge.tenant AS t
+    LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = t.schema_name
+    WHERE t.attach_level > 0 AND t.state = ANY(%(states)s::text[])
+), captured AS (
+    SELECT a.tenant_id, k.name AS table_name, c.oid
+    FROM attached AS a
+    CROSS JOIN unnest(%(tables)s::text[]) AS k (name)
+    LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = a.schema_oid AND c.relname = k.name
+)
+SELECT tenant_id, 'table ' || table_name AS what FROM captured WHERE oid IS NULL
+UNION ALL
+SELECT c.tenant_id, format('trigger comply360_bridge_%%s on %%s', e.event, c.table_name)
+FROM captured AS c CROSS JOIN unnest(%(events)s::text[]) AS e (event)
+WHERE c.oid IS NOT NULL
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS g
+                  WHERE g.tgrelid = c.oid AND g.tgname = 'comply360_bridge_' || e.event AND g.tgenabled IN ('O', 'A'))
+UNION ALL
+SELECT c.tenant_id, 'policy comply360_bridge_sync on ' || c.table_name
+FROM captured AS c
+WHERE c.oid IS NOT NULL
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS p
+                  WHERE p.polrelid = c.oid AND p.polname = 'comply360_bridge_sync')
+UNION ALL
+SELECT a.tenant_id, 'view ' || v.name
+FROM attached AS a CROSS JOIN unnest(%(views)s::text[]) AS v (name)
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c
+                  WHERE c.relnamespace = a.schema_oid AND c.relname = v.name AND c.relkind = 'v')
+UNION ALL
+SELECT c.tenant_id, format('right %%s on %%s.%%s', r.privilege, r.table_name, r.column_name)
+FROM captured AS c
+JOIN unnest(%(right_tables)s::text[], %(right_columns)s::text[], %(privileges)s::text[])
+     AS r (table_name, column_name, privilege) USING (table_name)
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = r.column_name AND NOT a.attisdropped
+WHERE NOT has_column_privilege(c.oid, a.attnum, r.privilege)
+ORDER BY tenant_id, what

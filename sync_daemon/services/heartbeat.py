@@ -1,0 +1,52 @@
+"""Heartbeats: begun by the relay, carried to Odoo by a pusher, brought back by the puller, each on its usual way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sync_daemon.domain.hint import Hint
+from sync_daemon.domain.keys import Lane
+from sync_daemon.ports import Heartbeats, HintPublisher, Odoo
+
+LOOK_SECONDS = 1.0
+
+
+@dataclass
+class HeartbeatSender:
+    """Begins heartbeats; any number of them may, each heartbeat is begun by one."""
+
+    heartbeats: Heartbeats
+    publisher: HintPublisher
+    instances: Collection[str]
+    interval: timedelta
+    _looks_at: float = field(default=0.0, init=False)
+
+    def send_due(self) -> None:
+        """Publish the heartbeats that are due. Raises what the publisher raises; they are begun all the same."""
+        if time.monotonic() < self._looks_at:
+            return
+        self._looks_at = time.monotonic() + LOOK_SECONDS
+        for instance, number in self.heartbeats.begin(self.instances, self.interval).items():
+            self.publisher.publish([Hint(instance, Lane.LIVE, (), number)])
+            self.heartbeats.published(instance)
+
+
+@dataclass(frozen=True)
+class HeartbeatCarrier:
+    """Carries heartbeats to one Odoo instance and notes those that came back."""
+
+    instance: str
+    heartbeats: Heartbeats
+    odoo: Odoo
+
+    def carry(self, number: int) -> None:
+        """Hand a heartbeat to Odoo."""
+        pulse = self.odoo.heartbeat(number, self.heartbeats.tenants(self.instance))
+        self.heartbeats.arrived(self.instance, pulse.unserved, pulse.missing)
+
+    def returned(self, number: int) -> None:
+        """Note that a heartbeat came back."""
+        self.heartbeats.returned(self.instance, number)

@@ -1,0 +1,107 @@
+"""What watches the neighbours for /readyz and /metrics: each is asked every few seconds, on connections of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sync_daemon.config import Settings
+from sync_daemon.domain.health import Debt
+from sync_daemon.domain.keys import Direction
+from sync_daemon.errors import BridgeError
+from sync_daemon.health import Health
+from sync_daemon.loop import Loop
+from sync_daemon.odoo.client import open_odoo
+from sync_daemon.ports import Odoo, OdooBacklog, OdooInfo
+from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.heartbeats import Heartbeats
+from sync_daemon.postgres.overview import AppSide, Overview
+from sync_daemon.rabbitmq.probe import Pulse
+from sync_daemon.services.report import Report
+
+REST_SECONDS = 4.0
+ODOO_SECONDS = 8.0
+CATALOGUE_SECONDS = 30.0
+
+BROKER = "RabbitMQ"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Asks one neighbour, and notes whether it answers."""
+
+    neighbour: str
+    ask: Callable[[], None]
+    health: Health
+
+    def run_once(self) -> Report:
+        """Ask once."""
+        try:
+            self.ask()
+        except BridgeError as error:
+            self.health.refused(self.neighbour, str(error))
+        else:
+            self.health.answered(self.neighbour)
+        return Report()
+
+
+def watch_loops(settings: Settings, database: Database, installation: UUID, health: Health) -> Iterator[Loop]:
+    """One loop per neighbour."""
+    pulse = Pulse(settings)
+    asks = {
+        "app database": _AppDatabase(Overview(database), Heartbeats(database), health).ask,
+        BROKER: pulse.ask,
+        "Odoo": _Instance(_impatient(settings, installation, health), health).ask,
+    }
+    health.expect(asks)
+    for neighbour, ask in asks.items():
+        yield Loop(f"watch {neighbour}", Watch(neighbour, ask, health).run_once, REST_SECONDS)
+
+
+@dataclass
+class _AppDatabase:
+    overview: Overview
+    heartbeats: Heartbeats
+    health: Health
+    _looks_at: float = field(default=0.0, init=False)
+
+    def ask(self) -> None:
+        here = self.overview.read()
+        self.health.debts = [_owed_here(here), _owed_there(here, self.health.backlog)]
+        self.health.heartbeats, self.health.heartbeats_at = self.heartbeats.newest(), here.now
+        if time.monotonic() >= self._looks_at:
+            self.health.lacks = self.overview.lacking(["active"])
+            self._looks_at = time.monotonic() + CATALOGUE_SECONDS
+
+
+def _owed_here(here: AppSide) -> Debt:
+    direction = Direction.APP_TO_ODOO
+    return Debt(direction, here.owed, here.oldest, here.dead.get(direction, 0))
+
+
+def _owed_there(here: AppSide, backlog: Mapping[UUID, OdooBacklog]) -> Debt:
+    direction = Direction.ODOO_TO_APP
+    flowing = [side for tenant, side in backlog.items() if tenant in here.receiving]
+    ages = [(here.now - side.oldest).total_seconds() for side in flowing if side.oldest]
+    return Debt(direction, sum(side.owed for side in flowing), max(ages, default=0.0), here.dead.get(direction, 0))
+
+
+@dataclass(frozen=True)
+class _Instance:
+    odoo: Odoo
+    health: Health
+
+    def ask(self) -> None:
+        self.health.backlog = self.odoo.backlog()
+
+
+def _impatient(settings: Settings, installation: UUID, health: Health) -> Odoo:
+    """Odoo, asked for a few seconds only. Whether it is the right one is the other loops' concern."""
+    seconds = min(ODOO_SECONDS, settings.odoo_timeout_seconds)
+
+    def note(info: OdooInfo) -> None:
+        health.key_expires = info.key_expires
+
+    return open_odoo(settings.model_copy(update={"odoo_timeout_seconds": seconds}), installation, note)
