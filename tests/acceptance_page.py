@@ -35,6 +35,9 @@ PROMISES = {
     "C8": "The books of both sides agree to the cent, or name the row",
     "R-SELFTEST": "Killed at any step of both walks, on one's own stack, nothing is lost and nothing doubled",
     "R-MUTANTS": "Every guard is proven: without it, the test that watches it fails",
+    "R-HEALTH": "What is wrong is named: the neighbour, the age of what is owed, the hop, what a tenant lacks",
+    "R-DAEMONS": "Any of several daemons may die, freeze, stop or be replaced; the others go on, nothing is lost",
+    "R-TIMEOUTS": "Every call ends; one whose answer never came is repeated safely; the newer value stays",
 }
 
 OPEN = {

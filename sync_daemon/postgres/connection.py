@@ -6,7 +6,7 @@ import json
 import select
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -70,8 +70,14 @@ class Database:
                 connection.set_session(
                     isolation_level="REPEATABLE READ" if snapshot else "READ COMMITTED", readonly=snapshot
                 )
-                with connection, connection.cursor() as cursor:
+                with connection.cursor() as cursor:
                     yield cursor
+                connection.commit()
+            except BaseException:
+                # a connection that is gone cannot roll back, and must not hide why
+                with suppress(psycopg2.Error):
+                    connection.rollback()
+                raise
             finally:
                 pool.putconn(connection, close=connection.closed != 0 or connection.info.transaction_status != 0)
 

@@ -2,7 +2,7 @@ from odoo.exceptions import UserError
 
 from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
 
-STRANGER = identity("tenant", "stranger")
+STRANGER = identity("client", "nobody")
 
 
 class TestHeartbeat(BridgeCase):
@@ -31,7 +31,7 @@ class TestHeartbeat(BridgeCase):
     def test_tenants_that_odoo_does_not_know_or_serve_are_named(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT))
         self.assertEqual(self._beat("1", [TENANT, OTHER_TENANT])["unserved"], [])
-        self.env["comply360.tenant"].search([("bridge", "=", BRIDGE), ("uuid", "=", OTHER_TENANT)]).status = "suspended"
+        self.apply(document("tenant", "two", tenant=OTHER_TENANT, version="1.2", status="suspended"))
         found = self._beat("2", [TENANT, OTHER_TENANT, STRANGER])
         self.assertEqual(found["unserved"], sorted([OTHER_TENANT, STRANGER]))
 

@@ -92,6 +92,7 @@ class TestRights(BridgeCase):
                     "digest_ranges",
                     "digests",
                     "forget_binding",
+                    "heartbeat",
                     "holdings",
                     "internal_users",
                     "issue_key",
