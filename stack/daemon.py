@@ -23,7 +23,9 @@ def start(layout: Layout) -> bool:
     if (record := processes.running(layout, NAME)) and record.fingerprint == fingerprint:
         return False
     stop(layout)
-    environment = {**os.environ, "C360_STACK_DIR": str(layout.state), "PYTHONUNBUFFERED": "1"}
+    # not in the stack's settings file: several daemons of one machine cannot share a port
+    health = {"C360_HEALTH_PORT": str(layout.ports.health)}
+    environment = {**health, **os.environ, "C360_STACK_DIR": str(layout.state), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "sync_daemon", "run"]
     processes.launch(layout, Program(NAME, command, environment, fingerprint, ROOT))
     return True

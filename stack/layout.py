@@ -44,6 +44,7 @@ class Ports:
     odoo: int
     odoo_gevent: int
     odoo_tests: int
+    health: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Layout:
     @property
     def ports(self) -> Ports:
         """Gives consecutive ports from the base."""
-        return Ports(*range(self.port_base, self.port_base + 8))
+        return Ports(*range(self.port_base, self.port_base + 9))
 
     @property
     def logs(self) -> Path:

@@ -168,6 +168,7 @@ def _with_bot_key(
 
 def _state(layout: Layout, name: str, given: Mapping[str, str]) -> ServiceState:
     ports = {"postgres": layout.ports.postgres, "rabbitmq": layout.ports.amqp, "odoo": layout.ports.odoo}
+    ports["daemon"] = layout.ports.health
     address = f"127.0.0.1:{ports[name]}" if name in ports else ""
     record = processes.running(layout, name)
     if _external(name, given):

@@ -23,7 +23,7 @@ from sync_daemon.services.report import Report
 
 REST_SECONDS = 4.0
 ODOO_SECONDS = 8.0
-CATALOGUE_SECONDS = 30.0
+CATALOGUE_SECONDS = 15.0
 
 BROKER = "RabbitMQ"
 

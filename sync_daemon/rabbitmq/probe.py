@@ -59,8 +59,9 @@ def depths(settings: Settings) -> dict[str, int]:
 class Pulse:
     """Asks the broker again and again on one connection, which is opened anew after an error; for use by one thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, heartbeat: int = PULSE_HEARTBEAT_SECONDS) -> None:
         self._settings = settings
+        self._heartbeat = heartbeat
         self._connection: pika.BlockingConnection | None = None
 
     def ask(self) -> None:
@@ -68,7 +69,7 @@ class Pulse:
         try:
             with broker_errors(self._settings):
                 if self._connection is None:
-                    self._connection = connect(self._settings, "health", PULSE_HEARTBEAT_SECONDS)
+                    self._connection = connect(self._settings, "health", self._heartbeat)
                 channel = self._connection.channel()
                 channel.queue_declare(hints_queue(self._settings.odoo_instance, Lane.LIVE), passive=True)
                 channel.close()

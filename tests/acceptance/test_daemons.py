@@ -18,6 +18,7 @@ from sync_daemon.domain.hint import HINT_SIZE
 from tests.acceptance.command import c360, daemon, eventually, kill
 from tests.acceptance.parties import App, Odoo
 from tests.acceptance.proxy import Hold, Tap, tap
+from tests.ports.proxy import Proxy
 
 TAKEN_OVER_WITHIN = 10.0
 ENDED_WITHIN = 30.0
@@ -211,3 +212,21 @@ def test_a_second_signal_ends_it_at_once(app: App, odoo: Odoo, daemon_log: Path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(2) == -signal.SIGTERM
     _nothing_is_lost_or_doubled(app, odoo, committed)
+
+
+@pytest.mark.acceptance("R-DAEMONS")
+@pytest.mark.parametrize("neighbour", ["app database", "RabbitMQ"])
+def test_a_neighbour_that_is_frozen_keeps_it_no_longer_than_30_seconds(
+    neighbour: str, app: App, daemon_log: Path
+) -> None:
+    settings = app.settings
+    address, variable = {
+        "app database": ((settings.platform_postgres_host, settings.platform_postgres_port), "PLATFORM_POSTGRES_PORT"),
+        "RabbitMQ": ((settings.rabbitmq_host, settings.rabbitmq_port), "RABBITMQ_PORT"),
+    }[neighbour]
+    with Proxy(address) as proxy, daemon(daemon_log, **{variable: str(proxy.port)}) as process:
+        app.register()
+        eventually(lambda: app.leads() == 1, "the daemon works")
+        proxy.mode = "silent"
+        app.register(5)
+        assert _told_to_stop(process) == 0

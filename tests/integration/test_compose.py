@@ -91,10 +91,10 @@ def test_published_ports_are_bound_to_loopback(compose: dict[str, Any]) -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports), ports
 
 
-def test_every_lasting_service_has_a_health_check_or_is_the_bridge(compose: dict[str, Any]) -> None:
+def test_every_lasting_service_has_a_health_check(compose: dict[str, Any]) -> None:
     lasting = {name for name, service in compose["services"].items() if service.get("restart") == "unless-stopped"}
     assert lasting == {"postgres", "rabbitmq", "odoo", "bridge"}
-    assert {name for name in lasting if "healthcheck" not in compose["services"][name]} == {"bridge"}
+    assert {name for name in lasting if "healthcheck" not in compose["services"][name]} == set()
 
 
 def test_nothing_starts_before_what_it_needs(compose: dict[str, Any]) -> None:

@@ -87,3 +87,30 @@ def test_a_refused_login_is_one_finding(broker: Broker) -> None:
     [finding] = probe.check(broker.settings.model_copy(update={"rabbitmq_password": wrong}))
     assert "refuses user" in finding
     assert "canary-password" not in finding
+
+
+def test_the_pulse_finds_the_broker_again_after_it_was_away(broker: Broker) -> None:
+    build(broker)
+    settings = broker.settings
+    with Proxy((settings.rabbitmq_host, settings.rabbitmq_port)) as proxy:
+        pulse = probe.Pulse(settings.model_copy(update={"rabbitmq_port": proxy.port}))
+        pulse.ask()
+        pulse.ask()
+        assert proxy.connections == 1
+        proxy.cut()
+        with pytest.raises(TransientError):
+            pulse.ask()
+        pulse.ask()
+        assert proxy.connections == 2
+        pulse.close()
+
+
+def test_the_pulse_of_a_broker_that_falls_silent_ends_with_its_heartbeat(broker: Broker) -> None:
+    build(broker)
+    settings = broker.settings
+    with Proxy((settings.rabbitmq_host, settings.rabbitmq_port)) as proxy:
+        pulse = probe.Pulse(settings.model_copy(update={"rabbitmq_port": proxy.port}), heartbeat=2)
+        pulse.ask()
+        proxy.mode = "silent"
+        with pytest.raises(TransientError):
+            pulse.ask()
