@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -164,8 +165,8 @@ class Daemon:
             thread.start()
         log.info("daemon.started", services=[loop.name for loop in self.loops])
 
-    def stop(self, grace: timedelta = GRACE) -> None:
-        """Take nothing new, finish what is in flight; what does not end within `grace` is given up.
+    def stop(self, grace: timedelta = GRACE) -> bool:
+        """Take nothing new, finish what is in flight; what does not end within `grace` is given up. Whether all ended.
 
         It stays owed, and is sent again by whoever runs next: a neighbour that hangs is no reason to stay.
         """
@@ -178,6 +179,7 @@ class Daemon:
         closing.start()
         closing.join(CLOSE_SECONDS)
         log.info("daemon.stopped", given_up=given_up)
+        return not given_up and not closing.is_alive()
 
     def _close(self) -> None:
         for loop in self.loops:
@@ -216,8 +218,12 @@ def serve(settings: Settings, only: Collection[str] = SERVICES, attach: Attach |
         _on_signals(daemon)
         daemon.start()
         daemon.wait()
-        daemon.stop()
-        return 1 if daemon.crashed else 0
+        ended = daemon.stop()
+        code = 1 if daemon.crashed else 0
+        if not ended:
+            # a thread that hangs in a driver holds what closing the connections would wait for
+            os._exit(code)
+    return code
 
 
 def _on_signals(daemon: Daemon) -> None:
