@@ -33,7 +33,7 @@ def prepare(connection: Connection, settings: Settings, target: str = "head") ->
     levels = schema_level.upgrade(connection, target)
     with connection.cursor() as cursor:
         _identity(cursor, settings, before)
-        _database_rights(cursor, settings)
+        secure(cursor, settings)
         _registry_rights(cursor)
     connection.commit()
     return levels
@@ -60,7 +60,8 @@ def _identity(cursor: Cursor, settings: Settings, before: list[database_rights.G
     )
 
 
-def _database_rights(cursor: Cursor, settings: Settings) -> None:
+def secure(cursor: Cursor, settings: Settings) -> None:
+    """Who may connect to the app's database, and the sync role's defaults in it: what no dump of a database holds."""
     keep = {SYNC_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, settings.c360_app_user}
     refuse = {settings.c360_odoo_db_user}
     database_rights.close_to_public(cursor, keep, refuse)

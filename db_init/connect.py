@@ -23,6 +23,7 @@ __all__ = [
     "as_migrator",
     "as_operator",
     "odoo_server",
+    "sslmode",
     "translated",
 ]
 
@@ -125,7 +126,7 @@ def _open(server: Server, database: str, user: str, password: str) -> Connection
             dbname=database,
             user=user,
             password=password or None,
-            sslmode=_sslmode(server),
+            sslmode=sslmode(server),
             sslrootcert=server.sslrootcert or None,
             connect_timeout=10,
             keepalives_idle=30,
@@ -137,7 +138,8 @@ def _open(server: Server, database: str, user: str, password: str) -> Connection
         raise UnavailableError(f"{server} refuses user {user} for database {database}: {_first_line(error)}") from error
 
 
-def _sslmode(server: Server) -> str:
+def sslmode(server: Server) -> str:
+    """How TLS is used towards this server. Raises: ConfigError for a weaker way than a network allows."""
     if server.is_local:
         return server.sslmode or "prefer"
     if server.sslmode in {"disable", "allow", "prefer"}:

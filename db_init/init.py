@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from psycopg2 import sql
 
 from db_init import app_schema, bridge_schema, connect, database_rights, roles, schema_level
-from db_init.connect import Connection, Server
+from db_init.connect import Connection, Cursor, Server
 from sync_daemon.config import Settings
 
 Tell = Callable[[str], None]
@@ -69,9 +69,14 @@ def _make_odoo_database(settings: Settings, tell: Tell) -> None:
         # Odoo wants byte order: its own `db init` makes databases the same way
         _create_database(admin, settings.odoo_postgres_db, settings.c360_odoo_db_user, "LC_COLLATE 'C'", tell)
     with connect.as_admin(server, settings.odoo_postgres_db) as connection, connection.cursor() as cursor:
-        strangers = {settings.c360_app_user, *roles.BRIDGE_ROLES}
-        database_rights.close_to_public(cursor, {settings.c360_odoo_db_user}, strangers)
-        cursor.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        secure_odoo(cursor, settings)
+
+
+def secure_odoo(cursor: Cursor, settings: Settings) -> None:
+    """Who may connect to Odoo's database: Odoo, and no role of the app's side."""
+    strangers = {settings.c360_app_user, *roles.BRIDGE_ROLES}
+    database_rights.close_to_public(cursor, {settings.c360_odoo_db_user}, strangers)
+    cursor.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
 
 
 def _close_new_database(connection: Connection, settings: Settings) -> None:

@@ -149,6 +149,7 @@ def _connections(layout: Layout, given: Mapping[str, str]) -> dict[str, str]:
     if not _external("odoo", given):
         values |= {"ODOO_URL": odoo.url(layout), "ODOO_ADMIN_LOGIN": odoo.ADMIN}
         values["ODOO_ADMIN_PASSWORD"] = known["ODOO_ADMIN_PASSWORD"]
+        values["ODOO_DATA_DIR"] = str(layout.state / odoo.NAME)
     if not given.get("C360_STORAGE_ROOT"):
         documents = layout.state / "documents"
         documents.mkdir(parents=True, exist_ok=True)

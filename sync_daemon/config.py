@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     odoo_admin_login: str = "admin"
     odoo_admin_password: SecretStr = SecretStr("")
     odoo_timeout_seconds: float = Field(180.0, gt=0)
+    odoo_data_dir: str = ""
 
     # the app's documents
     c360_storage_root: str = ""
@@ -107,6 +108,8 @@ class Settings(BaseSettings):
     c360_health_host: str = "127.0.0.1"
     c360_health_port: int = Field(0, ge=0, le=65535)
     c360_ready_seconds: float = Field(300.0, gt=0)
+    c360_keep_ledger_months: int = Field(84, ge=1, le=600)
+    c360_keep_closed_days: int = Field(90, ge=1, le=36_500)
     c360_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

@@ -33,12 +33,14 @@ from sync_daemon.postgres.inbound import Inbound
 from sync_daemon.postgres.ledger import Ledger
 from sync_daemon.postgres.outbox import Outbox
 from sync_daemon.postgres.registry import Registry
+from sync_daemon.postgres.retention import Retention
 from sync_daemon.postgres.rows import Rows
 from sync_daemon.postgres.surveys import Surveys
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
 from sync_daemon.rabbitmq.events import RabbitAppEvents
 from sync_daemon.rabbitmq.publisher import RabbitEventPublisher, RabbitPublisher
 from sync_daemon.services.contents import MEGABYTE, Contents
+from sync_daemon.services.epochs import Restorer
 from sync_daemon.services.events import EventListener
 from sync_daemon.services.heartbeat import HeartbeatCarrier, HeartbeatSender
 from sync_daemon.services.publish import EventRelay, EventRetention
@@ -95,6 +97,15 @@ class Bridge:
         """What carries heartbeats to one Odoo instance and back."""
         return HeartbeatCarrier(instance, Heartbeats(self.database), self.instances[instance])
 
+    def retention(self) -> Retention:
+        """What forgets closed things after their time."""
+        days, months = self.settings.c360_keep_closed_days, self.settings.c360_keep_ledger_months
+        return Retention(self.database, timedelta(days=days), months)
+
+    def restorer(self, instance: str) -> Restorer:
+        """What raises epochs after a restore."""
+        return Restorer(instance, self.instances[instance], self.registry)
+
     def keeper(self, attach: Attach | None = None) -> TenantKeeper:
         """The keeper of tenants; all of them live on the one configured instance for now."""
         return TenantKeeper(self.registry, self.outbox, self.pusher(self.settings.odoo_instance), attach)
@@ -102,15 +113,21 @@ class Bridge:
 
 @contextmanager
 def open_bridge(
-    settings: Settings, observe: Observe = lambda _method, _seconds, _outcome: None
+    settings: Settings,
+    observe: Observe = lambda _method, _seconds, _outcome: None,
+    is_restored: bool = False,
 ) -> Iterator[Bridge]:
-    """Connect what a command or the daemon needs. Raises TransientError or FatalError if the app's database refuses."""
+    """Connect what a command or the daemon needs. Raises TransientError or FatalError if the app's database refuses.
+
+    Shapes: `is_restored` takes an Odoo that was set back as it is, to raise its epoch.
+    """
     database = Database(settings)
     try:
         registry = Registry(database, settings.is_selftest)
         installation = _named_to_odoo(settings, registry.installation())
         instance = settings.odoo_instance
-        instances = {instance: open_odoo(settings, installation, partial(registry.acquaint, instance), observe)}
+        acquaint = registry.recognise if is_restored else registry.acquaint
+        instances = {instance: open_odoo(settings, installation, partial(acquaint, instance), observe)}
         outbox, contents = Outbox(database, settings.is_selftest), _contents(settings, database)
         yield Bridge(settings, database, registry, outbox, installation, instances, contents)
     finally:

@@ -25,13 +25,17 @@ from sync_daemon.domain.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class OdooInfo:
-    """Who answers at the other end; `key_expires` is None for a key without an end."""
+    """Who answers at the other end; `key_expires` is None for a key without an end.
+
+    Shapes: `newest` is the number of the newest mark that was drawn there.
+    """
 
     protocol: str
     addon: str
     odoo: str
     instance: str
     epoch: int
+    newest: int
     database: str
     user: str
     key_expires: datetime | None
@@ -110,6 +114,18 @@ class Odoo(Protocol):
     def requeue_changes(self, keys: Sequence[RecordKey]) -> int: ...
 
     def heartbeat(self, beat: int, tenants: Sequence[UUID]) -> Pulse: ...
+
+    def epochs(self) -> tuple[int, int]:
+        """Odoo's own epoch, and the newest one of the app's that anything there was applied under."""
+        ...
+
+    def raise_epoch(self, beyond: int) -> int:
+        """Begin a newer epoch of Odoo's versions; which one."""
+        ...
+
+    def retell(self) -> int:
+        """Have told once more what became of every lead; how many."""
+        ...
 
     def backlog(self) -> Mapping[UUID, OdooBacklog]: ...
 
@@ -239,6 +255,10 @@ class Outbox(Protocol):
     def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> None: ...
 
     def mark(self, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int: ...
+
+    def draw(self) -> int:
+        """A version number greater than all that were drawn before."""
+        ...
 
 
 class Heartbeats(Protocol):

@@ -104,4 +104,4 @@ def _impatient(settings: Settings, installation: UUID, health: Health) -> Odoo:
     def note(info: OdooInfo) -> None:
         health.key_expires = info.key_expires
 
-    return open_odoo(settings.model_copy(update={"odoo_timeout_seconds": seconds}), installation, note)
+    return open_odoo(settings.model_copy(update={"odoo_timeout_seconds": seconds}), installation, lambda: note)

@@ -38,6 +38,7 @@ PROMISES = {
     "R-HEALTH": "What is wrong is named: the neighbour, the age of what is owed, the hop, what a tenant lacks",
     "R-DAEMONS": "Any of several daemons may die, freeze, stop or be replaced; the others go on, nothing is lost",
     "R-TIMEOUTS": "Every call ends; one whose answer never came is repeated safely; the newer value stays",
+    "R-BACKUP": "After a restore of one side alone nothing is lost or doubled, and what it has forgotten is named",
 }
 
 OPEN = {

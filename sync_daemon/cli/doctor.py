@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC
+from functools import partial
 
 import click
 
@@ -46,7 +47,7 @@ def _broker(settings: Settings) -> Iterator[Finding]:
 
 def _sides(settings: Settings) -> Iterator[Finding]:
     try:
-        with open_bridge(settings) as bridge:
+        with open_bridge(settings, is_restored=True) as bridge:
             yield from _asked("app database", lambda: _app_side(bridge))
             yield from _odoo(bridge)
     except BridgeError as error:
@@ -60,7 +61,20 @@ def _app_side(bridge: Bridge) -> list[Finding]:
 def _odoo(bridge: Bridge) -> Iterator[Finding]:
     now = bridge.registry.now().astimezone(UTC)
     for instance, odoo in bridge.instances.items():
-        yield from odoo_probe.check(odoo, now, bridge.registry.instance_uuid(instance))
+        found = odoo_probe.check(odoo, now, bridge.registry.instance_uuid(instance))
+        yield from found
+        if not found:
+            yield from _asked("Odoo", partial(_restored, bridge, instance))
+
+
+def _restored(bridge: Bridge, instance: str) -> list[Finding]:
+    standing = bridge.restorer(instance).standing()
+    sides = {"app": standing.app_was_set_back, "odoo": standing.odoo_was_set_back}
+    return [
+        Finding(f"{side} database", "was set back to an earlier time", f"c360 epoch bump --side {side}")
+        for side, is_back in sides.items()
+        if is_back
+    ]
 
 
 def _asked(place: str, ask: Callable[[], list[Finding]]) -> list[Finding]:

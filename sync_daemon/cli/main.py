@@ -18,6 +18,7 @@ from sync_daemon.cli.dead import dead
 from sync_daemon.cli.demo import demo
 from sync_daemon.cli.doctor import doctor
 from sync_daemon.cli.drain import drain
+from sync_daemon.cli.epoch import epoch
 from sync_daemon.cli.rebuild import rebuild
 from sync_daemon.cli.reconcile import reconcile
 from sync_daemon.cli.run import run
@@ -57,7 +58,7 @@ def _exit_code(error: BridgeError) -> int:
 
 
 for command in (
-    backfill, binding, books, config, conflict, contract, db, dead, demo, doctor, drain, rebuild, reconcile, run,
+    backfill, binding, books, config, conflict, contract, db, dead, demo, doctor, drain, epoch, rebuild, reconcile, run,
     selftest, stack, status, tenant, user, why,
 ):
     main.add_command(command)

@@ -47,12 +47,18 @@ DRIFT = (
 
 
 class Remedy(StrEnum):
-    """What mends a record: the app's row goes once more, Odoo tells once more, the binding ends, or a person looks."""
+    """What mends a record.
+
+    The app's row goes once more, Odoo tells once more, the binding ends or is made anew from Odoo's, a person is told
+    by a dead letter, or has to look.
+    """
 
     NONE = "none"
     SEND = "send"
     ASK_ODOO = "ask Odoo"
     FORGET = "forget the binding"
+    REBIND = "bind again"
+    TELL = "tell a person"
     PERSON = "a person decides"
 
 
@@ -213,7 +219,7 @@ def is_disaster(counts: Counter[Finding]) -> bool:
 def _compare(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
     if odoo is not None and odoo.twins:
         return Drift(key, Finding.DUPLICATE, Remedy.PERSON, odoo.twins)
-    if app.is_waiting or (odoo is not None and odoo.is_waiting):
+    if app.is_waiting or (odoo is not None and app.binding is not None and _mends_itself(key, odoo)):
         return Drift(key, Finding.WAITING)
     if app.is_parked:
         return Drift(key, Finding.PARKED)
@@ -246,6 +252,11 @@ def _compare_told(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Dr
     return Drift(key, Finding.DIFFERENT, Remedy.ASK_ODOO)
 
 
+def _mends_itself(key: RecordKey, odoo: OdooRecord) -> bool:
+    """Whether what the app has not taken yet of a pair may be why the sides differ: it ended, or has two-way fields."""
+    return odoo.is_waiting and (odoo.state is not BindingState.ACTIVE or bool(CONTRACTS[key.entity].two_way))
+
+
 def _only_here(key: RecordKey, app: AppRecord) -> Drift:
     if app.binding is not None and app.binding.state is not BindingState.ACTIVE:
         return Drift(key, Finding.SET_ASIDE)
@@ -264,9 +275,14 @@ def _ended_there(key: RecordKey, app: AppRecord) -> Drift:
 
 
 def _both(key: RecordKey, app: AppRecord, odoo: OdooRecord) -> Drift:
+    if app.binding is not None and app.binding.state is BindingState.TOMBSTONE:
+        return Drift(key, Finding.ORPHANED, Remedy.REBIND)
     if not app.has_row:
         return _row_is_gone(key, app)
-    if app.binding is None or not odoo.digest:
+    if app.binding is None:
+        # A row that would be held back flows again once it is bound, as it did before its binding was lost.
+        return Drift(key, Finding.ORPHANED, Remedy.SEND if app.digest else Remedy.REBIND)
+    if not odoo.digest:
         return Drift(key, Finding.ORPHANED, Remedy.SEND if app.digest else Remedy.PERSON)
     if app.binding.state is not BindingState.ACTIVE:
         return Drift(key, Finding.ORPHANED, Remedy.SEND)
@@ -277,7 +293,7 @@ def _both(key: RecordKey, app: AppRecord, odoo: OdooRecord) -> Drift:
 
 def _row_is_gone(key: RecordKey, app: AppRecord) -> Drift:
     if app.binding is None:
-        return Drift(key, Finding.ORPHANED, Remedy.PERSON)
+        return Drift(key, Finding.ORPHANED, Remedy.TELL)
     archived = Document(key, app.binding.version, fields={"active": False}).digest
     if app.binding.digest == archived or app.binding.state is not BindingState.ACTIVE:
         return Drift(key, Finding.SET_ASIDE)

@@ -26,7 +26,7 @@ _CONTEXT = {"lang": "en_US", "tz": "UTC"}
 
 MEET_SECONDS = 60.0
 
-Acquaint = Callable[[OdooInfo], None]
+Acquaint = Callable[[], Callable[[OdooInfo], None]]
 Observe = Callable[[str, float, str], None]
 """Is told of each call that ended: method, seconds, `ok` or the kind of error."""
 
@@ -39,18 +39,23 @@ class Transport(Protocol):
     def call(self, method: str, arguments: Mapping[str, object]) -> object: ...
 
 
+def _anyone() -> Callable[[OdooInfo], None]:
+    return lambda _info: None
+
+
 class RpcOdoo:
     """One Odoo instance as one app installation (`bridge`) sees it; any number of threads may use it.
 
-    Shapes: `acquaint` is shown who answers, before the first call and every minute; it raises FatalError for a
-    stranger. `selftest` flags the tenants that are made.
+    Shapes: `acquaint` is called before who answers is asked, and what it gives is shown the answer: before the first
+    call, every minute and after an outage. It raises FatalError for a stranger. `selftest` flags the tenants that are
+    made.
     """
 
     def __init__(
         self,
         transport: Transport,
         bridge: UUID,
-        acquaint: Acquaint = lambda _info: None,
+        acquaint: Acquaint = _anyone,
         selftest: bool = False,
         observe: Observe = lambda _method, _seconds, _outcome: None,
     ) -> None:
@@ -117,6 +122,18 @@ class RpcOdoo:
         arguments = {"bridge": self._bridge, "beat": str(beat), "tenants": [str(tenant) for tenant in tenants]}
         return self._call("heartbeat", arguments, wire.pulse)
 
+    def epochs(self) -> tuple[int, int]:
+        """Odoo's own epoch, and the newest one of the app's that was applied there."""
+        return self._call("epochs", {"bridge": self._bridge}, wire.epochs)
+
+    def raise_epoch(self, beyond: int) -> int:
+        """Begin an epoch of Odoo's versions that is newer than the present one and than `beyond`."""
+        return self._call("raise_epoch", {"beyond": str(beyond)}, lambda answer: wire.count(answer, "epoch"))
+
+    def retell(self) -> int:
+        """Have every lead offered anew; gives how many."""
+        return self._call("retell", {"bridge": self._bridge}, lambda answer: wire.count(answer, "told"))
+
     def backlog(self) -> Mapping[UUID, OdooBacklog]:
         """What waits in Odoo, by tenant."""
         return self._call("backlog", {"bridge": self._bridge}, wire.backlog)
@@ -178,13 +195,14 @@ class RpcOdoo:
     def _meet(self) -> None:
         if time.monotonic() < self._met_until:
             return
+        meet = self._acquaint()
         info = self.ping()
         if info.protocol != wire.PROTOCOL:
             raise FatalError(
                 f"Odoo's addon {info.addon} speaks protocol {info.protocol}, this bridge {wire.PROTOCOL}: "
                 "bring both to one release"
             )
-        self._acquaint(info)
+        meet(info)
         self._met_until = time.monotonic() + MEET_SECONDS
 
     def _call(self, method: str, arguments: Mapping[str, object], read: Callable[[object], _T]) -> _T:
@@ -203,6 +221,9 @@ class RpcOdoo:
             return self._transport.call(method, arguments)
         except BridgeError as error:
             outcome = type(error).__name__
+            if isinstance(error, TransientError):
+                # Whoever answers next may have been restored meanwhile.
+                self._met_until = 0.0
             raise
         finally:
             self._observe(method, time.monotonic() - began, outcome)
@@ -211,7 +232,7 @@ class RpcOdoo:
 def open_odoo(
     settings: Settings,
     bridge: UUID,
-    acquaint: Acquaint = lambda _info: None,
+    acquaint: Acquaint = _anyone,
     observe: Observe = lambda _method, _seconds, _outcome: None,
 ) -> RpcOdoo:
     """The Odoo that the settings name, over the transport they name; nothing is sent yet.

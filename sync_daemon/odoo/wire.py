@@ -87,6 +87,7 @@ def info(answer: object) -> OdooInfo:
         odoo=_text(fields, "odoo"),
         instance=_text(fields, "instance"),
         epoch=_number(fields, "epoch"),
+        newest=_number(fields, "newest"),
         database=_text(fields, "database"),
         user=_text(fields, "user"),
         key_expires=_instant(expires, "key_expires") if expires else None,
@@ -123,6 +124,12 @@ def pulse(answer: object) -> Pulse:
     fields = _dict(answer, "the answer")
     unserved = tuple(_parsed("unserved", UUID, str(tenant)) for tenant in _list(fields, "unserved"))
     return Pulse(unserved, tuple(str(name) for name in _list(fields, "missing")))
+
+
+def epochs(answer: object) -> tuple[int, int]:
+    """The answer to epochs."""
+    fields = _dict(answer, "the answer")
+    return _number(fields, "epoch"), _number(fields, "applied")
 
 
 def backlog(answer: object) -> dict[UUID, OdooBacklog]:

@@ -163,7 +163,7 @@ class _Applying:
             if not change.fields:
                 return _verdict(change, Ruling.APPLIED)
         if binding is None:
-            return _verdict(change, Ruling.LATER, "not bound yet, or being settled right now")
+            return self._unbound(change)
         if change.version <= binding.odoo_version:
             return _verdict(change, Ruling.APPLIED, "stale")
         contract = CONTRACTS[change.key.entity]
@@ -179,7 +179,8 @@ class _Applying:
             return _verdict(change, Ruling.APPLIED)
         if change.key.id not in rows:
             return self._missing(change, contract)
-        decision = self._decide(change, contract, rows[change.key.id], agreed.get(change.key.id, {}))
+        bases = self._still_agreed(change, binding, agreed.get(change.key.id, {}))
+        decision = self._decide(change, contract, rows[change.key.id], bases)
         if decision.writes and held:
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
         return self._carry_out(change, contract, rows[change.key.id], decision, binding.state)
@@ -273,10 +274,33 @@ class _Applying:
             self._record(change, f"lead {outcome}", {"lost_reason": reason, "by": change.by})
             self.events += lead_events(change, news[0], outcome, reason, self._bridge_login)
 
-    def _missing(self, change: Change, contract: Contract) -> Verdict:
+    def _still_agreed(self, change: Change, binding: _Bound, agreed: Mapping[str, Agreed]) -> Mapping[str, Agreed]:
+        """What was agreed on with an Odoo that was set back since says nothing about the values it has now."""
+        if not agreed or change.version.epoch <= max(binding.odoo_version.epoch, 1):
+            return agreed
+        self._execute("forget_bases", _identity(change))
+        return {}
+
+    def _unbound(self, change: Change) -> Verdict:
+        """A record of which the app's side knows no pair: one that is being settled, or one that a restore took."""
+        contract = CONTRACTS[change.key.entity]
+        if change.key.entity is Entity.ISSUE:
+            self._execute("has_letter", {"id": change.key.id})
+            there = self._cursor.fetchone() is not None
+            return _verdict(change, Ruling.LATER if there else Ruling.APPLIED, "not bound yet")
+        if (self._schema, contract.table) not in self._catalog.columns(self._cursor, [self._schema]):
+            return _verdict(change, Ruling.LATER, "not bound yet")
+        if self._has_row(change, contract):
+            return _verdict(change, Ruling.LATER, "not bound yet, or being settled right now")
+        return self._missing(change, contract)
+
+    def _has_row(self, change: Change, contract: Contract) -> bool:
         table = sql.Identifier(self._schema, contract.table)
         self._cursor.execute(sql.SQL("SELECT 1 FROM {} WHERE id = %s").format(table), [change.key.id])
-        if self._cursor.fetchone():
+        return self._cursor.fetchone() is not None
+
+    def _missing(self, change: Change, contract: Contract) -> Verdict:
+        if self._has_row(change, contract):
             return _verdict(change, Ruling.LATER, "the app is writing this row")
         message = f"the app has no {change.key.entity} {change.key.id} any more"
         letter = Letter(change.key, "", str(change.version), "no_such_row", message, "", 1)

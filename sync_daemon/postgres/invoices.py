@@ -59,6 +59,7 @@ class Invoices:
         is_there = change.op is Op.UPSERT
         state = BindingState.ACTIVE if is_there else BindingState.UNLINKED
         concerned = self._for(change)
+        concerned |= self._displace(change) if is_there else set()
         self._execute("bind_told", change, {
             "entity": Entity.INVOICE.value, "model": change.model, "res_id": change.res_id, "state": state.value,
             "epoch": change.version.epoch, "version": change.version.number,
@@ -70,6 +71,15 @@ class Invoices:
         else:
             self._execute("delete_invoice", change, {})
         return "" if self._point(concerned) else "the app is writing the registration"
+
+    def _displace(self, change: Change) -> set[UUID]:
+        """Invoices that were lost with a restore of Odoo, which gave their numbers away again; for which registrations.
+        """
+        self._execute("displace_told", change, {
+            "entity": Entity.INVOICE.value, "model": change.model, "res_id": change.res_id,
+            "epoch": change.version.epoch,
+        })
+        return {row[0] for row in self._cursor.fetchall() if row[0]}
 
     def _for(self, change: Change) -> set[UUID]:
         self._execute("invoiced_registration", change, {})

@@ -14,14 +14,14 @@ from psycopg2 import sql
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Status
-from sync_daemon.domain.keys import Direction, Entity, RecordKey
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
 from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
-from sync_daemon.postgres.outbox import key_arrays
+from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 APP_ROW_BUSY = timedelta(seconds=1)
@@ -81,14 +81,21 @@ class _Settling:
         return {RecordKey(tenant, Entity(entity), record_id) for tenant, entity, record_id, _ in rows}
 
     def _bind(self, applied: Sequence[Applied]) -> None:
+        targets = {"models": [item.model for item in applied], "res_ids": [item.res_id for item in applied]}
+        self._displace(applied, targets)
         self._execute("bind", applied, {
             **_columns([item.owed for item in applied]),
-            "models": [item.model for item in applied],
-            "res_ids": [item.res_id for item in applied],
+            **targets,
             "epochs": [item.owed.version.epoch for item in applied],
             "digests": [item.digest for item in applied],
             "states": [_state(item).value for item in applied],
         })
+
+    def _displace(self, applied: Sequence[Applied], targets: Mapping[str, Any]) -> None:
+        """A restored Odoo gives its numbers away again: whoever was bound to such a record before is asked for anew."""
+        self._execute("displace", applied, {**key_arrays([item.owed.key for item in applied]), **targets})
+        if applied and self._cursor.rowcount:
+            mark(self._cursor, [RecordKey(t, Entity(e), i) for t, e, i in self._cursor.fetchall()], Lane.LIVE)
 
     def _agree(self, applied: Sequence[Applied]) -> None:
         agreed = [(item.owed, name, value) for item in applied for name, value in item.agreed.items()]

@@ -64,6 +64,12 @@ class Outbox:
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["begin_attempt"], {"instance": instance, **key_arrays(sorted(keys))})
 
+    def draw(self) -> int:
+        """A version number greater than all that were drawn before."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["draw"])
+            return int(str(_scalar(cursor.fetchone())))
+
     def mark(self, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int:
         """Mark records as a trigger would; how many were marked."""
         with self._database.transaction() as cursor:

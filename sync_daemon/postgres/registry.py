@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.epochs import was_set_back
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.errors import FatalError, RejectedError
 from sync_daemon.ports import OdooInfo
 from sync_daemon.postgres.connection import Database
@@ -104,18 +105,62 @@ class Registry:
         """Whether Odoo knows the tenant."""
         return bool(self._rows("is_bound", tenant=tenant)[0][0])
 
-    def acquaint(self, instance: str, info: OdooInfo) -> None:
-        """Remember which Odoo database answers under this name.
+    def acquaint(self, instance: str) -> Callable[[OdooInfo], None]:
+        """What is known of an Odoo before it is asked; what it gives takes the answer.
 
-        Raises: FatalError if it is another one than before, such as a copy or a fresh one: nothing may be sent to it.
+        Raises: FatalError if it is another database than before, such as a copy or a fresh one, or one that was set
+        back to an earlier time: nothing may be sent to it.
         """
-        self._run("see_instance", instance=instance, uuid=info.instance, epoch=info.epoch)
-        if (known := self.instance_uuid(instance)) != info.instance:
-            raise FatalError(
-                f"another Odoo database answers for instance {instance}: {info.instance} ({info.database}), "
-                f"known is {known}; nothing is sent. Check ODOO_URL and ODOO_DATABASE; if the known one is gone for "
-                "good, see: c360 rebuild --dry-run"
-            )
+        # Read before Odoo is asked: what is taken in between is no sign of a restore.
+        known = self.odoo_reached(instance)
+
+        def meet(info: OdooInfo) -> None:
+            self.recognise(instance)(info)
+            if was_set_back(known, Version(info.epoch, info.newest)):
+                raise FatalError(
+                    f"Odoo's database {info.database} was set back to an earlier time: it has come to version "
+                    f"{info.epoch}.{info.newest}, the app has taken {known} already; stop the daemon and follow "
+                    "docs/runbook.md, After a restore: c360 epoch bump --side odoo"
+                )
+            self._see_epoch(instance, info.epoch)
+
+        return meet
+
+    def recognise(self, instance: str) -> Callable[[OdooInfo], None]:
+        """As `acquaint`, but an Odoo that was set back is taken as it is: its epoch is about to be raised."""
+
+        def meet(info: OdooInfo) -> None:
+            self._run("see_instance", instance=instance, uuid=info.instance, epoch=info.epoch)
+            if (known := self.instance_uuid(instance)) != info.instance:
+                raise FatalError(
+                    f"another Odoo database answers for instance {instance}: {info.instance} ({info.database}), "
+                    f"known is {known}; nothing is sent. Check ODOO_URL and ODOO_DATABASE; if the known one is gone "
+                    "for good, see: c360 rebuild --dry-run"
+                )
+
+        return meet
+
+    def odoo_reached(self, instance: str) -> Version:
+        """The newest version of Odoo's that is known here: seen in its epoch, or taken from one of its changes."""
+        rows = self._rows("odoo_reached", instance=instance)
+        return max((Version(*row) for row in rows), default=Version(0, 0))
+
+    def epochs(self) -> dict[UUID, tuple[str, int]]:
+        """The tenants' subdomains and epochs of the app's versions."""
+        return {row[0]: (row[1], row[2]) for row in self._rows("epochs")}
+
+    def raise_epochs(self, epoch: int, tenant: UUID | None = None) -> int:
+        """Let the app's versions go on under this epoch, of all tenants or of one; of how many."""
+        return len(self._rows("raise_epochs", epoch=epoch, tenant=tenant))
+
+    def _see_epoch(self, instance: str, epoch: int) -> None:
+        """Where Odoo began a new epoch, it may have lost what is never compared: tenants and open issues go again."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["see_epoch"], {"instance": instance, "epoch": epoch})
+            if cursor.fetchone() is None:
+                return
+            cursor.execute(_SQL["uncompared"], {"instance": instance})
+            mark(cursor, [RecordKey(owner, Entity(entity), own) for owner, entity, own in cursor.fetchall()], Lane.LIVE)
 
     def instance_uuid(self, instance: str) -> str:
         """The Odoo database that was last seen under this name; empty before the first time."""

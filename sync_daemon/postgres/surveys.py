@@ -6,7 +6,7 @@ import json
 import os
 import socket
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from sync_daemon.domain.mapping import Row
 from sync_daemon.postgres.backfill import Backfills, TenantName
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.dead_letters import Letter, raise_letters
 from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.rows import Rows
 from sync_daemon.postgres.statements import statements
@@ -69,14 +70,23 @@ class Surveys:
                 read=self._read(cursor, tenant.id, ids) if entity is Entity.INVOICE else {},
             )
 
-    def mend(self, run: UUID, drifts: Sequence[Drift]) -> None:
-        """Carry out what the app's side does about these records, in one transaction; asking Odoo is not its part."""
+    def mend(self, run: UUID, drifts: Sequence[Drift], pairs: Mapping[RecordKey, tuple[str, int]]) -> None:
+        """Carry out what the app's side does about these records, in one transaction; asking Odoo is not its part.
+
+        Shapes: `pairs` are model and id in Odoo, of the records that are to be bound again.
+        """
         send = [drift.key for drift in drifts if drift.remedy is Remedy.SEND]
         forget = [drift.key for drift in drifts if drift.remedy is Remedy.FORGET]
+        orphans = [drift.key for drift in drifts if drift.remedy is Remedy.TELL]
+        targets: dict[str, Sequence[object]] = {
+            "models": [model for model, _ in pairs.values()], "res_ids": [res_id for _, res_id in pairs.values()]
+        }
         with self._database.transaction() as cursor:
             self._on(cursor, "forget_digests", send)
             self._on(cursor, "forget_bindings", forget)
-            mark(cursor, send, Lane.BULK)
+            self._on(cursor, "rebind", list(pairs), targets)
+            mark(cursor, [*send, *pairs], Lane.BULK)
+            raise_letters(cursor, self._instance, Direction.APP_TO_ODOO, list(map(_orphaned, orphans)))
             self._record(cursor, run, drifts)
 
     def requests(self) -> dict[tuple[UUID, Entity], list[int]]:
@@ -134,9 +144,11 @@ class Surveys:
         cursor.execute(_SQL[name], {**self._scope(tenant, entity), "ids": list(ids)})
         return frozenset(RecordKey(tenant, entity, row[0]) for row in cursor.fetchall())
 
-    def _on(self, cursor: Cursor, name: str, keys: Sequence[RecordKey]) -> None:
+    def _on(
+        self, cursor: Cursor, name: str, keys: Sequence[RecordKey], more: Mapping[str, Sequence[object]] | None = None
+    ) -> None:
         if keys:
-            cursor.execute(_SQL[name], {"instance": self._instance, **key_arrays(keys)})
+            cursor.execute(_SQL[name], {"instance": self._instance, **key_arrays(keys), **(more or {})})
 
     def _record(self, cursor: Cursor, run: UUID, drifts: Sequence[Drift]) -> None:
         cursor.execute(_LEDGER["record"], {
@@ -150,3 +162,11 @@ class Surveys:
     def _run(self, name: str, **parameters: Any) -> None:
         with self._database.transaction() as cursor:
             cursor.execute(_SQL[name], parameters)
+
+
+def _orphaned(key: RecordKey) -> Letter:
+    message = (
+        f"Odoo has a record for {key.entity} {key.id}, the app has no such row: it was deleted unseen, or the app's "
+        "database was set back to before it was made"
+    )
+    return Letter(key, "", "", "orphaned", message, "", 1)

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Document, Result, Status
-from sync_daemon.domain.keys import RecordKey
+from sync_daemon.domain.epochs import was_set_back
+from sync_daemon.domain.keys import RecordKey, Version
 from sync_daemon.domain.plan import Plan, ToSend, plan, unread
 from sync_daemon.domain.settlement import (
     Applied,
@@ -24,8 +25,8 @@ from sync_daemon.domain.settlement import (
     settle_unanswered,
     settle_unsent,
 )
-from sync_daemon.domain.snapshot import Snapshot
-from sync_daemon.errors import BridgeError, RejectedError, TransientError
+from sync_daemon.domain.snapshot import Owed, Snapshot
+from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
 from sync_daemon.ports import HintStream, Ledger, Odoo, Outbox, Rows
 from sync_daemon.services.contents import Contents
 from sync_daemon.services.heartbeat import HeartbeatCarrier
@@ -106,6 +107,7 @@ class Pusher:
         settled += [settle_refused(owed[key], problem) for key, problem in refused.items()]
         self.ledger.settle(run, settled)
         self._ask_for_diverged(settled)
+        self._check_order(owed, results)
         return settled
 
     def _apply(self, run: UUID, chunk: Sequence[ToSend]) -> tuple[Results, Refusals]:
@@ -150,6 +152,21 @@ class Pusher:
         diverged = [item.owed.key for item in settled if isinstance(item, Applied) and item.diverged]
         if diverged:
             self.odoo.requeue_changes(diverged)
+
+
+    def _check_order(self, owed: Mapping[RecordKey, Owed], results: Results) -> None:
+        """Raises: FatalError if Odoo holds a version of the app's that the app has not drawn yet."""
+        newer = [result for result in results.values() if result.status is Status.STALE]
+        if not newer:
+            return
+        drawn = self.outbox.draw()
+        for result in newer:
+            if was_set_back(result.version, Version(owed[result.key].version.epoch, drawn)):
+                raise FatalError(
+                    f"the app's database was set back to an earlier time: Odoo holds version {result.version} of "
+                    f"{result.key}, the app has not come that far; stop the daemon and follow docs/runbook.md, After a "
+                    "restore: c360 epoch bump --side app"
+                )
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ ENTITIES = (
 # Renewed with every page: nobody waits longer for one that died.
 LEASE = timedelta(seconds=8)
 
+Pairs = Mapping[RecordKey, tuple[str, int]]
+
 
 class Tenant(Protocol):
     """A tenant to be compared."""
@@ -67,7 +69,7 @@ class Surveys(Protocol[T]):
     def tenants(self, tenant: str | None = None) -> Sequence[T]: ...
     def ids(self, tenant: T, entity: Entity, after: UUID | None, limit: int) -> Sequence[UUID]: ...
     def survey(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Survey: ...
-    def mend(self, run: UUID, drifts: Sequence[Drift]) -> None: ...
+    def mend(self, run: UUID, drifts: Sequence[Drift], pairs: Pairs) -> None: ...
     def requests(self) -> Mapping[tuple[UUID, Entity], Sequence[int]]: ...
     def close_requests(self, ids: Sequence[int]) -> None: ...
     def is_due(self, interval: timedelta) -> bool: ...
@@ -118,10 +120,15 @@ class Reconciler(Generic[T]):
         todo = [drift for drift in drifts if drift.remedy not in (Remedy.NONE, Remedy.PERSON)]
         for start in range(0, len(todo), PAGE):
             chunk = todo[start : start + PAGE]
-            self.surveys.mend(run, chunk)
+            self.surveys.mend(run, chunk, self._pairs(chunk))
             if asked := [drift.key for drift in chunk if drift.remedy is Remedy.ASK_ODOO]:
                 self.odoo.requeue_changes(asked)
         return len(todo)
+
+    def _pairs(self, drifts: Sequence[Drift]) -> Pairs:
+        """What Odoo has bound to the records that are to be bound again: model and id."""
+        there = {drift.key: self.odoo.show_binding(drift.key) for drift in drifts if drift.remedy is Remedy.REBIND}
+        return {key: (found.model, int(found.res_id)) for key, found in there.items() if found.res_id}
 
     def _pages(self, tenant: T, entity: Entity) -> Iterator[list[Drift]]:
         size = CONTENTS if entity is Entity.DOCUMENT else PAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -67,7 +68,9 @@ def test_an_older_change_is_stale(installation: Installation, commission: Record
 
 
 def test_a_change_of_an_unbound_record_comes_later(installation: Installation, commission: RecordKey) -> None:
-    unbound = RecordKey(installation.tenant.id, Entity.COMMISSION, uuid4())
+    installation.fill(1)
+    [[other]] = installation.app("SELECT id FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.id))
+    unbound = installation.key(Entity.COMMISSION, UUID(str(other)))
     assert apply(installation, change(unbound, 1, **PAID)) == [Ruling.LATER]
 
 
@@ -122,7 +125,7 @@ def test_a_value_the_app_cannot_take_is_parked_by_name(installation: Installatio
 def test_one_bad_change_does_not_spoil_the_others(installation: Installation, commission: RecordKey) -> None:
     bad = RecordKey(installation.tenant.id, Entity.COMMISSION, uuid4())
     assert apply(installation, change(bad, 1, status="nonsense"), change(commission, 1, **PAID)) == [
-        Ruling.LATER, Ruling.APPLIED]
+        Ruling.PARKED, Ruling.APPLIED]
     assert row(installation)[0] == "paid"
 
 
@@ -173,3 +176,38 @@ def test_only_one_puller_holds_the_lease(installation: Installation) -> None:
     assert installation.inbound.seize(second, timedelta(minutes=1)), "an expired lease is anybody's"
     installation.inbound.release(second)
     assert installation.inbound.seize(first, timedelta(minutes=1))
+
+
+def in_epoch(epoch: int, told: Change) -> Change:
+    return dataclasses.replace(told, version=Version(epoch, told.version.number))
+
+
+def test_an_odoo_that_was_set_back_takes_no_decision_away(installation: Installation, commission: RecordKey) -> None:
+    assert apply(installation, change(commission, 90, **PAID)) == [Ruling.APPLIED]
+    assert apply(installation, in_epoch(2, change(commission, 3))) == [Ruling.APPLIED]
+    assert row(installation) == ("paid", "2026-02-01 08:00:00", "2026-02-03 09:30:00", "EFT 4711")
+    installation.outbox.collect(10)
+    assert commission in installation.rows.snapshot([commission]).owed, "Odoo gets it again"
+
+
+def test_after_the_first_word_of_a_new_epoch_odoos_changes_count_as_ever(
+    installation: Installation, commission: RecordKey
+) -> None:
+    assert apply(installation, in_epoch(2, change(commission, 3))) == [Ruling.APPLIED]
+    assert apply(installation, in_epoch(2, change(commission, 4, status="approved"))) == [Ruling.APPLIED]
+    assert apply(installation, in_epoch(2, change(commission, 5))) == [Ruling.APPLIED]
+    assert row(installation)[0] == "pending"
+
+
+def test_a_change_of_a_record_that_the_app_has_forgotten_is_parked(installation: Installation) -> None:
+    forgotten = installation.key(Entity.COMMISSION, uuid4())
+    assert apply(installation, change(forgotten, 1, **PAID)) == [Ruling.PARKED]
+    [letter] = installation.registry.letters()
+    assert (letter.code, letter.record_id) == ("no_such_row", str(forgotten.id))
+
+
+def test_a_decision_about_an_issue_that_the_app_has_forgotten_is_nothing_to_do(installation: Installation) -> None:
+    issue = installation.key(Entity.ISSUE, uuid4())
+    fields = {"decision": "retry"}
+    told = Change(issue, Version(1, 1), Op.UPSERT, "comply360.issue", 9, "2026-02-03 09:30:00", "m", fields)
+    assert apply(installation, told) == [Ruling.APPLIED]

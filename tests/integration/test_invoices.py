@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from uuid import UUID, uuid4
 
 import pytest
@@ -194,3 +195,15 @@ def test_an_invoice_that_is_marked_by_hand_is_not_sent(installation: Installatio
     decided = plan(installation.rows.snapshot([key]))
     assert (decided.send, decided.refused) == ((), ())
     assert [item.owed.key for item in decided.nothing] == [key]
+
+
+def test_an_invoice_whose_number_a_restored_odoo_gave_away_again_is_deleted(
+    installation: Installation, registration: UUID
+) -> None:
+    lost, new = (installation.key(Entity.INVOICE, uuid4()) for _ in range(2))
+    assert take(installation, told(lost, 50, registration=str(registration))) == [Ruling.APPLIED]
+    again = dataclasses.replace(told(new, 20, number="INV/2026/00002"), version=Version(2, 20))
+    assert take(installation, again) == [Ruling.APPLIED]
+    assert sorted((number, state) for number, state, *_ in shown(installation)) == [
+        ("INV/2026/00001", "deleted"), ("INV/2026/00002", "posted")]
+    assert pointer(installation) is None, "the registration has no invoice any more"

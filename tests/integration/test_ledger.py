@@ -173,3 +173,24 @@ def test_every_effect_stands_in_the_ledger(installation: Installation) -> None:
         "SELECT run_id::text, action, entity, record_id, version, detail->>'res_id' FROM bridge.ledger"
     )
     assert rows == [(str(run), "created", "registration", str(registration.id), str(owed.version), "3")]
+
+
+def test_a_number_that_odoo_gives_away_again_leaves_its_former_record_owed(installation: Installation) -> None:
+    before, after = installation.fill(2)
+    [owed] = owe(installation, before)
+    installation.ledger.settle(uuid4(), [applied(owed, 812)])
+    [owed] = owe(installation, after)
+    installation.ledger.settle(uuid4(), [applied(owed, 812)])
+    assert installation.bridge("SELECT external_id::text FROM bridge.binding") == [(str(after.id),)]
+    installation.outbox.collect(10)
+    assert is_owed(installation, before), "it is asked for anew"
+
+
+def test_two_records_may_change_their_numbers_in_one_batch(installation: Installation) -> None:
+    keys = installation.fill(2)
+    first, second = owe(installation, *keys)
+    installation.ledger.settle(uuid4(), [applied(first, 1), applied(second, 2)])
+    first, second = owe(installation, *keys)
+    installation.ledger.settle(uuid4(), [applied(first, 2), applied(second, 1)])
+    rows = installation.bridge("SELECT external_id::text, res_id FROM bridge.binding")
+    assert dict(rows) == {str(first.key.id): 2, str(second.key.id): 1}

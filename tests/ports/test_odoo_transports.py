@@ -25,6 +25,7 @@ PING = {
     "odoo": "19.0",
     "instance": str(uuid4()),
     "epoch": "1",
+    "newest": "0",
     "database": "db",
     "user": "bot",
     "key_expires": "",

@@ -54,12 +54,22 @@ CASES = {
         replace(APP, binding=bound(KEY, state=BindingState.UNLINKED)),
         replace(ODOO, state=BindingState.UNLINKED, digest=""), Finding.SET_ASIDE, Remedy.NONE),
     "bound in Odoo alone": (replace(APP, binding=None), ODOO, Finding.ORPHANED, Remedy.SEND),
-    "in Odoo alone": (None, ODOO, Finding.ORPHANED, Remedy.PERSON),
+    "bound in Odoo alone, and held back here": (
+        replace(APP, binding=None, digest=""), ODOO, Finding.ORPHANED, Remedy.REBIND),
+    "bound in Odoo alone, and changed there": (
+        replace(APP, binding=None), replace(ODOO, is_waiting=True), Finding.ORPHANED, Remedy.SEND),
+    "in Odoo alone": (None, ODOO, Finding.ORPHANED, Remedy.TELL),
+    "in Odoo alone, and changed there": (None, replace(ODOO, is_waiting=True), Finding.ORPHANED, Remedy.TELL),
+    "taken away here, there again in Odoo": (
+        replace(APP, has_row=False, binding=bound(KEY, state=BindingState.TOMBSTONE)), ODOO, Finding.ORPHANED,
+        Remedy.REBIND),
     "doubled in Odoo": (APP, replace(ODOO, twins=(8,)), Finding.DUPLICATE, Remedy.PERSON),
     "a draft": (AppRecord(KEY, True, "", None), None, Finding.HELD_BACK, Remedy.NONE),
     "on its way": (replace(APP, is_waiting=True), None, Finding.WAITING, Remedy.NONE),
-    "changed in Odoo just now": (
-        APP, replace(ODOO, digest="other", is_waiting=True), Finding.WAITING, Remedy.NONE),
+    "won in Odoo just now, and different for another reason": (
+        APP, replace(ODOO, digest="other", is_waiting=True), Finding.DIFFERENT, Remedy.SEND),
+    "deleted in Odoo just now": (
+        APP, replace(ODOO, state=BindingState.UNLINKED, digest="", is_waiting=True), Finding.WAITING, Remedy.NONE),
     "a person knows": (replace(APP, is_parked=True), replace(ODOO, digest="other"), Finding.PARKED, Remedy.NONE),
     "taken out by a salesperson": (APP, replace(ODOO, digest="other", is_held=True), Finding.SET_ASIDE, Remedy.NONE),
 }
@@ -91,6 +101,14 @@ ODOO_RECORDS = st.builds(
     is_waiting=st.booleans(),
     twins=st.lists(st.integers(1, 9), max_size=2).map(tuple),
 )
+
+
+def test_what_the_app_has_not_taken_yet_of_a_two_way_record_is_no_drift() -> None:
+    app = {CLIENT: AppRecord(CLIENT, True, "same", bound(CLIENT, "same"))}
+    for is_waiting, found in ((True, Finding.WAITING), (False, Finding.DIFFERENT)):
+        odoo = {CLIENT: OdooRecord(CLIENT.id, BindingState.ACTIVE, "other", is_waiting=is_waiting)}
+        [drift] = compare(app, odoo)
+        assert drift.finding is found
 
 
 @given(st.none() | APP_RECORDS, st.none() | ODOO_RECORDS)

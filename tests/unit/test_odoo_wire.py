@@ -158,8 +158,10 @@ def test_backlog_digests_and_ping() -> None:
     digest = RecordDigest(RECORD, "1.1", "d", "active", held=False, waiting=True, twins=(7,))
     assert wire.digests({"digests": [row], "more": False}) == ([digest], False)
     ping = dict.fromkeys(("protocol", "addon", "odoo", "instance", "database", "user"), "x")
-    assert wire.info({**ping, "epoch": "1", "key_expires": ""}).key_expires is None
-    assert wire.info({**ping, "epoch": "1", "key_expires": "2026-11-20 10:00:00"}).key_expires == oldest
+    ping |= {"epoch": "1", "newest": "105"}
+    assert wire.info({**ping, "key_expires": ""}).key_expires is None
+    assert wire.info({**ping, "key_expires": "2026-11-20 10:00:00"}).key_expires == oldest
+    assert wire.epochs({"epoch": "2", "applied": "0"}) == (2, 0)
 
 
 def test_the_people_who_work_in_odoo() -> None:

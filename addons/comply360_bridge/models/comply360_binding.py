@@ -80,6 +80,18 @@ class Comply360Binding(models.Model):
         )
         return {identity for (identity,) in rows}
 
+    def _newest_epoch(self, bridge):
+        """The greatest epoch among the app's versions that were applied; 0 if there are none."""
+        return self.env.execute_query(
+            SQL(
+                """
+                SELECT coalesce(max(split_part(version, '.', 1)::int), 0) FROM comply360_binding
+                 WHERE bridge = %s AND version <> ''
+                """,
+                bridge,
+            )
+        )[0][0]
+
     def _lock(self, bridge, keys):
         """The bindings of these keys as dicts by key, locked in key order until the transaction ends.
 

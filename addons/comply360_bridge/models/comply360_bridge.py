@@ -47,6 +47,7 @@ class Comply360Bridge(models.AbstractModel):
             "odoo": release.version,
             "instance": own.env["ir.config_parameter"].get_param("comply360_bridge.instance", ""),
             "epoch": str(own._epoch()),
+            "newest": str(own.env["comply360.outbox"]._newest()),
             "database": self.env.cr.dbname,
             "user": self.env.user.login,
             "key_expires": self._key_expires(),
@@ -260,6 +261,33 @@ class Comply360Bridge(models.AbstractModel):
             for user in found[:most]
         ]
         return {"users": rows, "more": len(found) > most}
+
+    # -- after a restore -------------------------------------------------------------------------------------------
+
+    @api.model
+    def epochs(self, bridge):
+        """Odoo's own epoch, and the newest one of the app that anything here was applied under."""
+        self._check_service()
+        own = self._superuser()
+        applied = own.env["comply360.binding"]._newest_epoch(self._bridge_id(bridge))
+        return {"epoch": str(own._epoch()), "applied": str(applied)}
+
+    @api.model
+    def raise_epoch(self, beyond):
+        """Begin an epoch of Odoo's versions that is newer than the present one and than `beyond`."""
+        self._check_service()
+        own = self._superuser()
+        epoch = max(own._epoch(), int(beyond)) + 1
+        own.env["ir.config_parameter"].set_param("comply360_bridge.epoch", str(epoch))
+        return {"epoch": str(epoch)}
+
+    @api.model
+    def retell(self, bridge):
+        """Mark every lead anew: what became of it the app only hears, and may have forgotten."""
+        self._check_service()
+        own = self._superuser()
+        self.env.flush_all()
+        return {"told": str(own.env["comply360.outbox"]._retell(self._bridge_id(bridge)))}
 
     # -- single bindings, for an operator --------------------------------------------------------------------------
 

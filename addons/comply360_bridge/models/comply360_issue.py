@@ -1,8 +1,13 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
 
 from ..mappers import MAPPERS
 
+KEPT = timedelta(days=365)
+MOST_AT_ONCE = 1000
 KINDS = [("dead", "Failed"), ("field", "Partial"), ("conflict", "Conflict"), ("money", "Money to Go Back")]
 DECISIONS = [
     ("keep_app", "Keep the App's Value"),
@@ -63,6 +68,23 @@ class Comply360Issue(models.Model):
         if self and ("message" in values or values.get("state") == "open"):
             return {**values, "decision": False, "decided_by": False, "decided_at": False}
         return dict(values)
+
+    @api.autovacuum
+    def _gc_closed(self):
+        """Issues that were closed long ago, with their bindings: one that comes up again is made anew."""
+        domain = [("state", "=", "closed"), ("last_at", "<", fields.Datetime.now() - KEPT)]
+        old = self.search(domain, limit=MOST_AT_ONCE)
+        self.env.execute_query(
+            SQL(
+                """
+            DELETE FROM comply360_binding
+             WHERE entity = 'issue' AND res_model = 'comply360.issue' AND res_id = ANY(%s) RETURNING id
+            """,
+                old.ids,
+            )
+        )
+        old.unlink()
+        return len(old), len(old) == MOST_AT_ONCE
 
     def action_keep_app(self):
         """Let the app's value stand on both sides."""

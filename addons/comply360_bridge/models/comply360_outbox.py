@@ -313,6 +313,25 @@ class Comply360Outbox(models.Model):
         )
         return len(rows)
 
+    def _retell(self, bridge):
+        """Mark every bound lead; gives how many."""
+        keys = self.env.execute_query(
+            SQL(
+                """
+            SELECT tenant, entity, external_id FROM comply360_binding
+             WHERE bridge = %s AND entity = 'registration' AND state = 'active' AND res_id IS NOT NULL
+            """,
+                bridge,
+            )
+        )
+        return self._requeue(bridge, set(keys)) if keys else 0
+
+    def _newest(self):
+        """The number of the newest mark that was ever drawn; a restored database has drawn less than before."""
+        return self.env.execute_query(
+            SQL("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM comply360_outbox_id_seq")
+        )[0][0]
+
     def _backlog(self, bridge):
         """By tenant: records that wait, records that are parked, the oldest mark that waits."""
         return self.env.execute_query_dict(

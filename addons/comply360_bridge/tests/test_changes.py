@@ -159,3 +159,27 @@ class TestChanges(BridgeCase):
     def test_another_bridges_changes_are_not_shown(self):
         self._pay()
         self.assertEqual(self.bridge.pull_changes(TENANT, "10", "10")["changes"], [])
+
+    def test_an_epoch_begins_beyond_both_sides_and_old_marks_are_told_under_it(self):
+        self._pay()
+        own = int(self.bridge.epochs(BRIDGE)["epoch"])
+        self.assertEqual(self.bridge.raise_epoch("0"), {"epoch": str(own + 1)})
+        self.assertEqual(self.bridge.raise_epoch("41"), {"epoch": "42"})
+        self.assertEqual([change["version"].split(".")[0] for change in self.changes()], ["42"])
+        self.assertEqual(self.bridge.ping()["epoch"], "42")
+
+    def test_the_newest_epoch_of_the_apps_versions_is_known_by_installation(self):
+        self.assertEqual(self.bridge.epochs(BRIDGE)["applied"], "1")
+        self.apply(commission("0", version="12.3", commission_amount="130.00"))
+        self.assertEqual(self.bridge.epochs(BRIDGE)["applied"], "12")
+        self.assertEqual(self.bridge.epochs(OTHER_TENANT)["applied"], "0")
+
+    def test_the_newest_mark_is_the_one_drawn_last(self):
+        self._pay()
+        drawn = [int(change["version"].split(".")[1]) for change in self.changes()]
+        self.assertEqual(int(self.bridge.ping()["newest"]), max(drawn))
+
+    def test_leads_are_told_once_more_and_commissions_are_not(self):
+        self.assertEqual(self.bridge.retell(BRIDGE), {"told": "1"})
+        self.assertEqual([change["entity"] for change in self.changes()], ["registration"])
+        self.assertEqual(self.bridge.retell(OTHER_TENANT), {"told": "0"})

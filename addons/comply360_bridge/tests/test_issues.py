@@ -1,3 +1,4 @@
+from odoo import fields
 from odoo.tests import new_test_user
 
 from .documents import BridgeCase, document, identity
@@ -22,3 +23,12 @@ class TestIssues(BridgeCase):
     def test_an_issue_about_a_record_that_never_arrived_says_so(self):
         self.apply(document("issue", "1", record_id=identity("registration", "nowhere")))
         self.assertEqual(self.record("issue", "1").action_open_record()["tag"], "display_notification")
+
+    def test_an_issue_closed_long_ago_is_forgotten_and_one_that_comes_up_again_is_made_anew(self):
+        long_ago = {"first_at": "2020-01-02 03:04:05", "last_at": "2020-01-02 03:04:06"}
+        self.apply(document("issue", "old", state="closed", **long_ago), document("issue", "open", **long_ago))
+        self.apply(document("issue", "new", state="closed", last_at=str(fields.Datetime.now())))
+        self.env["comply360.issue"]._gc_closed()
+        self.assertFalse(self.binding("issue", "old"))
+        self.assertTrue(self.record("issue", "open").exists() and self.record("issue", "new").exists())
+        self.assertEqual(self.statuses(document("issue", "old", version="1.2")), ["created"])

@@ -12,6 +12,10 @@ FROM bridge.base_value AS v
 WHERE v.instance_id = %(instance)s AND v.tenant_id = %(tenant)s AND v.entity = %(entity)s
   AND v.external_id = ANY(%(ids)s::uuid[])
 
+-- name: forget_bases (both sides are compared as if they had never agreed)
+DELETE FROM bridge.base_value
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND external_id = %(id)s
+
 -- name: advance (Odoo's versions up to this one are done)
 UPDATE bridge.binding
 SET odoo_epoch = %(epoch)s, odoo_version = %(version)s, state = %(state)s, synced_at = now(),
@@ -64,6 +68,22 @@ VALUES (%(instance)s, %(tenant)s, %(entity)s, %(id)s, %(model)s, %(res_id)s, %(s
 ON CONFLICT (instance_id, tenant_id, entity, external_id) DO UPDATE
 SET res_id = EXCLUDED.res_id, state = EXCLUDED.state, odoo_epoch = EXCLUDED.odoo_epoch,
     odoo_version = EXCLUDED.odoo_version, synced_at = now()
+
+-- name: displace_told (of the same tenant, and from before Odoo was set back)
+WITH lost AS (
+    UPDATE bridge.binding SET state = 'unlinked'
+    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND external_id <> %(id)s
+      AND (res_model, res_id) = (%(model)s, %(res_id)s) AND state = 'active' AND odoo_epoch < %(epoch)s
+    RETURNING external_id
+)
+UPDATE bridge.invoice AS i SET state = 'deleted', concern = NULL, changed_at = now()
+FROM lost
+WHERE i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s AND i.id = lost.external_id
+RETURNING i.registration_id
+
+-- name: has_letter
+SELECT 1 FROM bridge.dead_letter
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND id = %(id)s
 
 -- name: raise_conflict
 INSERT INTO bridge.conflict AS c

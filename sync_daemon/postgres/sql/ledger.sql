@@ -7,10 +7,20 @@ WHERE d.instance_id = %(instance)s
 ORDER BY d.tenant_id, d.entity, d.record_id
 FOR UPDATE OF d SKIP LOCKED
 
--- name: bind
+-- name: displace (bindings of other records to the records of Odoo that these are bound to now)
+DELETE FROM bridge.binding AS b
+USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[])
+    AS k (tenant_id, entity, record_id, model, res_id)
+WHERE b.instance_id = %(instance)s AND b.state = 'active' AND (b.res_model, b.res_id) = (k.model, k.res_id)
+  AND (b.tenant_id, b.entity, b.external_id) <> (k.tenant_id, k.entity, k.record_id)
+RETURNING b.tenant_id, b.entity, b.external_id
+
+-- name: bind (a new pair begins in Odoo's present epoch)
 INSERT INTO bridge.binding AS b
-    (instance_id, tenant_id, entity, external_id, res_model, res_id, state, epoch, version, digest, synced_at)
-SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.model, k.res_id, k.state, k.epoch, k.version, k.digest, now()
+    (instance_id, tenant_id, entity, external_id, res_model, res_id, state, epoch, version, digest, odoo_epoch,
+     synced_at)
+SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.model, k.res_id, k.state, k.epoch, k.version, k.digest,
+       (SELECT epoch FROM bridge.odoo_instance WHERE id = %(instance)s), now()
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[],
             %(epochs)s::int[], %(versions)s::bigint[], %(digests)s::text[], %(states)s::text[])
     AS k (tenant_id, entity, record_id, model, res_id, epoch, version, digest, state)

@@ -112,6 +112,9 @@ SELECT bridge.mark(%(tenant)s, schema_name, %(entity)s, %(ids)s::uuid[], %(lane)
 FROM bridge.tenant
 WHERE tenant_id = %(tenant)s
 
+-- name: draw
+SELECT nextval('bridge.version_seq')
+
 -- name: has_marks
 SELECT EXISTS (SELECT 1 FROM bridge.outbox
                WHERE (schema_name IN (SELECT schema_name FROM bridge.tenant WHERE selftest)) = %(selftest)s)

@@ -19,7 +19,37 @@ UPDATE bridge.tenant SET tenant_digest = %(digest)s WHERE tenant_id = %(tenant)s
 
 -- name: see_instance (what Odoo says of itself; the first one to answer is the one)
 UPDATE bridge.odoo_instance SET uuid = %(uuid)s, epoch = %(epoch)s
-WHERE id = %(instance)s AND uuid IN ('', %(uuid)s) AND (uuid, epoch) IS DISTINCT FROM (%(uuid)s, %(epoch)s)
+WHERE id = %(instance)s AND uuid = ''
+
+-- name: odoo_reached (the epoch that was seen last, and the newest change of Odoo that was taken)
+SELECT epoch, 0 FROM bridge.odoo_instance WHERE id = %(instance)s
+UNION ALL
+(SELECT odoo_epoch, odoo_version FROM bridge.binding
+ WHERE instance_id = %(instance)s AND odoo_version > 0
+ ORDER BY odoo_epoch DESC, odoo_version DESC
+ LIMIT 1)
+
+-- name: see_epoch (a row only where it is a newer one)
+UPDATE bridge.odoo_instance SET epoch = %(epoch)s WHERE id = %(instance)s AND epoch < %(epoch)s RETURNING epoch
+
+-- name: uncompared (tenants and open issues, whose remembered digests are forgotten)
+UPDATE bridge.binding AS b SET digest = ''
+WHERE b.instance_id = %(instance)s
+  AND (b.entity = 'tenant'
+       OR (b.entity = 'issue'
+           AND b.external_id IN (SELECT id FROM bridge.dead_letter WHERE resolved_at IS NULL)))
+RETURNING b.tenant_id, b.entity, b.external_id
+
+-- name: epochs
+SELECT b.tenant_id, coalesce(t.subdomain, b.schema_name), b.epoch
+FROM bridge.tenant AS b
+LEFT JOIN public.tenants AS t ON t.id = b.tenant_id
+ORDER BY 2
+
+-- name: raise_epochs
+UPDATE bridge.tenant SET epoch = %(epoch)s, updated_at = now()
+WHERE epoch < %(epoch)s AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s::uuid)
+RETURNING tenant_id
 
 -- name: park_message (a message that nobody can read; no record is named by it, so its own hash is)
 INSERT INTO bridge.dead_letter AS l

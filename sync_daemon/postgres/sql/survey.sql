@@ -36,6 +36,25 @@ FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (te
 WHERE b.instance_id = %(instance)s
   AND (b.tenant_id, b.entity, b.external_id) = (k.tenant_id, k.entity, k.record_id)
 
+-- name: rebind (as Odoo has it; where another record still claims that one, the comparison after the next tells)
+WITH pair AS (
+    SELECT tenant_id, entity, record_id, model, res_id
+    FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[])
+        AS k (tenant_id, entity, record_id, model, res_id)
+)
+INSERT INTO bridge.binding AS b
+    (instance_id, tenant_id, entity, external_id, res_model, res_id, odoo_epoch)
+SELECT i.id, p.tenant_id, p.entity, p.record_id, p.model, p.res_id, i.epoch
+FROM pair AS p
+JOIN bridge.odoo_instance AS i ON i.id = %(instance)s
+WHERE NOT EXISTS (SELECT FROM bridge.binding AS other
+                  WHERE other.instance_id = i.id AND other.state = 'active'
+                    AND (other.res_model, other.res_id) = (p.model, p.res_id)
+                    AND (other.tenant_id, other.entity, other.external_id) <> (p.tenant_id, p.entity, p.record_id))
+ORDER BY p.tenant_id, p.entity, p.record_id
+ON CONFLICT (instance_id, tenant_id, entity, external_id) DO UPDATE
+SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = 'active', digest = '', synced_at = now()
+
 -- name: forget_bindings (neither side has the record any more)
 DELETE FROM bridge.binding AS b
 USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)

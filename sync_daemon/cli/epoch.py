@@ -1,0 +1,94 @@
+"""`c360 epoch`: after a restore by other means, the restored side's versions begin anew."""
+
+from __future__ import annotations
+
+import sys
+from uuid import UUID
+
+import click
+
+from sync_daemon.cli.output import print_json, print_table, say
+from sync_daemon.config import load_settings
+from sync_daemon.daemon import Bridge, open_bridge
+from sync_daemon.domain.epochs import next_epoch
+from sync_daemon.services.epochs import Restorer, Standing
+
+RUNBOOK = "docs/runbook.md, After a restore"
+
+
+@click.group("epoch")
+def epoch() -> None:
+    """Epochs: what makes a restored side's versions new ones again."""
+
+
+@epoch.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(as_json: bool) -> None:
+    """Show how far each side's versions have come. Exit code 3 if one was set back and its epoch not raised yet.
+
+    Example: c360 epoch show
+    """
+    with open_bridge(load_settings(), is_restored=True) as bridge:
+        found = _restorer(bridge).standing()
+    if as_json:
+        print_json({
+            "tenants": dict(found.tenants), "applied_in_odoo": found.applied_in_odoo, "odoo": str(found.odoo),
+            "taken_from_odoo": str(found.taken_from_odoo), "app_was_set_back": found.app_was_set_back,
+            "odoo_was_set_back": found.odoo_was_set_back,
+        })
+    else:
+        rows = [(f"app, {name}", number, found.applied_in_odoo) for name, number in found.tenants.items()]
+        print_table("Epochs", ("side", "its own", "known to the other side"), [
+            *rows, ("Odoo", str(found.odoo), str(found.taken_from_odoo)),
+        ])
+    _explain(found)
+    sys.exit(3 if found.app_was_set_back or found.odoo_was_set_back else 0)
+
+
+@epoch.command("bump")
+@click.option("--side", type=click.Choice(["app", "odoo"]), required=True, help="The side that was restored.")
+@click.option("--tenant", help="With --side app: only this tenant, its subdomain or uuid.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def bump(side: str, tenant: str | None, dry_run: bool) -> None:
+    """Begin a new epoch of one side's versions. The daemon must not run; `c360 db restore` does this by itself.
+
+    Of the app's side Odoo also tells once more what became of each lead. Raised without need, it does no harm.
+
+    Example: c360 epoch bump --side odoo
+    """
+    if tenant and side == "odoo":
+        raise click.UsageError("Odoo's epoch belongs to the whole database: leave --tenant out")
+    with open_bridge(load_settings(), is_restored=True) as bridge:
+        restorer = _restorer(bridge)
+        chosen = _tenant(bridge, tenant)
+        if dry_run:
+            found = restorer.standing()
+            own = [found.applied_in_odoo, *found.tenants.values()]
+            beyond = own if side == "app" else [found.odoo.epoch, found.taken_from_odoo.epoch]
+            say(f"would begin epoch {next_epoch(*beyond)} of {_named(side, tenant)}")
+            return
+        begun = restorer.bump_app(chosen) if side == "app" else restorer.bump_odoo()
+    say(f"epoch {begun} of {_named(side, tenant)} has begun; next: c360 reconcile --fix ({RUNBOOK})")
+
+
+def _restorer(bridge: Bridge) -> Restorer:
+    return bridge.restorer(bridge.settings.odoo_instance)
+
+
+def _tenant(bridge: Bridge, asked: str | None) -> UUID | None:
+    if asked is None:
+        return None
+    for identity, (subdomain, _) in bridge.registry.epochs().items():
+        if asked in (subdomain, str(identity)):
+            return identity
+    raise click.UsageError(f"there is no attached tenant {asked}")
+
+
+def _named(side: str, tenant: str | None) -> str:
+    return "Odoo's versions" if side == "odoo" else f"the app's versions of {tenant or 'all tenants'}"
+
+
+def _explain(found: Standing) -> None:
+    for side, is_back in (("app", found.app_was_set_back), ("odoo", found.odoo_was_set_back)):
+        if is_back:
+            say(f"the {side} side was set back to an earlier time: c360 epoch bump --side {side} ({RUNBOOK})")

@@ -1,0 +1,70 @@
+"""After a restore: the restored side's versions begin anew, so that none of them is taken for an old one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from sync_daemon.domain.epochs import next_epoch, was_set_back
+from sync_daemon.domain.keys import Version
+from sync_daemon.ports import Odoo
+
+
+class Epochs(Protocol):
+    """The app's side."""
+
+    def epochs(self) -> Mapping[UUID, tuple[str, int]]: ...
+    def raise_epochs(self, epoch: int, tenant: UUID | None = None) -> int: ...
+    def odoo_reached(self, instance: str) -> Version: ...
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far each side's versions have come, and what the other side knows of it."""
+
+    tenants: Mapping[str, int]
+    applied_in_odoo: int
+    odoo: Version
+    taken_from_odoo: Version
+
+    @property
+    def app_was_set_back(self) -> bool:
+        """Whether Odoo knows a newer epoch of the app's than the app does."""
+        return bool(self.tenants) and self.applied_in_odoo > max(self.tenants.values())
+
+    @property
+    def odoo_was_set_back(self) -> bool:
+        """Whether the app has taken newer versions than Odoo has come to."""
+        return was_set_back(self.taken_from_odoo, self.odoo)
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """Raises epochs, for one Odoo instance."""
+
+    instance: str
+    odoo: Odoo
+    app: Epochs
+
+    def standing(self) -> Standing:
+        """Where both sides are."""
+        # What was taken is read first: Odoo goes on meanwhile, and never back.
+        taken = self.app.odoo_reached(self.instance)
+        info = self.odoo.ping()
+        _, applied = self.odoo.epochs()
+        tenants = dict(self.app.epochs().values())
+        return Standing(tenants, applied, Version(info.epoch, info.newest), taken)
+
+    def bump_app(self, tenant: UUID | None = None) -> int:
+        """A new epoch of the app's versions, and Odoo tells once more what became of each lead; which epoch."""
+        _, applied = self.odoo.epochs()
+        epoch = next_epoch(applied, *(known for _, known in self.app.epochs().values()))
+        self.app.raise_epochs(epoch, tenant)
+        self.odoo.retell()
+        return epoch
+
+    def bump_odoo(self) -> int:
+        """A new epoch of Odoo's versions; which one."""
+        return self.odoo.raise_epoch(self.app.odoo_reached(self.instance).epoch)
