@@ -14,7 +14,9 @@ from pydantic import SecretStr
 
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Document, Op, Ruling, Status, TwoWay, Verdict
+from sync_daemon.domain.drift import AppRecord, range_digest
 from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.snapshot import Binding, BindingState
 from sync_daemon.errors import FatalError, RejectedError, TransientError
 from sync_daemon.odoo import admin
 from sync_daemon.odoo.client import RpcOdoo, open_odoo
@@ -162,6 +164,32 @@ def test_digests_come_in_pages(here: Installation) -> None:
     assert (more, no_more) == (True, False)
     assert [row.id for row in first + second] == sorted((document.key.id for document in documents), key=str)
     assert {row.state for row in first} == {"active"}
+
+
+def _bound(document: Document) -> Binding:
+    versions = document.version, document.digest, Version(0, 0)
+    return Binding(document.key, BindingState.ACTIVE, "res.partner", 1, *versions)
+
+
+def test_a_range_has_the_digest_that_its_records_have_in_order(here: Installation) -> None:
+    documents = [here.client(name=f"Client {number}") for number in range(5)]
+    here.odoo.apply_batch(uuid4(), documents)
+    records = [
+        AppRecord(item.key, True, item.digest, _bound(item))
+        for item in sorted(documents, key=lambda document: document.key.id)
+    ]
+    bounds = ["", str(records[1].key.id), str(records[2].key.id), ""]
+    found = here.odoo.digest_ranges(here.tenant, Entity.CLIENT, bounds)
+    assert found == [range_digest(part) for part in (records[:2], records[2:3], records[3:])]
+    foreign = here.odoo.digest_ranges(uuid4(), Entity.CLIENT, ["", ""])
+    assert foreign == [range_digest([])], "another tenant's records are not seen"
+
+
+def test_an_installation_hears_how_much_of_it_is_here(here: Installation) -> None:
+    here.odoo.apply_batch(uuid4(), [here.client(), here.client()])
+    assert here.odoo.holdings()["client"] == 2
+    stranger = open_odoo(here.settings, uuid4())
+    assert stranger.holdings() == {}
 
 
 def test_people_who_work_in_odoo_come_in_pages(here: Installation) -> None:

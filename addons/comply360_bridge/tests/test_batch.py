@@ -1,8 +1,10 @@
 from copy import deepcopy
+from unittest.mock import patch
 
 from odoo.exceptions import UserError
 
 from ..mappers.document import digest_of
+from ..models import comply360_bridge
 from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, batch, commission, document, identity
 
 
@@ -194,6 +196,24 @@ class TestBatch(BridgeCase):
             after, more = found[-1], page["more"]
             self.assertLessEqual(len(page["digests"]), 2)
         self.assertEqual(found, expected)
+
+    def test_only_the_range_of_a_record_that_changed_differs(self):
+        self.apply(*[document("registration", str(n)) for n in range(5)])
+        ids = sorted(identity("registration", str(n)) for n in range(5))
+        bounds = ["", ids[1], ids[3], ""]
+        before = self.bridge.digest_ranges(BRIDGE, TENANT, "registration", bounds)["digests"]
+        (changed,) = [str(n) for n in range(5) if identity("registration", str(n)) == ids[2]]
+        self.record("registration", changed).partner_name = "Changed by hand"
+        after = self.bridge.digest_ranges(BRIDGE, TENANT, "registration", bounds)["digests"]
+        self.assertEqual([one == other for one, other in zip(before, after, strict=True)], [True, False, True])
+
+    def test_a_range_of_more_records_than_one_call_can_do_has_no_digest(self):
+        self.apply(*[document("registration", str(n)) for n in range(5)])
+        ids = sorted(identity("registration", str(n)) for n in range(5))
+        with patch.object(comply360_bridge, "MOST_RECORDS", 3):
+            bounds = ["", ids[1], ids[3], ""]
+            found = self.bridge.digest_ranges(BRIDGE, TENANT, "registration", bounds)["digests"]
+        self.assertEqual([bool(digest) for digest in found], [True, False, False])
 
     def test_digest_of_leaves_empty_texts_out_and_keeps_false(self):
         self.assertEqual(digest_of({"a": "", "b": "x"}, {}), digest_of({"b": "x"}, {}))
