@@ -7,10 +7,10 @@ PINS := requirements.txt requirements-odoo.txt
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint mutants bench stop clean
+.PHONY: help venv demo test lint mutants bench torture stop clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 venv: $(STAMP) ## the virtual environment .venv with everything pinned
 
@@ -32,6 +32,9 @@ mutants: venv ## prove every guard: without it, the test that watches it must fa
 
 bench: venv ## measure; figures also in build/bench.json
 	@$(BIN)/python -m tests.bench
+
+torture: venv ## fail everything at random, on servers of its own: make torture SEED=7 DURATION=600
+	@$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(DURATION),--duration $(DURATION))
 
 stop: ## stop what `make demo` and `make test` started; data stays
 	@$(PYTHON) stack/bootstrap.py --stop $(VENV)

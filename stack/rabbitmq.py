@@ -8,6 +8,7 @@ import json
 import os
 import secrets as randomness
 import shutil
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,7 +17,7 @@ from stack import packages, processes
 from stack.layout import Layout, secrets, write_private
 from stack.processes import Program
 from stack.teardown import stop as stop_services
-from sync_daemon.errors import ConfigError
+from sync_daemon.errors import ConfigError, UnavailableError
 
 NAME = "rabbitmq"
 PACKAGES = ("rabbitmq-server",)
@@ -24,6 +25,7 @@ VHOST = "/comply360"
 USER = "comply360_bridge"
 ADMIN = "comply360_admin"
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_CONTROL = _SERVER.with_name("rabbitmqctl")
 _NODE = "comply360@localhost"
 # a quorum queue reports its counters, and the management plugin samples them, every 5 s: too late for whoever looks on
 _ADVANCED = """\
@@ -78,6 +80,21 @@ def await_ready(layout: Layout) -> None:
 def stop(layout: Layout) -> bool:
     """Stops the node; persistent messages stay. Gives whether it was running."""
     return bool(stop_services(layout, [NAME]))
+
+
+def control(layout: Layout, *arguments: str) -> None:
+    """Tells the running node something, as `rabbitmqctl` does. Raises: UnavailableError with the node's words."""
+    done = subprocess.run(
+        [str(_CONTROL), *arguments],
+        capture_output=True,
+        text=True,
+        env=_environment(layout, layout.state / NAME),
+        cwd=layout.state,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+        raise UnavailableError(f"rabbitmqctl {arguments[0]} failed: {reason}")
 
 
 def management_url(layout: Layout) -> str:

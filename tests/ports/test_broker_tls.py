@@ -42,7 +42,7 @@ def test_an_unknown_certificate_is_fatal(broker: Broker, target: tuple[str, int]
     with Proxy(target, served(certificate(tmp_path, "127.0.0.1"))) as proxy:
         with pytest.raises(FatalError, match="certificate"):
             publish(broker, proxy.port)
-        assert proxy.requests == []
+        assert not proxy.requests
 
 
 def test_a_certificate_for_another_name_is_fatal(broker: Broker, target: tuple[str, int], tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_certificate_for_another_name_is_fatal(broker: Broker, target: tuple[s
     with Proxy(target, served(other)) as proxy:
         with pytest.raises(FatalError, match="certificate"):
             publish(broker, proxy.port, rabbitmq_cafile=str(other))
-        assert proxy.requests == []
+        assert not proxy.requests
 
 
 def test_a_broker_without_tls_is_never_spoken_to_in_the_clear(broker: Broker, target: tuple[str, int]) -> None:

@@ -1,0 +1,192 @@
+"""`make torture`: random work while everything fails, on a stack of its own; exit code 1 if anything is wrong then."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psycopg2
+
+from stack import layout, local, processes
+from stack.layout import Layout
+from sync_daemon.cli.stack import steps
+from sync_daemon.config import Settings
+from sync_daemon.errors import BridgeError
+from tests.acceptance.command import printed
+from tests.acceptance.parties import App, Odoo
+from tests.torture import invariants, messages, reader, report, workload
+from tests.torture.history import History
+from tests.torture.report import Run, Sampler
+from tests.torture.schedule import Schedule
+from tests.torture.stage import Stage, install_clocks, raised
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {
+    "C360_STACK_DIR": str(ROOT / "build" / "torture-stack"),
+    "C360_STACK_PORT_BASE": os.environ.get("C360_STACK_PORT_BASE", "25600"),
+    "C360_ENV_FILE": "/dev/null",
+}
+FOLDER = ROOT / "build" / "torture"
+FIGURES = ROOT / "build" / "torture.json"
+TENANTS = {"calm": 1.0, "quiet": 1.0, "nasty": 0.8, "noisy": 0.14}
+"""Seconds between two transactions of a tenant's writer."""
+PEOPLE = {workload.decide_commissions: 0.4, workload.edit_customers: 0.7}
+"""Seconds between two calls of a person in Odoo."""
+
+WARM_UP_SECONDS = 15.0
+CONVERGE_SECONDS = 90.0
+
+
+def main() -> int:
+    """Gives 0 only if nothing was lost, doubled, unexpected or differing."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture")
+    parser.add_argument("--seed", type=int, help="of the work and the faults; one is chosen and printed if not given")
+    parser.add_argument("--duration", type=float, default=300.0, help="seconds of work, most of them with faults")
+    parser.add_argument("--stack-that-runs", action="store_true", help="use the running stack the environment names")
+    parser.add_argument("--broken", default="", help="a guard to be without (tests/torture/broken.py): it must fail")
+    options = parser.parse_args()
+    if not options.stack_that_runs:
+        os.environ.update(ENVIRONMENT)
+    here = layout.from_environment()
+    seed = random.randrange(10**6) if options.seed is None else options.seed
+    try:
+        settings = local.up(here, steps(), without=("daemon",))
+        run = play(here, settings, seed, options.duration, options.broken)
+    except BridgeError as error:
+        print(f"c360: {error}", file=sys.stderr)
+        return layout.exit_code(error)
+    finally:
+        if not options.stack_that_runs:
+            local.down(here)
+    report.write(run, FIGURES)
+    report.show(run, FOLDER)
+    return 0 if run.passed else 1
+
+
+def play(here: Layout, settings: Settings, seed: int, duration: float, broken: str) -> Run:
+    """Warm up, let faults strike, mend all, wait until nothing is owed, and look."""
+    _say(f"torture with seed {seed} for {duration:.0f} s")
+    clocks = install_clocks()
+    history, warm_up = History(), min(WARM_UP_SECONDS, duration / 5)
+    with raised(here, settings, _empty(FOLDER), seed, broken) as stage:
+        stage.tenants += _tenants(settings)
+        messages.capture(stage)
+        schedule, sampler = Schedule(stage, history, random.Random(f"{seed} faults")), Sampler(stage)
+        threading.Thread(target=sampler.run, daemon=True).start()
+        with _at_work(stage, history, seed):
+            time.sleep(warm_up)
+            began = datetime.now(UTC)
+            schedule.run(duration - warm_up)
+            stage.heal()
+        ended = datetime.now(UTC)
+        _say("all is mended and nobody works; waiting until nothing is owed")
+        converged = _converged_in(stage)
+        wrong = _silence(stage, 20.0 if duration >= 120 else 8.0)
+        hints = messages.collect(stage)
+        wrong += _replay(stage, hints, seed)
+        sampler.stop()
+        found = reader.read(settings, stage.tenants)
+        wrong += invariants.check(history, found)
+        for daemon in stage.daemons:
+            daemon.stop()
+        wrong += invariants.daemons_behaved(_log_lines(stage)) + invariants.faults_struck(schedule.errors)
+        return Run(
+            seed, duration, history, found, wrong, schedule.strikes, sampler.samples, stage.daemons,
+            stage.links["odoo"].connections, len(hints), (began, ended), converged, clocks,
+        )
+
+
+def _silence(stage: Stage, seconds: float) -> list[invariants.Fault]:
+    before = reader.imprint(stage.settings, stage.tenants)
+    _say(f"quiet for {seconds:.0f} s")
+    time.sleep(seconds)
+    return invariants.nobody_wrote(before, reader.imprint(stage.settings, stage.tenants), "after all was quiet")
+
+
+def _replay(stage: Stage, hints: list[bytes], seed: int) -> list[invariants.Fault]:
+    """All hints that were ever kept, once more and in another order: they must change nothing."""
+    before = reader.imprint(stage.settings, stage.tenants)
+    _say(f"replaying {len(hints)} hints")
+    messages.republish(stage, random.Random(seed), hints)
+    _converged_in(stage)
+    return invariants.nobody_wrote(before, reader.imprint(stage.settings, stage.tenants), "when all hints came again")
+
+
+def _converged_in(stage: Stage) -> float | None:
+    """Seconds until nothing is owed on either side and no message waits; None if that does not come about."""
+    began = time.monotonic()
+
+    def is_done() -> bool:
+        try:
+            return not any(reader.debts(stage.settings, stage.tenants).values()) and not messages.waiting(stage)
+        except (psycopg2.Error, OSError):
+            return False
+
+    def stays_done() -> bool:
+        # between a change in Odoo and what follows from it nothing is owed for a moment
+        return is_done() and not time.sleep(1) and is_done()
+
+    return time.monotonic() - began if processes.wait(stays_done, CONVERGE_SECONDS) else None
+
+
+def _tenants(settings: Settings) -> Iterator[App]:
+    for name in TENANTS:
+        subdomain = f"{name}{uuid4().hex[:10]}"
+        title = 'Nasty "Agency"; DROP SCHEMA x -- 🚀' if name == "nasty" else f"Agency {name}"
+        made = printed("tenant", "create", subdomain, "--name", title, "--country", "ZW", expect=0)
+        yield App(settings, UUID(made["id"]), made["schema"], subdomain)
+
+
+@contextmanager
+def _at_work(stage: Stage, history: History, seed: int) -> Iterator[None]:
+    """The app's writers and the people in Odoo, while the block lasts."""
+    settings = stage.settings.model_copy(update={"odoo_timeout_seconds": 20.0})
+    password = settings.odoo_admin_password.get_secret_value()
+    administrator = Odoo(settings, settings.odoo_admin_login, password)
+    writers = [
+        workload.Writer(app, history, random.Random(f"{seed} writer {name}"), pause)
+        for app, (name, pause) in zip(stage.tenants, TENANTS.items(), strict=True)
+    ]
+    people = [
+        workload.Person(administrator, stage.tenants, history, random.Random(f"{seed} {work.__name__}"), pause, work)
+        for work, pause in PEOPLE.items()
+    ]
+    stop = threading.Event()
+    threads = [threading.Thread(target=worker.run, args=(stop,), daemon=True) for worker in (*writers, *people)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+
+
+def _log_lines(stage: Stage) -> Iterator[str]:
+    for daemon in stage.daemons:
+        yield from daemon.log.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _empty(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for former in folder.iterdir():
+        former.unlink()
+    return folder
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

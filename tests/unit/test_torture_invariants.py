@@ -1,0 +1,171 @@
+"""The torture test's invariants see what they are there to see."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.torture.history import Action, History, Intent, Outcome, Side
+from tests.torture.invariants import DIFFERING, DOUBLED, LOST, UNEXPECTED, check, nobody_wrote
+from tests.torture.reader import Findings
+
+TENANT, OTHER = UUID(int=1), UUID(int=2)
+# the last two digits of the number say whose it is to decide: Odoo's
+REGISTRATION, CLIENT, AGENT, COMMISSION = UUID(int=1050), UUID(int=2050), UUID(int=3050), UUID(int=4050)
+DAY = datetime(2026, 11, 2, 9, 15, 30)
+
+Change = Callable[[History, Findings], Any]
+
+
+def _history() -> History:
+    made = [("client", CLIENT), ("registration", REGISTRATION), ("user", AGENT), ("commission", COMMISSION)]
+    intents = [Intent(Side.APP, Action.INSERT, TENANT, entity, identity) for entity, identity in made]
+    intents.append(_intent(Side.ODOO, Action.UPDATE, "commission", COMMISSION, status="paid", payment_reference="EFT"))
+    for intent in intents:
+        intent.outcome = Outcome.ACKNOWLEDGED
+    return History(intents)
+
+
+def _intent(side: Side, action: Action, entity: str, identity: UUID, **values: str) -> Intent:
+    return Intent(side, action, TENANT, entity, identity, values, Outcome.ACKNOWLEDGED)
+
+
+def _findings() -> Findings:
+    money = {"registration_fee": Decimal("1000.40"), "commission_rate": Decimal("12.50"),
+             "commission_amount": Decimal("125.05"), "currency": "ZAR", "status": "paid", "approved_at": DAY,
+             "paid_at": DAY, "payment_reference": "EFT"}
+    person = {"email": "a@mail.example", "phone": "+27 82 1", "tax_number": "", "street": None, "city": "Gweru",
+              "postal_code": None, "country": "ZW", "active": True}
+    shared = {"tenant": TENANT, "status": "approved", "registration_type": "pty_ltd", "jurisdiction": "ZW",
+              "submitted_at": DAY, "approved_at": DAY, "active": True}
+    bound = [("registration", REGISTRATION, "crm.lead", 5), ("client", CLIENT, "res.partner", 6),
+             ("user", AGENT, "res.partner", 7), ("commission", COMMISSION, "x_commission", 8)]
+    bindings = [{"tenant": TENANT, "entity": entity, "id": identity, "res_model": model, "res_id": record,
+                 "state": "active"} for entity, identity, model, record in bound]
+    return Findings(
+        registrations=[{**shared, "id": REGISTRATION, "client_id": CLIENT, "company_name": "Two\r\nlines ",
+                        "odoo_lead_id": 5}],
+        clients=[{"tenant": TENANT, "id": CLIENT, "name": "Tendai", **person}],
+        users=[{"tenant": TENANT, "id": AGENT, "email": "b@mail.example", "name": "Chipo"}],
+        commissions=[{"tenant": TENANT, "id": COMMISSION, "registration_id": REGISTRATION, "agent_id": AGENT,
+                      "odoo_commission_id": 8, **money}],
+        bindings=bindings,
+        odoo_bindings=[dict(row) for row in bindings],
+        leads=[{**shared, "id": REGISTRATION, "odoo_id": 5, "partner_name": "Two\nlines", "partner_id": 6}],
+        partners=[{"tenant": TENANT, "id": CLIENT, "odoo_id": 6, "name": "Tendai", **person},
+                  {"tenant": TENANT, "id": AGENT, "odoo_id": 7, "name": "Chipo", **person, "email": "b@mail.example"}],
+        records=[{"tenant": TENANT, "id": COMMISSION, "odoo_id": 8, "lead_id": 5, "agent_id": 7, **money}],
+    )
+
+
+def _letter(**changes: Any) -> dict[str, Any]:
+    return {"tenant": TENANT, "id": UUID(int=99), "direction": "app_to_odoo", "entity": "registration",
+            "record_id": str(REGISTRATION), "field": "", "code": "refused", "message": "no", "value": "", **changes}
+
+
+def _shown(found: Findings, letter: dict[str, Any]) -> None:
+    found.letters.append(letter)
+    found.issues.append({"tenant": TENANT, "id": letter["id"], "state": "open"})
+
+
+def test_two_sides_in_step_have_no_fault() -> None:
+    assert check(_history(), _findings()) == []
+
+
+WRONG: dict[str, tuple[Change, str]] = {
+    "a lead is missing": (lambda _h, f: f.leads.clear(), LOST),
+    "a commission is missing in Odoo": (lambda _h, f: f.records.clear(), LOST),
+    "a customer is missing": (lambda _h, f: f.partners.pop(0), LOST),
+    "a committed row is missing in the app": (lambda _h, f: f.commissions.clear(), LOST),
+    "a payment did not arrive": (
+        lambda _h, f: (f.commissions[0].update(status="approved"), f.records[0].update(status="approved")), LOST,
+    ),
+    "a payment arrived with another reference": (
+        lambda _h, f: (f.commissions[0].update(payment_reference="X"), f.records[0].update(payment_reference="X")), LOST,
+    ),
+    "the app's own value was overwritten": (
+        lambda h, _f: h.intents.append(
+            _intent(Side.APP, Action.UPDATE, "registration", REGISTRATION, status="rejected")
+        ), LOST,
+    ),
+    "a lead is there twice": (lambda _h, f: f.leads.append({**f.leads[0], "odoo_id": 50}), DOUBLED),
+    "a commission is there twice": (lambda _h, f: f.records.append({**f.records[0], "odoo_id": 80}), DOUBLED),
+    "a partner is there twice": (lambda _h, f: f.partners.append({**f.partners[0], "odoo_id": 60}), DOUBLED),
+    "one record of Odoo is bound twice": (lambda _h, f: f.bindings.append({**f.bindings[0], "id": CLIENT}), DOUBLED),
+    "what was taken back is in Odoo": (
+        lambda h, _f: next(h.of("registration", Action.INSERT)).__setattr__("outcome", Outcome.UNDONE), UNEXPECTED,
+    ),
+    "nobody asked for it": (
+        lambda _h, f: f.leads.append({**f.leads[0], "id": UUID(int=77), "odoo_id": 77}), UNEXPECTED,
+    ),
+    "a lead is at another tenant": (lambda _h, f: f.leads[0].update(tenant=OTHER), UNEXPECTED),
+    "a lead has another tenant's customer": (lambda _h, f: f.partners[0].update(tenant=OTHER), UNEXPECTED),
+    "a record is parked without a cause": (lambda _h, f: _shown(f, _letter()), UNEXPECTED),
+    "a conflict that was none": (
+        lambda _h, f: _shown(f, _letter(code="conflict", entity="commission", record_id=str(COMMISSION))), UNEXPECTED,
+    ),
+    "a message is parked that nobody sent": (
+        lambda _h, f: _shown(f, _letter(entity="message", record_id="0" * 32, code="no_json")), UNEXPECTED,
+    ),
+    "nobody was told of what cannot go": (
+        lambda _h, f: (f.registrations[0].update(company_name="a\x0b"), f.leads.clear()), LOST,
+    ),
+    "a letter is not shown in Odoo": (
+        lambda h, f: (h.messages.append(b"x"), f.letters.append(
+            _letter(entity="message", record_id=hashlib.sha256(b"x").hexdigest()[:32]))), DIFFERING,
+    ),
+    "a name differs": (lambda _h, f: f.leads[0].update(partner_name="Two lines"), DIFFERING),
+    "an amount differs by a cent": (
+        lambda _h, f: f.records[0].update(commission_amount=Decimal("125.04")), DIFFERING,
+    ),
+    "a customer's city differs": (lambda _h, f: f.partners[0].update(city="Harare"), DIFFERING),
+    "the app names another lead": (lambda _h, f: f.registrations[0].update(odoo_lead_id=4), DIFFERING),
+    "the two sides' books differ": (lambda _h, f: f.odoo_bindings.pop(), DIFFERING),
+    "a record is still owed": (
+        lambda _h, f: f.owed.append({"entity": "client", "id": CLIENT, "is_dead": False, "last_error": ""}), DIFFERING,
+    ),
+    "a change waits in Odoo": (
+        lambda _h, f: f.odoo_marks.append({"entity": "client", "id": CLIENT, "state": "pending", "op": "upsert"}),
+        DIFFERING,
+    ),
+    "a deleted registration's lead is active": (
+        lambda h, f: (h.intents.append(_intent(Side.APP, Action.DELETE, "registration", REGISTRATION)),
+                      f.registrations.clear()), DIFFERING,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_each_fault_is_seen(name: str) -> None:
+    change, kind = WRONG[name]
+    history, found = _history(), _findings()
+    change(history, found)
+    assert kind in {fault.kind for fault in check(history, found)}
+
+
+def test_a_change_of_unknown_outcome_may_stand_or_not() -> None:
+    history, found = _history(), _findings()
+    unknown = _intent(Side.ODOO, Action.UPDATE, "commission", COMMISSION, payment_reference="EFT 2")
+    unknown.outcome = Outcome.UNKNOWN
+    history.intents.append(unknown)
+    for reference in ("EFT", "EFT 2"):
+        found.commissions[0]["payment_reference"] = found.records[0]["payment_reference"] = reference
+        assert check(history, found) == []
+
+
+def test_what_was_poison_is_parked_rightly() -> None:
+    history, found = _history(), _findings()
+    history.poison(b"not json")
+    _shown(found, _letter(entity="message", record_id=hashlib.sha256(b"not json").hexdigest()[:32], code="no_json"))
+    assert check(history, found) == []
+
+
+def test_a_write_after_quiet_is_seen() -> None:
+    [fault] = nobody_wrote({"leads": "1", "partners": "1"}, {"leads": "2", "partners": "1"}, "after all was quiet")
+    assert (fault.kind, fault.sentence) == (UNEXPECTED, "leads changed after all was quiet")
