@@ -21,8 +21,8 @@ WAITING_PAUSE = timedelta(seconds=20)
 class Applied:
     """Both sides hold this version. `status` is None when no call was needed.
 
-    Shapes: `agreed` are the two-way fields' new bases; `diverged` those that Odoo left alone. `written` maps a field to
-    its new value in Odoo and the one it replaced.
+    Shapes: `agreed` are the two-way fields' new bases, `over` those they were sent over; `diverged` are fields that Odoo
+    left alone. `written` maps a field to its new value in Odoo and the one it replaced.
     """
 
     owed: Owed
@@ -34,6 +34,7 @@ class Applied:
     diverged: Mapping[str, Scalar]
     parked: tuple[FieldProblem, ...]
     written: Mapping[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
+    over: Mapping[str, Scalar | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
         result.diverged,
         (*sent.parked, *result.skipped),
         _written(document, result),
+        {name: two_way.base for name, two_way in document.two_way.items()},
     )
 
 

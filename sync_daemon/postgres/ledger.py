@@ -98,12 +98,15 @@ class _Settling:
             mark(self._cursor, [RecordKey(t, Entity(e), i) for t, e, i in self._cursor.fetchall()], Lane.LIVE)
 
     def _agree(self, applied: Sequence[Applied]) -> None:
-        agreed = [(item.owed, name, value) for item in applied for name, value in item.agreed.items()]
-        self._execute("agree", agreed, {
-            **key_arrays([owed.key for owed, _, _ in agreed]),
-            "fields": [name for _, name, _ in agreed],
-            "app": [value.app for _, _, value in agreed],
-            "odoo": [value.odoo for _, _, value in agreed],
+        agreed = [
+            (item.owed, name, value, item.over.get(name)) for item in applied for name, value in item.agreed.items()
+        ]
+        self._execute("agree_over", agreed, {
+            **key_arrays([owed.key for owed, _, _, _ in agreed]),
+            "fields": [name for _, name, _, _ in agreed],
+            "app": [value.app for _, _, value, _ in agreed],
+            "odoo": [value.odoo for _, _, value, _ in agreed],
+            "over": [base for _, _, _, base in agreed],
         })
 
     def _write_back(self, applied: Sequence[Applied]) -> set[RecordKey]:

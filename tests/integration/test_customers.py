@@ -77,10 +77,24 @@ def test_what_only_differs_in_form_is_sent_as_odoo_has_it(installation: Installa
     installation.outbox.collect(10)
     owed = installation.rows.snapshot([client]).owed[client]
     stored = {"phone": Agreed("082 555", "+27 82 555")}
-    installation.ledger.settle(uuid4(), [Applied(owed, Status.UPDATED, "res.partner", 9, "d2", stored, {}, ())])
+    settled = Applied(owed, Status.UPDATED, "res.partner", 9, "d2", stored, {}, (), over={"phone": PLAIN["phone"]})
+    installation.ledger.settle(uuid4(), [settled])
     assert ("phone", "082 555", "+27 82 555") in Bindings(installation.database, INSTANCE).bases(client)
     assert apply(installation, change(client, 1, **{**PLAIN, "phone": "+27 82 555"})) == [Ruling.APPLIED]
     assert installation.app("SELECT phone FROM {schema}.clients") == [("082 555",)], "the app keeps its own form"
+
+
+def test_an_answer_that_comes_late_takes_nothing_back(installation: Installation, client: RecordKey) -> None:
+    installation.outbox.mark([client])
+    installation.outbox.collect(10)
+    owed = installation.rows.snapshot([client]).owed[client]
+    assert apply(installation, change(client, 1, **{**PLAIN, "city": "Harare"})) == [Ruling.APPLIED]
+    sent = {name: Agreed(value, value) for name, value in PLAIN.items()}
+    late = Applied(owed, Status.UNCHANGED, "res.partner", 9, "d2", sent, {}, (), over=PLAIN)
+    installation.ledger.settle(uuid4(), [late])
+    assert ("city", "Harare", "Harare") in Bindings(installation.database, INSTANCE).bases(client)
+    assert apply(installation, change(client, 2, **{**PLAIN, "city": "Gweru"})) == [Ruling.APPLIED]
+    assert installation.app("SELECT city FROM {schema}.clients") == [("Gweru",)], "and nobody is asked about it"
 
 
 def test_won_and_lost_are_remembered_and_the_status_stays(

@@ -39,6 +39,19 @@ ORDER BY k.tenant_id, k.entity, k.record_id, k.field
 ON CONFLICT (instance_id, tenant_id, entity, external_id, field) DO UPDATE
 SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
 
+-- name: agree_over (an answer that comes late does not take back what was agreed on since; the bindings are locked)
+INSERT INTO bridge.base_value (instance_id, tenant_id, entity, external_id, field, app_value, odoo_value)
+SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(app)s::text[],
+            %(odoo)s::text[], %(over)s::text[]) AS k (tenant_id, entity, record_id, field, app_value, odoo_value, over)
+LEFT JOIN bridge.base_value AS v
+    ON (v.instance_id, v.tenant_id, v.entity, v.external_id, v.field)
+     = (%(instance)s, k.tenant_id, k.entity, k.record_id, k.field)
+WHERE v.field IS NULL OR v.odoo_value IS NOT DISTINCT FROM k.over
+ORDER BY k.tenant_id, k.entity, k.record_id, k.field
+ON CONFLICT (instance_id, tenant_id, entity, external_id, field) DO UPDATE
+SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
+
 -- name: discharge (what was settled at the version that is still owed)
 DELETE FROM bridge.delivery AS d
 USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[])
