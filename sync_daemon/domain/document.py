@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
@@ -102,7 +102,10 @@ class Op(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """A record that changed in Odoo, with the present values of the fields Odoo may write."""
+    """A record that changed in Odoo, with the present values of the fields Odoo may write.
+
+    Shapes: `ours` names those that hold what the app itself sent, with the base that it was sent over.
+    """
 
     key: RecordKey
     version: Version
@@ -112,6 +115,7 @@ class Change:
     at: str
     by: str
     fields: Mapping[str, Scalar]
+    ours: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 class Ruling(StrEnum):

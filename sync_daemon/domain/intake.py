@@ -71,12 +71,19 @@ def intake(
         try:
             odoo = decoded(item, change.fields[item.name])
             app = encode_field(item, {"row": row})
-            _decide(found, item, row, agreed.get(item.name), app, odoo, decisions.get(item.name))
+            base = _base(change, item.name, agreed.get(item.name), odoo)
+            _decide(found, item, row, base, app, odoo, decisions.get(item.name))
         except RejectedError as problem:
             found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
     return Intake(
         found.writes, found.bases, tuple(found.conflicts), tuple(found.problems), found.push_back, found.won
     )
+
+
+def _base(change: Change, name: str, agreed: Agreed | None, odoo: Scalar) -> Agreed | None:
+    """What both sides agreed on last, also where the answer to what the app had sent never came."""
+    is_unheard = name in change.ours and change.ours[name] == (agreed.odoo if agreed else "")
+    return Agreed(odoo, odoo) if is_unheard else agreed
 
 
 @dataclass

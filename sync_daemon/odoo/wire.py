@@ -272,6 +272,7 @@ def _change(row: object) -> Change:
         at=at,
         by=_text(fields, "by", ""),
         fields=_scalars(fields, "fields"),
+        ours=_scalars(fields, "ours"),
     )
 
 

@@ -117,3 +117,21 @@ def test_retry_and_ignore_in_odoo_reach_the_app(app: App, odoo: Odoo) -> None:
     assert odoo.issues(app) == []
     assert [lead["x_comply360_external_id"] for lead in odoo.leads(app)] == [str(mended)]
     assert printed("dead", "list", "--tenant", app.subdomain, expect=0) == []
+
+
+@pytest.mark.acceptance("C2")
+def test_the_app_does_not_undo_a_payment_but_asks(app: App, odoo: Odoo) -> None:
+    [registration] = app.register(status="approved")
+    app.commission(registration)
+    c360("drain")
+    [record] = odoo.commissions(app)
+    odoo.call("x_commission", "action_approve", [record["id"]])
+    odoo.call("x_commission", "mark_paid", [record["id"]], "EFT 8")
+    c360("drain")
+    assert app.one("SELECT status FROM {t}.commissions") == "paid"
+    app.run("UPDATE {t}.commissions SET status = 'cancelled'")
+    c360("drain", expect=3)
+    [record] = odoo.commissions(app)
+    assert record["state"] == "paid"
+    [conflict] = printed("conflict", "list", "--tenant", app.subdomain, expect=3)
+    assert (conflict["field"], conflict["app"], conflict["odoo"]) == ("status", "cancelled", "paid")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.acceptance.command import c360, daemon, eventually, kill
+from tests.acceptance.command import c360, daemon, eventually, kill, printed
 from tests.acceptance.parties import App, Odoo
 from tests.acceptance.proxy import Hold, tap
 
@@ -36,3 +36,26 @@ def test_killed_three_times_with_a_call_in_flight_there_are_500_leads_and_none_t
     assert len(leads) == COUNT
     assert max(Counter(lead["x_comply360_external_id"] for lead in leads).values()) == 1
     assert app.leads() == COUNT
+
+
+def test_a_change_after_a_lost_answer_is_no_conflict(app: App, odoo: Odoo, daemon_log: Path) -> None:
+    app.register(status="approved")
+    c360("drain")
+    with tap(app.settings.odoo_url) as line:
+        line.hold(Hold.AFTER, after_calls=0)
+        with daemon(daemon_log, ODOO_URL=line.url, **SLOWLY) as process:
+            app.run("UPDATE {t}.clients SET city = 'Gweru'")
+            eventually(line.held.is_set, "Odoo has committed, and nobody has heard of it")
+            kill(process)
+        line.release()
+    assert _cities(app, odoo) == ["Gweru"]
+    app.run("UPDATE {t}.clients SET city = 'Mutare'")
+    c360("drain")
+    assert _cities(app, odoo) == ["Mutare"]
+    assert printed("conflict", "list", "--tenant", app.subdomain, expect=0) == []
+
+
+def _cities(app: App, odoo: Odoo) -> list[str]:
+    clients = [str(row[0]) for row in app.run("SELECT id FROM {t}.clients")]
+    found = odoo.call("res.partner", "search_read", [["x_comply360_external_id", "in", clients]], ["city"])
+    return [partner["city"] for partner in found]

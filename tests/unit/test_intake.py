@@ -70,6 +70,20 @@ def test_a_value_that_loses_without_an_agreed_one_is_pushed_back() -> None:
     assert result.push_back and result.agreed == {"payment_reference": Agreed("", "")}
 
 
+def test_what_the_app_sent_without_hearing_of_it_is_no_change_of_odoos() -> None:
+    told = dataclasses.replace(commission_change({"status": "approved"}), ours={"status": "pending"})
+    own = row(Entity.COMMISSION, status="cancelled")
+    result = intake(CONTRACTS[Entity.COMMISSION], told, own, PENDING)
+    assert result == Intake({}, {}), "the app went on meanwhile, and sends what it has now"
+
+
+def test_what_the_app_sent_before_it_heard_of_something_else_is_a_change_of_odoos() -> None:
+    told = dataclasses.replace(commission_change({"status": "approved"}), ours={"status": "pending"})
+    agreed = {"status": Agreed("approved", "paid")}
+    result = intake(CONTRACTS[Entity.COMMISSION], told, row(Entity.COMMISSION, status="cancelled"), agreed)
+    assert [conflict.field for conflict in result.conflicts] == ["status"]
+
+
 def test_both_sides_changed_is_a_conflict_that_names_all_three_values() -> None:
     result = take({"payment_reference": "EFT 2", "status": "approved"}, payment_reference="EFT 1")
     (conflict,) = result.conflicts

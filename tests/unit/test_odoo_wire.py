@@ -141,11 +141,13 @@ def test_changes() -> None:
         "at": "2026-11-20 10:00:00",
         "by": "ann",
         "fields": {"status": "paid"},
+        "ours": {"status": "approved"},
     }
     pulled = wire.pulled({"epoch": "2", "changes": [change], "more": True})
     assert (pulled.epoch, pulled.more) == (2, True)
     assert pulled.changes == (
-        Change(KEY, Version(2, 7), Op.UPSERT, "x_commission", 9, "2026-11-20 10:00:00", "ann", {"status": "paid"}),
+        Change(KEY, Version(2, 7), Op.UPSERT, "x_commission", 9, "2026-11-20 10:00:00", "ann", {"status": "paid"},
+               {"status": "approved"}),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -34,7 +35,7 @@ class Batch:
         self.answers: list[dict[str, Any] | None] = [None] * len(raws)
         self.positions: dict[Key, int] = {}
         self.known: dict[Key, tuple[str, int, str]] = {}
-        self.applied: list[tuple[int, int, int, str, str, str]] = []
+        self.applied: list[tuple[int, int, int, str, str, str, str]] = []
 
     def run(self) -> list[dict[str, Any]]:
         """Apply everything that can be applied; one answer per document, in the same order."""
@@ -101,7 +102,13 @@ class Batch:
         for key, binding in found.items():
             # what was taken away on both sides and is back in the app is made anew
             res_id = 0 if binding["state"] == "tombstone" else binding["res_id"] or 0
-            work = Work(by_key[key], binding["id"], res_id, is_relinked=not binding["version"])
+            work = Work(
+                by_key[key],
+                binding["id"],
+                res_id,
+                is_relinked=not binding["version"],
+                known=binding["written"] or {},
+            )
             if self._is_due(work, binding):
                 works.append(work)
             if binding["res_id"]:
@@ -175,7 +182,8 @@ class Batch:
         self.known[document.key] = (work.record._name, work.record.id, state)
         tenant_id = work.record.id if document.entity == "tenant" else work.tenant.id
         digest = document.digest if work.is_whole else ""
-        self.applied.append((work.binding_id, tenant_id, work.record.id, show_version(document.version), digest, state))
+        version, written = show_version(document.version), json.dumps(work.written, sort_keys=True)
+        self.applied.append((work.binding_id, tenant_id, work.record.id, version, digest, state, written))
         self.answer(work, results.success(self._raw(work), status, work))
 
 

@@ -34,6 +34,7 @@ class EntityWriter:
         """
         for work in works:
             work.skipped, work.diverged, work.normalised, work.replaced = [], {}, {}, {}
+            work.written = dict(work.known)
         removed = self._remove([work for work in works if self.mapper.removes(work.document)])
         works = [work for work in works if not self.mapper.removes(work.document)]
         ready = self._without_lacking([work for work in self._existing(works) if self._translate(work)])
@@ -204,7 +205,7 @@ class EntityWriter:
         for name, wanted in work.wanted.items():
             if wanted == present[name]:
                 continue
-            if name in work.document.two_way and not self._may_write(work.document.two_way[name].base, present[name]):
+            if name in work.document.two_way and not self._may_write(work, name, present[name]):
                 work.diverged[name] = present[name]
                 continue
             values[self.rules[name].target] = work.translation.values[name]
@@ -214,17 +215,29 @@ class EntityWriter:
                 values[target] = res_id
         return values
 
-    @staticmethod
-    def _may_write(base: Any, present: Any) -> bool:
-        """A two-way field is written over what both sides agreed on, and over nothing else."""
-        return present == ("" if base is None else base)
+    def _may_write(self, work: Work, name: str, present: Any) -> bool:
+        """A two-way field is written over what both sides agreed on, and over what the app itself sent before without
+        hearing of it: then its base is still the one it had at that time. Over nothing else."""
+        if present and present == self.rules[name].final:
+            return False
+        base = _base(work, name)
+        return present == base or work.known.get(name) == [base, present]
 
     def _compare(self, work: Work) -> None:
         """Note where Odoo stores something else than was sent."""
         present = self.mapper.wire(work.record._comply360_row(self.mapper))
         for name, wanted in work.wanted.items():
-            if present[name] != wanted and name not in work.diverged:
+            if name in work.diverged:
+                continue
+            if present[name] != wanted:
                 work.normalised[name] = present[name]
+            if name in work.document.two_way:
+                work.written[name] = [_base(work, name), present[name]]
+
+
+def _base(work: Work, name: str) -> Any:
+    base = work.document.two_way[name].base
+    return "" if base is None else base
 
 
 def _lookups(env: Any, mapper: Mapper) -> dict[str, dict[str, Any]]:

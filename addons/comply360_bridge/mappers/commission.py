@@ -24,7 +24,7 @@ COMMISSION = Mapper(
         Rule("commission_rate", "commission_rate", Amount(5), required=True),
         Rule("commission_amount", "commission_amount", Amount(10), required=True),
         Rule("currency", "currency_id", Code("currency", "unknown_currency"), required=True),
-        Rule("status", "state", Choice(STATES), required=True, two_way=True),
+        Rule("status", "state", Choice(STATES), required=True, two_way=True, final="paid"),
         Rule("approved_at", "approved_at", Instant(), two_way=True),
         Rule("paid_at", "paid_at", Instant(), two_way=True),
         Rule("payment_reference", "payment_reference", Text(), two_way=True),

@@ -18,13 +18,14 @@ Lookups = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Rule:
-    """One field of the contract and where Odoo keeps it."""
+    """One field of the contract and where Odoo keeps it. The app never writes over the value that is `final`."""
 
     name: str
     target: str
     codec: Codec
     required: bool = False
     two_way: bool = False
+    final: str = ""
 
 
 @dataclass(frozen=True)

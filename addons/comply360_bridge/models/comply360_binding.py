@@ -31,6 +31,10 @@ class Comply360Binding(models.Model):
     digest = fields.Char(
         readonly=True, help="Identity of the content that was applied whole; empty when fields were left out."
     )
+    written = fields.Json(
+        readonly=True,
+        help="By two-way field the base that the app had, and what was here after it was written.",
+    )
     synced_at = fields.Datetime(string="Last Synced", readonly=True)
     held = fields.Boolean(
         string="Out of the Sync", readonly=True, help="A person took this record out of the sync, in both directions."
@@ -100,7 +104,8 @@ class Comply360Binding(models.Model):
         # a serialization failure is how a race is decided, here and in _claim: not an error for the log
         self.env.cr.execute(
             """
-            SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest, b.held
+            SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest, b.held,
+                   b.written
               FROM comply360_binding b
               JOIN unnest(%s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id)
                 ON (b.tenant, b.entity, b.external_id) = (k.tenant, k.entity, k.id)
@@ -138,7 +143,7 @@ class Comply360Binding(models.Model):
     def _settle(self, applied):
         """Store what was applied.
 
-        Shapes: (binding id, tenant record's id, Odoo's id, version, digest, state) each.
+        Shapes: (binding id, tenant record's id, Odoo's id, version, digest, state, what was written as JSON) each.
         """
         if not applied:
             return
@@ -148,9 +153,9 @@ class Comply360Binding(models.Model):
                 """
             UPDATE comply360_binding b
                SET tenant_id = a.tenant_id, res_id = a.res_id, version = a.version, digest = a.digest, state = a.state,
-                   synced_at = now() AT TIME ZONE 'UTC', write_uid = %s, write_date = now() AT TIME ZONE 'UTC'
-              FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[])
-                   AS a(id, tenant_id, res_id, version, digest, state)
+                   written = a.written::jsonb, synced_at = now() AT TIME ZONE 'UTC', write_uid = %s, write_date = now() AT TIME ZONE 'UTC'
+              FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
+                   AS a(id, tenant_id, res_id, version, digest, state, written)
              WHERE b.id = a.id
          RETURNING b.id
             """,
@@ -180,7 +185,7 @@ class Comply360Binding(models.Model):
             VALUES (%s, %s, %s, %s, %s, %s, %s, 'active', %s, now() AT TIME ZONE 'UTC')
                 ON CONFLICT (bridge, tenant, entity, external_id) DO UPDATE
                SET res_id = EXCLUDED.res_id, tenant_id = EXCLUDED.tenant_id, state = 'active', held = FALSE,
-                   version = NULL, digest = NULL
+                   version = NULL, digest = NULL, written = NULL
          RETURNING id
             """,
                 bridge,

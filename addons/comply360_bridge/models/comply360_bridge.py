@@ -444,6 +444,11 @@ class Comply360Bridge(models.AbstractModel):
             "at": _instant(row["marked_at"]),
             "by": row["by"] or "",
             "fields": {**{name: value for name, value in present.items() if name in two_way}, **reported},
+            "ours": {
+                name: base
+                for name, (base, value) in (row["written"] or {}).items()
+                if name in two_way and present.get(name) == value
+            },
         }
 
     def _bound_after(self, bridge, tenant, entity, after, until, limit):

@@ -79,10 +79,55 @@ class TestCommissions(BridgeCase):
 
     def test_without_a_base_only_an_empty_field_is_filled(self):
         self.apply(commission("1"))
+        self.record("commission", "1").state = "cancelled"
         later = commission("1", version="1.2", status="approved", payment_reference="EFT 1")
         result = self.apply(later)[0]
-        self.assertEqual(result["diverged"], {"status": "pending"})
+        self.assertEqual(result["diverged"], {"status": "cancelled"})
         self.assertEqual(self.record("commission", "1").payment_reference, "EFT 1")
+
+    def test_what_the_app_sent_before_is_no_change_of_a_person_although_the_answer_was_lost(self):
+        self.apply(commission("1"))
+        base = {"status": "pending"}
+        self.apply(commission("1", version="1.2", status="approved", bases=base))
+        # the app, which did not hear of that, cancels; its base is the old one
+        result = self.apply(commission("1", version="1.3", status="cancelled", bases=base))[0]
+        self.assertEqual((result["status"], result.get("diverged")), ("updated", None))
+        self.assertEqual(self.record("commission", "1").state, "cancelled")
+
+    def test_a_new_record_whose_answer_was_lost_may_be_changed_by_the_app(self):
+        self.apply(commission("1"))
+        self.assertEqual(self.statuses(commission("1", version="1.2", status="approved")), ["updated"])
+        self.assertEqual(self.record("commission", "1").state, "approved")
+
+    def test_a_persons_change_after_a_lost_answer_is_left_alone(self):
+        self.apply(commission("1"))
+        self.apply(commission("1", version="1.2", payment_reference="A", bases={"payment_reference": ""}))
+        self.record("commission", "1").payment_reference = "B"
+        result = self.apply(commission("1", version="1.3", payment_reference="C", bases={"payment_reference": ""}))[0]
+        self.assertEqual(result["diverged"], {"payment_reference": "B"})
+
+    def test_the_app_that_heard_of_a_change_does_not_write_over_an_older_value_of_its_own(self):
+        self.apply(commission("1"))
+        self.apply(commission("1", version="1.2", payment_reference="A", bases={"payment_reference": ""}))
+        # a person wrote B, which the app heard of, and A again, which it did not
+        result = self.apply(commission("1", version="1.3", payment_reference="C", bases={"payment_reference": "B"}))[0]
+        self.assertEqual(result["diverged"], {"payment_reference": "A"})
+
+    def test_what_odoo_tells_names_the_values_that_the_app_sent_itself(self):
+        self.apply(commission("1"))
+        self.apply(commission("1", version="1.2", status="approved", bases={"status": "pending"}))
+        self.record("commission", "1").payment_reference = "EFT 1"
+        change = self.changes()[0]
+        self.assertEqual(change["ours"]["status"], "pending")
+        self.assertNotIn("payment_reference", change["ours"])
+
+    def test_a_paid_commission_is_never_undone_by_the_app(self):
+        self.apply(commission("1", status="paid"))
+        undone = commission("1", version="1.2", status="cancelled", commission_amount="130.00", bases={"status": "paid"})
+        result = self.apply(undone)[0]
+        self.assertEqual((result["status"], result["diverged"]), ("updated", {"status": "paid"}))
+        record = self.record("commission", "1")
+        self.assertEqual((record.state, record.commission_amount), ("paid", 130.0))
 
     def test_a_divergence_is_told_again_when_the_answer_was_lost(self):
         self.apply(commission("1"))
