@@ -26,7 +26,7 @@ class Proxy:
     `silent` takes everything and forwards nothing, also on connections that are open already; `half` forwards requests
     and no answers, and keeps the connection open; `refuse` closes what connects; `reset` breaks off every connection
     with RST, in the middle of whatever passes; `slow` holds back every piece.
-    A connection that lost a byte that way is never mended: it breaks when the mode ends.
+    What lost a byte cannot go on: when `silent` or `half` ends, every open connection breaks.
     With `tls` it ends TLS before a target that speaks none.
     """
 
@@ -60,8 +60,8 @@ class Proxy:
 
     @mode.setter
     def mode(self, mode: Mode) -> None:
-        self._mode = mode
-        if mode in ("refuse", "reset"):
+        former, self._mode = self._mode, mode
+        if mode in ("refuse", "reset") or former in ("silent", "half"):
             self.cut()
 
     def cut(self) -> None:
@@ -101,36 +101,25 @@ class Proxy:
             threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
 
     def _requests(self, client: socket.socket, server: socket.socket) -> None:
-        is_first, is_broken = True, False
+        is_first = True
         with suppress(OSError):
             while data := client.recv(65536):
                 if is_first:
                     self.requests.append(data)
                     is_first = False
                 self._hold_back()
-                if self._mode == "silent":
-                    is_broken = True
-                elif is_broken:
-                    break
-                else:
+                if self._mode != "silent":
                     server.sendall(data)
         with suppress(OSError):
             server.shutdown(socket.SHUT_WR)
-        if is_broken:
-            self._close(client, server)
 
     def _answers(self, server: socket.socket, client: socket.socket) -> None:
-        is_broken = False
         with suppress(OSError):
             while data := server.recv(65536):
                 self._hold_back()
                 if self._mode == "eat_response":
                     break
-                if self._mode in ("silent", "half"):
-                    is_broken = True
-                elif is_broken:
-                    break
-                else:
+                if self._mode not in ("silent", "half"):
                     client.sendall(data)
         self._close(client, server)
 

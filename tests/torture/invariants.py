@@ -70,13 +70,14 @@ def decisions_arrived(history: History, found: Findings) -> Iterator[Fault]:
     commissions = {row["id"]: row for row in found.commissions}
     clients = {row["id"]: row for row in found.clients}
     by_app = history.touched("commission", Action.UPDATE, Side.APP)
+    open_conflicts = {(row["id"], row["field"]) for row in found.conflicts}
     for entity, rows in (("commission", commissions), ("client", clients)):
         for identity, fields in history.possible(entity, Side.ODOO).items():
             if identity in apart or identity not in rows:
                 continue
             for name, values in fields.items():
                 present = _text(rows[identity][name])
-                if present in values or (entity == "client" and owner(identity) == "both"):
+                if present in values or (identity, name) in open_conflicts or name == "phone":
                     continue
                 if entity == "commission" and owner(identity) == "both" and identity in by_app and "paid" not in values:
                     continue
@@ -171,7 +172,8 @@ def causes_are_true(history: History, found: Findings) -> Iterator[Fault]:
             yield Fault(UNEXPECTED, f"{letter['entity']} {letter['record_id']} is parked without a true cause: "
                                     f"{letter['code']}: {letter['message']}")
     named = {letter["record_id"] for letter in found.letters}
-    for identity in sorted(_poisoned(found)):
+    drafts = {row["id"] for row in found.registrations if row["status"] == "draft"}
+    for identity in sorted(_poisoned(found) - drafts):
         if str(identity) not in named:
             yield Fault(LOST, f"registration {identity} cannot go, and nobody was told")
     told = {row["id"] for row in found.letters if row["tenant"].int}

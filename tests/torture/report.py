@@ -118,8 +118,11 @@ class Run:
                         "partners": len(self.found.partners), "parked": len(self.found.letters),
                         "conflicts": len(self.found.conflicts)},
             "faults": dict(sorted(Counter(strike.name for strike in self.strikes).items())),
+            "timeline": self._timeline(),
             "clocks": self.clocks or "moved",
-            "first_progress_after_a_fault_s": _spread(self._first_progress()),
+            "first_progress_after_a_fault_s": _spread(
+                spent for strike in self.strikes if (spent := self._first_progress(strike)) is not None
+            ),
             "longest_stall_s": round(self._longest_stall(), 1),
             "converged_in_s": None if self.converged_in is None else round(self.converged_in, 1),
             "latency_s": self._latencies(),
@@ -142,13 +145,19 @@ class Run:
         return sum(intent.id in there and intent.outcome == "unknown" and intent.action == "insert"
                    for intent in self.history.intents)
 
-    def _first_progress(self) -> list[float]:
-        found = []
-        for strike in self.strikes:
-            after = [sample for sample in self.samples if sample.at >= strike.ended]
-            if after and (later := next((s.at for s in after if s.written > after[0].written), None)):
-                found.append(later - strike.ended)
-        return found
+    def _first_progress(self, strike: Strike) -> float | None:
+        """Seconds from the end of a fault until something was written down; None if nothing was owed any more."""
+        after = [sample for sample in self.samples if sample.at >= strike.ended]
+        later = next((sample.at for sample in after if sample.written > after[0].written), None)
+        return None if later is None else later - strike.ended
+
+    def _timeline(self) -> list[str]:
+        start = self.samples[0].at if self.samples else 0.0
+        return [
+            f"{strike.began - start:6.1f} to {strike.ended - start:6.1f} s: {strike.name} ({strike.what}); "
+            f"progress after {'nothing more' if (spent := self._first_progress(strike)) is None else f'{spent:.1f} s'}"
+            for strike in self.strikes
+        ]
 
     def _longest_stall(self) -> float:
         longest = since = 0.0
@@ -192,7 +201,7 @@ def show(run: Run, kept: Path) -> None:
     """Print the figures, what is wrong, how to have it again, and the last line."""
     figures = run.figures()
     for name, value in figures.items():
-        if name not in ("wrong", "verdict"):
+        if name not in ("wrong", "verdict", "timeline"):
             print(f"{name.replace('_', ' '):<34} {_shown(value)}")
     for kind in KINDS:
         sentences = [fault.sentence for fault in run.faults if fault.kind == kind]

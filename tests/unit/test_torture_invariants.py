@@ -87,7 +87,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         lambda _h, f: (f.commissions[0].update(status="approved"), f.records[0].update(status="approved")), LOST,
     ),
     "a payment arrived with another reference": (
-        lambda _h, f: (f.commissions[0].update(payment_reference="X"), f.records[0].update(payment_reference="X")), LOST,
+        lambda _h, f: [row.update(payment_reference="X") for row in (f.commissions[0], f.records[0])], LOST,
     ),
     "the app's own value was overwritten": (
         lambda h, _f: h.intents.append(
