@@ -21,8 +21,8 @@ WAITING_PAUSE = timedelta(seconds=20)
 class Applied:
     """Both sides hold this version. `status` is None when no call was needed.
 
-    Shapes: `agreed` are the two-way fields' new bases, `over` those they were sent over; `diverged` are fields that Odoo
-    left alone. `written` maps a field to its new value in Odoo and the one it replaced.
+    Shapes: `agreed` are the two-way fields' new bases, `over` those they were sent over; `diverged` are fields that
+    Odoo left alone. `written` maps a field to its new value in Odoo and the one it replaced.
     """
 
     owed: Owed

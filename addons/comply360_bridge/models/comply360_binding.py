@@ -153,7 +153,8 @@ class Comply360Binding(models.Model):
                 """
             UPDATE comply360_binding b
                SET tenant_id = a.tenant_id, res_id = a.res_id, version = a.version, digest = a.digest, state = a.state,
-                   written = a.written::jsonb, synced_at = now() AT TIME ZONE 'UTC', write_uid = %s, write_date = now() AT TIME ZONE 'UTC'
+                   written = a.written::jsonb, synced_at = now() AT TIME ZONE 'UTC', write_uid = %s,
+                   write_date = now() AT TIME ZONE 'UTC'
               FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
                    AS a(id, tenant_id, res_id, version, digest, state, written)
              WHERE b.id = a.id

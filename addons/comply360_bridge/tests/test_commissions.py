@@ -123,7 +123,8 @@ class TestCommissions(BridgeCase):
 
     def test_a_paid_commission_is_never_undone_by_the_app(self):
         self.apply(commission("1", status="paid"))
-        undone = commission("1", version="1.2", status="cancelled", commission_amount="130.00", bases={"status": "paid"})
+        changes = {"status": "cancelled", "commission_amount": "130.00"}
+        undone = commission("1", version="1.2", bases={"status": "paid"}, **changes)
         result = self.apply(undone)[0]
         self.assertEqual((result["status"], result["diverged"]), ("updated", {"status": "paid"}))
         record = self.record("commission", "1")
