@@ -20,7 +20,7 @@ from tests.ports.proxy import Mode
 from tests.torture import messages
 from tests.torture.history import History
 from tests.torture.reader import as_admin
-from tests.torture.stage import Stage, set_clock
+from tests.torture.stage import Stage, set_clock, start_odoo
 
 PAST_THE_TIME_OUT = (11.0, 14.0)
 CLOCK_STEPS = (7200, -7200, 600, -600)
@@ -88,6 +88,7 @@ def broker_killed(stage: Stage, chance: random.Random, _history: History) -> str
 
 def broker_emptied(stage: Stage, _chance: random.Random, _history: History) -> str:
     """RabbitMQ loses all it has: users, queues, messages."""
+    messages.collect(stage)
     with _broker_back(stage):
         processes.stop(stage.layout, rabbitmq.NAME, signal.SIGKILL)
         shutil.rmtree(stage.layout.state / rabbitmq.NAME / "mnesia", ignore_errors=True)
@@ -146,8 +147,7 @@ def backends_terminated(stage: Stage, chance: random.Random, _history: History) 
                 [whose],
             )
             time.sleep(chance.uniform(0.1, 1.0))
-    odoo.start(stage.layout, stage.settings)
-    odoo.await_ready(stage.layout)
+    start_odoo(stage)
     return f"{whose}, {times} times"
 
 
@@ -283,15 +283,13 @@ def _postgres_back(stage: Stage) -> str:
     postgres.await_ready(stage.layout)
     # Odoo ends when its database is away for a moment too long; what runs services starts it again
     time.sleep(ODOO_GIVES_UP_SECONDS)
-    odoo.start(stage.layout, stage.settings)
-    odoo.await_ready(stage.layout)
+    start_odoo(stage)
     return "and back"
 
 
 def _odoo_back(stage: Stage, chance: random.Random) -> str:
     waited = _wait(chance, 0, 3)
-    odoo.start(stage.layout, stage.settings)
-    odoo.await_ready(stage.layout)
+    start_odoo(stage)
     return f"back after {waited}"
 
 

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -118,13 +119,25 @@ class Stage:
         for server in (postgres, rabbitmq):
             server.start(self.layout)
             server.await_ready(self.layout)
-        odoo.start(self.layout, self.settings)
-        odoo.await_ready(self.layout)
+        start_odoo(self)
         for proxy in self.links.values():
             proxy.mode = "pass"
         for daemon in self.daemons:
             daemon.signal(signal.SIGCONT)
             set_clock(daemon, 0)
+
+
+def start_odoo(stage: Stage) -> None:
+    """Start Odoo unless it runs; again if it ends while it starts, as a service manager does."""
+    for tries_left in (2, 1, 0):
+        try:
+            odoo.start(stage.layout, stage.settings)
+            odoo.await_ready(stage.layout)
+            return
+        except BridgeError:
+            if not tries_left:
+                raise
+            time.sleep(LONGEST_REST)
 
 
 def install_clocks() -> str:
