@@ -20,7 +20,7 @@ from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.people import OdooUser
 from sync_daemon.domain.settlement import Settlement
-from sync_daemon.domain.snapshot import Snapshot
+from sync_daemon.domain.snapshot import BindingState, Snapshot
 
 
 @dataclass(frozen=True)
@@ -314,6 +314,10 @@ class Ledger(Protocol):
     """Writes down what became of a batch."""
 
     def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None: ...
+
+    def learn(self, key: RecordKey, state: BindingState, model: str, res_id: int) -> None:
+        """Write down a binding that Odoo has and the app never heard of."""
+        ...
 
 
 class Inbound(Protocol):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from sync_daemon.domain.content import Content, Unreadable
@@ -78,6 +80,21 @@ def plan(snapshot: Snapshot) -> Plan:
         waiting=tuple(step for step in steps if isinstance(step, Waiting)),
         refused=tuple(step for step in steps if isinstance(step, Refused)),
         parents=frozenset(_missing_parents(snapshot)),
+    )
+
+
+def doubtful(decided: Plan) -> list[Owed]:
+    """Records that are not to be sent and are bound to nothing, but were sent before: Odoo may have them."""
+    return [item.owed for item in decided.nothing if item.binding is None and item.owed.sent_ago is not None]
+
+
+def patient(decided: Plan, patience: timedelta) -> Plan:
+    """The same, where what was sent so short a time ago waits: Odoo may still be at work on it."""
+    recent = [owed for owed in doubtful(decided) if owed.sent_ago is not None and owed.sent_ago < patience]
+    return dataclasses.replace(
+        decided,
+        nothing=tuple(item for item in decided.nothing if item.owed not in recent),
+        waiting=(*decided.waiting, *(Waiting(owed, "Odoo may still be at work on it") for owed in recent)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -15,13 +16,17 @@ from sync_daemon.domain.mapping import Row
 
 @dataclass(frozen=True)
 class Owed:
-    """A record that may differ from Odoo; `attempts` counts the calls since it last went through."""
+    """A record that may differ from Odoo; `attempts` counts the calls since it last went through.
+
+    Shapes: `sent_ago` is how long ago it was sent, where that came to nothing that was written down.
+    """
 
     key: RecordKey
     schema: str
     version: Version
     attempts: int
     lane: Lane
+    sent_ago: timedelta | None = None
 
 
 class BindingState(StrEnum):

@@ -46,6 +46,16 @@ class Ledger:
             reached(CrashPoint.PUSH_SETTLING)
 
 
+    def learn(self, key: RecordKey, state: BindingState, model: str, res_id: int) -> None:
+        """Write down a binding that Odoo has and the app never heard of."""
+        parameters = {
+            "instance": self._instance, "tenant": key.tenant, "entity": key.entity.value, "id": key.id,
+            "model": model, "res_id": res_id, "state": state.value,
+        }
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["learn"], parameters)
+
+
 class _Settling:
     """One settlement transaction."""
 

@@ -130,10 +130,10 @@ class _Reading:
 
     def _owed(self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant]) -> dict[RecordKey, Owed]:
         found = {}
-        for tenant, entity, record_id, schema, number, attempts, lane in self._all("owed", sorted(set(keys))):
+        for tenant, entity, record_id, schema, number, attempts, lane, ago in self._all("owed", sorted(set(keys))):
             key = RecordKey(tenant, Entity(entity), record_id)
             version = Version(tenants[tenant].epoch if tenant in tenants else 1, number)
-            found[key] = Owed(key, schema, version, attempts, Lane(lane))
+            found[key] = Owed(key, schema, version, attempts, Lane(lane), ago)
         return found
 
     def _rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -14,7 +14,7 @@ from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Document, Result, Status
 from sync_daemon.domain.epochs import was_set_back
 from sync_daemon.domain.keys import RecordKey, Version
-from sync_daemon.domain.plan import Plan, ToSend, plan, unread
+from sync_daemon.domain.plan import Plan, ToSend, doubtful, patient, plan, unread
 from sync_daemon.domain.settlement import (
     Applied,
     Dead,
@@ -27,6 +27,8 @@ from sync_daemon.domain.settlement import (
 )
 from sync_daemon.domain.snapshot import Owed, Snapshot
 from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
+from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
+from sync_daemon.errors import BridgeError, RejectedError, TransientError
 from sync_daemon.ports import HintStream, Ledger, Odoo, Outbox, Rows
 from sync_daemon.services.contents import Contents
 from sync_daemon.services.heartbeat import HeartbeatCarrier
@@ -40,6 +42,9 @@ FEW = 3
 
 Results = dict[RecordKey, Result]
 Refusals = dict[RecordKey, RejectedError]
+
+STILL_AT_WORK = timedelta(seconds=30)
+"""So long a call that nobody waits for any more may yet make a record in Odoo."""
 
 DEPTH = 3
 """A commission needs a registration, a registration its client: parents are found within this many readings."""
@@ -78,12 +83,23 @@ class Pusher:
                 break
             self.outbox.owe(decided.parents)
             wanted |= decided.parents
+        if unheard := doubtful(decided):
+            self._look_for(unheard)
+            snapshot = self.rows.snapshot(wanted)
+            decided = patient(plan(snapshot), STILL_AT_WORK)
         if documents := unread(snapshot):
             contents = self.contents.identify(snapshot, documents)
             self._count_failures(contents)
             snapshot = dataclasses.replace(snapshot, contents=contents)
-            decided = plan(snapshot)
+            decided = patient(plan(snapshot), STILL_AT_WORK)
         return snapshot, decided
+
+    def _look_for(self, unheard: Iterable[Owed]) -> None:
+        """Ask Odoo for records that it was sent: an answer that was lost may have named them."""
+        for owed in unheard:
+            found = self.odoo.show_binding(owed.key)
+            if found.res_id:
+                self.ledger.learn(owed.key, BindingState(found.state), found.model, int(found.res_id))
 
     def _count_failures(self, contents: Mapping[RecordKey, Content | Unreadable]) -> None:
         failed = [key for key, content in contents.items() if isinstance(content, Unreadable) and content.tries]
@@ -105,9 +121,10 @@ class Pusher:
         answered = [item for item in chunk if item.document.key in results]
         settled = settle_answers(owed, answered, [results[item.document.key] for item in answered], random.random())
         settled += [settle_refused(owed[key], problem) for key, problem in refused.items()]
-        self.ledger.settle(run, settled)
+        # first asked, then settled: what nobody owes any more nobody would ask for after a crash
         self._ask_for_diverged(settled)
         self._check_order(owed, results)
+        self.ledger.settle(run, settled)
         return settled
 
     def _apply(self, run: UUID, chunk: Sequence[ToSend]) -> tuple[Results, Refusals]:

@@ -38,6 +38,20 @@ def test_killed_three_times_with_a_call_in_flight_there_are_500_leads_and_none_t
     assert app.leads() == COUNT
 
 
+def test_what_the_app_deletes_after_a_lost_answer_is_archived_in_odoo(app: App, odoo: Odoo, daemon_log: Path) -> None:
+    with tap(app.settings.odoo_url) as line:
+        line.hold(Hold.AFTER, after_calls=0)
+        with daemon(daemon_log, ODOO_URL=line.url, **SLOWLY) as process:
+            app.register()
+            eventually(line.held.is_set, "Odoo has made the lead, and nobody has heard of it")
+            kill(process)
+        line.release()
+    app.run("DELETE FROM {t}.registrations")
+    c360("drain")
+    [lead] = odoo.leads(app)
+    assert not lead["active"]
+
+
 def test_a_change_after_a_lost_answer_is_no_conflict(app: App, odoo: Odoo, daemon_log: Path) -> None:
     app.register(status="approved")
     c360("drain")

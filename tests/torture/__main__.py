@@ -75,6 +75,7 @@ def main() -> int:
 def play(here: Layout, settings: Settings, seed: int, duration: float, broken: str) -> Run:
     """Warm up, let faults strike, mend all, wait until nothing is owed, and look."""
     _say(f"torture with seed {seed} for {duration:.0f} s")
+    since = datetime.now(UTC)
     clocks = install_clocks()
     history, warm_up = History(), min(WARM_UP_SECONDS, duration / 5)
     with raised(here, settings, _empty(FOLDER), seed, broken) as stage:
@@ -94,7 +95,7 @@ def play(here: Layout, settings: Settings, seed: int, duration: float, broken: s
         hints = messages.collect(stage)
         wrong += _replay(stage, hints, seed)
         sampler.stop()
-        found = reader.read(settings, stage.tenants)
+        found = reader.read(settings, stage.tenants, since)
         wrong += invariants.check(history, found)
         for daemon in stage.daemons:
             daemon.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import psycopg2
@@ -39,8 +40,8 @@ class Findings:
     latencies: list[Row] = field(default_factory=list)
 
 
-def read(settings: Settings, tenants: Sequence[App]) -> Findings:
-    """Read everything of these tenants."""
+def read(settings: Settings, tenants: Sequence[App], since: datetime) -> Findings:
+    """Read everything of these tenants; letters that name no tenant are those since then."""
     found = Findings()
     ids = [app.tenant for app in tenants]
     with as_admin(settings, settings.platform_postgres_db) as cursor:
@@ -49,6 +50,7 @@ def read(settings: Settings, tenants: Sequence[App]) -> Findings:
                 getattr(found, name).extend(_rows(cursor, SQL(statement).format(t=Identifier(app.schema)), app.tenant))
         for name, statement in _BRIDGE.items():
             getattr(found, name).extend(_rows(cursor, SQL(statement), ids))
+        found.letters = [letter for letter in found.letters if letter["tenant"].int or letter["last_at"] >= since]
     with as_admin(settings, settings.odoo_postgres_db) as cursor:
         for name, statement in _ODOO.items():
             getattr(found, name).extend(_rows(cursor, SQL(statement), [str(tenant) for tenant in ids]))
@@ -150,7 +152,7 @@ _BRIDGE = {
     "bindings": "SELECT tenant_id AS tenant, entity, external_id AS id, res_model, res_id, state FROM bridge.binding"
                 " WHERE tenant_id = ANY(%s)",
     "letters": """
-        SELECT tenant_id AS tenant, id, direction, entity, record_id, field, code, message, value
+        SELECT tenant_id AS tenant, id, direction, entity, record_id, field, code, message, value, last_at
           FROM bridge.dead_letter
          WHERE resolved_at IS NULL AND (tenant_id = ANY(%s) OR tenant_id = '00000000-0000-0000-0000-000000000000')
     """,

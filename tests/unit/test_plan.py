@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
 from sync_daemon.domain.document import TwoWay
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.mapping import Row
-from sync_daemon.domain.plan import Plan, is_wanted, plan
+from sync_daemon.domain.plan import Plan, doubtful, is_wanted, patient, plan
 from sync_daemon.domain.snapshot import Agreed, BindingState, Snapshot
 from tests.unit.records import OTHER_TENANT, TENANT, bound, key_of, owed, row
 
@@ -41,6 +43,20 @@ def test_a_submitted_registration_goes_alone_while_its_client_is_no_customer() -
     assert item.document.refs == {}
     assert item.document.fields["contact_name"] == "Tendai Moyo"
     assert item.document.version == owed(REGISTRATION).version
+
+
+@pytest.mark.parametrize("rows", [{}, changed(REGISTRATION, status="draft")], ids=["gone", "a draft again"])
+def test_what_was_sent_before_is_not_given_up_while_odoo_may_have_it(rows: Mapping[RecordKey, Row]) -> None:
+    seconds = timedelta(seconds=1)
+    sent_before = dataclasses.replace(owed(REGISTRATION), sent_ago=10 * seconds)
+    planned = plan(Snapshot({REGISTRATION: sent_before}, rows))
+    assert doubtful(planned) == [sent_before]
+    waiting = patient(planned, 30 * seconds)
+    assert (waiting.nothing, [item.owed for item in waiting.waiting]) == ((), [sent_before])
+    assert patient(planned, 5 * seconds) == planned, "by now it would be there"
+    assert doubtful(plan(Snapshot({REGISTRATION: owed(REGISTRATION)}, rows))) == [], "it was never sent"
+    known = plan(Snapshot({REGISTRATION: sent_before}, rows, bindings={REGISTRATION: bound(REGISTRATION)}))
+    assert (doubtful(known), sent(known)) == ([], [REGISTRATION])
 
 
 def test_a_draft_is_held_back() -> None:

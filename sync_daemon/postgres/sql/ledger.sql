@@ -30,6 +30,11 @@ SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = EXCLUDED.s
     version = EXCLUDED.version, digest = EXCLUDED.digest, synced_at = now()
 WHERE (b.epoch, b.version) <= (EXCLUDED.epoch, EXCLUDED.version)
 
+-- name: learn (unless a pusher that heard of it was faster)
+INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id, state)
+VALUES (%(instance)s, %(tenant)s, %(entity)s, %(id)s, %(model)s, %(res_id)s, %(state)s)
+ON CONFLICT DO NOTHING
+
 -- name: agree
 INSERT INTO bridge.base_value (instance_id, tenant_id, entity, external_id, field, app_value, odoo_value)
 SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value

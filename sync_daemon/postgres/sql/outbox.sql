@@ -102,7 +102,7 @@ RETURNING d.instance_id, d.tenant_id, d.entity, d.record_id
 
 -- name: begin_attempt (committed before the call, so that a crash is counted)
 UPDATE bridge.delivery AS d
-SET attempts = d.attempts + 1
+SET attempts = d.attempts + 1, sent_at = now()
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
 WHERE d.instance_id = %(instance)s
   AND (d.tenant_id, d.entity, d.record_id) = (k.tenant_id, k.entity, k.record_id)

@@ -2,7 +2,7 @@
 SELECT tenant_id, schema_name, state, epoch FROM bridge.tenant WHERE tenant_id = ANY(%(tenants)s::uuid[])
 
 -- name: owed
-SELECT d.tenant_id, d.entity, d.record_id, d.schema_name, d.version, d.attempts, d.lane
+SELECT d.tenant_id, d.entity, d.record_id, d.schema_name, d.version, d.attempts, d.lane, now() - d.sent_at
 FROM bridge.delivery AS d
 JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
     USING (tenant_id, entity, record_id)
