@@ -25,10 +25,8 @@ from sync_daemon.domain.settlement import (
     settle_unanswered,
     settle_unsent,
 )
-from sync_daemon.domain.snapshot import Owed, Snapshot
-from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
 from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
-from sync_daemon.errors import BridgeError, RejectedError, TransientError
+from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
 from sync_daemon.ports import HintStream, Ledger, Odoo, Outbox, Rows
 from sync_daemon.services.contents import Contents
 from sync_daemon.services.heartbeat import HeartbeatCarrier
@@ -169,7 +167,6 @@ class Pusher:
         diverged = [item.owed.key for item in settled if isinstance(item, Applied) and item.diverged]
         if diverged:
             self.odoo.requeue_changes(diverged)
-
 
     def _check_order(self, owed: Mapping[RecordKey, Owed], results: Results) -> None:
         """Raises: FatalError if Odoo holds a version of the app's that the app has not drawn yet."""

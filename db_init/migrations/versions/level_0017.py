@@ -3,7 +3,7 @@
 from db_init.migrations.apply import run_file
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
