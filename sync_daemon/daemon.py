@@ -257,7 +257,8 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
     settings = bridge.settings
     if "relay" in only:
         publisher = RabbitPublisher(settings)
-        sender = HeartbeatSender(Heartbeats(bridge.database), publisher, bridge.instances, settings.heartbeat_interval)
+        instances = [] if settings.is_selftest else list(bridge.instances)
+        sender = HeartbeatSender(Heartbeats(bridge.database), publisher, instances, settings.heartbeat_interval)
         relay = Relay(bridge.outbox, publisher, settings.lease, sender)
         yield Loop("relay", relay.run_once, settings.c360_poll_seconds, publisher.close)
     for instance in bridge.instances:

@@ -44,6 +44,8 @@ class Health:
     heartbeats: Sequence[Heartbeat] = ()
     heartbeats_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     lacks: Sequence[Lack] = ()
+    waiting_events: int = 0
+    oldest_event: float = 0.0
     key_expires: datetime | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     _answered: dict[str, float] = field(default_factory=dict)
@@ -109,7 +111,9 @@ class Health:
         """Whether everything flows, and why it does not."""
         neighbours, debts = self.neighbours, self.debts
         services = [loop.seen() for loop in self.loops]
-        causes = unready(neighbours, services, debts, self.breaks, self.lacks, self.longest_owed)
+        causes = unready(
+            neighbours, services, debts, self.breaks, self.lacks, self.longest_owed, self.oldest_event
+        )
         causes += (f"Odoo lacks trigger {name}" for heartbeat in self.heartbeats for name in heartbeat.missing)
         return not causes, {
             "ready": not causes,
@@ -155,6 +159,10 @@ class _Figures:
             oldest.add_metric([debt.direction], debt.oldest)
             dead.add_metric([debt.direction], debt.dead)
         yield from (owed, oldest, dead)
+        waiting = self.health.waiting_events
+        yield GaugeMetricFamily("c360_waiting_events", "Events that wait to be published.", waiting)
+        age = self.health.oldest_event
+        yield GaugeMetricFamily("c360_oldest_event_seconds", "Age of the oldest of them.", age)
 
     def _heartbeats(self) -> Iterator[Metric]:
         labels = ["instance", "hop"]

@@ -16,6 +16,7 @@ from sync_daemon.loop import Loop
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.ports import Odoo, OdooBacklog, OdooInfo
 from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.overview import AppSide, Overview
 from sync_daemon.rabbitmq.probe import Pulse
@@ -51,7 +52,7 @@ def watch_loops(settings: Settings, database: Database, installation: UUID, heal
     """One loop per neighbour."""
     pulse = Pulse(settings)
     asks = {
-        "app database": _AppDatabase(Overview(database), Heartbeats(database), health).ask,
+        "app database": _AppDatabase(Overview(database), Heartbeats(database), OutgoingEvents(database), health).ask,
         BROKER: pulse.ask,
         "Odoo": _Instance(_impatient(settings, installation, health), health).ask,
     }
@@ -64,12 +65,16 @@ def watch_loops(settings: Settings, database: Database, installation: UUID, heal
 class _AppDatabase:
     overview: Overview
     heartbeats: Heartbeats
+    events: OutgoingEvents
     health: Health
     _looks_at: float = field(default=0.0, init=False)
 
     def ask(self) -> None:
         here = self.overview.read()
         self.health.debts = [_owed_here(here), _owed_there(here, self.health.backlog)]
+        events = self.events.backlog()
+        self.health.waiting_events = events.waiting
+        self.health.oldest_event = (here.now - events.oldest).total_seconds() if events.oldest else 0.0
         self.health.heartbeats, self.health.heartbeats_at = self.heartbeats.newest(), here.now
         if time.monotonic() >= self._looks_at:
             self.health.lacks = self.overview.lacking(["active"])

@@ -72,6 +72,7 @@ def unready(
     breaks: Iterable[Break],
     lacks: Iterable[Lack],
     longest_owed: float,
+    oldest_event: float = 0.0,
 ) -> list[str]:
     """Why the process does not do its work, one cause each; none if it does."""
     return [
@@ -85,6 +86,11 @@ def unready(
             f"the oldest record owed {WAYS[debt.direction]} is {debt.oldest:.0f} s old, more than {longest_owed:.0f}"
             for debt in debts
             if debt.oldest > longest_owed
+        ),
+        *(
+            [f"the oldest event that waits to be published is {oldest_event:.0f} s old, more than {longest_owed:.0f}"]
+            if oldest_event > longest_owed
+            else []
         ),
         *map(str, breaks),
         *_lacking(list(lacks)),

@@ -26,7 +26,7 @@ class HeartbeatSender:
 
     def send_due(self) -> None:
         """Publish the heartbeats that are due. Raises what the publisher raises; they are begun all the same."""
-        if time.monotonic() < self._looks_at:
+        if not self.instances or time.monotonic() < self._looks_at:
             return
         self._looks_at = time.monotonic() + LOOK_SECONDS
         for instance, number in self.heartbeats.begin(self.instances, self.interval).items():

@@ -55,6 +55,12 @@ def test_the_age_of_the_oldest_owed_record_is_named_with_its_direction() -> None
     ]
 
 
+def test_events_that_nobody_publishes_are_a_cause() -> None:
+    assert unready([], [], [], [], [], 300.0, 301.0) == [
+        "the oldest event that waits to be published is 301 s old, more than 300"
+    ]
+
+
 def test_dead_records_alone_are_no_cause() -> None:
     assert causes(debt=Debt(Direction.APP_TO_ODOO, 0, 0.0, 40)) == []
 

@@ -4,7 +4,7 @@ WITH flowing AS (
     FROM bridge.tenant AS t
     LEFT JOIN bridge.flow AS f
         ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'app_to_odoo'
-    WHERE t.state = 'active' AND NOT coalesce(f.paused, false)
+    WHERE t.state = 'active' AND NOT t.selftest AND NOT coalesce(f.paused, false)
 ), marks AS (
     SELECT count(DISTINCT (entity, record_id)) AS owed, min(marked_at) AS oldest
     FROM bridge.outbox JOIN flowing USING (tenant_id), unnest(record_ids) AS record_id
@@ -25,14 +25,14 @@ SELECT t.tenant_id
 FROM bridge.tenant AS t
 LEFT JOIN bridge.flow AS f
     ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'odoo_to_app'
-WHERE t.state = 'active' AND NOT coalesce(f.paused, false)
+WHERE t.state = 'active' AND NOT t.selftest AND NOT coalesce(f.paused, false)
 
 -- name: lacking (what attaching put into the schemas of tenants in these states and is not there any more)
 WITH attached AS (
     SELECT t.tenant_id, t.schema_name, n.oid AS schema_oid
     FROM bridge.tenant AS t
     LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = t.schema_name
-    WHERE t.attach_level > 0 AND t.state = ANY(%(states)s::text[])
+    WHERE t.attach_level > 0 AND NOT t.selftest AND t.state = ANY(%(states)s::text[])
 ), captured AS (
     SELECT a.tenant_id, k.name AS table_name, c.oid
     FROM attached AS a
