@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     c360_document_address: str = Field("", pattern=r"^(https?://[^\s]+)?$")
     c360_document_tries: int = Field(8, ge=1, le=100)
 
+    # what this deployment changes of the contract
+    c360_contract_file: str = ""
+
     # the daemon
     c360_push_workers: int = Field(2, ge=1, le=32)
     c360_batch_size: int = Field(250, ge=1, le=1000)

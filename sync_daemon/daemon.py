@@ -18,6 +18,7 @@ import structlog
 
 from sync_daemon import errors
 from sync_daemon.config import Settings
+from sync_daemon.domain.contract_check import Mismatch
 from sync_daemon.domain.hint import named_tenant
 from sync_daemon.domain.keys import RecordKey
 from sync_daemon.health import Health, served
@@ -35,11 +36,13 @@ from sync_daemon.postgres.outbox import Outbox
 from sync_daemon.postgres.registry import Registry
 from sync_daemon.postgres.retention import Retention
 from sync_daemon.postgres.rows import Rows
+from sync_daemon.postgres.shapes import AppShapes
 from sync_daemon.postgres.surveys import Surveys
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
 from sync_daemon.rabbitmq.events import RabbitAppEvents
 from sync_daemon.rabbitmq.publisher import RabbitEventPublisher, RabbitPublisher
 from sync_daemon.services.contents import MEGABYTE, Contents
+from sync_daemon.services.contract import ContractCheck, ContractWatch
 from sync_daemon.services.epochs import Restorer
 from sync_daemon.services.events import EventListener
 from sync_daemon.services.heartbeat import HeartbeatCarrier, HeartbeatSender
@@ -52,8 +55,9 @@ from sync_daemon.services.tenants import TenantKeeper
 from sync_daemon.storage.open import open_storage
 from sync_daemon.watch import watch_loops
 
-SERVICES = ("relay", "push", "pull", "publish", "events", "tenants", "reconcile")
+SERVICES = ("relay", "push", "pull", "publish", "events", "tenants", "reconcile", "contract")
 SELFTEST_SERVICES = ("relay", "push", "pull", "tenants")
+CONTRACT_REST = 3600.0
 RECONCILE_REST = 2.0
 # Renewed with every round: nobody waits longer for one that died.
 PUBLISH_LEASE = timedelta(seconds=8)
@@ -105,6 +109,10 @@ class Bridge:
     def restorer(self, instance: str) -> Restorer:
         """What raises epochs after a restore."""
         return Restorer(instance, self.instances[instance], self.registry)
+
+    def contract_check(self, instance: str) -> ContractCheck[TenantName]:
+        """The comparer of the contract with the app's tables and with one Odoo instance."""
+        return ContractCheck(AppShapes(self.database, instance), self.instances[instance])
 
     def keeper(self, attach: Attach | None = None) -> TenantKeeper:
         """The keeper of tenants; all of them live on the one configured instance for now."""
@@ -270,6 +278,9 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
             yield Loop(f"pull {instance}", puller.run_once, settings.c360_pull_seconds, puller.release)
         if "reconcile" in only:
             yield _reconcile_loop(bridge, instance)
+        if "contract" in only:
+            watch = ContractWatch(bridge.contract_check(instance), _warn)
+            yield Loop(f"contract {instance}", watch.run_once, CONTRACT_REST)
     if "publish" in only:
         yield from _publish_loops(bridge)
     if "events" in only:
@@ -297,6 +308,11 @@ def _reconcile_loop(bridge: Bridge, instance: str) -> Loop:
 
     schedule = ReconcileSchedule(bridge.reconciler(instance), interval, on_compared)
     return Loop(f"reconcile {instance}", schedule.run_once, RECONCILE_REST, schedule.release)
+
+
+def _warn(found: Mismatch) -> None:
+    log.warning("contract.mismatch", tenant=str(found.tenant or "all"), where=found.place, value=found.value,
+                message=found.message)
 
 
 def _publish_loops(bridge: Bridge) -> Iterator[Loop]:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sync_daemon.domain.books import OdooEntry
 from sync_daemon.domain.content import Known, Place, Stat
+from sync_daemon.domain.contract_check import OdooFields
 from sync_daemon.domain.document import Change, Document, Result, Verdict
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.hint import Hint
@@ -151,14 +152,24 @@ class Odoo(Protocol):
         """One page of a tenant's commissions, in order of id; the flag says whether more follow."""
         ...
 
-    def digest_ranges(self, tenant: UUID, entity: Entity, bounds: Sequence[str]) -> list[str]:
+    def digest_ranges(
+        self, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str] = ()
+    ) -> list[str]:
         """One digest per range: after one bound, up to the next one (empty: from the start, to the end).
 
         Shapes: one less than there are bounds; empty where the range is more than one call can do.
         """
         ...
 
-    def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]: ...
+    def digests(
+        self, tenant: UUID, entity: Entity, after: str, limit: int, fields: Collection[str] = ()
+    ) -> tuple[list[RecordDigest], bool]:
+        """Shapes: digests over these fields; over all of the contract's where none is named."""
+        ...
+
+    def describe_fields(self) -> OdooFields:
+        """The fields of Odoo that the contract's go to, and those that tenants may get besides."""
+        ...
 
     def internal_users(self, after: str, limit: int) -> tuple[list[OdooUser], bool]:
         """One page of the people who work in Odoo, in order of id; the flag says whether more follow."""

@@ -42,7 +42,6 @@ PROMISES = {
 }
 
 OPEN = {
-    "C1": "`c360 contract show` is there; check, plan, apply and overrides are not",
 }
 """Promises without a test of their own, and why."""
 

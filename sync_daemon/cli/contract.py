@@ -1,42 +1,127 @@
-"""`c360 contract`: which fields flow, from where to where, and which events are published."""
+"""`c360 contract`: which fields flow, what a deployment changes of that, whether both sides fit, which events go."""
 
 from __future__ import annotations
 
+import getpass
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
 import click
 
-from sync_daemon.cli.output import print_json, print_table
+from sync_daemon.cli.backfill import found as found_tenants
+from sync_daemon.cli.output import print_json, print_table, say
+from sync_daemon.config import Settings, load_settings
+from sync_daemon.contract_file import ContractFile, load_contract_file, rule_line
+from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.asyncapi import asyncapi, schemas
 from sync_daemon.domain.codec import kind_of
+from sync_daemon.domain.contract import Contract, Field
+from sync_daemon.domain.contract_check import Mismatch
 from sync_daemon.domain.contract_page import contract_data, contract_page, describe
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.event_page import event_data, event_page
 from sync_daemon.domain.events import EVENT_TYPES
 from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.overrides import Overrides, RuleChange, Rules, changes, contracts
+from sync_daemon.postgres.backfill import Backfills, TenantName
+from sync_daemon.postgres.overrides import OverrideBooks
+
+file_option = click.option("--file", "file_name", help="The file of overrides, instead of C360_CONTRACT_FILE.")
 
 
 @click.group()
 def contract() -> None:
-    """The contract: which fields flow, from where to where, and which events are published."""
+    """The contract: which fields flow, what a deployment changes of it, and which events are published."""
 
 
 @contract.command()
 @click.option("--entity", type=click.Choice([entity.value for entity in Entity]), help="Only this entity.")
+@click.option("--tenant", help="As it is in force for this tenant: its subdomain or uuid.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", is_flag=True, help="Print docs/contract.md.")
-def show(entity: str | None, as_json: bool, markdown: bool) -> None:
+def show(entity: str | None, tenant: str | None, as_json: bool, markdown: bool) -> None:
     """Show the contract.
 
-    Example: c360 contract show --entity registration
+    Example: c360 contract show --entity registration --tenant agency1
     """
-    if markdown and (as_json or entity):
-        raise click.UsageError("--markdown prints the whole page; leave out --json and --entity")
+    if markdown and (as_json or entity or tenant):
+        raise click.UsageError("--markdown prints the whole page; leave out --json, --entity and --tenant")
     if markdown:
         click.echo(contract_page(), nl=False)
-    elif as_json:
-        print_json([item for item in contract_data() if entity in (None, item["entity"])])
+        return
+    rules = _in_force(tenant) if tenant else CONTRACTS
+    if as_json:
+        print_json([item for item in contract_data(rules) if entity in (None, item["entity"])])
+        return
+    for wanted in [Entity(entity)] if entity else list(Entity):
+        _print(rules[wanted])
+
+
+@contract.command()
+@file_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(file_name: str | None, as_json: bool) -> None:
+    """Say what the file of overrides would change, for which tenant, and how many records are concerned.
+
+    Example: c360 contract plan --file contract.toml
+    """
+    settings = load_settings()
+    file = load_contract_file(file_name or settings.c360_contract_file)
+    with open_bridge(settings) as bridge:
+        _show_plan(_planned(bridge, file), as_json)
+
+
+@contract.command()
+@file_option
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def apply(file_name: str | None, dry_run: bool, as_json: bool) -> None:
+    """Put the file of overrides in force, and mark the records concerned into the bulk lane.
+
+    Every daemon follows with its next batch; none has to be started anew. A rule that the file names no more is the
+    contract's own again.
+
+    Example: c360 contract apply --file contract.toml --dry-run
+    """
+    settings = load_settings()
+    file = load_contract_file(file_name or settings.c360_contract_file)
+    with open_bridge(settings) as bridge:
+        planned = _planned(bridge, file)
+        _show_plan(planned, as_json)
+        if dry_run or not planned.changes:
+            return
+        marked = planned.books.apply(planned.overrides, planned.changes, planned.version, getpass.getuser())
+    said = ", ".join(f"{number} of {entity}" for entity, number in sorted(marked.items())) or "none"
+    say(f"version {planned.version + 1} is in force; marked: {said}")
+
+
+@contract.command()
+@file_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(file_name: str | None, as_json: bool) -> None:
+    """Compare the contract in force with every tenant's tables and with Odoo's fields.
+
+    Exit code 3 if anything does not fit. At run time such a value parks its field, of that tenant alone.
+
+    Example: c360 contract check
+    """
+    settings = load_settings()
+    named = file_name or settings.c360_contract_file
+    file = load_contract_file(named) if named else None
+    with open_bridge(settings) as bridge:
+        asked = bridge.contract_check(settings.odoo_instance)
+        found = [*asked.app_mismatches(), *asked.odoo_mismatches()]
+        rows = located(bridge, settings, found, file)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        columns = ("tenant", "where", "value", "what", "rule")
+        print_table(f"{len(rows)} mismatches", columns, [list(row.values()) for row in rows])
     else:
-        for wanted in [Entity(entity)] if entity else list(Entity):
-            _print(wanted)
+        say("the contract fits every tenant's tables and Odoo")
+    sys.exit(3 if rows else 0)
 
 
 @contract.command()
@@ -60,14 +145,81 @@ def events(as_json: bool, as_asyncapi: bool, as_schemas: bool, markdown: bool) -
         print_table("Events", columns, [(kind.name, kind.type, kind.meaning) for kind in EVENT_TYPES])
 
 
-def _print(entity: Entity) -> None:
-    found = CONTRACTS[entity]
+def located(
+    bridge: Bridge, settings: Settings, found: Sequence[Mismatch], file: ContractFile | None
+) -> list[dict[str, str]]:
+    """Mismatches in words, each with tenant and the place of its rule."""
+    books = OverrideBooks(bridge.database, settings.odoo_instance)
+    names = {tenant.id: tenant.subdomain for tenant in books.tenants()}
+    version = books.applied().version
+    return [
+        {
+            "tenant": names.get(item.tenant, "") if item.tenant else "all",
+            "where": item.place,
+            "value": item.value,
+            "message": item.message,
+            "rule": rule_line(item.rule, names.get(item.tenant, "") if item.tenant else "", file, version),
+        }
+        for item in found
+    ]
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """What a file comes to beside what is in force; `counts` are the records that each change concerns."""
+
+    books: OverrideBooks
+    version: int
+    overrides: Overrides
+    changes: Sequence[RuleChange]
+    counts: Sequence[int]
+    names: Mapping[UUID, str]
+
+
+def _planned(bridge: Bridge, file: ContractFile) -> _Planned:
+    books = OverrideBooks(bridge.database, bridge.settings.odoo_instance)
+    tenants = {tenant.id: tenant for tenant in books.tenants()}
+    overrides = file.for_tenants({tenant.subdomain: tenant.id for tenant in tenants.values()})
+    present = books.contracts()
+    found = changes(present, contracts(overrides), tenants)
+    counts = [books.count(tenants[change.tenant], change) for change in found]
+    names = {identity: tenant.subdomain for identity, tenant in tenants.items()}
+    return _Planned(books, present.version, overrides, found, counts, names)
+
+
+def _show_plan(planned: _Planned, as_json: bool) -> None:
+    rows = [
+        (planned.names[item.tenant], item.entity.value, item.rule, item.old, item.new, count)
+        for item, count in zip(planned.changes, planned.counts, strict=True)
+    ]
+    if as_json:
+        keys = ("tenant", "entity", "rule", "old", "new", "records")
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+    elif rows:
+        columns = ("tenant", "record", "rule", "in force", "in the file", "records")
+        print_table(f"{len(rows)} rules would change", columns, rows)
+    else:
+        say(f"nothing to change: version {planned.version} is what the file says")
+
+
+def _in_force(tenant: str) -> Rules:
+    settings = load_settings()
+    with open_bridge(settings) as bridge:
+        asked: Sequence[TenantName] = Backfills(bridge.database, settings.odoo_instance).tenants(tenant)
+        [item] = found_tenants(asked, tenant)
+        return OverrideBooks(bridge.database, settings.odoo_instance).contracts().of(item.id)
+
+
+def _print(found: Contract) -> None:
     print_table(
-        f"{entity}: {found.table} -> {found.odoo_model}",
+        f"{found.entity}: {found.table} -> {found.odoo_model}",
         ("field", "from", "lets through", "owner", "required"),
-        [
-            (item.name, ", ".join(item.sources), describe(kind_of(item.codec)), item.owner.value,
-             "yes" if item.required else "")
-            for item in found.fields
-        ],
+        [_row(item) for item in found.fields],
     )
+    for column, values in found.held_back.items():
+        say(f"held back while {column} is one of: {', '.join(sorted(values)) or 'nothing'}")
+
+
+def _row(item: Field) -> Sequence[str]:
+    required = "yes" if item.required else ""
+    return item.name, ", ".join(item.sources), describe(kind_of(item.codec)), item.owner.value, required

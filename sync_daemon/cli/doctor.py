@@ -9,6 +9,7 @@ from functools import partial
 
 import click
 
+from sync_daemon.cli.contract import located
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.daemon import Bridge, open_bridge
@@ -18,6 +19,7 @@ from sync_daemon.odoo import probe as odoo_probe
 from sync_daemon.postgres import probe as postgres_probe
 from sync_daemon.rabbitmq import probe as rabbitmq_probe
 
+MISFIT = "`c360 contract check` names the rule; override it (docs/overrides.md), or `c360 db attach` for a right"
 START = "start it, or check its variables in `c360 config show`"
 
 
@@ -50,6 +52,7 @@ def _sides(settings: Settings) -> Iterator[Finding]:
         with open_bridge(settings, is_restored=True) as bridge:
             yield from _asked("app database", lambda: _app_side(bridge))
             yield from _odoo(bridge)
+            yield from _contract(bridge)
     except BridgeError as error:
         yield Finding("app database", str(error), START)
 
@@ -75,6 +78,17 @@ def _restored(bridge: Bridge, instance: str) -> list[Finding]:
         for side, is_back in sides.items()
         if is_back
     ]
+
+
+def _contract(bridge: Bridge) -> Iterator[Finding]:
+    asked = bridge.contract_check(bridge.settings.odoo_instance)
+    for mismatches in (asked.app_mismatches, asked.odoo_mismatches):
+        try:
+            for row in located(bridge, bridge.settings, list(mismatches()), None):
+                place = "the contract" if row["tenant"] == "all" else f"tenant {row['tenant']}"
+                yield Finding(place, row["message"], MISFIT)
+        except BridgeError as error:
+            yield Finding("the contract", str(error), "c360 contract check")
 
 
 def _asked(place: str, ask: Callable[[], list[Finding]]) -> list[Finding]:

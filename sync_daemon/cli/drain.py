@@ -22,6 +22,8 @@ from sync_daemon.services.drain import Debt, debt
 
 POLL_SECONDS = 0.25
 PROGRESS_SECONDS = 2.0
+NOT_WORK = frozenset({"events", "reconcile", "contract"})
+"""Services that bring nothing owed from one side to the other."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def drain(timeout: int, as_json: bool) -> None:
         began = bridge.registry.now()
         # Tenants are looked at first: records of one that Odoo does not know yet could not go.
         bridge.keeper(attacher(settings)).run_once()
-        daemon = Daemon(bridge, [name for name in SERVICES if name not in {"events", "reconcile"}], attacher(settings))
+        daemon = Daemon(bridge, [name for name in SERVICES if name not in NOT_WORK], attacher(settings))
         daemon.start()
         try:
             left = _wait(bridge, daemon, timeout)

@@ -111,6 +111,30 @@ def count(name: str, value: object) -> str:
     return str(int(str(value)))
 
 
+def words(name: str, value: object) -> str:
+    """A text, or a number as text: what free JSON may hold where people expect words."""
+    return _text(None, name, str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value)
+
+
+def integer(name: str, value: object) -> str:
+    """A whole number as text; Odoo's whole numbers are never empty, so nothing is 0."""
+    if value is None or value == "":
+        return "0"
+    if isinstance(value, bool) or not re.fullmatch("-?[0-9]{1,9}", str(value)):
+        raise RejectedError("bad_number", f"{name} is no whole number: {printable(value)}", name, printable(value))
+    return str(int(str(value)))
+
+
+def flag(name: str, value: object) -> bool:
+    """True or false; nothing is false, as in Odoo."""
+    if value is None or value == "":
+        return False
+    if not isinstance(value, bool):
+        message = f"{name} is neither true nor false: {printable(value)}"
+        raise RejectedError("bad_flag", message, name, printable(value))
+    return value
+
+
 def absent(_name: str, value: object) -> bool:
     """True where the app has no value, as in `active` from `deleted_at`."""
     return value is None

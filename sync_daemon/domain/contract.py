@@ -11,11 +11,19 @@ from sync_daemon.domain.keys import Entity
 
 
 class Owner(StrEnum):
-    """Who may change a field."""
+    """Who may change a field. Source: docs/overrides.md, Owners."""
 
     APP = "app"
     ODOO = "odoo"
     TWO_WAY = "two_way"
+    PREFER_ODOO = "prefer_odoo_unless_blank"
+    PREFER_APP = "prefer_app_unless_blank"
+    CREATE_ONLY = "create_only"
+    OFF = "off"
+
+
+TAKES_FROM_ODOO = frozenset({Owner.ODOO, Owner.TWO_WAY, Owner.PREFER_ODOO, Owner.PREFER_APP})
+ONLY_WHEN_NEW = frozenset({Owner.ODOO, Owner.CREATE_ONLY})
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,8 @@ class Field:
     `<role>.column` for a related row, `row.form_data.key` for a key of a JSON column, `linked.column` for the user of
     Odoo that the user in this column is linked with; `a+b` joins texts by a blank.
     `column` is the app's column that a change from Odoo is written to; one of `holders` takes it instead while that one
-    holds a value. `not_null` says that the column takes no NULL, so what Odoo empties is refused by name.
+    holds a value. `not_null` says that the column takes no NULL, so what Odoo empties is refused by name. `is_extra`: a
+    deployment added it; it goes to the field of Odoo that has its name.
     """
 
     name: str
@@ -37,6 +46,7 @@ class Field:
     column: str = ""
     holders: tuple[str, ...] = ()
     not_null: bool = False
+    is_extra: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,9 @@ class Contract:
     """All of one entity.
 
     Shapes: `related` maps a role to (entity, column of this row that names it); `write_back` is the app's column that
-    takes Odoo's id, or empty; `reported` are fields that Odoo alone has, told to the app and
-    never sent; `also_read` are columns that no field shows. An entity without `fields` is Odoo's own.
+    takes Odoo's id, or empty; `reported` are fields that Odoo alone has, told to the app and never sent; `also_read`
+    are columns that no field shows. `held_back` are values by column: a row that has one of them does not go to Odoo
+    unless it is there already. An entity without `fields` is Odoo's own.
     """
 
     entity: Entity
@@ -67,11 +78,29 @@ class Contract:
     write_back: str = ""
     reported: tuple[Field, ...] = ()
     also_read: tuple[str, ...] = ()
+    held_back: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def two_way(self) -> tuple[Field, ...]:
         """The fields both sides may change."""
         return tuple(item for item in self.fields if item.owner is Owner.TWO_WAY)
+
+    @property
+    def from_odoo(self) -> tuple[Field, ...]:
+        """The fields whose value in Odoo may be written into the app."""
+        return tuple(item for item in self.fields if item.column and item.owner in TAKES_FROM_ODOO)
+
+    @property
+    def compared(self) -> frozenset[str]:
+        """The fields that are to be equal on both sides."""
+        return frozenset(item.name for item in self.fields if item.owner in {Owner.APP, Owner.TWO_WAY})
+
+    def sent(self, is_new: bool) -> tuple[Field, ...]:
+        """The fields that a document may hold; some go only while the record is not in Odoo."""
+        return tuple(
+            item for item in self.fields
+            if item.owner is not Owner.OFF and (is_new or item.owner not in ONLY_WHEN_NEW)
+        )
 
     def shows(self, entity: Entity) -> bool:
         """Whether fields of this one hold values of another record of that entity."""
@@ -85,12 +114,12 @@ def source_columns(contract: Contract, role: str) -> frozenset[str]:
 
 def written_columns(contract: Contract) -> frozenset[str]:
     """The columns that a change from Odoo may be written to."""
-    return frozenset(column for item in contract.two_way for column in (item.column, *item.holders))
+    return frozenset(column for item in contract.from_odoo for column in (item.column, *item.holders))
 
 
-def two_way_columns(contract: Contract) -> frozenset[str]:
+def deciding_columns(contract: Contract) -> frozenset[str]:
     """The columns that decide about a change from Odoo: those it is written to and those it is compared with."""
-    return written_columns(contract) | _read_of(contract.two_way, "row")
+    return written_columns(contract) | _read_of(contract.from_odoo, "row")
 
 
 def _read_of(fields: Iterable[Field], role: str) -> frozenset[str]:

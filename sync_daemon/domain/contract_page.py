@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sync_daemon.domain.codec import Kind, kind_of
 from sync_daemon.domain.contract import Contract, Field
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.keys import ENTITY_ORDER
+from sync_daemon.domain.keys import ENTITY_ORDER, Entity
 
 REGENERATE = "c360 contract show --markdown > docs/contract.md"
 
@@ -24,24 +24,27 @@ The addon's half is `addons/comply360_bridge/mappers/`, one module per entity; t
   Odoo that the column's user is (`c360 user list`). A third part is a key of a JSON column, and `+` joins texts by a
   blank.
 - **Owner** says who may change the field: `app`, or `two_way` for both, merged against the last value that both sides
-  agreed on.
+  agreed on. A deployment may choose others for all tenants or for one: [overrides.md](overrides.md).
 - A **required** field that cannot go parks the whole record; any other one stays behind alone. Either is named by
   `c360 dead list`."""
 
 
-def contract_data() -> list[dict[str, Any]]:
-    """The whole contract in plain values, in order of application."""
-    return [_entity(contract) for contract in _ordered()]
+def contract_data(rules: Mapping[Entity, Contract] = CONTRACTS) -> list[dict[str, Any]]:
+    """A whole contract in plain values, in order of application."""
+    return [_entity(contract) for contract in _ordered(rules)]
 
 
 def contract_page() -> str:
     """The whole contract as Markdown."""
-    return "\n\n".join([_INTRODUCTION, *(_section(contract) for contract in _ordered())]) + "\n"
+    return "\n\n".join([_INTRODUCTION, *(_section(contract) for contract in _ordered(CONTRACTS))]) + "\n"
 
 
 _WORDS = {
     "absent": "true while the app has no value",
     "count": "whole number",
+    "integer": "whole number, nothing as 0",
+    "flag": "true or false",
+    "words": "text",
     "day": "calendar day",
     "identity": "id of a record of the same tenant",
     "instant": "instant, UTC in whole seconds",
@@ -64,8 +67,8 @@ def describe(kind: Kind) -> str:
             return _WORDS.get(name, name)
 
 
-def _ordered() -> Iterable[Contract]:
-    return sorted(CONTRACTS.values(), key=lambda contract: ENTITY_ORDER[contract.entity])
+def _ordered(rules: Mapping[Entity, Contract]) -> Iterable[Contract]:
+    return sorted(rules.values(), key=lambda contract: ENTITY_ORDER[contract.entity])
 
 
 def _entity(contract: Contract) -> dict[str, Any]:
@@ -82,6 +85,7 @@ def _entity(contract: Contract) -> dict[str, Any]:
         "related": {
             role: {"entity": entity.value, "column": column} for role, (entity, column) in contract.related.items()
         },
+        "held_back": {column: sorted(values) for column, values in contract.held_back.items()},
         "fields": [_field(item) for item in contract.fields],
     }
 
@@ -111,6 +115,8 @@ def _section(contract: Contract) -> str:
 def _facts(contract: Contract) -> Iterator[str]:
     where = "in the app" if contract.fields else "of schema bridge, a view per tenant for the app's readers"
     yield f"`{contract.table}` {where}, `{contract.odoo_model}` in Odoo"
+    for column, values in contract.held_back.items():
+        yield f"stays in the app while `{column}` is {' or '.join(sorted(values))}, unless it is in Odoo already"
     for item in contract.references:
         need = "waits for it" if item.required else "goes without it while it is not in Odoo"
         yield f"refers to `{item.role}`, a {item.entity}, through `{item.column}`, and {need}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
@@ -25,7 +25,10 @@ class TwoWay:
 
 @dataclass(frozen=True)
 class Document:
-    """What one record should look like in Odoo, in the bridge's own field names."""
+    """What one record should look like in Odoo, in the bridge's own field names.
+
+    Shapes: `offers` are taken only where Odoo has nothing, `initial` only when the record is made.
+    """
 
     key: RecordKey
     version: Version
@@ -34,6 +37,8 @@ class Document:
     refs: Mapping[str, tuple[Entity, UUID]] = dataclasses.field(default_factory=dict)
     numbers: tuple[str, ...] = ()
     """Registration numbers of a customer that is not in Odoo yet, to find one that Odoo knows from elsewhere."""
+    offers: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+    initial: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -43,7 +48,17 @@ class Document:
     def digest_with(self, stored: Mapping[str, Scalar]) -> str:
         """Identity of the content where Odoo stored some two-way values in its own form."""
         two_way = {name: stored.get(name, pair.value) for name, pair in self.two_way.items()}
-        return digest_of({**self.fields, **two_way}, self.refs)
+        return digest_of({**self.fields, **two_way, **self.offers}, self.refs)
+
+    def digest_over(self, names: Collection[str]) -> str:
+        """Identity of these fields of it, by which both sides are compared."""
+        return digest_of({name: value for name, value in self.values.items() if name in names}, self.refs)
+
+    @property
+    def values(self) -> dict[str, Scalar]:
+        """Every value that it holds, by field."""
+        two_way = {name: pair.value for name, pair in self.two_way.items()}
+        return {**self.fields, **two_way, **self.offers, **self.initial}
 
 
 class Status(StrEnum):

@@ -120,7 +120,10 @@ def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
     snapshot = survey.snapshot
     unsent = {key: replace(binding, digest="") for key, binding in snapshot.bindings.items()}
     planned = plan(replace(snapshot, bindings=unsent))
-    digests = {item.document.key: item.document.digest for item in planned.send}
+    digests = {
+        item.document.key: item.document.digest_over(snapshot.contract(item.document.key).compared)
+        for item in planned.send
+    }
     incomplete = {item.document.key for item in planned.send if item.parked}
     incomplete |= {item.owed.key for item in planned.refused}
     aside = {key for key in snapshot.owed if _names_an_alias(snapshot, key)}
@@ -159,7 +162,7 @@ def present_fields(survey: Survey, key: RecordKey) -> dict[str, Scalar]:
         return {}
     found: dict[str, Scalar] = {}
     rows = related_rows(snapshot, key)
-    for item in CONTRACTS[key.entity].fields:
+    for item in snapshot.contract(key).fields:
         with suppress(RejectedError):
             found[item.name] = encode_field(item, rows)
     return found
@@ -329,7 +332,7 @@ def _names_an_alias(snapshot: Snapshot, key: RecordKey) -> bool:
     row = snapshot.rows.get(key, {})
     named = (
         RecordKey(key.tenant, reference.entity, UUID(str(row[reference.column])))
-        for reference in CONTRACTS[key.entity].references
+        for reference in snapshot.contract(key).references
         if row.get(reference.column)
     )
     return any(

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sync_daemon.domain.codec import is_blank, printable
-from sync_daemon.domain.contract import Contract, Field
+from sync_daemon.domain.contract import Contract, Field, Owner
 from sync_daemon.domain.decision import Decision, Keep, check_lawful
 from sync_daemon.domain.document import Change, FieldProblem, Scalar
 from sync_daemon.domain.mapping import Row, encode_field
-from sync_daemon.domain.merge import Merge, merge, merge_status
+from sync_daemon.domain.merge import Merge, merge_owned, merge_status
 from sync_daemon.domain.snapshot import Agreed
 from sync_daemon.errors import RejectedError
 
@@ -65,7 +65,7 @@ def intake(
     Shapes: `decisions` are what people decided, by field; one stands only for the values it was made about.
     """
     found = _Found({}, {}, [], [], {})
-    for item in contract.two_way:
+    for item in contract.from_odoo:
         if item.name not in change.fields:
             continue
         try:
@@ -139,6 +139,8 @@ def _take(found: _Found, item: Field, row: Row, value: Scalar, odoo: Scalar) -> 
     shown = encode_field(item, {"row": {**row, column: found.writes[column]}})
     if shown == odoo:
         found.bases[item.name] = Agreed(odoo, odoo)
+    elif item.owner is Owner.ODOO:
+        found.bases[item.name] = Agreed(shown, odoo)
     else:
         # An edit, or another column that fills the gap, such as the mobile number for the phone.
         _keep(found, item, shown, odoo)
@@ -154,7 +156,7 @@ def decoded(field: Field, value: Scalar) -> Scalar:
 
 
 def _merge(field: Field, agreed: Agreed | None, app: Scalar, odoo: Scalar) -> Merge:
-    return merge_status(agreed, app, odoo) if field.name == "status" else merge(agreed, app, odoo)
+    return merge_status(agreed, app, odoo) if field.name == "status" else merge_owned(field.owner, agreed, app, odoo)
 
 
 def _won_by_app(app: Scalar, odoo: Scalar) -> Agreed:

@@ -10,6 +10,9 @@ from sync_daemon.domain.contract import Contract, Field
 from sync_daemon.domain.document import FieldProblem, Scalar
 from sync_daemon.errors import RejectedError
 
+MISMATCH = frozenset({"unknown_value", "missing_column"})
+"""Codes of values that are right in the app and that the contract does not know."""
+
 Row = Mapping[str, object]
 """A row by column name. A column that is missing in this tenant is missing here; NULL is None."""
 
@@ -22,20 +25,22 @@ class Mapped:
     parked: tuple[FieldProblem, ...]
 
 
-def map_row(contract: Contract, rows: Mapping[str, Row | None]) -> Mapped:
+def map_row(contract: Contract, rows: Mapping[str, Row | None], is_new: bool = True) -> Mapped:
     """Map one record.
 
-    Shapes: `rows` holds the record itself as `row` and each related row by its role (None: there is none).
+    Shapes: `rows` holds the record itself as `row` and each related row by its role (None: there is none). `is_new`
+    says that the record is not in Odoo yet.
 
-    Raises: RejectedError when a required field cannot be mapped; the record is to be parked.
+    Raises: RejectedError when a required field cannot be mapped; the record is to be parked. Where only the contract
+    lags behind the app, a record that is in Odoo already goes on without the field.
     """
     fields: dict[str, Scalar] = {}
     parked: list[FieldProblem] = []
-    for field in contract.fields:
+    for field in contract.sent(is_new):
         try:
             fields[field.name] = encode_field(field, rows)
         except RejectedError as problem:
-            if field.required:
+            if field.required and (is_new or problem.code not in MISMATCH):
                 raise
             parked.append(FieldProblem(field.name, problem.value, problem.code, problem.message))
     return Mapped(fields, tuple(parked))
@@ -64,5 +69,5 @@ def _read(field: Field, source: str, rows: Mapping[str, Row | None]) -> object:
     value = row[column]
     for step in path:
         value = value.get(step) if isinstance(value, Mapping) else None
-    # Free JSON may hold anything under a known key; only a text is taken from it.
-    return value if not path or isinstance(value, str) else None
+    # Free JSON may hold anything under a known key; only a text is taken from it, but for what a deployment asks for.
+    return value if not path or field.is_extra or isinstance(value, str) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from sync_daemon.domain.contract import Owner
 from sync_daemon.domain.document import Scalar
 from sync_daemon.domain.snapshot import Agreed
 
@@ -29,6 +30,23 @@ def merge(agreed: Agreed | None, app: Scalar, odoo: Scalar) -> Merge:
     if odoo == agreed.odoo:
         return Merge.KEEP_APP
     return Merge.TAKE_ODOO if app == agreed.app else Merge.CONFLICT
+
+
+def merge_owned(owner: Owner, agreed: Agreed | None, app: Scalar, odoo: Scalar) -> Merge:
+    """Decide one field by its owner. Equal values, and values that were agreed on each in its form, need nothing."""
+    if owner is Owner.TWO_WAY:
+        return merge(agreed, app, odoo)
+    if app == odoo or (agreed is not None and (agreed.app, agreed.odoo) == (app, odoo)):
+        return Merge.AGREED
+    match owner:
+        case Owner.ODOO:
+            return Merge.TAKE_ODOO
+        case Owner.PREFER_ODOO:
+            return Merge.KEEP_APP if odoo == "" else Merge.TAKE_ODOO
+        case Owner.PREFER_APP:
+            return Merge.TAKE_ODOO if app == "" else Merge.KEEP_APP
+        case Owner.APP | Owner.CREATE_ONLY | Owner.OFF:
+            return Merge.AGREED
 
 
 def merge_status(agreed: Agreed | None, app: Scalar, odoo: Scalar) -> Merge:

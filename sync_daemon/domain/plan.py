@@ -9,21 +9,24 @@ from datetime import timedelta
 from uuid import UUID
 
 from sync_daemon.domain.content import Content, Unreadable
-from sync_daemon.domain.contract import Contract, Owner, Reference
-from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.contract import ONLY_WHEN_NEW, Contract, Field, Owner, Reference
 from sync_daemon.domain.document import Document, FieldProblem, Scalar, TwoWay
 from sync_daemon.domain.keys import ENTITY_ORDER, Entity, RecordKey
-from sync_daemon.domain.mapping import Mapped, Row, map_row
-from sync_daemon.domain.snapshot import Binding, BindingState, Owed, Snapshot
+from sync_daemon.domain.mapping import Mapped, Row, encode_field, map_row
+from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
 from sync_daemon.errors import RejectedError
 
 
 @dataclass(frozen=True)
 class ToSend:
-    """A document, and the fields of its row that had to stay behind."""
+    """A document, and the fields of its row that had to stay behind.
+
+    Shapes: `told` are the app's own values of fields of which Odoo tells: what both sides then have is remembered.
+    """
 
     document: Document
     parked: tuple[FieldProblem, ...]
+    told: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Plan:
     """What one batch comes to.
 
     Shapes: `send` is in order of application. `parents` are records that are not owed but must go first: owe them, read
-    again and plan again.
+    again and plan again. `ask` are records of which Odoo is to tell, because some of their fields are its own.
     """
 
     send: tuple[ToSend, ...] = ()
@@ -66,6 +69,7 @@ class Plan:
     waiting: tuple[Waiting, ...] = ()
     refused: tuple[Refused, ...] = ()
     parents: frozenset[RecordKey] = field(default_factory=frozenset)
+    ask: frozenset[RecordKey] = field(default_factory=frozenset)
 
 
 Step = ToSend | Nothing | Waiting | Refused
@@ -80,6 +84,7 @@ def plan(snapshot: Snapshot) -> Plan:
         waiting=tuple(step for step in steps if isinstance(step, Waiting)),
         refused=tuple(step for step in steps if isinstance(step, Refused)),
         parents=frozenset(_missing_parents(snapshot)),
+        ask=frozenset(owed.key for owed in _flowing(snapshot) if _is_to_be_asked(snapshot, owed.key)),
     )
 
 
@@ -102,21 +107,22 @@ def is_wanted(snapshot: Snapshot, key: RecordKey) -> bool:
     """Whether this record flows at all. Source: docs/architecture.md, Which record flows when."""
     if key in snapshot.bindings:
         return True
+    held_back = snapshot.contract(key).held_back
+    if any(snapshot.rows[key].get(column) in values for column, values in held_back.items()):
+        return False
     match key.entity:
-        case Entity.REGISTRATION:
-            return snapshot.rows[key].get("status") != "draft"
         case Entity.CLIENT:
             return key in snapshot.customers
         case Entity.USER:
             return key in snapshot.agents
         case Entity.COMMISSION:
-            registration = _referenced(snapshot, key, CONTRACTS[key.entity].references[0])
+            registration = _referenced(snapshot, key, snapshot.contract(key).references[0])
             return registration is None or registration not in snapshot.rows or is_wanted(snapshot, registration)
         case Entity.INVOICE:
             return False
         case Entity.DOCUMENT:
             return any(_is_there(snapshot, parent) for parent in _parents(snapshot, key))
-        case Entity.TENANT | Entity.ISSUE:
+        case Entity.TENANT | Entity.REGISTRATION | Entity.ISSUE:
             return True
 
 
@@ -138,7 +144,7 @@ def related_rows(snapshot: Snapshot, key: RecordKey) -> dict[str, Row | None]:
     content = snapshot.contents.get(key)
     if isinstance(content, Content):
         rows["content"] = {"sha256": content.sha256, "link": content.link, "note": content.note}
-    for role, (entity, column) in CONTRACTS[key.entity].related.items():
+    for role, (entity, column) in snapshot.contract(key).related.items():
         other = _named(snapshot, key, entity, column)
         rows[role] = snapshot.rows.get(other) if other else None
     return rows
@@ -153,7 +159,7 @@ def _step(snapshot: Snapshot, owed: Owed) -> Step:
         return Waiting(owed, reason)
     if owed.key.tenant in snapshot.suspended and owed.key.entity is not Entity.TENANT:
         return Waiting(owed, "the tenant is suspended")
-    if not CONTRACTS[owed.key.entity].fields:
+    if not snapshot.contract(owed.key).fields:
         return Nothing(owed, "only Odoo tells of it")
     if _is_gone(snapshot, owed.key):
         return _gone(snapshot, owed)
@@ -175,7 +181,7 @@ def _gone(snapshot: Snapshot, owed: Owed) -> Step:
     binding = snapshot.bindings.get(owed.key)
     if binding is None or binding.state is not BindingState.ACTIVE:
         return Nothing(owed, "there is no such row")
-    if any(item.name == "active" for item in CONTRACTS[owed.key.entity].fields):
+    if any(item.name == "active" for item in snapshot.contract(owed.key).fields):
         document = Document(owed.key, owed.version, fields={"active": False})
         is_known = binding.digest == document.digest
         return Nothing(owed, "nothing differs", binding) if is_known else ToSend(document, ())
@@ -184,7 +190,7 @@ def _gone(snapshot: Snapshot, owed: Owed) -> Step:
 
 
 def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
-    contract = CONTRACTS[owed.key.entity]
+    contract = snapshot.contract(owed.key)
     refs: dict[str, tuple[Entity, UUID]] = {}
     for reference in contract.references:
         parent = _referenced(snapshot, owed.key, reference)
@@ -194,14 +200,23 @@ def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
             refs[reference.role] = (parent.entity, parent.id)
     if owed.key.entity is Entity.DOCUMENT and (blocked := _incomplete(snapshot, owed, refs)):
         return blocked
-    mapped = map_row(contract, related_rows(snapshot, owed.key))
-    document = _document(snapshot, owed, contract, mapped, refs)
     binding = snapshot.bindings.get(owed.key)
-    # Odoo's values without a base would make a conflict of a person's first edit there: they are agreed on first.
-    is_agreed = document.two_way.keys() <= snapshot.agreed.get(owed.key, {}).keys()
+    mapped = map_row(contract, related_rows(snapshot, owed.key), is_new=_is_new(binding))
+    document = _document(snapshot, owed, contract, mapped, refs)
+    values = document.values
+    told = {item.name: mapped.fields[item.name] for item in contract.from_odoo if item.name in values}
+    # What was sent last says nothing of fields that Odoo has changed since; and values without a base would make a
+    # conflict of a person's first edit there: both are agreed on first.
+    agreed = snapshot.agreed.get(owed.key, {})
+    is_agreed = all(name in agreed and agreed[name].app == value for name, value in told.items())
     if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest and is_agreed:
         return Nothing(owed, "nothing differs", binding, mapped.parked)
-    return ToSend(document, mapped.parked)
+    return ToSend(document, mapped.parked, told)
+
+
+def _is_new(binding: Binding | None) -> bool:
+    """Whether Odoo makes the record; what was taken away on both sides is made anew."""
+    return binding is None or binding.state is BindingState.TOMBSTONE
 
 
 def _incomplete(snapshot: Snapshot, owed: Owed, refs: Mapping[str, tuple[Entity, UUID]]) -> Step | None:
@@ -226,8 +241,8 @@ def _document(
     snapshot: Snapshot, owed: Owed, contract: Contract, mapped: Mapped, refs: Mapping[str, tuple[Entity, UUID]]
 ) -> Document:
     in_conflict = snapshot.conflicts.get(owed.key, frozenset())
-    two_way = {item.name for item in contract.fields if item.owner is Owner.TWO_WAY}
     agreed = snapshot.agreed.get(owed.key, {})
+    owners = {item.name: item.owner for item in contract.fields}
 
     def pair(name: str, value: Scalar) -> TwoWay:
         if name not in agreed:
@@ -235,15 +250,18 @@ def _document(
         # what the app did not change goes in the form that Odoo has given it, or it would be written at every sync
         return TwoWay(agreed[name].odoo if value == agreed[name].app else value, agreed[name].odoo)
 
+    def owned(*wanted: Owner) -> dict[str, Scalar]:
+        return {name: value for name, value in mapped.fields.items() if owners[name] in wanted}
+
+    preferred = {name: value for name, value in owned(Owner.PREFER_APP).items() if value != ""}
+    two_way = owned(Owner.TWO_WAY)
     return Document(
         owed.key,
         owed.version,
-        fields={name: value for name, value in mapped.fields.items() if name not in two_way},
-        two_way={
-            name: pair(name, value)
-            for name, value in mapped.fields.items()
-            if name in two_way and name not in in_conflict
-        },
+        fields={**owned(Owner.APP), **preferred},
+        two_way={name: pair(name, value) for name, value in two_way.items() if name not in in_conflict},
+        offers=owned(Owner.PREFER_ODOO),
+        initial=owned(*ONLY_WHEN_NEW),
         refs=refs,
         numbers=snapshot.numbers.get(owed.key, ()),
     )
@@ -262,6 +280,37 @@ def _blocked_by(snapshot: Snapshot, owed: Owed, reference: Reference, parent: Re
     return None
 
 
+def _is_to_be_asked(snapshot: Snapshot, key: RecordKey) -> bool:
+    """Whether Odoo has to tell of a record: of its own field that the app changed, or under a rule that is new."""
+    binding = snapshot.bindings.get(key)
+    if binding is None or binding.state is not BindingState.ACTIVE:
+        return False
+    contract = snapshot.contract(key)
+    two_way = {item.name for item in contract.two_way}
+    if snapshot.conflicts.get(key, frozenset()) - two_way:
+        return True
+    agreed = snapshot.agreed.get(key, {})
+    one_sided = [item for item in contract.from_odoo if item.owner is not Owner.TWO_WAY]
+    return any(
+        _is_odoos_to_say(item.owner, agreed.get(item.name), value)
+        for item in one_sided
+        if (value := _present(item, snapshot.rows[key])) is not None
+    )
+
+
+def _is_odoos_to_say(owner: Owner, agreed: Agreed | None, value: Scalar) -> bool:
+    if agreed is None or agreed.app == value:
+        return agreed is None
+    return owner is Owner.ODOO or (owner is Owner.PREFER_APP and value == "")
+
+
+def _present(item: Field, row: Row) -> Scalar | None:
+    try:
+        return encode_field(item, {"row": row})
+    except RejectedError:
+        return None
+
+
 def _goes(snapshot: Snapshot, parent: RecordKey) -> bool:
     """An optional parent is named only when it is in Odoo or goes along in this batch."""
     goes_along = parent in snapshot.owed and parent in snapshot.rows and is_wanted(snapshot, parent)
@@ -269,7 +318,7 @@ def _goes(snapshot: Snapshot, parent: RecordKey) -> bool:
 
 
 def _parents(snapshot: Snapshot, key: RecordKey) -> list[RecordKey]:
-    named = (_referenced(snapshot, key, reference) for reference in CONTRACTS[key.entity].references)
+    named = (_referenced(snapshot, key, reference) for reference in snapshot.contract(key).references)
     return [parent for parent in named if parent is not None]
 
 
@@ -280,7 +329,7 @@ def _is_there(snapshot: Snapshot, key: RecordKey) -> bool:
 
 def _missing_parents(snapshot: Snapshot) -> Iterator[RecordKey]:
     for owed in _flowing(snapshot):
-        for reference in CONTRACTS[owed.key.entity].references:
+        for reference in snapshot.contract(owed.key).references:
             parent = _referenced(snapshot, owed.key, reference)
             if parent is None or parent in snapshot.bindings or parent in snapshot.owed or parent in snapshot.dead:
                 continue

@@ -135,7 +135,11 @@ def _settle_result(owed: Owed, sent: ToSend, result: Result, jitter: float) -> S
 
 def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
     document = sent.document
-    complete = not result.skipped and not result.diverged
+    # An offer that Odoo did not take is as it should be, unless Odoo's value is to come to the app.
+    diverged = {
+        name: value for name, value in result.diverged.items() if name not in document.offers or name in sent.told
+    }
+    complete = not result.skipped and not diverged
     return Applied(
         owed,
         result.status,
@@ -143,8 +147,8 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
         result.res_id,
         # An incomplete record must be sent again when anything of it changes, so no digest is remembered for it.
         document.digest_with(result.normalised) if complete else "",
-        _agreed(document, result),
-        result.diverged,
+        _agreed(sent, result),
+        diverged,
         (*sent.parked, *result.skipped),
         _written(document, result),
         {name: two_way.base for name, two_way in document.two_way.items()},
@@ -152,16 +156,17 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
 
 
 def _written(document: Document, result: Result) -> dict[str, tuple[Scalar, Scalar]]:
-    values = {**document.fields, **{name: pair.value for name, pair in document.two_way.items()}}
+    values = document.values
     if result.status is Status.CREATED:
         return {name: (value, "") for name, value in values.items() if value != ""}
     return {name: (values[name], former) for name, former in result.replaced.items() if name in values}
 
 
-def _agreed(document: Document, result: Result) -> dict[str, Agreed]:
-    skipped = {problem.field for problem in result.skipped}
+def _agreed(sent: ToSend, result: Result) -> dict[str, Agreed]:
+    left_out = {*result.diverged, *(problem.field for problem in result.skipped)}
+    values = sent.document.values
     return {
-        name: Agreed(two_way.value, result.normalised.get(name, two_way.value))
-        for name, two_way in document.two_way.items()
-        if name not in result.diverged and name not in skipped
+        name: Agreed(sent.told.get(name, values[name]), result.normalised.get(name, values[name]))
+        for name in (*sent.document.two_way, *(sent.told.keys() - sent.document.two_way.keys()))
+        if name not in left_out
     }

@@ -9,9 +9,11 @@ from enum import StrEnum
 from uuid import UUID
 
 from sync_daemon.domain.content import Content, Unreadable
+from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.document import Scalar
 from sync_daemon.domain.keys import Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row
+from sync_daemon.domain.overrides import Contracts
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,8 @@ class Snapshot:
     suspended: frozenset[UUID] = frozenset()
     figures: Mapping[RecordKey, Mapping[str, Row]] = field(default_factory=dict)
     contents: Mapping[RecordKey, Content | Unreadable] = field(default_factory=dict)
+    contracts: Contracts = field(default_factory=Contracts)
+
+    def contract(self, key: RecordKey) -> Contract:
+        """The contract that holds for a record, which is its tenant's."""
+        return self.contracts.of(key.tenant)[key.entity]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from sync_daemon.config import Settings
 from sync_daemon.domain.books import OdooEntry
+from sync_daemon.domain.contract_check import OdooFields
 from sync_daemon.domain.document import Document, Result, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.people import OdooUser
@@ -172,21 +173,35 @@ class RpcOdoo:
         arguments = {"bridge": self._bridge, "tenant": str(tenant), "after": after, "limit": str(limit)}
         return self._call("commission_books", arguments, wire.commission_books)
 
-    def digest_ranges(self, tenant: UUID, entity: Entity, bounds: Sequence[str]) -> list[str]:
+    def digest_ranges(
+        self, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str] = ()
+    ) -> list[str]:
         """One digest per range of ids of what Odoo holds."""
-        arguments = {"bridge": self._bridge, "tenant": str(tenant), "entity": str(entity), "bounds": list(bounds)}
+        arguments: dict[str, object] = {
+            "bridge": self._bridge, "tenant": str(tenant), "entity": str(entity), "bounds": list(bounds),
+        }
+        if fields:
+            arguments["fields"] = sorted(fields)
         return self._call("digest_ranges", arguments, lambda answer: wire.range_digests(answer, len(bounds) - 1))
 
-    def digests(self, tenant: UUID, entity: Entity, after: str, limit: int) -> tuple[list[RecordDigest], bool]:
+    def digests(
+        self, tenant: UUID, entity: Entity, after: str, limit: int, fields: Collection[str] = ()
+    ) -> tuple[list[RecordDigest], bool]:
         """One page of what Odoo holds, in order of id; the flag says whether more follow."""
-        arguments = {
+        arguments: dict[str, object] = {
             "bridge": self._bridge,
             "tenant": str(tenant),
             "entity": str(entity),
             "after": after,
             "limit": str(limit),
         }
+        if fields:
+            arguments["fields"] = sorted(fields)
         return self._call("digests", arguments, wire.digests)
+
+    def describe_fields(self) -> OdooFields:
+        """What the fields are in Odoo that documents go to."""
+        return self._call("describe_fields", {"bridge": self._bridge}, wire.described)
 
     def internal_users(self, after: str, limit: int) -> tuple[list[OdooUser], bool]:
         """One page of the people who work in Odoo, in order of id; the flag says whether more follow."""

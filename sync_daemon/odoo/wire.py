@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sync_daemon.domain.books import Bill, OdooEntry
 from sync_daemon.domain.codec import printable
+from sync_daemon.domain.contract_check import OdooField, OdooFields
 from sync_daemon.domain.document import (
     Change,
     Document,
@@ -23,7 +24,7 @@ from sync_daemon.domain.document import (
     Verdict,
 )
 from sync_daemon.domain.hint import record_key
-from sync_daemon.domain.keys import RecordKey, Version
+from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.people import OdooUser
 from sync_daemon.errors import RejectedError
 from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
@@ -48,6 +49,9 @@ def document(value: Document) -> dict[str, object]:
     try:
         fields = {name: _sendable(name, scalar) for name, scalar in value.fields.items()}
         two_way = {name: _two_way(name, pair) for name, pair in value.two_way.items()}
+        # with no base Odoo takes a value only where it has none
+        two_way.update({name: {"value": _sendable(name, scalar)} for name, scalar in value.offers.items()})
+        initial = {name: _sendable(name, scalar) for name, scalar in value.initial.items()}
         numbers = [_sendable("registration_number", number) for number in value.numbers]
     except RejectedError as error:
         raise RejectedError(error.code, f"{value.key}: {error.message}", error.field, error.value) from None
@@ -58,6 +62,7 @@ def document(value: Document) -> dict[str, object]:
         "fields": fields,
         "two_way": two_way,
         "refs": {role: {"entity": str(entity), "id": str(id_)} for role, (entity, id_) in value.refs.items()},
+        **({"initial": initial} if initial else {}),
         **({"numbers": numbers} if numbers else {}),
     }
 
@@ -166,6 +171,33 @@ def digests(answer: object) -> tuple[list[RecordDigest], bool]:
     """The answer to digests."""
     fields = _dict(answer, "the answer")
     return [_digest(row) for row in _list(fields, "digests")], _flag(fields, "more")
+
+
+def described(answer: object) -> OdooFields:
+    """The answer to describe_fields."""
+    fields = _dict(answer, "the answer")
+    entities = _dict(fields.get("entities"), "entities")
+    tenants = _dict(fields.get("tenants"), "tenants")
+    return OdooFields(
+        {_parsed("entity", Entity, name): _odoo_fields(rows, name) for name, rows in entities.items()},
+        {_parsed("tenant", UUID, name): _odoo_fields(rows, name) for name, rows in tenants.items()},
+        {
+            _parsed("entity", Entity, name): _odoo_fields(rows, name)
+            for name, rows in _dict(fields.get("required"), "required").items()
+        },
+    )
+
+
+def _odoo_fields(rows: object, name: str) -> dict[str, OdooField]:
+    return {field: _odoo_field(_dict(row, field)) for field, row in _dict(rows, name).items()}
+
+
+def _odoo_field(row: Mapping[str, object]) -> OdooField:
+    values = _list(row, "values")
+    if not all(isinstance(value, str) for value in values):
+        raise MalformedError("values holds what is no text")
+    texts = {name: _text(row, name) for name in ("model", "field", "type")}
+    return OdooField(**texts, required=_flag(row, "required"), values=tuple(map(str, values)))
 
 
 def holdings(answer: object) -> dict[str, int]:

@@ -8,13 +8,16 @@ from uuid import UUID
 from psycopg2 import sql
 
 from sync_daemon.domain.books import AppEntry
+from sync_daemon.domain.contract import Contract
+from sync_daemon.domain.keys import Entity
 from sync_daemon.postgres.backfill import Backfills, TenantName
 from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("books")
 _COMMISSIONS = sql.SQL("""
-    SELECT c.id, btrim(c.currency), c.status, c.commission_amount, r.status = 'draft',
+    SELECT c.id, btrim(c.currency), c.status, c.commission_amount, {held_back},
            %(month)s::date IS NULL OR date_trunc('month', c.created_at) = %(month)s::date
     FROM {commissions} AS c
     JOIN {registrations} AS r ON r.id = c.registration_id
@@ -27,6 +30,7 @@ class AppBooks:
     def __init__(self, database: Database, instance: str) -> None:
         self._database = database
         self._instance = instance
+        self._contracts = ContractsInForce()
 
     def tenants(self, tenant: str | None = None) -> list[TenantName]:
         """The tenants of this instance; `tenant` is a subdomain or a uuid."""
@@ -36,10 +40,11 @@ class AppBooks:
         """The commissions the app made in that month (None: all), and the ids of all others."""
         names = {name: sql.Identifier(tenant.schema, name) for name in ("commissions", "registrations")}
         with self._database.transaction(snapshot=True) as cursor:
-            cursor.execute(_COMMISSIONS.format(**names), {"month": month})
+            held_back = _held_back(self._contracts.read(cursor).of(tenant.id)[Entity.REGISTRATION])
+            cursor.execute(_COMMISSIONS.format(held_back=held_back, **names), {"month": month})
             rows = cursor.fetchall()
-            drafts = [row[0] for row in rows if row[4]]
-            cursor.execute(_SQL["held_back"], {"instance": self._instance, "tenant": tenant.id, "ids": drafts})
+            waiting = [row[0] for row in rows if row[4]]
+            cursor.execute(_SQL["held_back"], {"instance": self._instance, "tenant": tenant.id, "ids": waiting})
             held = {row[0] for row in cursor.fetchall()}
         entries = {
             identity: AppEntry(currency, status, amount, identity in held)
@@ -47,3 +52,12 @@ class AppBooks:
             if is_meant
         }
         return entries, {row[0] for row in rows} - entries.keys()
+
+
+def _held_back(registration: Contract) -> sql.Composable:
+    """Whether a commission's registration stays in the app."""
+    conditions = [
+        sql.SQL("coalesce(r.{} = ANY({}::text[]), false)").format(sql.Identifier(column), sql.Literal(sorted(values)))
+        for column, values in registration.held_back.items()
+    ]
+    return sql.SQL(" OR ").join(conditions) if conditions else sql.SQL("false")

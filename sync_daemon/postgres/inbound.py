@@ -17,8 +17,7 @@ from sync_daemon.config import SELFTEST_INSTANCE
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.approval import APPROVED_BY, Linked, with_approver
 from sync_daemon.domain.codec import INSTANT
-from sync_daemon.domain.contract import Contract, source_columns, two_way_columns
-from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.contract import Contract, deciding_columns, source_columns
 from sync_daemon.domain.decision import Decision
 from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
 from sync_daemon.domain.event import Event
@@ -29,6 +28,7 @@ from sync_daemon.domain.events.lead import lead_events
 from sync_daemon.domain.intake import Intake, decoded, intake
 from sync_daemon.domain.keys import Direction, Entity, Lane, Version
 from sync_daemon.domain.mapping import Row
+from sync_daemon.domain.overrides import Rules
 from sync_daemon.domain.snapshot import Agreed, BindingState
 from sync_daemon.domain.told import Told, concern_of, told
 from sync_daemon.postgres.catalog import Catalog
@@ -39,6 +39,7 @@ from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
 from sync_daemon.postgres.events import announce
 from sync_daemon.postgres.invoices import Invoices
 from sync_daemon.postgres.outbox import key_arrays, mark
+from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.people import people_of_odoo
 from sync_daemon.postgres.statements import statements
 
@@ -65,6 +66,7 @@ class Inbound:
         self._instance = instance
         self._bridge_login = bridge_login
         self._catalog = Catalog()
+        self._contracts = ContractsInForce()
 
     def seize(self, holder: UUID, duration: timedelta) -> bool:
         """Take or renew the lease of this instance's only puller; False while another one holds it."""
@@ -86,7 +88,10 @@ class Inbound:
     def apply(self, run: UUID, tenant: UUID, schema: str, changes: Sequence[Change]) -> list[Verdict]:
         """Apply one tenant's changes; one verdict each."""
         with self._database.transaction() as cursor:
-            applying = _Applying(cursor, self._instance, self._catalog, run, tenant, schema, self._bridge_login)
+            rules = self._contracts.read(cursor).of(tenant)
+            applying = _Applying(
+                cursor, self._instance, self._catalog, rules, run, tenant, schema, self._bridge_login
+            )
             verdicts = applying.apply(changes)
             if self._instance != SELFTEST_INSTANCE:
                 # what a selftest does is no news for the app's other services
@@ -103,10 +108,12 @@ class _Applying:
     """One tenant's transaction."""
 
     def __init__(
-        self, cursor: Cursor, instance: str, catalog: Catalog, run: UUID, tenant: UUID, schema: str, bridge_login: str
+        self, cursor: Cursor, instance: str, catalog: Catalog, rules: Rules, run: UUID, tenant: UUID, schema: str,
+        bridge_login: str,
     ) -> None:
         self._cursor = cursor
         self._catalog = catalog
+        self._rules = rules
         self._scope = {"instance": instance, "tenant": tenant}
         self._instance = instance
         self._run = run
@@ -127,9 +134,9 @@ class _Applying:
         for change in changes:
             if change.key.entity is Entity.ISSUE:
                 self._hear(change, bound)
-        for entity in {change.key.entity for change in changes if CONTRACTS[change.key.entity].two_way}:
+        for entity in {change.key.entity for change in changes if self._rules[change.key.entity].from_odoo}:
             ids = [change.key.id for change in changes if change.key.entity is entity]
-            rows[entity] = self._locked_rows(CONTRACTS[entity], ids)
+            rows[entity] = self._locked_rows(self._rules[entity], ids)
             agreed[entity] = self._agreed(entity, ids)
             self._decisions[entity] = decisions_of(self._cursor, self._instance, self._tenant, entity, ids)
         approvers = {str(change.fields[APPROVED_BY]) for change in changes if change.fields.get(APPROVED_BY)}
@@ -166,7 +173,7 @@ class _Applying:
             return self._unbound(change)
         if change.version <= binding.odoo_version:
             return _verdict(change, Ruling.APPLIED, "stale")
-        contract = CONTRACTS[change.key.entity]
+        contract = self._rules[change.key.entity]
         if change.op in _ENDS:
             self._advance(change, _ENDS[change.op])
             detail = {"model": change.model, "res_id": change.res_id, "by": change.by}
@@ -174,7 +181,7 @@ class _Applying:
             return _verdict(change, Ruling.APPLIED)
         if change.key.entity is Entity.REGISTRATION and change.fields:
             self._tell_outcome(change, contract)
-        if not contract.two_way:
+        if not contract.from_odoo:
             self._advance(change, binding.state)
             return _verdict(change, Ruling.APPLIED)
         if change.key.id not in rows:
@@ -203,7 +210,7 @@ class _Applying:
         binding = bound.get((change.key.entity, change.key.id))
         if binding is not None and change.version <= binding.odoo_version:
             return _verdict(change, Ruling.APPLIED, "stale")
-        found = told(CONTRACTS[change.key.entity], change) if change.op is Op.UPSERT else Told({})
+        found = told(self._rules[change.key.entity], change) if change.op is Op.UPSERT else Told({})
         if found.problems:
             self._letters(change, Intake({}, {}))
             return _verdict(change, Ruling.PARKED, found.problems[0].message)
@@ -260,7 +267,7 @@ class _Applying:
     def _mark_dependants(self, change: Change) -> None:
         for entity, dependant in DEPENDANTS:
             # Those that only wait are not concerned: the record is there already.
-            if entity is change.key.entity and CONTRACTS[dependant[0]].shows(entity):
+            if entity is change.key.entity and self._rules[dependant[0]].shows(entity):
                 mark_dependants(
                     self._cursor, self._instance, self._catalog, self._tenant, self._schema, dependant, [change.key.id]
                 )
@@ -283,7 +290,7 @@ class _Applying:
 
     def _unbound(self, change: Change) -> Verdict:
         """A record of which the app's side knows no pair: one that is being settled, or one that a restore took."""
-        contract = CONTRACTS[change.key.entity]
+        contract = self._rules[change.key.entity]
         if change.key.entity is Entity.ISSUE:
             self._execute("has_letter", {"id": change.key.id})
             there = self._cursor.fetchone() is not None
@@ -343,7 +350,7 @@ class _Applying:
             for conflict in decision.conflicts
         ] + [
             Letter(change.key, item.field, version, item.code, item.message, item.value, 1)
-            for item in _to_be_decided(change)
+            for item in _to_be_decided(self._rules[change.key.entity], change)
         ]
         resolve_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [change.key], letters)
         raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, letters)
@@ -358,7 +365,7 @@ class _Applying:
 
     def _locked_rows(self, contract: Contract, ids: list[UUID]) -> dict[UUID, Row]:
         present = self._catalog.columns(self._cursor, [self._schema]).get((self._schema, contract.table), frozenset())
-        wanted = two_way_columns(contract) | source_columns(contract, "linked") | shown_columns(contract.entity)
+        wanted = deciding_columns(contract) | source_columns(contract, "linked") | shown_columns(contract.entity)
         wanted = (wanted | {"id"}) & present
         columns = sql.SQL(", ").join(map(sql.Identifier, sorted(wanted)))
         # Rows that the app has locked come later; we neither wait for it nor make it wait.
@@ -414,11 +421,10 @@ class _Applying:
         self._cursor.execute(_LEDGER[name], {**self._scope, **parameters})
 
 
-def _to_be_decided(change: Change) -> list[FieldProblem]:
+def _to_be_decided(contract: Contract, change: Change) -> list[FieldProblem]:
     """What Odoo told that a person must see: values that cannot be taken, and money that has to go back."""
     if change.op is not Op.UPSERT:
         return []
-    contract = CONTRACTS[change.key.entity]
     found = told(contract, change)
     concern = concern_of(contract, found)
     return [*found.problems, *([concern] if concern else [])]

@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.finding import Finding
 from sync_daemon.domain.heartbeat import Hop, broken
-from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.overview import Overview
 from sync_daemon.postgres.registry import Registered, Registry
-from sync_daemon.postgres.rows import TENANT_TABLES
 from sync_daemon.postgres.statements import statements
 
 OLDEST_SERVER = 150_000
@@ -42,9 +39,7 @@ def check(database: Database, registry: Registry, interval: timedelta) -> list[F
     tenants = registry.tenants()
     names = {tenant.id: tenant.subdomain for tenant in tenants}
     with database.transaction() as cursor:
-        found = [
-            *_server(cursor), *_rights(cursor), *_tenants(tenants), *_columns(cursor, tenants), *_events(cursor),
-        ]
+        found = [*_server(cursor), *_rights(cursor), *_tenants(tenants), *_events(cursor)]
     return [*found, *_lacking(database, names), *_heartbeats(database, interval, registry.now())]
 
 
@@ -107,14 +102,3 @@ def _tenants(tenants: list[Registered]) -> Iterator[Finding]:
         elif tenant.state == "creating":
             fix = f"c360 tenant create {tenant.subdomain}"
             yield Finding(f"tenant {tenant.subdomain}", "is not whole on both sides yet", fix)
-
-
-def _columns(cursor: Cursor, tenants: list[Registered]) -> Iterator[Finding]:
-    attached = [tenant for tenant in tenants if tenant.attach_level > 0]
-    found = Catalog().columns(cursor, [tenant.schema for tenant in attached])
-    for tenant in attached:
-        for entity in TENANT_TABLES:
-            table = CONTRACTS[entity].table
-            for column in sorted(columns_of(entity) - found.get((tenant.schema, table), frozenset())):
-                problem = f"{tenant.schema}.{table}.{column} is not there or may not be read: the field stays behind"
-                yield Finding(f"tenant {tenant.subdomain}", problem, f"c360 db attach --tenant {tenant.id}")

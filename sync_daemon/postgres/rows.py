@@ -19,6 +19,7 @@ from sync_daemon.errors import TransientError
 from sync_daemon.postgres.catalog import Catalog, Columns
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.outbox import key_arrays
+from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.people import linked_users
 from sync_daemon.postgres.statements import statements
 
@@ -57,35 +58,39 @@ class Rows:
         self._database = database
         self._instance = instance
         self._catalog = Catalog()
+        self._contracts = ContractsInForce()
 
     def snapshot(self, keys: Collection[RecordKey]) -> Snapshot:
         """Read everything about these records in one snapshot of the database."""
         try:
             with self._database.transaction(snapshot=True) as cursor:
-                return _Reading(cursor, self._instance, self._catalog).snapshot(keys)
+                return self._reading(cursor).snapshot(keys)
         except TransientError:
             # The app may have dropped or renamed a column since the catalog was read.
             self._catalog.forget()
             raise
 
-
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
         """Those of the keys that are rows of their own tenant; a key that names another tenant's row is not."""
         with self._database.transaction(snapshot=True) as cursor:
-            return _Reading(cursor, self._instance, self._catalog).existing(keys)
+            return self._reading(cursor).existing(keys)
 
     def survey(self, cursor: Cursor, keys: Collection[RecordKey]) -> Snapshot:
         """The same as `snapshot` within a reading transaction under way, as if each of the keys were owed."""
-        return _Reading(cursor, self._instance, self._catalog).snapshot(keys, is_owed=False)
+        return self._reading(cursor).snapshot(keys, is_owed=False)
+
+    def _reading(self, cursor: Cursor) -> _Reading:
+        return _Reading(cursor, self._instance, self._catalog, self._contracts)
 
 
 class _Reading:
     """One snapshot being read."""
 
-    def __init__(self, cursor: Cursor, instance: str, catalog: Catalog) -> None:
+    def __init__(self, cursor: Cursor, instance: str, catalog: Catalog, contracts: ContractsInForce) -> None:
         self._cursor = cursor
         self._instance = instance
         self._catalog = catalog
+        self._contracts = contracts
 
     def snapshot(self, keys: Collection[RecordKey], is_owed: bool = True) -> Snapshot:
         tenants = self._tenants({key.tenant for key in keys})
@@ -117,6 +122,7 @@ class _Reading:
                 self._figures([key for key in owed if key in rows], tenants, columns),
                 self._linked({key: rows[key] for key in owed if key in rows}),
             ),
+            contracts=self._contracts.read(self._cursor),
         )
 
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:

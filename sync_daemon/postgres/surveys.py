@@ -22,6 +22,7 @@ from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters
 from sync_daemon.postgres.outbox import key_arrays, mark
+from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.rows import Rows
 from sync_daemon.postgres.statements import statements
 
@@ -41,10 +42,17 @@ class Surveys:
         self._instance = instance
         self._rows = Rows(database, instance)
         self._catalog = Catalog()
+        self._contracts = ContractsInForce()
 
     def tenants(self, tenant: str | None = None) -> list[TenantName]:
         """The tenants of this instance; `tenant` is a subdomain or a uuid."""
         return Backfills(self._database, self._instance).tenants(tenant)
+
+    def compared(self, tenant: TenantName, entity: Entity) -> frozenset[str]:
+        """The fields that are to be equal on both sides; nothing where that is all of them."""
+        with self._database.transaction(snapshot=True) as cursor:
+            compared = self._contracts.read(cursor).of(tenant.id)[entity].compared
+        return frozenset() if compared == CONTRACTS[entity].compared else compared
 
     def ids(self, tenant: TenantName, entity: Entity, after: UUID | None, limit: int) -> list[UUID]:
         """The next ids that are a row or a binding, in order."""

@@ -65,6 +65,9 @@ class Pusher:
         snapshot, decided = self._plan(keys)
         reached(CrashPoint.PUSH_PLANNED)
         run = uuid4()
+        if decided.ask:
+            # before anything is settled: what could not be asked stays owed
+            self.odoo.requeue_changes(sorted(decided.ask))
         settled = settle_unsent(decided)
         if settled:
             self.ledger.settle(run, settled)

@@ -67,6 +67,7 @@ class Surveys(Protocol[T]):
     """The app's side."""
 
     def tenants(self, tenant: str | None = None) -> Sequence[T]: ...
+    def compared(self, tenant: T, entity: Entity) -> Collection[str]: ...
     def ids(self, tenant: T, entity: Entity, after: UUID | None, limit: int) -> Sequence[UUID]: ...
     def survey(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Survey: ...
     def mend(self, run: UUID, drifts: Sequence[Drift], pairs: Pairs) -> None: ...
@@ -147,7 +148,8 @@ class Reconciler(Generic[T]):
         self, tenant: T, entity: Entity, bounds: Sequence[UUID | None], ids: Sequence[UUID]
     ) -> Iterator[list[Drift]]:
         # Odoo first: whatever the app changes between the two readings is marked by then, and counts as waiting.
-        there = self.odoo.digest_ranges(tenant.id, entity, [str(bound or "") for bound in bounds])
+        compared = self.surveys.compared(tenant, entity)
+        there = self.odoo.digest_ranges(tenant.id, entity, [str(bound or "") for bound in bounds], compared)
         here = self._here(tenant, entity, ids)
         for (after, until), digest in zip(pairwise(bounds), there, strict=True):
             keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids if _is_within(record_id, after, until)]
@@ -173,7 +175,8 @@ class Reconciler(Generic[T]):
     ) -> tuple[list[Drift], UUID | None]:
         """Compare the ids after `after` and up to `until`; gives also how far that went, None for the end."""
         size = CONTENTS if entity is Entity.DOCUMENT else PAGE
-        there, more = self.odoo.digests(tenant.id, entity, str(after or ""), size)
+        compared = self.surveys.compared(tenant, entity)
+        there, more = self.odoo.digests(tenant.id, entity, str(after or ""), size, compared)
         here = self.surveys.ids(tenant, entity, after, size)
         ends = [until] if until else []
         if more:

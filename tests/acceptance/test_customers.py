@@ -121,6 +121,19 @@ def test_a_second_sync_of_what_was_normalised_writes_nothing(app: App, odoo: Odo
     assert {**_partner(odoo, client), "write_date": ""} == {**before[0], "write_date": ""}
 
 
+@pytest.mark.acceptance("C2")
+def test_a_value_that_odoo_changed_and_the_app_changed_back_is_changed_back_in_odoo(app: App, odoo: Odoo) -> None:
+    _, client = _customer(app)
+    phone = _row(app, client)["phone"]
+    odoo.call("res.partner", "write", [_partner(odoo, client)["id"]], {"phone": "+263 242 1"})
+    c360("drain")
+    assert _row(app, client)["phone"] == "+263 242 1"
+    app.run("UPDATE {t}.clients SET phone = %s WHERE id = %s", [phone, client])
+    c360("drain")
+    assert _partner(odoo, client)["phone"] == phone
+    assert _letters(app) == []
+
+
 @pytest.mark.acceptance("O3")
 def test_what_the_app_needs_cannot_be_emptied_in_odoo(app: App, odoo: Odoo) -> None:
     _, client = _customer(app)

@@ -329,6 +329,23 @@ def test_an_argument_that_odoo_cannot_read_is_rejected(settings: Settings) -> No
         odoo._transport.call("pull_changes", {"bridge": str(uuid4()), "limit": "many", "per_tenant": "1"})
 
 
+def test_odoo_says_what_its_fields_are(here: Installation) -> None:
+    found = here.odoo.describe_fields()
+    status = found.entities[Entity.REGISTRATION]["status"]
+    assert (status.model, status.field, status.type) == ("crm.lead", "x_comply360_status", "selection")
+    assert "in_review" in status.values
+    assert found.listed == {here.tenant: {}}
+
+
+def test_digests_are_of_the_fields_that_are_named(here: Installation) -> None:
+    client = here.client(city="Harare", phone="+263 1")
+    here.odoo.apply_batch(uuid4(), [client])
+    [named], _ = here.odoo.digests(here.tenant, Entity.CLIENT, "", 10, ["city"])
+    assert named.digest == client.digest_over(["city"])
+    [whole], _ = here.odoo.digests(here.tenant, Entity.CLIENT, "", 10)
+    assert whole.digest == client.digest
+
+
 def test_threads_share_one_client(here: Installation) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: here.odoo.ping().database, range(40)))

@@ -24,7 +24,7 @@ class EntityWriter:
         self.mapper = mapper
         self.batch = batch
         self.model = env[mapper.model]
-        self.rules = mapper.by_name
+        self.mappers: dict[int, Mapper] = {}
         self.lookups = _lookups(env, mapper)
 
     def apply(self, works: list[Work]) -> list[tuple[Work, str]]:
@@ -35,6 +35,7 @@ class EntityWriter:
         for work in works:
             work.skipped, work.diverged, work.normalised, work.replaced = [], {}, {}, {}
             work.written = dict(work.known)
+            work.mapper = self._mapper_of(work)
         removed = self._remove([work for work in works if self.mapper.removes(work.document)])
         works = [work for work in works if not self.mapper.removes(work.document)]
         ready = self._without_lacking([work for work in self._existing(works) if self._translate(work)])
@@ -45,6 +46,13 @@ class EntityWriter:
         for work, _status in created + updated:
             self._compare(work)
         return removed + created + updated
+
+    def _mapper_of(self, work: Work) -> Mapper:
+        if not work.tenant:
+            return self.mapper
+        if work.tenant.id not in self.mappers:
+            self.mappers[work.tenant.id] = work.tenant._comply360_mapper(self.mapper)
+        return self.mappers[work.tenant.id]
 
     # -- reading the documents -------------------------------------------------------------------------------------
 
@@ -62,21 +70,17 @@ class EntityWriter:
     def _translate(self, work: Work) -> bool:
         """Read the document into `work`; whether it can be applied."""
         try:
-            work.translation = self.mapper.translate(work.document, self.lookups, work.creating)
+            work.translation = work.mapper.translate(work.document, self.lookups, work.creating)
             work.skipped = list(work.translation.problems)
             work.values = self._links(work)
         except Refused as refused:
             status = "retry" if refused.code == "parent_missing" else "rejected"
             self.batch.refuse(work, status, refused)
             return False
-        work.wanted = {name: self._canonical(name, work) for name in work.translation.values}
+        rules, given = work.mapper.by_name, work.document.values(work.creating)
+        codecs = {name: rules[name].codec for name in work.translation.values}
+        work.wanted = {name: codec.decode(codec.encode(name, given[name])) for name, codec in codecs.items()}
         return True
-
-    def _canonical(self, name: str, work: Work) -> Any:
-        rule = self.rules[name]
-        two_way = work.document.two_way.get(name)
-        value = two_way.value if two_way else work.document.fields[name]
-        return rule.codec.decode(rule.codec.encode(name, value))
 
     def _links(self, work: Work) -> dict[str, int]:
         links = {}
@@ -154,7 +158,8 @@ class EntityWriter:
             if work.tenant.id not in defaults_of:
                 defaults_of[work.tenant.id] = self.model._comply360_defaults(self.mapper.entity, work.tenant)
             defaults = defaults_of[work.tenant.id]
-            values = {self.rules[name].target: value for name, value in work.translation.values.items()}
+            rules = work.mapper.by_name
+            values = {rules[name].target: value for name, value in work.translation.values.items()}
             values.update(work.values, **self.model._comply360_identity(work.tenant, work.document.key))
             vals_list.append(self.model._comply360_derive(self.mapper.entity, values, defaults))
         records = self.model._comply360_create(vals_list)
@@ -200,7 +205,7 @@ class EntityWriter:
                 self.model.browse(ids).with_prefetch(records._prefetch_ids).write(dict(values))
 
     def _changes(self, work: Work) -> dict[str, Any]:
-        present = self.mapper.wire(work.record._comply360_row(self.mapper))
+        present, rules = work.mapper.wire(work.record._comply360_row(work.mapper)), work.mapper.by_name
         values = {}
         for name, wanted in work.wanted.items():
             if wanted == present[name]:
@@ -208,7 +213,7 @@ class EntityWriter:
             if name in work.document.two_way and not self._may_write(work, name, present[name]):
                 work.diverged[name] = present[name]
                 continue
-            values[self.rules[name].target] = work.translation.values[name]
+            values[rules[name].target] = work.translation.values[name]
             work.replaced[name] = present[name]
         for target, res_id in work.values.items():
             if work.record[target].id != res_id:
@@ -225,7 +230,7 @@ class EntityWriter:
 
     def _compare(self, work: Work) -> None:
         """Note where Odoo stores something else than was sent."""
-        present = self.mapper.wire(work.record._comply360_row(self.mapper))
+        present = work.mapper.wire(work.record._comply360_row(work.mapper))
         for name, wanted in work.wanted.items():
             if name in work.diverged:
                 continue

@@ -14,9 +14,9 @@ from ..mappers.mapper import Translation
 class Work:
     """A document, its binding, and what has become of it.
 
-    Shapes: `values` and `links` are the changes to write, by Odoo's field; `wanted` and `present` compare by wire name.
-    `known` and `written` map two-way fields to the base that the app had, and what Odoo held after it was written:
-    by former documents, and by this one too.
+    Shapes: `mapper` is the tenant's own, with the fields listed for it; `values` and `links` are the changes to write,
+    by Odoo's field; `wanted` and `present` compare by wire name. `known` and `written` map two-way fields to the base
+    that the app had, and what Odoo held after it was written: by former documents, and by this one too.
     """
 
     document: Document
@@ -25,6 +25,7 @@ class Work:
     is_relinked: bool = False
     known: dict[str, list[Scalar]] = field(default_factory=dict)
     tenant: Any = None
+    mapper: Any = None
     translation: Translation = field(default_factory=Translation)
     wanted: dict[str, Scalar] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)

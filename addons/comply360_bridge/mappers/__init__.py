@@ -4,6 +4,7 @@ from .attachment import DOCUMENT
 from .client import CLIENT
 from .commission import COMMISSION
 from .document import Document, Refused, parse_document
+from .extra import OWN_PREFIX, PREFIX, TYPES, extra_rule
 from .invoice import INVOICE
 from .issue import ISSUE
 from .mapper import Lookups, Mapper, Problem

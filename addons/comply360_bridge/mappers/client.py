@@ -35,6 +35,5 @@ def canonical_number(text: str) -> str:
 
 def numbers_of(document: Document) -> frozenset[str]:
     """The numbers under which a client may be in Odoo already."""
-    tax_number = document.two_way.get("tax_number")
-    texts = (*document.numbers, str(tax_number.value) if tax_number else "")
+    texts = (*document.numbers, str(document.values(creating=True).get("tax_number", "")))
     return frozenset(filter(None, map(canonical_number, texts)))

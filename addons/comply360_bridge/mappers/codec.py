@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
@@ -25,10 +26,16 @@ class Codec(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """Free text, kept as it comes."""
+    """Free text, kept as it comes; longer than `limit` it is refused, since Odoo would cut it. 0: any length."""
+
+    limit: int = 0
 
     def encode(self, name: str, value: Scalar) -> str | bool:
-        return _text(name, value) or False
+        text = _text(name, value)
+        if self.limit and len(text) > self.limit:
+            message = f"{name} is {len(text)} characters long, its field in Odoo takes {self.limit}"
+            raise Refused("too_long", message, name, text)
+        return text or False
 
     def decode(self, value: Any) -> Scalar:
         return str(value).replace("\r\n", "\n").replace("\r", "\n").strip() if value else ""
@@ -172,6 +179,38 @@ class Count:
 
     def decode(self, value: Any) -> Scalar:
         return str(value or 0)
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number of either sign."""
+
+    def encode(self, name: str, value: Scalar) -> int:
+        text = _text(name, value)
+        if not re.fullmatch("-?[0-9]{1,9}", text):
+            raise Refused("bad_number", f"{name} is no whole number: {printable(text)!r}", name, text)
+        return int(text)
+
+    def decode(self, value: Any) -> Scalar:
+        return str(value or 0)
+
+
+@dataclass(frozen=True)
+class Date:
+    """A calendar day that the app names."""
+
+    def encode(self, name: str, value: Scalar) -> date | bool:
+        text = _text(name, value)
+        if not text:
+            return False
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            message = f"{name} is no day of the form YYYY-MM-DD: {printable(text)!r}"
+            raise Refused("bad_day", message, name, text) from None
+
+    def decode(self, value: Any) -> Scalar:
+        return value.isoformat() if value else ""
 
 
 @dataclass(frozen=True)

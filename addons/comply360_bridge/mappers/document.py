@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +35,7 @@ class TwoWay:
 
 @dataclass(frozen=True)
 class Document:
-    """What one record should look like."""
+    """What one record should look like. Shapes: `initial` are values for a record that is to be made."""
 
     tenant: str
     entity: str
@@ -46,11 +46,17 @@ class Document:
     two_way: Mapping[str, TwoWay]
     refs: Mapping[str, Key]
     numbers: tuple[str, ...] = ()
+    initial: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
         """The record's name."""
         return (self.tenant, self.entity, self.id)
+
+    def values(self, creating: bool) -> dict[str, Scalar]:
+        """Every value that it holds for a record that is there, or for one that is to be made."""
+        two_way = {name: pair.value for name, pair in self.two_way.items()}
+        return {**self.fields, **two_way, **(self.initial if creating else {})}
 
 
 def parse_document(raw: Mapping[str, Any]) -> Document:
@@ -71,6 +77,7 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
         {name: _two_way(name, value) for name, value in _mapping(raw, "two_way").items()},
         {role: _reference(tenant, role, value) for role, value in _mapping(raw, "refs").items()},
         tuple(number for number in raw.get("numbers", ()) if isinstance(number, str)),
+        {name: _scalar(name, value) for name, value in _mapping(raw, "initial").items()},
     )
 
 

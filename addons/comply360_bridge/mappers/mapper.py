@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .codec import Code, Codec, Person
@@ -85,17 +85,20 @@ class Mapper:
         Raises: Refused if a required field is missing (when the record is new), empty or not usable.
         """
         translation = Translation()
-        given = {**document.fields, **{name: two_way.value for name, two_way in document.two_way.items()}}
+        given = document.values(creating)
         rules = self.by_name
         for name, value in given.items():
             if name not in rules:
-                message = f"this version of the addon does not know the field {name}"
-                translation.problems.append(Problem(name, str(value)[:120], "unknown_field", message))
+                translation.problems.append(_unknown(name, value))
                 continue
             self._encode(rules[name], value, lookups, translation)
         if creating:
             self._check_complete(given)
         return translation
+
+    def with_extra(self, rules: tuple[Rule, ...]) -> Mapper:
+        """The mapping with further fields."""
+        return replace(self, rules=(*self.rules, *rules)) if rules else self
 
     def removes(self, document: Document) -> bool:
         """Whether a document says that the app deleted the record, and the record is to go."""
@@ -130,3 +133,11 @@ class Mapper:
     def report(self, row: Mapping[str, Any]) -> dict[str, Scalar]:
         """What Odoo tells of a record, as the wire shows it. Shapes: `row` holds Odoo's values by target."""
         return {rule.name: rule.codec.decode(row[rule.target]) for rule in self.reported}
+
+
+def _unknown(name: str, value: Scalar) -> Problem:
+    if name.startswith("x_"):
+        message = f"{name} is not among the fields that a manager has listed for this tenant in Odoo"
+        return Problem(name, str(value)[:120], "not_listed", message)
+    message = f"this version of the addon does not know the field {name}"
+    return Problem(name, str(value)[:120], "unknown_field", message)

@@ -167,18 +167,41 @@ class Comply360Bridge(models.AbstractModel):
         }
 
     @api.model
-    def digests(self, bridge, tenant, entity, after, limit):
-        """Digests of the present values of a tenant's records, in the order of their ids."""
+    def digests(self, bridge, tenant, entity, after, limit, fields=()):
+        """Digests of the present values of a tenant's records, in the order of their ids; of these fields or of all."""
         self._check_service()
         own = self._superuser()
         if entity not in MAPPERS:
             raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
         most = min(int(limit), MOST_RECORDS)
         bindings = own._bound_after(self._bridge_id(bridge), tenant, entity, after, "", most + 1)
-        return {"digests": own._digests(bindings[:most], MAPPERS[entity]), "more": len(bindings) > most}
+        mapper, names = own._compared(bridge, tenant, entity, fields)
+        return {"digests": own._digests(bindings[:most], mapper, names), "more": len(bindings) > most}
 
     @api.model
-    def digest_ranges(self, bridge, tenant, entity, bounds):
+    def describe_fields(self, bridge):
+        """What the fields are here that documents go to, and those that managers listed for single tenants."""
+        self._check_service()
+        own = self._superuser()
+        tenants = own.env["comply360.tenant"].search([("bridge", "=", self._bridge_id(bridge))])
+        return {
+            "entities": {
+                entity: {rule.name: own._describe(mapper.model, rule.target) for rule in mapper.rules}
+                for entity, mapper in MAPPERS.items()
+            },
+            "required": {entity: own._required_of_others(mapper) for entity, mapper in MAPPERS.items() if mapper.rules},
+            "tenants": {
+                tenant.uuid: {
+                    field.name: own._describe(field.model, field.name)
+                    for field in tenant.extra_field_ids
+                    if tenant._is_extra(field.model, field.name)
+                }
+                for tenant in tenants
+            },
+        }
+
+    @api.model
+    def digest_ranges(self, bridge, tenant, entity, bounds, fields=()):
         """One digest per range of ids, of what `digests` says of the records in it; empty beyond what one call does."""
         self._check_service()
         own = self._superuser()
@@ -187,7 +210,8 @@ class Comply360Bridge(models.AbstractModel):
         first, *ends = bounds
         bindings = own._bound_after(self._bridge_id(bridge), tenant, entity, first, ends[-1], MOST_RECORDS + 1)
         known_to = bindings[-1].external_id if len(bindings) > MOST_RECORDS else ""
-        lines = [(row["id"], range_line(row)) for row in own._digests(bindings[:MOST_RECORDS], MAPPERS[entity])]
+        mapper, names = own._compared(bridge, tenant, entity, fields)
+        lines = [(row["id"], range_line(row)) for row in own._digests(bindings[:MOST_RECORDS], mapper, names)]
         digests = []
         for end in ends:
             count = sum(1 for _ in itertools.takewhile(lambda line, end=end: not end or line[0] <= end, lines))
@@ -315,7 +339,7 @@ class Comply360Bridge(models.AbstractModel):
         key = _key(record)
         if key[1] not in MAPPERS or not str(res_id).isdecimal():
             return {"model": "", "res_id": "", "refused": f"there is no {key[1]} {res_id} in Odoo"}
-        tenant = own.env["comply360.tenant"].search([("bridge", "=", bridge), ("uuid", "=", key[0])])
+        tenant = own._tenant(bridge, key[0])
         target = own.env[MAPPERS[key[1]].model].browse(int(res_id)).exists()
         if refused := own._why_not_relink(tenant, key, target):
             return {"model": "", "res_id": "", "refused": refused}
@@ -332,6 +356,9 @@ class Comply360Bridge(models.AbstractModel):
             return {"refused": f"it is bound to {binding.res_model} {binding.res_id}, which is there"}
         binding.unlink()
         return {"refused": ""}
+
+    def _tenant(self, bridge, uuid):
+        return self.env["comply360.tenant"].search([("bridge", "=", bridge), ("uuid", "=", uuid)])
 
     def _binding_of(self, bridge, record):
         tenant, entity, identity = _key(record)
@@ -464,11 +491,35 @@ class Comply360Bridge(models.AbstractModel):
             domain.append(("external_id", "<=", until))
         return self.env["comply360.binding"].search(domain, order="external_id", limit=limit)
 
-    def _digests(self, bindings, mapper):
+    def _compared(self, bridge, tenant, entity, fields):
+        """The tenant's mapper, and the fields that are compared: these, or all of the contract's."""
+        mapper = MAPPERS[entity]
+        names = fields or [rule.name for rule in (*mapper.rules, *mapper.reported)]
+        return self._tenant(bridge, tenant)._comply360_mapper(mapper), names
+
+    def _describe(self, model, name):
+        field = self.env[model]._fields[name]
+        return {
+            "model": model,
+            "field": name,
+            "type": field.type,
+            "required": bool(field.required),
+            "values": list(field.get_values(self.env)) if field.type == "selection" else [],
+        }
+
+    def _required_of_others(self, mapper):
+        """Fields that people added and made obligatory, and that have no default: no document fills them."""
+        return {
+            name: self._describe(mapper.model, name)
+            for name, field in self.env[mapper.model]._fields.items()
+            if field.manual and field.required and field.store and not field.default
+        }
+
+    def _digests(self, bindings, mapper, names):
         alive = bindings.filtered(lambda binding: binding.state == "active")
         records = self.env[mapper.model].browse(alive.mapped("res_id")).exists()
         refs = self._references(records, mapper, bindings[:1].bridge)
-        digests = {record.id: digest_of(_content(record, mapper), refs.get(record.id, {})) for record in records}
+        digests = {record.id: digest_of(_content(record, mapper, names), refs.get(record.id, {})) for record in records}
         waiting = self._waiting(bindings)
         twins = self.env[mapper.model]._comply360_twins(bindings)
         return [
@@ -514,11 +565,13 @@ class Comply360Bridge(models.AbstractModel):
         return found
 
 
-def _content(record, mapper):
+def _content(record, mapper, names):
     """What a record's digest is of: what the app says of it, or what Odoo tells where it is Odoo's own."""
     if mapper.rules:
-        return mapper.wire(record._comply360_row(mapper))
-    return mapper.report(record._comply360_report(mapper))
+        present = mapper.wire(record._comply360_row(mapper))
+    else:
+        present = mapper.report(record._comply360_report(mapper))
+    return {name: value for name, value in present.items() if name in names}
 
 
 def _key(record):

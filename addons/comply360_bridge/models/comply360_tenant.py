@@ -1,8 +1,11 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
+
+from ..mappers import MAPPERS, OWN_PREFIX, PREFIX, TYPES, extra_rule
 
 # what refers to others goes before them
 OWNED = ("ir.attachment", "x_commission", "crm.lead", "res.partner")
+EXTENSIBLE = ("registration",)
 
 
 class Comply360Tenant(models.Model):
@@ -39,11 +42,60 @@ class Comply360Tenant(models.Model):
         domain="['|', ('company_id', '=', False), ('company_id', '=', company_id)]",
         help="New leads of this tenant go to this team. Empty: the company's first team.",
     )
+    extra_field_ids = fields.Many2many(
+        "ir.model.fields",
+        string="Fields Open to the App",
+        domain=[
+            ("model", "in", [MAPPERS[entity].model for entity in EXTENSIBLE]),
+            ("name", "=like", f"{PREFIX}%"),
+            ("name", "not like", OWN_PREFIX),
+            ("ttype", "in", TYPES),
+            ("store", "=", True),
+            ("readonly", "=", False),
+        ],
+        groups="comply360_bridge.group_manager",
+        help="Of the fields that were added to leads, those that this tenant's app may fill. "
+        "Which value goes where is written in the bridge's file of overrides.",
+    )
     lead_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
     commission_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
     open_issue_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
 
     _uuid_unique = models.Constraint("UNIQUE(bridge, uuid)", "This tenant is known already.")
+
+    @api.constrains("extra_field_ids")
+    def _check_extra_field_ids(self):
+        for field in self.sudo().extra_field_ids:
+            if not self._is_extra(field.model, field.name):
+                raise ValidationError(
+                    self.env._(
+                        "The app cannot be given %(model)s.%(name)s: only fields of leads whose name begins with x_, "
+                        "which are stored, not computed and no amounts.",
+                        model=field.model,
+                        name=field.name,
+                    )
+                )
+
+    def _is_extra(self, model, name):
+        field = self.env[model]._fields.get(name) if model in self.env else None
+        return (
+            model in [MAPPERS[entity].model for entity in EXTENSIBLE]
+            and name.startswith(PREFIX)
+            and not name.startswith(OWN_PREFIX)
+            and field is not None
+            and field.type in TYPES
+            and field.store
+            and not (field.compute or field.related or field.readonly)
+        )
+
+    def _comply360_mapper(self, mapper):
+        """The mapper with the fields of Odoo that a manager listed for this tenant."""
+        names = [field.name for field in self.extra_field_ids if self._is_extra(mapper.model, field.name)]
+        return mapper.with_extra(tuple(self._extra_rule(self.env[mapper.model]._fields[name]) for name in names))
+
+    def _extra_rule(self, field):
+        values = tuple(field.get_values(self.env)) if field.type == "selection" else ()
+        return extra_rule(field.name, field.type, values, (field.type == "char" and field.size) or 0)
 
     def _compute_counts(self):
         leads = self._counts_of("crm.lead", "x_comply360_tenant_id", [])

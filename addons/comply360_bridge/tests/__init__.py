@@ -7,6 +7,7 @@ from . import (
     test_commissions,
     test_concurrency,
     test_documents,
+    test_extra_fields,
     test_heartbeat,
     test_installation,
     test_invoices,

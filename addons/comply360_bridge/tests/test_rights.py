@@ -33,6 +33,7 @@ ARGUMENTS = {
     "backlog": (BRIDGE,),
     "purge_selftest": (BRIDGE, TENANT),
     "commission_books": (BRIDGE, TENANT, "", "1"),
+    "describe_fields": (BRIDGE,),
     "digests": (BRIDGE, TENANT, "registration", "", "1"),
     "internal_users": ("", "1"),
     "digest_ranges": (BRIDGE, TENANT, "registration", ["", ""]),
@@ -89,6 +90,7 @@ class TestRights(BridgeCase):
                     "apply_batch",
                     "backlog",
                     "commission_books",
+                    "describe_fields",
                     "digest_ranges",
                     "digests",
                     "forget_binding",
@@ -140,6 +142,13 @@ class TestRights(BridgeCase):
     def test_every_right_is_given_to_a_group_and_is_as_the_file_says(self):
         rows = list(csv.DictReader((Path(__file__).parent.parent / "security" / "ir.model.access.csv").open()))
         self.assertTrue(all(row["group_id:id"] for row in rows))
+        others = [row for row in rows if not row["model_id:id"].startswith("model_")]
+        self.assertEqual(
+            [(row["model_id:id"], row["group_id:id"], row["perm_read"], row["perm_write"]) for row in others],
+            [("base.model_ir_model_fields", "group_manager", "1", "0")],
+            "a manager chooses among fields",
+        )
+        rows = [row for row in rows if row not in others]
         expected = {}
         chain = {
             "group_user": [],

@@ -1,0 +1,309 @@
+"""What a deployment changes of the contract, for all tenants or for one: total, or refused by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Setting
+
+from sync_daemon.domain import codec
+from sync_daemon.domain.codec import Codec, kind_of
+from sync_daemon.domain.contract import Contract, Field, Owner
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.keys import Entity
+
+OVERRIDABLE = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT)
+"""Kinds of records that each tenant has in a schema of its own."""
+
+MOVABLE = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION)
+"""Those whose fields may get another owner; money and files have the one they have."""
+
+_ODOO_FIELD = re.compile("x_[a-z0-9_]{1,61}")
+_MOVABLE_KINDS = frozenset({"text", "code", "instant"})
+_NEEDS_COLUMN = frozenset({Owner.TWO_WAY, Owner.ODOO})
+_EXTRA_OWNERS = (Owner.APP, Owner.CREATE_ONLY, Owner.PREFER_ODOO, Owner.PREFER_APP, Owner.OFF)
+_NEVER_BLANK = frozenset({"flag", "integer"})
+
+Rules = Mapping[Entity, Contract]
+
+
+class ExtraType(StrEnum):
+    """What a value of form_data is in Odoo."""
+
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    DATE = "date"
+    DATETIME = "datetime"
+
+
+_CODECS: Mapping[ExtraType, Codec] = {
+    ExtraType.TEXT: codec.words,
+    ExtraType.BOOLEAN: codec.flag,
+    ExtraType.INTEGER: codec.integer,
+    ExtraType.DATE: codec.day,
+    ExtraType.DATETIME: codec.instant,
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class FieldOverride(_Part):
+    """Another owner, further values, or both."""
+
+    owner: Owner | None = None
+    values: dict[str, bool | str] = {}
+
+
+class ExtraField(_Part):
+    """A value of form_data that goes to a field of Odoo."""
+
+    source: str = Setting(alias="from", pattern=r"^form_data(\.[^.\s]+)+$")
+    type: ExtraType = ExtraType.TEXT
+    owner: Owner = Owner.APP
+
+
+class EntityOverride(_Part):
+    """What changes for one kind of record.
+
+    Shapes: `held_back` are values by column, `extra` are fields by their name in Odoo.
+    """
+
+    held_back: dict[str, list[str]] = {}
+    fields: dict[str, FieldOverride] = {}
+    extra: dict[str, ExtraField] = {}
+
+
+class Overrides(_Part):
+    """Everything a deployment changes. Shapes: `tenants` by subdomain in a file, by uuid where it is in force."""
+
+    all: dict[Entity, EntityOverride] = {}
+    tenants: dict[str, dict[Entity, EntityOverride]] = {}
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why an override cannot be. Shapes: `path` leads to it, from the top of the file."""
+
+    path: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """The contract of every tenant: `common`, but for those that have one of their own."""
+
+    common: Rules = field(default_factory=lambda: CONTRACTS)
+    own: Mapping[UUID, Rules] = field(default_factory=dict)
+    version: int = 0
+
+    def of(self, tenant: UUID) -> Rules:
+        """One tenant's contract."""
+        return self.own.get(tenant, self.common)
+
+
+def objections(overrides: Overrides) -> list[Objection]:
+    """Everything in these overrides that the contract does not allow."""
+    common, found = _overridden(CONTRACTS, overrides.all, ("all",))
+    for name, changed in overrides.tenants.items():
+        found += _overridden(common, changed, ("tenants", name))[1]
+    return found
+
+
+def contracts(overrides: Overrides, version: int = 0) -> Contracts:
+    """The contracts under overrides that name tenants by uuid and to which there is no objection."""
+    common, _ = _overridden(CONTRACTS, overrides.all, ())
+    own = {UUID(name): _overridden(common, changed, ())[0] for name, changed in overrides.tenants.items()}
+    return Contracts(common, own, version)
+
+
+def _overridden(
+    base: Rules, overrides: Mapping[Entity, EntityOverride], path: tuple[str, ...]
+) -> tuple[Rules, list[Objection]]:
+    changed = dict(base)
+    found: list[Objection] = []
+    for entity, override in overrides.items():
+        if entity not in OVERRIDABLE:
+            found.append(Objection((*path, entity), f"the contract of a {entity} cannot be overridden"))
+            continue
+        found += _objections(base[entity], override, (*path, entity))
+        changed[entity] = _changed(base[entity], override)
+    return changed, found
+
+
+def _changed(contract: Contract, override: EntityOverride) -> Contract:
+    kept = [_field(item, override.fields.get(item.name)) for item in contract.fields if item.name not in override.extra]
+    added = [
+        Field(name, (f"row.{extra.source}",), _CODECS[extra.type], extra.owner, is_extra=True)
+        for name, extra in override.extra.items()
+    ]
+    held_back = {**contract.held_back, **{name: frozenset(values) for name, values in override.held_back.items()}}
+    return replace(contract, fields=(*kept, *added), held_back=held_back)
+
+
+def _field(item: Field, override: FieldOverride | None) -> Field:
+    if override is None:
+        return item
+    owner = override.owner or item.owner
+    if not override.values:
+        return replace(item, owner=owner)
+    return replace(item, owner=owner, codec=codec.choice({**kind_of(item.codec).values, **override.values}))
+
+
+def _objections(contract: Contract, override: EntityOverride, path: tuple[str, ...]) -> Iterator[Objection]:
+    known = {item.name: item for item in contract.fields}
+    for name, changed in override.fields.items():
+        where = (*path, "fields", name)
+        if name not in known:
+            yield Objection(where, f"a {contract.entity} has no field {name}")
+            continue
+        if changed.owner and (reason := _owner_objection(contract, known[name], changed.owner)):
+            yield Objection((*where, "owner"), f"{contract.entity}.{name} cannot be {changed.owner}: {reason}")
+        yield from _value_objections(contract, known[name], changed.values, (*where, "values"))
+    for column, values in override.held_back.items():
+        yield from _held_back_objections(contract, column, values, (*path, "held_back", column))
+    for name, extra in override.extra.items():
+        if reason := _extra_objection(contract, known.get(name), name, extra):
+            yield Objection((*path, "extra", name), f"{contract.entity}.{name} cannot be an extra field: {reason}")
+
+
+def _owner_objection(contract: Contract, item: Field, owner: Owner) -> str:
+    if owner is item.owner:
+        return ""
+    if contract.entity not in MOVABLE or kind_of(item.codec).name not in _MOVABLE_KINDS:
+        return f"the bridge itself acts on it, so it stays {item.owner}"
+    if owner is Owner.OFF and item.required:
+        return "Odoo needs it"
+    if owner in _NEEDS_COLUMN and not item.column:
+        own = [source.removeprefix("row.") for source in item.sources if source.startswith("row.")]
+        if len(own) == len(item.sources):
+            return f"the sync role may not write {' or '.join(f'{contract.table}.{name}' for name in own)}"
+        return f"it shows values of other records ({', '.join(item.sources)})"
+    return ""
+
+
+def _value_objections(
+    contract: Contract, item: Field, values: Mapping[str, bool | str], path: tuple[str, ...]
+) -> Iterator[Objection]:
+    kind = kind_of(item.codec)
+    name = f"{contract.entity}.{item.name}"
+    if values and kind.name != "choice":
+        yield Objection(path, f"{name} has no value map: it is {kind.name}")
+        return
+    if values and not item.sources[0].startswith("row."):
+        yield Objection(path, f"{name} has no value map: no column holds it")
+        return
+    in_odoo = list(dict.fromkeys(kind.values.values()))
+    for app, wire in values.items():
+        if not any(wire == known and type(wire) is type(known) for known in in_odoo):
+            shown = ", ".join(str(known).lower() for known in in_odoo)
+            yield Objection((*path, app), f"{name} cannot map {app} to {str(wire).lower()}: Odoo knows {shown}")
+        elif item.column and kind.values.get(app, wire) != wire:
+            yield Objection((*path, app), f"{name} cannot map {app} to {wire}: it comes back from Odoo as it went")
+
+
+def _held_back_objections(
+    contract: Contract, column: str, values: Iterable[str], path: tuple[str, ...]
+) -> Iterator[Objection]:
+    known = [
+        kind_of(item.codec).values for item in contract.fields
+        if item.sources == (f"row.{column}",) and kind_of(item.codec).name == "choice"
+    ]
+    if not known:
+        yield Objection(path, f"{contract.table}.{column} is no column with a closed set of values")
+        return
+    for value in values:
+        if value not in known[0]:
+            message = f"{contract.table}.{column} has no value {value}; known are {', '.join(sorted(known[0]))}"
+            yield Objection(path, message)
+
+
+def _extra_objection(contract: Contract, present: Field | None, name: str, extra: ExtraField) -> str:
+    if contract.entity is not Entity.REGISTRATION:
+        return "only a registration has form_data"
+    if present is not None and not present.is_extra:
+        return "the contract has a field of that name"
+    if not _ODOO_FIELD.fullmatch(name):
+        return "it goes to the field of Odoo that has its name, which must begin with x_ and be made of a-z, 0-9 and _"
+    if name.startswith("x_comply360_"):
+        return "that is one of the bridge's own fields"
+    if extra.owner not in _EXTRA_OWNERS:
+        return f"nothing is written into form_data, so it cannot be {extra.owner}"
+    is_preferred = extra.owner in {Owner.PREFER_ODOO, Owner.PREFER_APP}
+    if is_preferred and kind_of(_CODECS[extra.type]).name in _NEVER_BLANK:
+        return f"in Odoo a value of type {extra.type} is never blank, so it cannot be {extra.owner}"
+    return ""
+
+
+@dataclass(frozen=True)
+class RuleChange:
+    """One rule that would be another one for a tenant.
+
+    Shapes: it concerns the rows whose `column` has one of `values`; without a column, all that are in Odoo.
+    """
+
+    tenant: UUID
+    entity: Entity
+    rule: str
+    old: str
+    new: str
+    column: str = ""
+    values: tuple[str, ...] = ()
+
+
+def changes(old: Contracts, new: Contracts, tenants: Iterable[UUID]) -> list[RuleChange]:
+    """What differs between two states of the contract, tenant by tenant."""
+    return [
+        change
+        for tenant in tenants
+        for entity in OVERRIDABLE
+        for change in _changes(tenant, old.of(tenant)[entity], new.of(tenant)[entity])
+    ]
+
+
+def _changes(tenant: UUID, old: Contract, new: Contract) -> Iterator[RuleChange]:
+    before, after = ({item.name: item for item in contract.fields} for contract in (old, new))
+    for name in dict.fromkeys([*before, *after]):
+        was, now = before.get(name), after.get(name)
+        if (described := _rule(was)) != _rule(now):
+            yield RuleChange(tenant, old.entity, name, described, _rule(now))
+        if was and now:
+            yield from _value_changes(tenant, old.entity, was, now)
+    for column in sorted(old.held_back.keys() | new.held_back.keys()):
+        held, holds = (contract.held_back.get(column, frozenset()) for contract in (old, new))
+        if differing := sorted(held ^ holds):
+            yield RuleChange(
+                tenant, old.entity, f"held_back.{column}", _listed(held), _listed(holds), column, tuple(differing)
+            )
+
+
+def _value_changes(tenant: UUID, entity: Entity, was: Field, now: Field) -> Iterator[RuleChange]:
+    before, after = kind_of(was.codec).values, kind_of(now.codec).values
+    for value in dict.fromkeys([*before, *after]):
+        if before.get(value) != after.get(value):
+            [column] = (source.removeprefix("row.") for source in now.sources)
+            old, new = (_word(values.get(value)) for values in (before, after))
+            yield RuleChange(tenant, entity, f"{now.name}.{value}", old, new, column, (value,))
+
+
+def _rule(item: Field | None) -> str:
+    if item is None:
+        return "not in the contract"
+    if not item.is_extra:
+        return item.owner.value
+    return f"{item.owner}, {item.sources[0].removeprefix('row.')} as {kind_of(item.codec).name}"
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(sorted(values)) or "nothing"
+
+
+def _word(value: bool | str | None) -> str:
+    return "unknown" if value is None else str(value).lower() if isinstance(value, bool) else value

@@ -1,0 +1,70 @@
+"""The contract held against both sides: at the start, every hour, and whenever somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from sync_daemon.domain.contract_check import Mismatch, Tables, check_app, check_odoo
+from sync_daemon.domain.overrides import Contracts
+from sync_daemon.ports import Odoo
+from sync_daemon.services.report import Report
+
+
+class Tenant(Protocol):
+    """A tenant whose schema is looked at."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def subdomain(self) -> str: ...
+
+
+T = TypeVar("T", bound=Tenant)
+
+
+class Shapes(Protocol[T]):
+    """The app's side."""
+
+    def tenants(self) -> Sequence[T]: ...
+    def contracts(self) -> Contracts: ...
+    def tables(self, tenant: T) -> Tables: ...
+
+
+@dataclass(frozen=True)
+class ContractCheck(Generic[T]):
+    """Compares the contracts in force with the app's tables and with Odoo's fields."""
+
+    shapes: Shapes[T]
+    odoo: Odoo
+
+    def app_mismatches(self) -> Iterator[Mismatch]:
+        """What does not fit in the app, tenant by tenant."""
+        contracts = self.shapes.contracts()
+        for tenant in self.shapes.tenants():
+            yield from check_app(tenant.id, contracts.of(tenant.id), self.shapes.tables(tenant))
+
+    def odoo_mismatches(self) -> Iterator[Mismatch]:
+        """What does not fit in Odoo."""
+        tenants = [tenant.id for tenant in self.shapes.tenants()]
+        yield from check_odoo(self.shapes.contracts(), tenants, self.odoo.describe_fields())
+
+
+@dataclass
+class ContractWatch(Generic[T]):
+    """Tells what does not fit, once, and again when it changes; nothing waits for it."""
+
+    check: ContractCheck[T]
+    on_found: Callable[[Mismatch], None]
+    told: frozenset[Mismatch] = field(default_factory=frozenset)
+
+    def run_once(self) -> Report:
+        """Look at everything once."""
+        found = [*self.check.app_mismatches(), *self.check.odoo_mismatches()]
+        for mismatch in found:
+            if mismatch not in self.told:
+                self.on_found(mismatch)
+        self.told = frozenset(found)
+        return Report()
