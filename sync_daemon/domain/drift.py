@@ -320,7 +320,9 @@ def _range_line(record: AppRecord) -> str | None:
         return None if record.digest else ""
     if record.binding.state is not BindingState.ACTIVE:
         return f"{record.key.id} {record.binding.state} \n"
-    return f"{record.key.id} {record.binding.state} {record.digest}\n" if record.digest else None
+    if not record.has_row or not record.digest:
+        return None
+    return f"{record.key.id} {record.binding.state} {record.digest}\n"
 
 
 def _first(item: tuple[RecordKey, AppRecord]) -> RecordKey:
