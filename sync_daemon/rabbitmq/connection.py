@@ -31,7 +31,12 @@ def connect(settings: Settings, purpose: str, heartbeat: int = HEARTBEAT_SECONDS
     Raises: TransientError when the broker is away; FatalError when it refuses user, password or virtual host.
     """
     with broker_errors(settings):
-        return pika.BlockingConnection(_parameters(settings, purpose, heartbeat))
+        parameters = _parameters(settings, purpose, heartbeat)
+        try:
+            return pika.BlockingConnection(parameters)
+        except ValueError as error:
+            # what pika makes of a connection that is reset between being made and being looked at
+            raise ConnectionResetError(str(error)) from None
 
 
 @contextmanager

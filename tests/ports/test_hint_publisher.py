@@ -176,6 +176,16 @@ def test_nobody_listening_is_a_transient_error(broker: Broker) -> None:
         RabbitPublisher(broker.settings.model_copy(update={"rabbitmq_port": port})).publish([hint()])
 
 
+def test_a_connection_that_is_reset_while_it_is_made_is_a_transient_error(broker: Broker) -> None:
+    with Proxy(("127.0.0.1", 1)) as proxy:
+        proxy.mode = "reset"
+        settings = broker.settings.model_copy(update={"rabbitmq_port": proxy.port})
+        # one in some hundred is reset just when pika looks at it
+        for _ in range(2_000):
+            with pytest.raises(TransientError):
+                connect(settings, "nobody")
+
+
 def test_a_wrong_password_is_fatal_and_is_not_shown(broker: Broker) -> None:
     wrong = type(broker.settings.rabbitmq_password)("canary-password")
     with pytest.raises(FatalError, match="refuses user comply360_bridge") as caught:
