@@ -28,12 +28,12 @@ def commission(installation: Installation) -> RecordKey:
     return agreed_on(installation, UUID(str(record_id)))
 
 
-def agreed_on(installation: Installation, record_id: UUID) -> RecordKey:
+def agreed_on(installation: Installation, record_id: UUID, res_id: int = 5) -> RecordKey:
     key = installation.key(Entity.COMMISSION, record_id)
     installation.outbox.owe([key])
     owed = installation.rows.snapshot([key]).owed[key]
     agreed = {name: Agreed(value, value) for name, value in PENDING.items()}
-    installation.ledger.settle(uuid4(), [Applied(owed, Status.CREATED, "x_commission", 5, "d", agreed, {}, ())])
+    installation.ledger.settle(uuid4(), [Applied(owed, Status.CREATED, "x_commission", res_id, "d", agreed, {}, ())])
     return key
 
 
@@ -134,7 +134,7 @@ def test_a_change_that_the_apps_database_refuses_does_not_spoil_the_others(
 ) -> None:
     installation.fill(1)
     [[other]] = installation.app("SELECT id FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.id))
-    second = agreed_on(installation, UUID(str(other)))
+    second = agreed_on(installation, UUID(str(other)), 6)
     installation.app("ALTER TABLE {schema}.commissions ADD CHECK (payment_reference <> 'EFT 4711') NOT VALID")
     good = change(second, 1, **{**PAID, "payment_reference": "EFT 4712"})
     assert apply(installation, change(commission, 1, **PAID), good) == [Ruling.PARKED, Ruling.APPLIED]

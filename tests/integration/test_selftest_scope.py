@@ -70,13 +70,13 @@ def test_a_row_of_the_selftest_that_names_another_tenant_is_parked_where_it_lies
 
 def test_each_puller_and_each_comparison_serves_its_own_tenants(installation: Installation, tried: AppTenant) -> None:
     for instance, tenant in ((INSTANCE, installation.tenant.id), (SELFTEST_INSTANCE, tried.id)):
-        assert set(Inbound(installation.database, instance).receiving()) == {tenant}
+        assert set(Inbound(installation.database, instance, "bot").receiving()) == {tenant}
         assert [found.id for found in Surveys(installation.database, instance).tenants()] == [tenant]
 
 
 def test_two_pullers_hold_leases_of_their_own(installation: Installation, tried: AppTenant) -> None:
     assert installation.inbound.seize(uuid4(), MINUTE)
-    assert Inbound(installation.database, SELFTEST_INSTANCE).seize(uuid4(), MINUTE)
+    assert Inbound(installation.database, SELFTEST_INSTANCE, "bot").seize(uuid4(), MINUTE)
     assert not installation.inbound.seize(uuid4(), MINUTE)
 
 
