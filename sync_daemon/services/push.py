@@ -124,8 +124,8 @@ class Pusher:
         settled += [settle_refused(owed[key], problem) for key, problem in refused.items()]
         # first asked, then settled: what nobody owes any more nobody would ask for after a crash
         self._ask_for_diverged(settled)
-        self._check_order(owed, results)
         self.ledger.settle(run, settled)
+        self._check_order(owed, results)
         return settled
 
     def _apply(self, run: UUID, chunk: Sequence[ToSend]) -> tuple[Results, Refusals]:
