@@ -280,7 +280,7 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
             yield _reconcile_loop(bridge, instance)
         if "contract" in only:
             watch = ContractWatch(bridge.contract_check(instance), _warn)
-            yield Loop(f"contract {instance}", watch.run_once, CONTRACT_REST)
+            yield Loop(f"contract {instance}", watch.run_once, CONTRACT_REST, patience=2 * CONTRACT_REST)
     if "publish" in only:
         yield from _publish_loops(bridge)
     if "events" in only:
