@@ -204,10 +204,10 @@ class _Settling:
             groups: defaultdict[tuple[UUID, str, bool], list[Owed]] = defaultdict(list)
             for item in settlements:
                 if item.owed.key.entity is entity and _shows(item, dependant[0]):
-                    groups[item.owed.key.tenant, item.owed.schema, isinstance(item, Dropped)].append(item.owed)
-            for (tenant, schema, dropped), owed in groups.items():
+                    groups[item.owed.key.tenant, item.owed.schema, _is_news(item)].append(item.owed)
+            for (tenant, schema, is_news), owed in groups.items():
                 # A new partner is news to every lead; other changes only to leads that were read before them.
-                version = max(item.version.number for item in owed) if dropped else None
+                version = None if is_news else max(item.version.number for item in owed)
                 ids = [item.key.id for item in owed]
                 mark_dependants(self._cursor, self._instance, self._catalog, tenant, schema, dependant, ids, version)
 
@@ -256,10 +256,15 @@ def _state(item: Applied) -> BindingState:
     return BindingState.TOMBSTONE if item.status is Status.REMOVED else BindingState.ACTIVE
 
 
+def _is_news(item: Settlement) -> bool:
+    return isinstance(item, Applied) and item.status in CHANGED
+
+
 def _shows(item: Settlement, dependant: Entity) -> bool:
     """Leads show values of their people; commissions only wait until their parents are there."""
     if dependant is Entity.REGISTRATION:
-        return isinstance(item, Dropped) or (isinstance(item, Applied) and item.status in CHANGED)
+        # Also what Odoo did not take, such as a name in conflict, is the app's for a lead that shows it.
+        return not isinstance(item, Postponed)
     return isinstance(item, Applied) and item.status is Status.CREATED
 
 

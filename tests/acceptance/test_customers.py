@@ -96,6 +96,21 @@ def test_different_fields_merge_and_the_same_one_goes_to_a_person(app: App, odoo
     assert _letters(app) == []
 
 
+@pytest.mark.acceptance("C2")
+def test_a_lead_shows_what_the_app_has_of_its_client_although_odoo_has_not_taken_it(app: App, odoo: Odoo) -> None:
+    registration, client = _customer(app)
+    odoo.call("res.partner", "write", [_partner(odoo, client)["id"]], {"name": "Odoo's name"})
+    app.run("UPDATE {t}.clients SET full_name = 'The app''s name' WHERE id = %s", [client])
+    c360("drain", expect=3)
+    c360("drain", expect=None)
+    assert ("client", "name", "conflict") in _letters(app)
+    assert _lead(odoo, registration)["contact_name"] == "The app's name"
+    app.run("UPDATE {t}.clients SET full_name = 'The app''s second name' WHERE id = %s", [client])
+    c360("drain", expect=None)
+    assert _lead(odoo, registration)["contact_name"] == "The app's second name", "also while the conflict is open"
+    assert _partner(odoo, client)["name"] == "Odoo's name"
+
+
 @pytest.mark.acceptance("O3")
 def test_a_second_sync_of_what_was_normalised_writes_nothing(app: App, odoo: Odoo) -> None:
     _, client = _customer(app)

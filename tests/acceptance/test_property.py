@@ -80,8 +80,8 @@ class Edited(RuleBasedStateMachine):
         """Records that both sides have, and edits of them while no daemon runs: no example is empty."""
         self.records = [self._register("approved"), self._register("approved"), self._register("submitted")]
         self.is_quiet()
-        for record in self.records:
-            self.edits_the_same_on_both_sides(Random(f"{SEED} {number} {record}"), record)
+        for place, record in enumerate(self.records):
+            self.edits_the_same_on_both_sides(Random(f"{SEED} {number} {place}"), record)
         self.people_work(number)
         self.is_quiet()
 
