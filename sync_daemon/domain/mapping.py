@@ -18,6 +18,13 @@ Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
+class UnreadableJson:
+    """Stands in a row for free JSON that cannot be read; `reason` completes a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Mapped:
     """The fields that can go, and those that stay behind with the reason."""
 
@@ -67,6 +74,8 @@ def _read(field: Field, source: str, rows: Mapping[str, Row | None]) -> object:
         message = f"{field.name} cannot be read: the app's table has no column {column}"
         raise RejectedError("missing_column", message, field.name)
     value = row[column]
+    if isinstance(value, UnreadableJson):
+        raise RejectedError("unreadable", f"{field.name} cannot be read: {column} {value.reason}", field.name)
     for step in path:
         value = value.get(step) if isinstance(value, Mapping) else None
     # Free JSON may hold anything under a known key; only a text is taken from it, but for what a deployment asks for.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import select
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import psycopg2
@@ -150,5 +150,15 @@ def _first_line(error: psycopg2.Error) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def read_json(text: str) -> Any:
+    """JSON with exact numbers. Raises ValueError or RecursionError for what is no JSON, or nested too deeply."""
+    return json.loads(text, parse_float=Decimal, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | Decimal:
+    # Python refuses to make an int of more digits, and PostgreSQL holds them
+    return int(digits) if len(digits) < sys.int_info.default_max_str_digits else Decimal(digits)
+
+
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
-psycopg2.extras.register_default_jsonb(globally=True, loads=partial(json.loads, parse_float=Decimal))
+psycopg2.extras.register_default_jsonb(globally=True, loads=read_json)

@@ -13,17 +13,20 @@ from psycopg2 import sql
 from sync_daemon.domain.contract import source_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
-from sync_daemon.domain.mapping import Row
+from sync_daemon.domain.mapping import Row, UnreadableJson
 from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
 from sync_daemon.errors import TransientError
 from sync_daemon.postgres.catalog import Catalog, Columns
-from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.connection import Cursor, Database, read_json
 from sync_daemon.postgres.outbox import key_arrays
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.people import linked_users
 from sync_daemon.postgres.statements import statements
 
 TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT)
+
+FREE = "form_data"
+"""The column of free JSON."""
 
 _SQL = statements("snapshot")
 
@@ -158,7 +161,10 @@ class _Reading:
         rows: dict[RecordKey, Row] = {}
         if selects:
             self._cursor.execute(sql.SQL(" UNION ALL ").join(selects))
-            rows.update({RecordKey(t, Entity(e), i): row for t, e, i, row in self._cursor.fetchall()})
+            rows.update({
+                RecordKey(tenant, Entity(entity), record_id): row if free is None else {**row, FREE: _free_json(free)}
+                for tenant, entity, record_id, row, free in self._cursor.fetchall()
+            })
         if issues:
             self._cursor.execute(_SQL["issues"], {"instance": self._instance, "ids": issues})
             rows.update({RecordKey(t, Entity.ISSUE, i): row for t, i, row in self._cursor.fetchall()})
@@ -278,17 +284,30 @@ def _select(tenant: Tenant, entity: Entity, ids: list[UUID], columns: Columns) -
     present = columns.get((schema, CONTRACTS[entity].table), frozenset())
     if "id" not in present:
         return None
+    has_free = FREE in columns_of(entity) & present
     return sql.SQL(
-        "SELECT {tenant}::uuid, {entity}, r.id, to_jsonb(r) FROM "
+        "SELECT {tenant}::uuid, {entity}, r.id, to_jsonb(r) - {name}, {free} FROM "
         "(SELECT {columns} FROM {schema}.{table} WHERE id = ANY({ids}::uuid[])) AS r"
     ).format(
         tenant=sql.Literal(str(tenant.id)),
         entity=sql.Literal(entity.value),
+        name=sql.Literal(FREE if has_free else ""),
+        free=sql.SQL("r.{}::text").format(sql.Identifier(FREE)) if has_free else sql.SQL("NULL::text"),
         columns=sql.SQL(", ").join(map(sql.Identifier, sorted({"id"} | (columns_of(entity) & present)))),
         schema=sql.Identifier(schema),
         table=sql.Identifier(CONTRACTS[entity].table),
         ids=sql.Literal([str(record_id) for record_id in ids]),
     )
+
+
+def _free_json(text: str) -> object:
+    """What people and forms put there may be nested as deeply as they like: it costs its own fields and no others."""
+    try:
+        return read_json(text)
+    except RecursionError:
+        return UnreadableJson("is nested too deeply")
+    except ValueError:
+        return UnreadableJson("is no JSON")
 
 
 def _select_named(tenant: Tenant, by: Entity, column: str, ids: list[UUID]) -> sql.Composable:

@@ -186,3 +186,19 @@ def test_a_hint_that_cannot_be_read_is_told_and_the_queue_goes_on(
         app.register()
         eventually(lambda: app.leads() == 2, "the next hint is worked off")
         eventually(lambda: _told(seal), "the message is told of")
+
+
+@pytest.mark.parametrize("depth", [2, 4000])
+def test_free_json_of_any_shape_costs_its_own_fields_and_nothing_else(app: App, odoo: Odoo, depth: int) -> None:
+    registrations = app.register(2)
+    app.run("UPDATE {t}.clients SET email = '', phone = ''")
+    nested = "[" * depth + "9" * 5000 + "]" * depth
+    free = f'{{"phone": {nested}, "email": "tendai@moyo.example"}}'
+    app.run("UPDATE {t}.registrations SET form_data = %s::jsonb WHERE id = %s", [free, registrations[0]])
+    c360("drain", expect=FINDINGS if depth > 2 else 0)
+    assert app.leads() == 2
+    letters = {(item["record_id"], item["field"], item["code"]) for item in _letters(app)}
+    unread = {(str(registrations[0]), field, "unreadable") for field in ("email", "phone")}
+    assert letters == (unread if depth > 2 else set())
+    emails = {lead["email_from"] for lead in odoo.leads(app)}
+    assert ("tendai@moyo.example" in emails) is (depth == 2)

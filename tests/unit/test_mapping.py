@@ -7,7 +7,7 @@ import pytest
 from sync_daemon.domain.contract import written_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity
-from sync_daemon.domain.mapping import Mapped, Row, map_row
+from sync_daemon.domain.mapping import Mapped, Row, UnreadableJson, map_row
 from sync_daemon.errors import RejectedError
 from tests.unit.records import row
 
@@ -140,3 +140,12 @@ def test_only_commissions_and_clients_have_fields_that_odoo_may_write() -> None:
         "postal_code", "country",
     }
     assert not any(written.values())
+
+
+def test_free_json_that_cannot_be_read_parks_the_fields_that_need_it_and_no_others() -> None:
+    free = {"row": row(Entity.REGISTRATION, form_data=UnreadableJson("is nested too deeply")), "client": None}
+    mapped = map_row(CONTRACTS[Entity.REGISTRATION], free)
+    assert {(problem.field, problem.code) for problem in mapped.parked} == {
+        ("email", "unreadable"), ("phone", "unreadable")
+    }
+    assert mapped.fields["company_name"] == "Moyo Milling (Pty) Ltd"
