@@ -41,11 +41,6 @@ PROMISES = {
     "R-BACKUP": "After a restore of one side alone nothing is lost or doubled, and what it has forgotten is named",
 }
 
-OPEN = {
-}
-"""Promises without a test of their own, and why."""
-
-
 @dataclass(frozen=True)
 class Shown:
     """A test, by the file it is in and its name."""
@@ -77,8 +72,6 @@ def page() -> str:
     for identity, promise in PROMISES.items():
         lines += [f"## {identity} {promise}", ""]
         lines += [f"- {test.sentence} ([{Path(test.path).name}](../{test.path}))" for test in tests.get(identity, [])]
-        if identity in OPEN:
-            lines.append(f"- **Open**: {OPEN[identity]}")
         lines.append("")
     return "\n".join(lines)
 
