@@ -41,6 +41,7 @@ PROMISES = {
     "R-BACKUP": "After a restore of one side alone nothing is lost or doubled, and what it has forgotten is named",
 }
 
+
 @dataclass(frozen=True)
 class Shown:
     """A test, by the file it is in and its name."""
