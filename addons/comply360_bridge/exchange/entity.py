@@ -223,7 +223,7 @@ class EntityWriter:
     def _may_write(self, work: Work, name: str, present: Any) -> bool:
         """A two-way field is written over what both sides agreed on, and over what the app itself sent before without
         hearing of it: then its base is still the one it had at that time. Over nothing else."""
-        if present and present == self.rules[name].final:
+        if present and present == work.mapper.by_name[name].final:
             return False
         base = _base(work, name)
         return present == base or work.known.get(name) == [base, present]
