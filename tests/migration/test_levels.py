@@ -43,7 +43,9 @@ def of_level(settings: Settings, level: str, tenant_level: int) -> None:
 def contents(settings: Settings) -> dict[str, object]:
     sync = as_sync(settings)
     tables = ("installation", "odoo_instance", "outbox", "delivery", "binding", "dead_letter")
-    found = {table: rows(sync, f"SELECT to_jsonb(t)::text FROM bridge.{table} AS t ORDER BY 1") for table in tables}
+    # a level may add columns that are empty then
+    row = "jsonb_strip_nulls(to_jsonb(t))::text"
+    found = {table: rows(sync, f"SELECT {row} FROM bridge.{table} AS t ORDER BY 1") for table in tables}
     for tenant in TENANTS:
         for table in ("users", "clients", "registrations", "commissions"):
             found[f"{tenant} {table}"] = rows(
