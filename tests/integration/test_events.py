@@ -344,7 +344,7 @@ def test_only_what_was_published_long_ago_is_removed_and_a_few_at_a_time(
 
 def test_events_that_wait_long_are_a_finding(installation: Installation, commission: RecordKey) -> None:
     def findings() -> list[str]:
-        found = probe.check(installation.database, installation.registry)
+        found = probe.check(installation.database, installation.registry, timedelta(seconds=30))
         return [finding.problem for finding in found if "events" in finding.problem]
 
     apply(installation, change(commission, 1, PAID))

@@ -35,16 +35,14 @@ SYNC_WRITES = {
 }
 CLOSED_TABLES = ("user_roles", "tenant_settings", "audit_log", "oauth_accounts", "password_reset_tokens",
                  "email_verification_tokens")
-BRIDGE_TABLES = ("installation", "odoo_instance", "tenant", "outbox", "delivery", "binding", "base_value",
-                 "dead_letter", "conflict", "flow", "lease", "run", "ledger", "event", "reconcile_request",
-                 "invoice", "lead_outcome", "user_link", "schema_version")
 # what the daemon may do in schema bridge, beyond SELECT
 SYNC_IN_BRIDGE = {
-    "installation": "", "odoo_instance": "", "tenant": "IU", "outbox": "D", "delivery": "IUD", "binding": "IUD",
-    "base_value": "IUD", "dead_letter": "IUD", "conflict": "IU", "flow": "IU", "lease": "IUD", "run": "IU",
-    "ledger": "I", "event": "IUD", "reconcile_request": "", "invoice": "IU", "lead_outcome": "IU",
-    "user_link": "IU",
+    "installation": "", "odoo_instance": "I", "tenant": "IU", "outbox": "D", "delivery": "IUD", "binding": "IUD",
+    "base_value": "IUD", "dead_letter": "IUD", "conflict": "IUD", "flow": "IU", "lease": "IUD", "run": "IUD",
+    "ledger": "I", "event": "IUD", "reconcile_request": "D", "invoice": "IU", "lead_outcome": "IU",
+    "user_link": "IU", "backfill": "IUD", "content": "IUD", "contract_override": "I", "heartbeat": "IU",
 }
+BRIDGE_TABLES = (*SYNC_IN_BRIDGE, "schema_version")
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +198,12 @@ def test_the_daemon_writes_the_bridges_tables_as_it_needs(
         letter for letter, statement in tries.items() if not refused(sync, statement, t=table, c=column)
     )
     assert allowed == SYNC_IN_BRIDGE[table]
+
+
+def test_every_table_of_schema_bridge_is_looked_at(installation: Settings) -> None:
+    found = rows(as_admin(installation), "SELECT relname FROM pg_class WHERE relnamespace = 'bridge'::regnamespace"
+                                         " AND relkind IN ('r', 'p') AND NOT relispartition")
+    assert {row[0] for row in found} == set(BRIDGE_TABLES)
 
 
 def test_the_ledger_is_append_only_for_the_daemon(installation: Settings) -> None:
