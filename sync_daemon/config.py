@@ -137,8 +137,8 @@ class Settings(BaseSettings):
 
     @property
     def of_selftest(self) -> Self:
-        """The same settings for the selftest's tenants."""
-        return self.model_copy(update={"odoo_instance": SELFTEST_INSTANCE})
+        """The same settings for the selftest's tenants; the health port is the other daemon's."""
+        return self.model_copy(update={"odoo_instance": SELFTEST_INSTANCE, "c360_health_port": 0})
 
 
 def stack_directory() -> Path:

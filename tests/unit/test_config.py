@@ -26,6 +26,11 @@ def secret_file(path: Path, text: str, mode: int = 0o600) -> str:
     return str(path)
 
 
+def test_the_selftests_daemon_takes_the_health_port_from_nobody() -> None:
+    settings = load_settings({"C360_HEALTH_PORT": "9107"}).of_selftest
+    assert (settings.is_selftest, settings.c360_health_port) == (True, 0)
+
+
 def test_without_anything_the_defaults_point_to_this_machine() -> None:
     settings = load_settings({})
     assert (settings.platform_postgres_host, settings.platform_postgres_port) == ("127.0.0.1", 5432)
