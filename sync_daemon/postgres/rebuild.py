@@ -26,8 +26,8 @@ PAUSE = timedelta(milliseconds=250)
 
 _SQL = statements("rebuild")
 _KEPT = (
-    "keep_instance", "keep_bindings", "keep_base_values", "keep_conflicts", "keep_letters", "keep_invoices",
-    "keep_outcomes", "forget_deliveries", "introduce_tenants", "note",
+    "keep_instance", "keep_bindings", "keep_base_values", "keep_conflicts", "keep_links", "keep_letters",
+    "keep_invoices", "keep_outcomes", "forget_deliveries", "introduce_tenants", "note",
 )
 _POINTERS = {Entity.REGISTRATION: ("odoo_lead_id", "odoo_invoice_id"), Entity.COMMISSION: ("odoo_commission_id",)}
 """The app's copies of Odoo's ids."""

@@ -26,6 +26,9 @@ SET instance_id = %(former)s, resolution = CASE state WHEN 'open' THEN 'rebuilt'
     resolved_at = coalesce(resolved_at, now()), state = 'resolved'
 WHERE instance_id = %(instance)s
 
+-- name: keep_links (who is whom was decided about the users of that Odoo; the numbers are other people's in another one)
+UPDATE bridge.user_link SET instance_id = %(former)s WHERE instance_id = %(instance)s
+
 -- name: keep_letters (whatever is still wrong is found anew)
 UPDATE bridge.dead_letter
 SET instance_id = %(former)s, resolved_at = coalesce(resolved_at, now())

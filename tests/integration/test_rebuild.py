@@ -1,0 +1,46 @@
+"""Another Odoo in place of the one that is gone: what was true of the former one only says nothing of the new one."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.people import LinkState
+from sync_daemon.ports import OdooInfo
+from sync_daemon.postgres.backfill import TenantName
+from sync_daemon.postgres.people import Decision, People
+from sync_daemon.postgres.rebuild import Rebuilds
+from tests.integration.conftest import INSTANCE, Installation
+
+
+def odoo() -> OdooInfo:
+    """Gives a database that nobody has met."""
+    return OdooInfo("1", "19.0.1.0.0", "19.0", str(uuid4()), 1, 0, "odoo", "bot", None)
+
+
+def rebuild(installation: Installation) -> int:
+    former = odoo()
+    installation.registry.recognise(INSTANCE)(former)
+    return Rebuilds(installation.database, INSTANCE).rebuild(odoo(), former.instance)
+
+
+def test_a_user_of_the_former_odoo_is_nobody_in_the_new_one(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    [[user]] = installation.app("SELECT id::text FROM {schema}.users LIMIT 1")
+    installation.app("UPDATE {schema}.registrations SET assigned_to = %(user)s", user=user)
+    people = People(installation.database, INSTANCE)
+    tenant = TenantName(installation.tenant.id, installation.tenant.schema, installation.tenant.schema)
+    people.decide(tenant, Decision(UUID(str(user)), 7, "sales", LinkState.CONFIRMED, "admin (c360)"))
+    assert salesperson(installation, registration) == "7"
+    assert rebuild(installation) > 0
+    assert salesperson(installation, registration) is None
+    assert all(found.link is None for found in people.of(tenant))
+    people.decide(tenant, Decision(UUID(str(user)), 9, "sales", LinkState.CONFIRMED, "admin (c360)"))
+    assert salesperson(installation, registration) == "9"
+
+
+def salesperson(installation: Installation, registration: RecordKey) -> object:
+    assert registration.entity is Entity.REGISTRATION
+    installation.outbox.owe([registration])
+    linked = installation.rows.snapshot([registration]).figures[registration]["linked"]
+    return linked["assigned_to"]
