@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+from db_init import tenants
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.people import LinkState
 from sync_daemon.ports import OdooInfo
 from sync_daemon.postgres.backfill import TenantName
 from sync_daemon.postgres.people import Decision, People
 from sync_daemon.postgres.rebuild import Rebuilds
+from tests import databases
+from tests.databases import AppTenant
 from tests.integration.conftest import INSTANCE, Installation
 
 
@@ -44,3 +47,22 @@ def salesperson(installation: Installation, registration: RecordKey) -> object:
     installation.outbox.owe([registration])
     linked = installation.rows.snapshot([registration]).figures[registration]["linked"]
     return linked["assigned_to"]
+
+
+def test_a_tenant_that_waited_for_an_odoo_to_be_made_still_owes_its_rows_to_the_new_one(
+    installation: Installation,
+) -> None:
+    made = tenants.create_app_side(installation.settings, tenants.NewTenant("waiting", "Waiting"))
+    app = databases.as_app(installation.settings)
+    databases.fill(app, AppTenant(made.tenant_id, made.schema_name, made.subdomain), 2)
+    app.close()
+    installation.outbox.collect(1_000)
+    before = owed(installation, made.tenant_id)
+    assert before
+    rebuild(installation)
+    assert owed(installation, made.tenant_id) == before
+
+
+def owed(installation: Installation, tenant: UUID) -> set[str]:
+    question = "SELECT record_id::text FROM bridge.delivery WHERE tenant_id = %(tenant)s::uuid"
+    return {str(row[0]) for row in installation.bridge(question, tenant=str(tenant))}

@@ -40,8 +40,10 @@ UPDATE bridge.invoice SET of_former_odoo = true WHERE instance_id = %(instance)s
 -- name: keep_outcomes
 UPDATE bridge.lead_outcome SET of_former_odoo = true WHERE instance_id = %(instance)s
 
--- name: forget_deliveries (everything is owed anew)
-DELETE FROM bridge.delivery WHERE instance_id = %(instance)s
+-- name: forget_deliveries (of the tenants whose rows are owed anew; one that waited for an Odoo to be made keeps its own)
+DELETE FROM bridge.delivery
+WHERE instance_id = %(instance)s
+  AND tenant_id IN (SELECT tenant_id FROM bridge.tenant WHERE state IN ('active', 'suspended'))
 
 -- name: introduce_tenants (the keeper of tenants sends each of them)
 UPDATE bridge.tenant SET tenant_digest = '', updated_at = now() WHERE instance_id = %(instance)s
