@@ -5,8 +5,10 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from db_init import tenants
+from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.people import LinkState
+from sync_daemon.domain.settlement import Applied
 from sync_daemon.ports import OdooInfo
 from sync_daemon.postgres.backfill import TenantName
 from sync_daemon.postgres.people import Decision, People
@@ -66,3 +68,14 @@ def test_a_tenant_that_waited_for_an_odoo_to_be_made_still_owes_its_rows_to_the_
 def owed(installation: Installation, tenant: UUID) -> set[str]:
     question = "SELECT record_id::text FROM bridge.delivery WHERE tenant_id = %(tenant)s::uuid"
     return {str(row[0]) for row in installation.bridge(question, tenant=str(tenant))}
+
+
+def test_what_only_the_former_odoo_had_does_not_count_as_synced(installation: Installation) -> None:
+    invoice = installation.key(Entity.INVOICE, uuid4())
+    installation.outbox.owe([invoice])
+    owed_one = installation.rows.snapshot([invoice]).owed[invoice]
+    installation.ledger.settle(uuid4(), [Applied(owed_one, Status.CREATED, "account.move", 9, "d", {}, {}, ())])
+    shown = "SELECT state FROM {schema}.comply360_sync_state WHERE record_id = %(id)s::uuid"
+    assert installation.app(shown, id=str(invoice.id)) == [("synced",)]
+    rebuild(installation)
+    assert installation.app(shown, id=str(invoice.id)) == []
