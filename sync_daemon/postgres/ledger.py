@@ -45,7 +45,6 @@ class Ledger:
             _Settling(cursor, self._instance, self._catalog, run).settle(settlements)
             reached(CrashPoint.PUSH_SETTLING)
 
-
     def learn(self, key: RecordKey, state: BindingState, model: str, res_id: int) -> None:
         """Write down a binding that Odoo has and the app never heard of."""
         parameters = {

@@ -11,9 +11,10 @@ import pytest
 from sync_daemon.domain.document import Change, Op, Ruling, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.settlement import Applied
-from sync_daemon.domain.snapshot import Agreed
+from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.ports import OdooInfo
 from tests import databases
-from tests.integration.conftest import Installation
+from tests.integration.conftest import INSTANCE, Installation
 
 PENDING = {"status": "pending", "approved_at": "", "paid_at": "", "payment_reference": ""}
 PAID = {"status": "paid", "approved_at": "2026-02-01 08:00:00", "paid_at": "2026-02-03 09:30:00",
@@ -28,11 +29,11 @@ def commission(installation: Installation) -> RecordKey:
     return agreed_on(installation, UUID(str(record_id)))
 
 
-def agreed_on(installation: Installation, record_id: UUID, res_id: int = 5) -> RecordKey:
+def agreed_on(installation: Installation, record_id: UUID, res_id: int = 5, **fields: str) -> RecordKey:
     key = installation.key(Entity.COMMISSION, record_id)
     installation.outbox.owe([key])
     owed = installation.rows.snapshot([key]).owed[key]
-    agreed = {name: Agreed(value, value) for name, value in PENDING.items()}
+    agreed = {name: Agreed(value, value) for name, value in {**PENDING, **fields}.items()}
     installation.ledger.settle(uuid4(), [Applied(owed, Status.CREATED, "x_commission", res_id, "d", agreed, {}, ())])
     return key
 
@@ -197,6 +198,20 @@ def test_after_the_first_word_of_a_new_epoch_odoos_changes_count_as_ever(
     assert apply(installation, in_epoch(2, change(commission, 4, status="approved"))) == [Ruling.APPLIED]
     assert apply(installation, in_epoch(2, change(commission, 5))) == [Ruling.APPLIED]
     assert row(installation)[0] == "pending"
+
+
+def test_a_pair_whose_answer_was_lost_begins_in_odoos_present_epoch(installation: Installation) -> None:
+    odoo = OdooInfo("1", "19.0.1.0.0", "19.0", str(uuid4()), 2, 0, "odoo", "bot", None)
+    installation.registry.acquaint(INSTANCE)(odoo)
+    installation.fill(1)
+    [[record_id]] = installation.app("SELECT id::text FROM {schema}.commissions")
+    key = installation.key(Entity.COMMISSION, UUID(str(record_id)))
+    installation.app("UPDATE {schema}.commissions SET payment_reference = 'EFT 0'")
+    installation.ledger.learn(key, BindingState.ACTIVE, "x_commission", 5)
+    agreed_on(installation, key.id, payment_reference="EFT 0")
+    assert apply(installation, in_epoch(2, change(key, 3, payment_reference="EFT 1"))) == [Ruling.APPLIED]
+    assert row(installation)[3] == "EFT 1", "Odoo alone changed it since both sides agreed"
+    assert installation.registry.letters() == []
 
 
 def test_a_change_of_a_record_that_the_app_has_forgotten_is_parked(installation: Installation) -> None:
