@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from db_init import tenants
-from sync_daemon.domain.document import Status
-from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.document import Change, Op, Ruling, Status
+from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.people import LinkState
 from sync_daemon.domain.settlement import Applied
 from sync_daemon.ports import OdooInfo
@@ -72,10 +72,32 @@ def owed(installation: Installation, tenant: UUID) -> set[str]:
 
 def test_what_only_the_former_odoo_had_does_not_count_as_synced(installation: Installation) -> None:
     invoice = installation.key(Entity.INVOICE, uuid4())
-    installation.outbox.owe([invoice])
-    owed_one = installation.rows.snapshot([invoice]).owed[invoice]
-    installation.ledger.settle(uuid4(), [Applied(owed_one, Status.CREATED, "account.move", 9, "d", {}, {}, ())])
+    bind(installation, invoice, "account.move")
     shown = "SELECT state FROM {schema}.comply360_sync_state WHERE record_id = %(id)s::uuid"
     assert installation.app(shown, id=str(invoice.id)) == [("synced",)]
     rebuild(installation)
     assert installation.app(shown, id=str(invoice.id)) == []
+
+
+def test_a_lead_that_is_won_in_the_new_odoo_is_told_as_won_once_more(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    bind(installation, registration, "crm.lead")
+    win(installation, registration)
+    rebuild(installation)
+    bind(installation, registration, "crm.lead")
+    win(installation, registration)
+    told = installation.bridge("SELECT type FROM bridge.event ORDER BY position")
+    assert [str(kind).rpartition("odoo.")[2] for (kind,) in told] == ["lead.won.v1", "lead.won.v1"]
+
+
+def bind(installation: Installation, key: RecordKey, model: str) -> None:
+    installation.outbox.owe([key])
+    waiting = installation.rows.snapshot([key]).owed[key]
+    installation.ledger.settle(uuid4(), [Applied(waiting, Status.CREATED, model, 9, "d", {}, {}, ())])
+
+
+def win(installation: Installation, registration: RecordKey) -> None:
+    tenant, fields = installation.tenant, {"outcome": "won", "lost_reason": ""}
+    told = Change(registration, Version(1, 1), Op.UPSERT, "crm.lead", 9, "2026-02-01 10:00:00", "sales", fields)
+    [verdict] = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, [told])
+    assert verdict.ruling is Ruling.APPLIED

@@ -122,10 +122,10 @@ LEFT JOIN bridge.flow AS f
     ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'odoo_to_app'
 WHERE t.instance_id = %(instance)s AND t.state = 'active' AND NOT coalesce(f.paused, false)
 
--- name: tell_outcome (what became of a lead; written only if it is news, and then gives what was known before)
+-- name: tell_outcome (what became of a lead; written only if it is news, and then gives what this Odoo had told before)
 WITH before AS (
     SELECT outcome FROM bridge.lead_outcome
-    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND registration_id = %(id)s
+    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND registration_id = %(id)s AND NOT of_former_odoo
 )
 INSERT INTO bridge.lead_outcome AS o
     (instance_id, tenant_id, registration_id, outcome, lost_reason, changed_by, changed_at)
