@@ -76,7 +76,7 @@ WITH lost AS (
       AND (res_model, res_id) = (%(model)s, %(res_id)s) AND state = 'active' AND odoo_epoch < %(epoch)s
     RETURNING external_id
 )
-UPDATE bridge.invoice AS i SET state = 'deleted', concern = NULL, changed_at = now()
+UPDATE bridge.invoice AS i SET state = 'deleted', concern = NULL, concern_about = NULL, changed_at = now()
 FROM lost
 WHERE i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s AND i.id = lost.external_id
 RETURNING i.registration_id
