@@ -251,7 +251,8 @@ def test_the_monitor_counts_and_reads_no_record(installation: Settings, tenant: 
     assert rows(monitor, "SELECT count(*) FROM bridge.monitor_tenant") == [(1,)]
     assert rows(monitor, "SELECT marks > 0 FROM bridge.monitor_marks") == [(True,)]
     assert rows(monitor, "SELECT waiting FROM bridge.monitor_events") == [(0,)]
-    for table in BRIDGE_TABLES:
+    # a heartbeat is a number and some times
+    for table in set(BRIDGE_TABLES) - {"heartbeat"}:
         assert refused(monitor, "SELECT 1 FROM bridge.{t}", t=table)
     assert refused(monitor, "SELECT 1 FROM {s}.clients", s=tenant.schema)
     assert refused(monitor, "SELECT 1 FROM public.tenants")
