@@ -35,6 +35,9 @@ from sync_daemon.services.report import Report
 CONTENT_LACKING = "content_lacking"
 """Odoo's code for a document whose content it does not have yet."""
 
+UNLINKED = "unlinked"
+"""Odoo's code for a record that ended there; what it tells of that end is for a record that is bound here."""
+
 FEW = 3
 """So many records may be bad at once by chance."""
 
@@ -119,6 +122,8 @@ class Pusher:
             # Whether Odoo applied it is unknown, and does not matter: the same documents are sent again.
             self.ledger.settle(run, settle_unanswered(list(owed.values()), str(error), random.random()))
             raise
+        ended = (owed[key] for key, result in results.items() if result.code == UNLINKED)
+        self._look_for(item for item in ended if item.key not in snapshot.bindings)
         answered = [item for item in chunk if item.document.key in results]
         settled = settle_answers(owed, answered, [results[item.document.key] for item in answered], random.random())
         settled += [settle_refused(owed[key], problem) for key, problem in refused.items()]

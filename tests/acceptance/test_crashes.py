@@ -73,3 +73,26 @@ def _cities(app: App, odoo: Odoo) -> list[str]:
     clients = [str(row[0]) for row in app.run("SELECT id FROM {t}.clients")]
     found = odoo.call("res.partner", "search_read", [["x_comply360_external_id", "in", clients]], ["city"])
     return [partner["city"] for partner in found]
+
+
+def test_a_commission_whose_answer_was_lost_and_that_a_person_deleted_is_told_and_keeps_nobody_waiting(
+    app: App, odoo: Odoo, daemon_log: Path
+) -> None:
+    (registration,) = app.register(status="approved")
+    c360("drain")
+    commission = app.commission(registration)
+    with tap(app.settings.odoo_url) as line:
+        line.hold(Hold.AFTER, after_calls=0)
+        with daemon(daemon_log, ODOO_URL=line.url, **SLOWLY) as process:
+            eventually(lambda: odoo.commissions(app), "the commission is in Odoo")
+            kill(process)
+        line.release()
+    odoo.call("x_commission", "unlink", [row["id"] for row in odoo.commissions(app)])
+
+    c360("drain", expect=3)
+    letters = printed("dead", "list", "--tenant", app.subdomain)
+    assert [(letter["record_id"], letter["code"]) for letter in letters] == [(str(commission), "unlinked")]
+    owed = [row["owed"] for row in printed("status")["tenants"] if row["subdomain"] == app.subdomain]
+    assert owed == [0, 0]
+    [shown] = printed("binding", "show", str(commission))
+    assert shown["state"] == "unlinked"
