@@ -292,7 +292,7 @@ def _select(tenant: Tenant, entity: Entity, ids: list[UUID], columns: Columns) -
         tenant=sql.Literal(str(tenant.id)),
         entity=sql.Literal(entity.value),
         name=sql.Literal(FREE if has_free else ""),
-        free=sql.SQL("coalesce(r.{}::text, 'null')").format(sql.Identifier(FREE)) if has_free else sql.SQL("NULL::text"),
+        free=sql.SQL("coalesce(r.{}::text, 'null')" if has_free else "NULL::text").format(sql.Identifier(FREE)),
         columns=sql.SQL(", ").join(map(sql.Identifier, sorted({"id"} | (columns_of(entity) & present)))),
         schema=sql.Identifier(schema),
         table=sql.Identifier(CONTRACTS[entity].table),
