@@ -228,7 +228,7 @@ class _Applying:
     ) -> Verdict:
         if refusal := self._write(change, contract, decision):
             decision = Intake({}, {}, problems=(*decision.problems, refusal))
-        self.events += row_events(change, row, decision.writes)
+        self.events += row_events(contract, change, row, decision.writes)
         self._agree(change, decision.agreed)
         self._raise_conflicts(change, decision)
         self._close_conflicts(change, decision)

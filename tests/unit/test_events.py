@@ -21,6 +21,7 @@ from sync_daemon.domain.events.invoice import invoice_events
 from sync_daemon.domain.events.lead import lead_events
 from sync_daemon.domain.intake import intake
 from sync_daemon.domain.keys import Entity, Version
+from sync_daemon.domain.overrides import Overrides, contracts
 from sync_daemon.domain.told import told as read_told
 from tests.unit.records import TENANT, commission_change, key_of, row
 from tests.unit.test_fuzz import SCALAR, TWO_WAY, rows_of
@@ -43,7 +44,7 @@ def check(event: Event) -> None:
 
 
 def commission(writes: Mapping[str, str | None], **columns: object) -> list[Event]:
-    return row_events(commission_change({}), row(Entity.COMMISSION, **columns), writes)
+    return row_events(CONTRACTS[Entity.COMMISSION], commission_change({}), row(Entity.COMMISSION, **columns), writes)
 
 
 def test_a_payment_is_told_with_reference_date_amount_and_currency() -> None:
@@ -102,10 +103,19 @@ def test_what_was_not_written_is_not_told() -> None:
     assert commission({"status": "pending", "payment_reference": None}) == [], "the same value in other words"
 
 
+def test_a_status_of_the_tenants_own_is_the_step_that_its_contract_makes_of_it() -> None:
+    given = {"all": {"commission": {"fields": {"status": {"values": {"vetted": "approved"}}}}}}
+    contract = contracts(Overrides.model_validate(given)).of(TENANT)[Entity.COMMISSION]
+    vetted = row(Entity.COMMISSION, status="vetted", approved_at="2026-02-01T08:00:00")
+    paid = {"status": "paid", "paid_at": "2026-02-03 09:30:00", "payment_reference": "EFT 4711"}
+    found = row_events(contract, commission_change({}), vetted, paid)
+    assert names(found) == ["commission.paid"], "it was approved long ago, by the app itself"
+
+
 @pytest.mark.parametrize("missing", ["commission_amount", "currency", "agent_id"])
 def test_a_column_that_the_app_dropped_is_left_out_and_the_rest_is_told(missing: str) -> None:
     left = {column: value for column, value in row(Entity.COMMISSION).items() if column != missing}
-    [event] = row_events(commission_change({}), left, {"status": "approved"})
+    [event] = row_events(CONTRACTS[Entity.COMMISSION], commission_change({}), left, {"status": "approved"})
     check(event)
     assert event.data["status"] == "approved"
     assert {"commission_amount": "amount"}.get(missing, missing) not in event.data
@@ -189,7 +199,7 @@ def test_a_deleted_draft_is_told_once_and_one_that_was_never_known_not_at_all() 
 def client(writes: Mapping[str, str | None], **columns: object) -> list[Event]:
     key, at = key_of(Entity.CLIENT), "2026-02-01 10:00:00"
     change = Change(key, Version(1, 5), Op.UPSERT, "res.partner", 9, at, "sales", {})
-    return row_events(change, row(Entity.CLIENT, **columns), writes)
+    return row_events(CONTRACTS[Entity.CLIENT], change, row(Entity.CLIENT, **columns), writes)
 
 
 def test_a_customers_change_names_the_columns_and_none_of_the_values() -> None:
@@ -271,7 +281,7 @@ def test_whatever_the_app_and_odoo_hold_an_event_is_what_its_schema_says(entity:
     change = Change(key_of(entity), Version(1, 5), Op.UPSERT, contract.odoo_model, 41, "", "", fields)
     present = data.draw(rows_of(entity))
     writes = intake(contract, change, present, {}).writes
-    for event in row_events(change, present, writes):
+    for event in row_events(contract, change, present, writes):
         check(event)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.document import Change
 from sync_daemon.domain.event import Event, EventType
 from sync_daemon.domain.events import client, commission, conflict, invoice, lead
@@ -18,11 +19,11 @@ def shown_columns(entity: Entity) -> frozenset[str]:
     return commission.COLUMNS if entity is Entity.COMMISSION else frozenset()
 
 
-def row_events(change: Change, row: Row, writes: Mapping[str, str | None]) -> list[Event]:
+def row_events(contract: Contract, change: Change, row: Row, writes: Mapping[str, str | None]) -> list[Event]:
     """What columns that a change wrote into the app's row come to."""
     match change.key.entity:
         case Entity.COMMISSION:
-            return commission.commission_events(change, row, {**row, **writes})
+            return commission.commission_events(contract, change, row, {**row, **writes})
         case Entity.CLIENT:
             return client.client_events(change, row, writes)
         case _:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from sync_daemon.domain.codec import identity
-from sync_daemon.domain.contracts.commission import COMMISSION, STATUSES
+from sync_daemon.domain.contract import Contract
+from sync_daemon.domain.contracts.commission import STATUSES
 from sync_daemon.domain.document import Change, Scalar
 from sync_daemon.domain.event import (
     AMOUNT,
@@ -71,9 +72,9 @@ COLUMNS = frozenset({"commission_amount", "currency", *_NAMED})
 """The columns that events show beside those which a change from Odoo is compared with."""
 
 
-def commission_events(change: Change, before: Row, after: Row) -> list[Event]:
-    """What a change comes to that made the app's row of `before` that of `after`."""
-    was, values = _values(change, before), _values(change, after)
+def commission_events(contract: Contract, change: Change, before: Row, after: Row) -> list[Event]:
+    """What a change comes to that made the app's row of `before` that of `after`, as the tenant's contract reads it."""
+    was, values = _values(contract, change, before), _values(contract, change, after)
     if was == values:
         return []
     kinds = list(_steps(str(was["status"]), str(values["status"]))) or [CHANGED]
@@ -93,8 +94,8 @@ def _steps(was: str, now: str) -> Iterator[EventType]:
             yield kind
 
 
-def _values(change: Change, row: Row) -> dict[str, Value]:
-    fields = {item.name: item for item in COMMISSION.fields}
+def _values(contract: Contract, change: Change, row: Row) -> dict[str, Value]:
+    fields = {item.name: item for item in contract.fields}
     values: dict[str, Value] = {"commission_id": str(change.key.id)}
     values |= {column: _known(partial(identity, column, row.get(column))) for column in _NAMED}
     values |= {name: _known(partial(encode_field, fields[field], {"row": row})) for name, field in _SHOWN.items()}
