@@ -191,7 +191,9 @@ class Registry:
         since: datetime | None = None,
     ) -> list[OpenLetter]:
         """Open dead letters, oldest first; `ids` may name letters or records."""
-        rows = self._rows("letters", tenant=tenant, code=code, ids=list(ids) if ids else None, since=since)
+        rows = self._rows(
+            "letters", tenant=tenant, code=code, ids=list(ids) if ids else None, since=since, selftest=self._selftest
+        )
         return [OpenLetter(*row) for row in rows]
 
     def retry(self, letters: Sequence[OpenLetter]) -> int:

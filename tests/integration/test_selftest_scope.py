@@ -13,6 +13,7 @@ from sync_daemon.config import SELFTEST_INSTANCE
 from sync_daemon.domain.keys import Lane
 from sync_daemon.postgres.inbound import Inbound
 from sync_daemon.postgres.outbox import Outbox
+from sync_daemon.postgres.overview import Overview
 from sync_daemon.postgres.registry import Registry
 from sync_daemon.postgres.surveys import Surveys
 from tests import databases
@@ -66,6 +67,9 @@ def test_a_row_of_the_selftest_that_names_another_tenant_is_parked_where_it_lies
     Outbox(installation.database, selftest=True).collect(1_000)
     letters = installation.bridge("SELECT DISTINCT instance_id, tenant_id::text, code FROM bridge.dead_letter")
     assert letters == [(SELFTEST_INSTANCE, str(tried.id), "foreign_tenant")]
+    assert {letter.tenant for letter in Registry(installation.database, selftest=True).letters()} == {tried.id}
+    assert installation.registry.letters() == [], "nobody has to look after the selftest's"
+    assert Overview(installation.database).read().dead == {}
 
 
 def test_each_puller_and_each_comparison_serves_its_own_tenants(installation: Installation, tried: AppTenant) -> None:

@@ -18,7 +18,8 @@ SELECT now(), marks.owed + deliveries.owed,
 FROM marks, deliveries
 
 -- name: dead (open letters by direction)
-SELECT direction, count(*) FROM bridge.dead_letter WHERE resolved_at IS NULL GROUP BY direction
+SELECT direction, count(*) FROM bridge.dead_letter WHERE resolved_at IS NULL AND instance_id <> 'self-test'
+GROUP BY direction
 
 -- name: receiving (tenants whose changes from Odoo may be applied)
 SELECT t.tenant_id

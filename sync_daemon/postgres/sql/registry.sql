@@ -108,7 +108,7 @@ SELECT l.id, l.tenant_id, coalesce(t.subdomain, ''), l.direction, l.entity, l.re
        l.message, l.value, l.attempts, l.first_at, l.last_at
 FROM bridge.dead_letter AS l
 LEFT JOIN public.tenants AS t ON t.id = l.tenant_id
-WHERE l.resolved_at IS NULL
+WHERE l.resolved_at IS NULL AND (l.instance_id = 'self-test') = %(selftest)s
   AND (%(tenant)s::text IS NULL OR t.subdomain = %(tenant)s::text OR l.tenant_id::text = %(tenant)s::text)
   AND (%(code)s::text IS NULL OR l.code = %(code)s::text)
   AND (%(ids)s::text[] IS NULL OR l.id::text = ANY(%(ids)s::text[]) OR l.record_id = ANY(%(ids)s::text[]))
