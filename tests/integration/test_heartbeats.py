@@ -7,8 +7,10 @@ from datetime import timedelta
 from uuid import uuid4
 
 from sync_daemon.domain.heartbeat import Hop
+from sync_daemon.postgres import probe
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.surveys import Surveys
+from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
 ALWAYS, LATER = timedelta(0), timedelta(hours=1)
@@ -72,3 +74,13 @@ def test_a_lease_that_is_not_renewed_goes_to_the_next_and_one_that_is_does_not(i
     installation.bridge("SELECT pg_sleep(0.15)")
     assert surveys.seize(second, LATER)
     assert not surveys.seize(first, LATER)
+
+
+def test_what_a_tenant_lacks_is_found_also_after_the_app_forgot_its_name(installation: Installation) -> None:
+    tenant = installation.tenant
+    admin = databases.as_admin(installation.settings)
+    databases.rows(admin, "DROP VIEW {schema}.comply360_invoices", schema=tenant.schema)
+    databases.rows(admin, "DELETE FROM public.tenants WHERE id = %(tenant)s::uuid", tenant=str(tenant.id))
+    admin.close()
+    found = probe.check(installation.database, installation.registry, LATER)
+    assert [finding.place for finding in found if "comply360_invoices" in finding.problem] == [f"tenant {tenant.id}"]
