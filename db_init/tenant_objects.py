@@ -24,6 +24,8 @@ PAGE = 5000
 LOCK_TIMEOUT = timedelta(milliseconds=300)
 PATIENCE = timedelta(seconds=60)
 TRIGGERS = ("insert", "update", "delete", "truncate")
+# on documents besides
+COUNTING = ("count_insert", "count_update_from", "count_update_to", "count_delete")
 VIEWS = ("comply360_sync_state", "comply360_lead_outcome", "comply360_invoices")
 
 _SQL = Path(__file__).parent / "tenant"
@@ -339,7 +341,7 @@ def _missing_on_table(cursor: Cursor, schema: str, captured: Captured) -> list[s
         {
             "table": captured.table,
             "name": _quoted(schema, captured.table),
-            "triggers": list(TRIGGERS),
+            "triggers": [*TRIGGERS, *(COUNTING if captured.entity == "document" else ())],
             "readable": list(captured.readable),
             "writable": list(captured.writable),
             "role": SYNC_ROLE,

@@ -10,12 +10,14 @@ from uuid import UUID
 from sync_daemon.domain.contract import written_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.health import Lack
-from sync_daemon.domain.keys import Direction
+from sync_daemon.domain.keys import Direction, Entity
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.rows import TENANT_TABLES
 from sync_daemon.postgres.statements import statements
 
 EVENTS = ("insert", "update", "delete", "truncate")
+COUNTING = ("count_insert", "count_update_from", "count_update_to", "count_delete")
+"""On documents besides: leads show how many there are."""
 VIEWS = ("comply360_sync_state", "comply360_lead_outcome", "comply360_invoices")
 
 _SQL = statements("overview")
@@ -57,9 +59,15 @@ class Overview:
             for column in sorted(columns)
         ]
         tables, columns, privileges = (list(part) for part in zip(*rights, strict=True))
+        triggers = [
+            (CONTRACTS[entity].table, name)
+            for entity in TENANT_TABLES
+            for name in (*EVENTS, *(COUNTING if entity is Entity.DOCUMENT else ()))
+        ]
         parameters = {
             "states": list(states), "tables": [CONTRACTS[entity].table for entity in TENANT_TABLES],
-            "events": list(EVENTS), "views": list(VIEWS),
+            "trigger_tables": [table for table, _ in triggers], "triggers": [name for _, name in triggers],
+            "views": list(VIEWS),
             "right_tables": tables, "right_columns": columns, "privileges": privileges,
         }
         with self._database.transaction() as cursor:

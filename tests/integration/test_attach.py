@@ -17,6 +17,8 @@ from db_init.migrate import status
 from db_init.schema_level import head
 from sync_daemon.config import Settings
 from sync_daemon.errors import FatalError
+from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.overview import Overview
 from tests import databases
 from tests.catalogue import catalogue, difference
 from tests.databases import as_admin, as_app, as_migrator, as_role, as_sync, fill, marks, register, rows
@@ -99,6 +101,22 @@ def connects(settings: Settings, user: str, password: str) -> bool:
     except psycopg2.OperationalError:
         return False
     return True
+
+
+@pytest.mark.parametrize("name", tenant_objects.COUNTING)
+def test_a_trigger_that_counts_documents_is_missed_and_mended(app_made: Settings, name: str) -> None:
+    tenant = register(app_made, "agency1")
+    attach(app_made)
+    rows(as_app(app_made), "DROP TRIGGER {t} ON {s}.documents", t=f"comply360_bridge_{name}", s=tenant.schema)
+    database = Database(app_made)
+    try:
+        what = f"trigger comply360_bridge_{name} on documents"
+        assert [lack.what for lack in Overview(database).lacking(["creating"])] == [what]
+        assert status(app_made).missing[tenant.schema] == (what,)
+        attach(app_made)
+        assert Overview(database).lacking(["creating"]) == []
+    finally:
+        database.close()
 
 
 def test_a_detach_cut_short_is_completed_by_the_next(app_made: Settings) -> None:

@@ -42,11 +42,12 @@ WITH attached AS (
 )
 SELECT tenant_id, 'table ' || table_name AS what FROM captured WHERE oid IS NULL
 UNION ALL
-SELECT c.tenant_id, format('trigger comply360_bridge_%%s on %%s', e.event, c.table_name)
-FROM captured AS c CROSS JOIN unnest(%(events)s::text[]) AS e (event)
+SELECT c.tenant_id, format('trigger comply360_bridge_%%s on %%s', e.name, c.table_name)
+FROM captured AS c
+JOIN unnest(%(trigger_tables)s::text[], %(triggers)s::text[]) AS e (table_name, name) USING (table_name)
 WHERE c.oid IS NOT NULL
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS g
-                  WHERE g.tgrelid = c.oid AND g.tgname = 'comply360_bridge_' || e.event AND g.tgenabled IN ('O', 'A'))
+                  WHERE g.tgrelid = c.oid AND g.tgname = 'comply360_bridge_' || e.name AND g.tgenabled IN ('O', 'A'))
 UNION ALL
 SELECT c.tenant_id, 'policy comply360_bridge_sync on ' || c.table_name
 FROM captured AS c
