@@ -72,7 +72,8 @@ def _rights(cursor: Cursor) -> Iterator[Finding]:
 def _lacking(database: Database, names: Mapping[UUID, str]) -> Iterator[Finding]:
     for lack in Overview(database).lacking(["active", "suspended"]):
         problem = f"{lack.what} is not there: changes are missed or values stay behind"
-        yield Finding(f"tenant {names.get(lack.tenant, lack.tenant)}", problem, f"c360 db attach --tenant {lack.tenant}")
+        place = f"tenant {names.get(lack.tenant, lack.tenant)}"
+        yield Finding(place, problem, f"c360 db attach --tenant {lack.tenant}")
 
 
 def _heartbeats(database: Database, interval: timedelta, now: datetime) -> Iterator[Finding]:
