@@ -13,11 +13,12 @@ from sync_daemon.cli.backfill import tenant_option
 from sync_daemon.cli.output import ago, print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
-from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.decision import Decision, Keep, check_lawful
 from sync_daemon.domain.intake import decoded
+from sync_daemon.domain.overrides import Contracts
 from sync_daemon.errors import RejectedError
 from sync_daemon.postgres.decisions import Conflict, Conflicts
+from sync_daemon.postgres.overrides import OverrideBooks
 
 _KEEP = {"app": Keep.APP, "odoo": Keep.ODOO}
 
@@ -78,7 +79,8 @@ def resolve(conflict_id: str, keep: str | None, value: str | None, dry_run: bool
     chosen = _KEEP[keep] if keep else Keep.EDIT
     with open_bridge(load_settings()) as bridge:
         found = _find(bridge, conflict_id)
-        stands = [_outcome(item, chosen, value or "") for item in found]
+        contracts = OverrideBooks(bridge.database, bridge.settings.odoo_instance).contracts()
+        stands = [outcome_of(contracts, item, chosen, value or "") for item in found]
         if not dry_run:
             for item in found:
                 _conflicts(bridge).decide(item, chosen, value or "", _who())
@@ -88,10 +90,11 @@ def resolve(conflict_id: str, keep: str | None, value: str | None, dry_run: bool
         say(f"{outcome or 'the empty value'} {said} on both sides: {item.field} of {item.key.entity} {item.key.id}")
 
 
-def _outcome(item: Conflict, keep: Keep, value: str) -> str:
-    """The value that is to stand. Raises UsageError for one that may not."""
+def outcome_of(contracts: Contracts, item: Conflict, keep: Keep, value: str) -> str:
+    """The value that is to stand by the tenant's contract. Raises UsageError for one that may not."""
     decision = Decision(keep, value, "", item.app, item.odoo)
-    [field] = [field for field in CONTRACTS[item.key.entity].two_way if field.name == item.field]
+    contract = contracts.of(item.key.tenant)[item.key.entity]
+    [field] = [field for field in contract.fields if field.name == item.field]
     try:
         check_lawful(item.field, decision)
         return str(decoded(field, decision.outcome))
