@@ -147,7 +147,7 @@ class Registry:
 
     def epochs(self) -> dict[UUID, tuple[str, int]]:
         """The tenants' subdomains and epochs of the app's versions."""
-        return {row[0]: (row[1], row[2]) for row in self._rows("epochs")}
+        return {row[0]: (row[1], row[2]) for row in self._rows("epochs", selftest=self._selftest)}
 
     def raise_epochs(self, epoch: int, tenant: UUID | None = None) -> int:
         """Let the app's versions go on under this epoch, of all tenants or of one; of how many."""

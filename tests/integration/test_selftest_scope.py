@@ -89,3 +89,4 @@ def test_keepers_and_figures_show_their_own_tenants(installation: Installation, 
         registry = Registry(installation.database, selftest)
         assert [found.id for found in registry.tenants()] == [tenant]
         assert {flow.tenant for flow in registry.flows()} == {tenant}
+        assert set(registry.epochs()) == {tenant}

@@ -44,6 +44,7 @@ RETURNING b.tenant_id, b.entity, b.external_id
 SELECT b.tenant_id, coalesce(t.subdomain, b.schema_name), b.epoch
 FROM bridge.tenant AS b
 LEFT JOIN public.tenants AS t ON t.id = b.tenant_id
+WHERE b.selftest = %(selftest)s
 ORDER BY 2
 
 -- name: raise_epochs
