@@ -22,7 +22,9 @@ class Comply360Binding(models.Model):
     bridge = fields.Char(string="App Installation", required=True, readonly=True)
     tenant = fields.Char(string="Tenant UUID", required=True, readonly=True)
     tenant_id = fields.Many2one("comply360.tenant", readonly=True, index="btree_not_null", ondelete="set null")
-    entity = fields.Selection([(entity, entity.capitalize()) for entity in MAPPERS], required=True, readonly=True)
+    entity = fields.Selection(
+        [(entity, entity.capitalize()) for entity in MAPPERS], string="Kind of Record", required=True, readonly=True
+    )
     external_id = fields.Char(string="ID in the App", required=True, readonly=True, index=True)
     res_model = fields.Char(string="Model", required=True, readonly=True)
     res_id = fields.Many2oneReference(string="Record", model_field="res_model", readonly=True)

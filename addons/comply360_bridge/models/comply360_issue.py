@@ -36,7 +36,7 @@ class Comply360Issue(models.Model):
         "Conflict: the field was changed on both sides.",
     )
     direction = fields.Selection(DIRECTIONS, required=True, readonly=True)
-    record_entity = fields.Char(string="Record", readonly=True)
+    record_entity = fields.Char(string="Kind of Record", readonly=True)
     record_id = fields.Char(string="ID in the App", readonly=True, index=True)
     field_name = fields.Char(string="Field", readonly=True)
     value = fields.Char(readonly=True)

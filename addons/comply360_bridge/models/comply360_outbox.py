@@ -28,10 +28,11 @@ class Comply360Outbox(models.Model):
 
     binding_id = fields.Many2one("comply360.binding", required=True, readonly=True, ondelete="cascade")
     tenant_id = fields.Many2one(related="binding_id.tenant_id")
-    entity = fields.Selection(related="binding_id.entity")
+    entity = fields.Selection(related="binding_id.entity", string="Kind of Record")
     external_id = fields.Char(related="binding_id.external_id")
     op = fields.Selection(
         [("upsert", "Changed"), ("unlink", "Deleted"), ("alias", "Merged"), ("ask", "Asked for")],
+        string="What Happened",
         required=True,
         readonly=True,
     )
