@@ -1,5 +1,9 @@
+from io import BytesIO
 from pathlib import Path
 from uuid import UUID
+
+import polib
+from odoo.tools.translate import trans_export
 
 from ..hooks import uninstall_hook
 from ..models.comply360_outbox import TRIGGERS
@@ -56,3 +60,14 @@ class TestInstallation(BridgeCase):
         definitions = " ".join(row[0] for row in self.env.cr.fetchall())
         self.assertIn("(bridge, tenant, entity, external_id)", definitions)
         self.assertIn("(res_model, res_id) WHERE ((state)::text = 'active'::text)", definitions)
+
+    def test_the_template_for_translators_holds_every_text(self):
+        exported = BytesIO()
+        trans_export(None, ["comply360_bridge"], exported, "po", self.env)
+        template = Path(__file__).parent.parent / "i18n" / "comply360_bridge.pot"
+        kept = template.read_text(encoding="utf-8")
+        self.assertEqual(_texts(kept), _texts(exported.getvalue().decode()))
+
+
+def _texts(template):
+    return {entry.msgid for entry in polib.pofile(template)}
