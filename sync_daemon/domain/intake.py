@@ -71,8 +71,9 @@ def intake(
         try:
             odoo = decoded(item, change.fields[item.name])
             app = encode_field(item, {"row": row})
-            base = _base(change, item.name, agreed.get(item.name), odoo)
-            _decide(found, item, row, base, app, odoo, decisions.get(item.name))
+            known = agreed.get(item.name)
+            base = _base(change, item.name, known, odoo)
+            _decide(found, item, row, _Sides(app, odoo, base, known), decisions.get(item.name))
         except RejectedError as problem:
             found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
     return Intake(
@@ -84,6 +85,16 @@ def _base(change: Change, name: str, agreed: Agreed | None, odoo: Scalar) -> Agr
     """What both sides agreed on last, also where the answer to what the app had sent never came."""
     is_unheard = name in change.ours and change.ours[name] == (agreed.odoo if agreed else "")
     return Agreed(odoo, odoo) if is_unheard else agreed
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """One field on both sides, the value they agreed on last, and what the app knows of that."""
+
+    app: Scalar
+    odoo: Scalar
+    base: Agreed | None
+    known: Agreed | None
 
 
 @dataclass
@@ -98,9 +109,8 @@ class _Found:
     push_back: bool = False
 
 
-def _decide(
-    found: _Found, item: Field, row: Row, base: Agreed | None, app: Scalar, odoo: Scalar, decision: Decision | None
-) -> None:
+def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decision | None) -> None:
+    app, odoo, base = sides.app, sides.odoo, sides.base
     match _merge(item, base, app, odoo):
         case Merge.AGREED:
             found.bases[item.name] = Agreed(app, odoo)
@@ -108,7 +118,7 @@ def _decide(
             _take(found, item, row, odoo, odoo)
             found.won[item.name] = Won(odoo, app)
         case Merge.KEEP_APP:
-            if base is None or base.odoo != odoo:
+            if base is None or base.odoo != odoo or sides.known is None:
                 _keep(found, item, app, odoo)
                 found.won[item.name] = Won(app, odoo)
         case Merge.CONFLICT if decision is not None and decision.settles(app, odoo):

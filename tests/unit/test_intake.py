@@ -77,6 +77,13 @@ def test_what_the_app_sent_without_hearing_of_it_is_no_change_of_odoos() -> None
     assert result == Intake({}, {}), "the app went on meanwhile, and sends what it has now"
 
 
+def test_what_a_restored_odoo_still_has_of_the_app_is_written_over_by_what_the_app_has_now() -> None:
+    told = dataclasses.replace(commission_change({"status": "pending"}), ours={"status": ""})
+    result = intake(CONTRACTS[Entity.COMMISSION], told, row(Entity.COMMISSION, status="paid"), {})
+    assert result.push_back and not result.writes
+    assert result.agreed["status"].odoo == "pending", "it goes over what Odoo has"
+
+
 def test_what_the_app_sent_before_it_heard_of_something_else_is_a_change_of_odoos() -> None:
     told = dataclasses.replace(commission_change({"status": "approved"}), ours={"status": "pending"})
     agreed = {"status": Agreed("approved", "paid")}
