@@ -49,8 +49,7 @@ def document(value: Document) -> dict[str, object]:
     try:
         fields = {name: _sendable(name, scalar) for name, scalar in value.fields.items()}
         two_way = {name: _two_way(name, pair) for name, pair in value.two_way.items()}
-        # with no base Odoo takes a value only where it has none
-        two_way.update({name: {"value": _sendable(name, scalar)} for name, scalar in value.offers.items()})
+        offers = {name: {"value": _sendable(name, scalar), "offer": True} for name, scalar in value.offers.items()}
         initial = {name: _sendable(name, scalar) for name, scalar in value.initial.items()}
         numbers = [_sendable("registration_number", number) for number in value.numbers]
     except RejectedError as error:
@@ -60,7 +59,7 @@ def document(value: Document) -> dict[str, object]:
         "version": str(value.version),
         "digest": value.digest,
         "fields": fields,
-        "two_way": two_way,
+        "two_way": {**two_way, **offers},
         "refs": {role: {"entity": str(entity), "id": str(id_)} for role, (entity, id_) in value.refs.items()},
         **({"initial": initial} if initial else {}),
         **({"numbers": numbers} if numbers else {}),

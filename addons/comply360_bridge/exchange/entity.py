@@ -225,6 +225,8 @@ class EntityWriter:
         hearing of it: then its base is still the one it had at that time. Over nothing else."""
         if present and present == work.mapper.by_name[name].final:
             return False
+        if work.document.two_way[name].is_offer:
+            return not present
         base = _base(work, name)
         return present == base or work.known.get(name) == [base, present]
 
@@ -236,7 +238,7 @@ class EntityWriter:
                 continue
             if present[name] != wanted:
                 work.normalised[name] = present[name]
-            if name in work.document.two_way:
+            if name in work.document.two_way and not work.document.two_way[name].is_offer:
                 work.written[name] = [_base(work, name), present[name]]
 
 

@@ -27,10 +27,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class TwoWay:
-    """A two-way field's value, and the one both sides last agreed on (None: they never did)."""
+    """A two-way field's value, and the one both sides last agreed on (None: they never did).
+
+    Shapes: `is_offer`: to be taken only where Odoo has nothing.
+    """
 
     value: Scalar
     base: Scalar | None
+    is_offer: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,9 @@ def _two_way(name: str, value: object) -> TwoWay:
             "bad_document", f"{name} must hold a value and may hold a base, not {printable(value)}", name, value
         )
     base = value.get("base")
-    return TwoWay(_scalar(name, value["value"]), None if base is None else _scalar(name, base))
+    return TwoWay(
+        _scalar(name, value["value"]), None if base is None else _scalar(name, base), value.get("offer") is True
+    )
 
 
 def _reference(tenant: str, role: str, value: object) -> Key:

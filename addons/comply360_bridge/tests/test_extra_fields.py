@@ -174,7 +174,7 @@ class TestOwners(BridgeCase):
         self.assertEqual(self.statuses({**sent, "version": "1.2", "initial": {"name": name}}), ["created"])
 
     def test_an_offer_fills_a_blank_and_replaces_nothing(self):
-        offer = {"phone": {"value": "+27 21 1"}}
+        offer = {"phone": {"value": "+27 21 1", "offer": True}}
         with_offer = self._client("1.1")
         with_offer["two_way"].update(offer)
         self.assertEqual(self.statuses(with_offer), ["created"])
@@ -188,6 +188,9 @@ class TestOwners(BridgeCase):
         last["two_way"].update(offer)
         self.assertEqual(self.statuses(last), ["updated"])
         self.assertEqual(self._phone(), "+27 21 1")
+        again = self._client("1.4")
+        again["two_way"]["phone"] = {"value": "+27 21 2", "offer": True}
+        self.assertEqual(self.apply(again)[0]["diverged"], {"phone": "+27 21 1"}, "not even what was offered before")
 
     def test_a_digest_is_of_the_fields_that_are_named(self):
         self.apply(document("client", "1"))
