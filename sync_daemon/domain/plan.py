@@ -22,11 +22,13 @@ class ToSend:
     """A document, and the fields of its row that had to stay behind.
 
     Shapes: `told` are the app's own values of fields of which Odoo tells: what both sides then have is remembered.
+    `over` is what Odoo had of them when both sides agreed last (None: they never did).
     """
 
     document: Document
     parked: tuple[FieldProblem, ...]
     told: Mapping[str, Scalar] = field(default_factory=dict)
+    over: Mapping[str, Scalar | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,8 @@ def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
     is_agreed = all(name in agreed and agreed[name].app == value for name, value in told.items())
     if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest and is_agreed:
         return Nothing(owed, "nothing differs", binding, mapped.parked)
-    return ToSend(document, mapped.parked, told)
+    over = {name: agreed[name].odoo if name in agreed else None for name in told}
+    return ToSend(document, mapped.parked, told, over)
 
 
 def _is_new(binding: Binding | None) -> bool:

@@ -151,7 +151,7 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
         diverged,
         (*sent.parked, *result.skipped),
         _written(document, result),
-        {name: two_way.base for name, two_way in document.two_way.items()},
+        {**sent.over, **{name: two_way.base for name, two_way in document.two_way.items()}},
     )
 
 

@@ -145,3 +145,11 @@ def test_a_pause_is_between_half_a_second_and_a_minute(attempts: int, jitter: fl
 def test_a_pause_never_shrinks_with_the_attempts_and_jitter_takes_at_most_half(attempts: int, jitter: float) -> None:
     assert pause_after(attempts, jitter) <= pause_after(attempts + 1, jitter)
     assert pause_after(attempts, 1.0) / 2 <= pause_after(attempts, jitter) <= pause_after(attempts, 1.0)
+
+
+def test_what_goes_without_a_base_is_agreed_on_over_what_both_sides_had() -> None:
+    document = replace(DOCUMENT, fields={"postal_code": "0002"}, two_way={})
+    sent = ToSend(document, (), {"postal_code": "0002"}, {"postal_code": "0003"})
+    (found,) = settle_answers({KEY: owed(KEY)}, [sent], [ANSWER], jitter=1.0)
+    assert isinstance(found, Applied)
+    assert (found.agreed["postal_code"], found.over["postal_code"]) == (Agreed("0002", "0002"), "0003")
