@@ -75,6 +75,14 @@ class AppRecord:
 
 
 @dataclass(frozen=True)
+class KnownRecord:
+    """A bound record of which nothing waits, and nothing changed since its digest was computed."""
+
+    key: RecordKey
+    digest: str
+
+
+@dataclass(frozen=True)
 class OdooRecord:
     """A bound record as Odoo has it now. `digest` is empty where the record is gone; `twins` claim the same id."""
 
@@ -106,13 +114,16 @@ class Survey:
     """What the app's side knows of some records at one instant.
 
     Shapes: every key of `snapshot.owed` is looked at, owed or not. `waiting` are those that really are owed, `parked`
-    those a person has been told of. `read` are rows of the read model, of records that Odoo tells of.
+    those a person has been told of. `read` are rows of the read model, of records that Odoo tells of. `known` are
+    further records, not in the snapshot; `fingerprints` are of those in it, as far as there are any.
     """
 
     snapshot: Snapshot
     waiting: frozenset[RecordKey] = frozenset()
     parked: frozenset[RecordKey] = frozenset()
     read: Mapping[RecordKey, Row] = field(default_factory=dict)
+    known: Mapping[UUID, KnownRecord] = field(default_factory=dict)
+    fingerprints: Mapping[UUID, str] = field(default_factory=dict)
 
 
 def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
@@ -168,7 +179,12 @@ def present_fields(survey: Survey, key: RecordKey) -> dict[str, Scalar]:
     return found
 
 
-def range_digest(records: Iterable[AppRecord]) -> str:
+def is_calm(record: AppRecord) -> bool:
+    """Whether the digest is all there is to say of the record, as long as nothing of it changes."""
+    return bool(record.digest) and record.binding is not None and not _is_under_way(record)
+
+
+def range_digest(records: Iterable[AppRecord | KnownRecord]) -> str:
     """What Odoo should answer for a range of these records; empty where that cannot be foretold.
 
     Shapes: `records` in order of their ids. Source: docs/wire.md, Digest.
@@ -182,8 +198,10 @@ def range_digest(records: Iterable[AppRecord]) -> str:
     return digest.hexdigest()
 
 
-def as_foretold(record: AppRecord) -> Drift:
+def as_foretold(record: AppRecord | KnownRecord) -> Drift:
     """What a record is whose range has the digest that was foretold."""
+    if isinstance(record, KnownRecord):
+        return Drift(record.key, Finding.MATCHED)
     if record.binding is None:
         return Drift(record.key, Finding.HELD_BACK)
     is_active = record.binding.state is BindingState.ACTIVE
@@ -312,9 +330,15 @@ def _told_digest(key: RecordKey, row: Row) -> str:
         return ""
 
 
-def _range_line(record: AppRecord) -> str | None:
+def _is_under_way(record: AppRecord) -> bool:
+    return record.is_waiting or record.is_parked
+
+
+def _range_line(record: AppRecord | KnownRecord) -> str | None:
     """The line of one record, empty for one that Odoo has not; None where a closer look is needed."""
-    if record.is_waiting or record.is_parked:
+    if isinstance(record, KnownRecord):
+        return f"{record.key.id} {BindingState.ACTIVE} {record.digest}\n"
+    if _is_under_way(record):
         return None
     if record.binding is None:
         return None if record.digest else ""

@@ -7,6 +7,7 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,13 +15,14 @@ from uuid import UUID
 from psycopg2 import sql
 
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.drift import Drift, Remedy, Survey
+from sync_daemon.domain.drift import Drift, KnownRecord, Remedy, Survey
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.mapping import Row
 from sync_daemon.postgres.backfill import Backfills, TenantName
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters
+from sync_daemon.postgres.fingerprints import Fingerprint, Scope, fingerprints
 from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.rows import Rows
@@ -69,14 +71,34 @@ class Surveys:
 
     def survey(self, tenant: TenantName, entity: Entity, ids: Collection[UUID]) -> Survey:
         """Everything about these records in one snapshot of the database."""
-        keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids]
         with self._database.transaction(snapshot=True) as cursor:
-            return Survey(
-                self._rows.survey(cursor, keys),
-                waiting=self._named("waiting", cursor, tenant.id, entity, ids),
-                parked=self._named("parked", cursor, tenant.id, entity, ids),
-                read=self._read(cursor, tenant.id, ids) if entity is Entity.INVOICE else {},
+            return self._survey(cursor, tenant, entity, ids)
+
+    def recall(self, tenant: TenantName, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> Survey:
+        """The same of those of the ids after `after`, in order, that changed since; the others are known."""
+        if not ids:
+            return self.survey(tenant, entity, ids)
+        with self._database.transaction(snapshot=True) as cursor:
+            found = self._fingerprints(cursor, tenant, entity, after, ids[-1])
+            known = {record_id: item.digest for record_id in ids if (item := found.get(record_id)) and item.digest}
+            changed = [record_id for record_id in ids if record_id not in known]
+            return replace(
+                self._survey(cursor, tenant, entity, changed),
+                known={
+                    record_id: KnownRecord(RecordKey(tenant.id, entity, record_id), digest)
+                    for record_id, digest in known.items()
+                },
+                fingerprints={record_id: found[record_id].text for record_id in changed if record_id in found},
             )
+
+    def remember(self, tenant: TenantName, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None:
+        """Keep digests; a binding that is being written is passed over. Shapes: `found` are digest and fingerprint."""
+        if not found:
+            return
+        self._run(
+            "remember", **self._scope(tenant.id, entity), ids=list(found),
+            digests=[digest for digest, _ in found.values()], fingerprints=[text for _, text in found.values()],
+        )
 
     def mend(self, run: UUID, drifts: Sequence[Drift], pairs: Mapping[RecordKey, tuple[str, int]]) -> None:
         """Carry out what the app's side does about these records, in one transaction; asking Odoo is not its part.
@@ -134,6 +156,27 @@ class Surveys:
         """Let another one in at once."""
         with self._database.transaction() as cursor:
             cursor.execute(_INBOUND["release"], {"name": self._service, "holder": holder})
+
+    def _survey(self, cursor: Cursor, tenant: TenantName, entity: Entity, ids: Collection[UUID]) -> Survey:
+        keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids]
+        return Survey(
+            self._rows.survey(cursor, keys),
+            waiting=self._named("waiting", cursor, tenant.id, entity, ids),
+            parked=self._named("parked", cursor, tenant.id, entity, ids),
+            read=self._read(cursor, tenant.id, ids) if entity is Entity.INVOICE else {},
+        )
+
+    def _fingerprints(
+        self, cursor: Cursor, tenant: TenantName, entity: Entity, after: UUID | None, until: UUID
+    ) -> dict[UUID, Fingerprint]:
+        cursor.execute(_SQL["state"], {"tenant": tenant.id})
+        state = "".join(row[0] for row in cursor.fetchall())
+        contracts = self._contracts.read(cursor)
+        scope = Scope(
+            self._instance, tenant.id, tenant.schema, state, contracts.of(tenant.id)[entity], contracts.version,
+            self._catalog.columns(cursor, [tenant.schema]),
+        )
+        return fingerprints(cursor, scope, after, until)
 
     @property
     def _service(self) -> str:

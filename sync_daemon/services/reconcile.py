@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from sync_daemon.domain.drift import (
     AppRecord,
     Drift,
     Finding,
+    KnownRecord,
     OdooRecord,
     Remedy,
     Survey,
@@ -21,6 +23,7 @@ from sync_daemon.domain.drift import (
     as_foretold,
     compare,
     confirmed,
+    is_calm,
     is_disaster,
     is_told,
     range_digest,
@@ -70,6 +73,8 @@ class Surveys(Protocol[T]):
     def compared(self, tenant: T, entity: Entity) -> Collection[str]: ...
     def ids(self, tenant: T, entity: Entity, after: UUID | None, limit: int) -> Sequence[UUID]: ...
     def survey(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Survey: ...
+    def recall(self, tenant: T, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> Survey: ...
+    def remember(self, tenant: T, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None: ...
     def mend(self, run: UUID, drifts: Sequence[Drift], pairs: Pairs) -> None: ...
     def requests(self) -> Mapping[tuple[UUID, Entity], Sequence[int]]: ...
     def close_requests(self, ids: Sequence[int]) -> None: ...
@@ -150,10 +155,12 @@ class Reconciler(Generic[T]):
         # Odoo first: whatever the app changes between the two readings is marked by then, and counts as waiting.
         compared = self.surveys.compared(tenant, entity)
         there = self.odoo.digest_ranges(tenant.id, entity, [str(bound or "") for bound in bounds], compared)
-        here = self._here(tenant, entity, ids)
+        here = self._recalled(tenant, entity, bounds[0], ids)
+        begin = 0
         for (after, until), digest in zip(pairwise(bounds), there, strict=True):
-            keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids if _is_within(record_id, after, until)]
-            records = [here[key] for key in keys if key in here]
+            end = bisect_right(ids, until) if until else len(ids)
+            records = [here[record_id] for record_id in ids[begin:end] if record_id in here]
+            begin = end
             if digest and digest == range_digest(records):
                 yield [as_foretold(record) for record in records]
             else:
@@ -190,8 +197,23 @@ class Reconciler(Generic[T]):
         ids = {key.id for key in odoo} | {record_id for record_id in here if _is_within(record_id, after, end)}
         return compare(self._here(tenant, entity, ids), odoo), end
 
+    def _recalled(
+        self, tenant: T, entity: Entity, after: UUID | None, ids: Sequence[UUID]
+    ) -> Mapping[UUID, AppRecord | KnownRecord]:
+        """The app's side; what changed is computed anew, and remembered with what it was computed from."""
+        survey = self.surveys.recall(tenant, entity, after, ids)
+        changed = {key.id: record for key, record in self._records(entity, survey).items()}
+        self.surveys.remember(tenant, entity, {
+            record_id: (record.digest, survey.fingerprints[record_id])
+            for record_id, record in changed.items()
+            if record_id in survey.fingerprints and is_calm(record)
+        })
+        return {**survey.known, **changed}
+
     def _here(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Mapping[RecordKey, AppRecord]:
-        survey = self.surveys.survey(tenant, entity, ids)
+        return self._records(entity, self.surveys.survey(tenant, entity, ids))
+
+    def _records(self, entity: Entity, survey: Survey) -> Mapping[RecordKey, AppRecord]:
         if is_told(entity):
             return told_records(survey)
         if documents := unread(survey.snapshot):

@@ -27,7 +27,10 @@ LEAD_FIELDS = [
 
 
 def reconcile(bench: Bench) -> list[Figure]:
-    """100,000 records in step, compared; beside reading the same fields of all of them over XML-RPC."""
+    """100,000 records in step, compared; beside reading the same fields of all of them over XML-RPC.
+
+    Twice: at first nothing is remembered of the records, on either side.
+    """
     with bench.running():
         app = bench.tenant()
         app.register(IN_STEP)
@@ -35,14 +38,20 @@ def reconcile(bench: Bench) -> list[Figure]:
     address = urlsplit(bench.settings.odoo_url)
     with Counter((str(address.hostname), address.port or 80)) as line:
         url = f"http://127.0.0.1:{line.port}"
-        ours = _compared(app, url)
+        first = _compared(app, url)
         crossed = line.bytes
+        again = _compared(app, url)
+        crossed_again = line.bytes - crossed
         naive = _read_all(bench, app, url)
-        read = line.bytes - crossed
+        read = line.bytes - crossed - crossed_again
     name = f"reconcile {IN_STEP:,} registrations in step"
+    beside = f"reading them all, {READ_AT_ONCE} at once: {naive:,.1f} s"
+    bytes_beside = f"reading them all: {read / 1e6:,.1f} MB"
     return [
-        Figure(name, ours, "s", f"reading them all, {READ_AT_ONCE} at once: {naive:,.1f} s", ours / naive, "<= 0.1"),
-        Figure(f"{name}, on the wire", crossed / 1e6, "MB", f"reading them all: {read / 1e6:,.1f} MB", None, "<= 1"),
+        Figure(f"{name}, the first time", first, "s", beside, first / naive, "<= 0.1"),
+        Figure(f"{name}, again", again, "s", beside, again / naive, "<= 0.1"),
+        Figure(f"{name}, on the wire, the first time", crossed / 1e6, "MB", bytes_beside, None, "<= 1"),
+        Figure(f"{name}, on the wire, again", crossed_again / 1e6, "MB", bytes_beside, None, "<= 1"),
     ]
 
 

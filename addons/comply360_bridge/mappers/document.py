@@ -119,6 +119,11 @@ def range_line(row: Mapping[str, Any]) -> str:
     return " ".join(words) + "\n"
 
 
+def known_line(identity: str, digest: str) -> str:
+    """The line of an active record of which there is no more to say than its digest."""
+    return f"{identity} active {digest}\n"
+
+
 def range_digest(lines: Iterable[str]) -> str:
     """SHA-256 of some records' lines, in the order of their ids. Source: docs/wire.md, Digest."""
     digest = hashlib.sha256()

@@ -1,6 +1,7 @@
 from odoo import fields, models
 from odoo.tools import SQL
 
+from ..exchange.fingerprint import fingerprint
 from ..mappers import MAPPERS
 
 STATES = [
@@ -38,6 +39,11 @@ class Comply360Binding(models.Model):
         help="By two-way field the base that the app had, and what was here after it was written.",
     )
     synced_at = fields.Datetime(string="Last Synced", readonly=True)
+    compared_digest = fields.Char(readonly=True, help="What the digest of the record was when it was compared last.")
+    compared_from = fields.Char(
+        readonly=True,
+        help="Fingerprint of the values which that digest was computed from; other values, and it counts no longer.",
+    )
     held = fields.Boolean(
         string="Out of the Sync", readonly=True, help="A person took this record out of the sync, in both directions."
     )
@@ -97,6 +103,59 @@ class Comply360Binding(models.Model):
                 bridge,
             )
         )[0][0]
+
+    def _recall(self, page, mapper, names):
+        """Of the bindings of a page (SQL), in the order of their ids: id, app's id, fingerprint, known digest.
+
+        There is a digest only where the record is as it was when that was computed, and nothing more is to be said.
+        """
+        model = self.env[mapper.model]
+        of_record, joins = fingerprint(self.env, mapper, names) or (SQL("NULL::text"), SQL(""))
+        self.env.flush_all()
+        return self.env.execute_query(
+            SQL(
+                """
+            SELECT f.id, f.external_id, f.fingerprint,
+                   CASE WHEN f.fingerprint = f.compared_from AND f.state = 'active' AND f.held IS NOT TRUE
+                             AND NOT f.has_twin
+                             AND NOT EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = f.id)
+                        THEN f.compared_digest END
+              FROM (SELECT p.*, %(of_record)s AS fingerprint, %(has_twin)s AS has_twin
+                      FROM (%(page)s) p
+                      LEFT JOIN %(table)s t ON t.id = p.res_id
+                      %(joins)s) f
+             ORDER BY f.external_id
+            """,
+                of_record=of_record,
+                has_twin=model._comply360_has_twin(),
+                page=page,
+                table=SQL.identifier(model._table),
+                joins=joins,
+            )
+        )
+
+    def _remember(self, found):
+        """Keep digests, by binding id with the fingerprint of what each was computed from; no mark, no date of change.
+
+        A binding that is being written is passed over.
+        """
+        if not found:
+            return
+        columns = [list(found), *map(list, zip(*found.values(), strict=True))]
+        self.env.cr.execute(
+            """
+            WITH free AS (
+                SELECT b.id, k.digest, k.fingerprint
+                  FROM comply360_binding b
+                  JOIN unnest(%s::int[], %s::text[], %s::text[]) AS k(id, digest, fingerprint) ON k.id = b.id
+                   FOR NO KEY UPDATE OF b SKIP LOCKED)
+            UPDATE comply360_binding b SET compared_digest = free.digest, compared_from = free.fingerprint
+              FROM free WHERE b.id = free.id
+            """,
+            columns,
+            log_exceptions=False,
+        )
+        self.invalidate_model(["compared_digest", "compared_from"])
 
     def _lock(self, bridge, keys):
         """The bindings of these keys as dicts by key, locked in key order until the transaction ends.

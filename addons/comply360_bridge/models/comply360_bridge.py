@@ -6,10 +6,11 @@ from datetime import timedelta
 from odoo import api, fields, models, release
 from odoo.addons.base.models.res_users import KEY_CRYPT_CONTEXT
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
 
 from ..exchange.batch import MOST_DOCUMENTS, Batch
 from ..mappers import MAPPERS
-from ..mappers.document import digest_of, is_uuid, parse_version, range_digest, range_line, show_version
+from ..mappers.document import digest_of, is_uuid, known_line, parse_version, range_digest, range_line, show_version
 
 PROTOCOL = "1"
 MOST_RECORDS = 5000
@@ -208,10 +209,11 @@ class Comply360Bridge(models.AbstractModel):
         if entity not in MAPPERS:
             raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
         first, *ends = bounds
-        bindings = own._bound_after(self._bridge_id(bridge), tenant, entity, first, ends[-1], MOST_RECORDS + 1)
-        known_to = bindings[-1].external_id if len(bindings) > MOST_RECORDS else ""
         mapper, names = own._compared(bridge, tenant, entity, fields)
-        lines = [(row["id"], range_line(row)) for row in own._digests(bindings[:MOST_RECORDS], mapper, names)]
+        page = own._page(self._bridge_id(bridge), tenant, entity, first, ends[-1], MOST_RECORDS + 1)
+        found = own.env["comply360.binding"]._recall(page, mapper, names)
+        known_to = found[-1][1] if len(found) > MOST_RECORDS else ""
+        lines = own._range_lines(found[:MOST_RECORDS], mapper, names)
         digests = []
         for end in ends:
             count = sum(1 for _ in itertools.takewhile(lambda line, end=end: not end or line[0] <= end, lines))
@@ -490,6 +492,35 @@ class Comply360Bridge(models.AbstractModel):
         if until:
             domain.append(("external_id", "<=", until))
         return self.env["comply360.binding"].search(domain, order="external_id", limit=limit)
+
+    def _page(self, bridge, tenant, entity, after, until, limit):
+        """The same bindings as SQL."""
+        return SQL(
+            """
+            SELECT * FROM comply360_binding
+             WHERE bridge = %s AND tenant = %s AND entity = %s AND external_id > %s %s AND res_id IS NOT NULL
+             ORDER BY external_id LIMIT %s
+            """,
+            bridge,
+            tenant,
+            entity,
+            after,
+            SQL("AND external_id <= %s", until) if until else SQL(""),
+            limit,
+        )
+
+    def _range_lines(self, found, mapper, names):
+        """(id, line) of what `_recall` found; what changed is computed anew, and remembered."""
+        changed = {binding_id: text for binding_id, _, text, digest in found if digest is None}
+        rows = self._digests(self.env["comply360.binding"].browse(changed), mapper, names)
+        anew = dict(zip(changed, rows, strict=True))
+        self.env["comply360.binding"]._remember(
+            {key: (row["digest"], changed[key]) for key, row in anew.items() if row["digest"] and changed[key]}
+        )
+        return [
+            (identity, range_line(anew[key]) if digest is None else known_line(identity, digest))
+            for key, identity, _, digest in found
+        ]
 
     def _compared(self, bridge, tenant, entity, fields):
         """The tenant's mapper, and the fields that are compared: these, or all of the contract's."""

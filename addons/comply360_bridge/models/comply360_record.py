@@ -11,6 +11,8 @@ class Comply360Record(models.AbstractModel):
     _description = "Record of the Comply360 app"
     # fields whose changes many records of a batch share; they are written apart from the others
     _comply360_apart = frozenset()
+    # fields whose value is not that of their column
+    _comply360_elsewhere = frozenset()
 
     @api.model
     def _comply360_identity(self, tenant, key):
@@ -21,6 +23,11 @@ class Comply360Record(models.AbstractModel):
     def _comply360_twins(self, bindings):
         """By the app's id, other records that carry it as their own: somebody doubled a record."""
         return {}
+
+    @api.model
+    def _comply360_has_twin(self):
+        """The same as a condition on the binding `p`."""
+        return SQL("FALSE")
 
     @api.model
     def _comply360_proposals(self, entity, bridge, works):
@@ -68,8 +75,13 @@ class Comply360Record(models.AbstractModel):
         if isinstance(value, models.BaseModel):
             if value._name == "res.users":
                 return value.id
-            return value.code if value._name == "res.country" else value.name
+            return value[self._comply360_named_by(value)]
         return value
+
+    @api.model
+    def _comply360_named_by(self, model):
+        """The field by which records of a model are named on the wire."""
+        return "code" if model._name == "res.country" else "name"
 
 
 class Comply360Synced(models.AbstractModel):
@@ -157,6 +169,16 @@ class Comply360Synced(models.AbstractModel):
             if record.id != bound[record.x_comply360_external_id]:
                 found.setdefault(record.x_comply360_external_id, []).append(record.id)
         return found
+
+    @api.model
+    def _comply360_has_twin(self):
+        """The same as a condition on the binding `p`."""
+        if not self._fields["x_comply360_external_id"].store:
+            return SQL("FALSE")
+        return SQL(
+            "EXISTS (SELECT FROM %s t WHERE t.x_comply360_external_id = p.external_id AND t.id <> p.res_id)",
+            SQL.identifier(self._table),
+        )
 
     @api.model
     def _comply360_identity(self, tenant, key):

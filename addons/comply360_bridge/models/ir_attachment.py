@@ -20,6 +20,8 @@ class IrAttachment(models.Model):
 
     _name = "ir.attachment"
     _inherit = ["ir.attachment", "comply360.synced"]
+    # it is that of the bytes that are there
+    _comply360_elsewhere = frozenset({"x_comply360_sha256"})
 
     x_comply360_lead_id = fields.Many2one(
         "crm.lead", string="Registration's Lead", readonly=True, copy=False, index="btree_not_null", ondelete="set null"

@@ -5,6 +5,7 @@ from . import (
     test_commission_page,
     test_commission_steps,
     test_commissions,
+    test_compared,
     test_concurrency,
     test_documents,
     test_extra_fields,

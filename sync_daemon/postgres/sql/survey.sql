@@ -81,3 +81,35 @@ UPDATE bridge.run SET finished_at = now() WHERE id = %(run)s
 SELECT coalesce((SELECT finished_at IS NULL OR started_at <= now() - %(interval)s::interval
                  FROM bridge.run WHERE service = %(service)s ORDER BY started_at DESC LIMIT 1),
                 (SELECT created_at <= now() - %(interval)s::interval FROM bridge.installation))
+
+-- name: and_quiet (a part of a statement: nothing of the record waits, and no person has been told of it)
+AND NOT EXISTS (SELECT FROM bridge.delivery AS d
+                WHERE d.instance_id = b.instance_id AND d.tenant_id = b.tenant_id AND d.entity = b.entity
+                  AND d.record_id = b.external_id)
+AND f.id NOT IN (SELECT unnest(o.record_ids) FROM bridge.outbox AS o
+                 WHERE o.tenant_id = %(tenant)s AND o.entity = %(entity)s)
+AND f.id::text NOT IN (SELECT l.record_id FROM bridge.dead_letter AS l
+                       WHERE l.instance_id = %(instance)s AND l.tenant_id = %(tenant)s AND l.entity = %(entity)s
+                         AND l.resolved_at IS NULL)
+AND f.id NOT IN (SELECT c.external_id FROM bridge.conflict AS c
+                 WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.entity = %(entity)s
+                   AND c.state = 'open')
+
+-- name: remember
+WITH found AS (
+    SELECT record_id, digest, fingerprint
+    FROM unnest(%(ids)s::uuid[], %(digests)s::text[], %(fingerprints)s::text[]) AS k (record_id, digest, fingerprint)
+), free AS (
+    SELECT b.id, f.digest, f.fingerprint
+    FROM bridge.binding AS b
+    JOIN found AS f ON b.external_id = f.record_id
+    WHERE (b.instance_id, b.tenant_id, b.entity) = (%(instance)s, %(tenant)s, %(entity)s)
+    FOR NO KEY UPDATE OF b SKIP LOCKED
+)
+UPDATE bridge.binding AS b
+SET compared_digest = free.digest, compared_from = free.fingerprint
+FROM free
+WHERE b.id = free.id
+
+-- name: state
+SELECT state FROM bridge.tenant WHERE tenant_id = %(tenant)s
