@@ -1,4 +1,4 @@
-"""A listener between the daemon and Odoo that counts calls, and can hold one before or after Odoo has worked on it."""
+"""A listener between the daemon and Odoo that counts calls, can hold one before or after Odoo has worked on it, and lose answers."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ class Hold(Enum):
 
 @dataclass
 class Tap:
-    """What went through: `calls` by method; `held` is set while a call is being held."""
+    """What went through: `calls` by method; `held` is set while a call is being held, `losing` loses its answers."""
 
     url: str = ""
     calls: Counter[str] = field(default_factory=Counter)
     held: threading.Event = field(default_factory=threading.Event)
+    losing: threading.Event = field(default_factory=threading.Event)
     _release: threading.Event = field(default_factory=threading.Event)
     _when: tuple[Hold, int] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -93,6 +94,9 @@ def _handler(found: Tap, odoo_url: str) -> type[BaseHTTPRequestHandler]:
             found.stop_here(Hold.BEFORE, method, number)
             status, headers, answer = self._forward(body)
             found.stop_here(Hold.AFTER, method, number)
+            if method == "apply_batch" and found.losing.is_set():
+                self.close_connection = True
+                return
             try:
                 self._answer(status, headers, answer)
             except OSError:

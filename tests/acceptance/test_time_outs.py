@@ -9,6 +9,7 @@ import pytest
 
 from tests.acceptance.command import c360, daemon, eventually
 from tests.acceptance.parties import App, Odoo
+from tests.acceptance.proxy import tap
 from tests.ports.proxy import Proxy
 
 CHANGES = 60
@@ -23,15 +24,15 @@ def _odoo(app: App) -> tuple[str, int]:
 def test_an_answer_that_never_came_is_repeated_and_there_is_one_lead(
     app: App, odoo: Odoo, transport: str, daemon_log: Path
 ) -> None:
-    with Proxy(_odoo(app)) as proxy, daemon(daemon_log, ODOO_URL=f"http://127.0.0.1:{proxy.port}"):
+    with tap(app.settings.odoo_url) as line, daemon(daemon_log, ODOO_URL=line.url):
         app.register()
         eventually(lambda: app.leads() == 1, "the daemon works")
-        proxy.mode = "eat_response"
+        line.losing.set()
         app.register(5)
         # Odoo has done it, and nobody was told
         eventually(lambda: len(odoo.leads(app)) == 6, "Odoo has all leads")
         assert app.leads() == 1
-        proxy.mode = "pass"
+        line.losing.clear()
         eventually(lambda: app.leads() == 6, "the app has their ids")
     c360("drain")
     assert len(odoo.leads(app)) == 6
