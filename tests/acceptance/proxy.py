@@ -1,4 +1,4 @@
-"""A listener between the daemon and Odoo that counts calls, can hold one before or after Odoo has worked on it, and lose answers."""
+"""A listener between the daemon and Odoo: counts calls, holds one before or after Odoo worked on it, loses answers."""
 
 from __future__ import annotations
 
