@@ -43,7 +43,7 @@ def servers(stack_settings: Settings, stack_layout: Layout) -> Iterator[tuple[Se
     """Gives two Odoo databases fresh from installation, and an app's database that knows neither."""
     with scratch(stack_settings) as own, ExitStack() as made:
         initialise(own)
-        yield tuple(_server(own, stack_layout, made) for _ in range(2))  # type: ignore[misc]
+        yield _server(own, stack_layout, made), _server(own, stack_layout, made)
 
 
 def _server(own: Settings, layout: Layout, made: ExitStack) -> Server:

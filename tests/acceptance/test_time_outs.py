@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +19,10 @@ CHANGES = 60
 def _odoo(app: App) -> tuple[str, int]:
     parts = urlsplit(app.settings.odoo_url)
     return str(parts.hostname), parts.port or 80
+
+
+def _has_leads(app: App, least: int) -> bool:
+    return app.leads() >= least
 
 
 @pytest.mark.acceptance("R-TIMEOUTS")
@@ -61,7 +66,7 @@ def test_a_database_connection_that_breaks_again_and_again_costs_nothing_but_tim
     with Proxy(address) as proxy, daemon(daemon_log, PLATFORM_POSTGRES_PORT=str(proxy.port)):
         app.register(200)
         for arrived in (20, 60, 120):
-            eventually(lambda least=arrived: app.leads() >= least, f"{arrived} leads are there")  # type: ignore[misc]
+            eventually(partial(_has_leads, app, arrived), f"{arrived} leads are there")
             proxy.cut()
         eventually(lambda: app.leads() == 200, "all leads are there", seconds=60)
     c360("drain")

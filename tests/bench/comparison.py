@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from tests.acceptance.command import printed
 from tests.acceptance.parties import App
-from tests.bench.counting import Counter
 from tests.bench.figures import Figure
 from tests.bench.measurements import Bench
+from tests.ports.proxy import Proxy
 
 IN_STEP = int(os.environ.get("BENCH_IN_STEP", "100000"))
 LOADING_SECONDS = 3_600.0
@@ -36,7 +36,7 @@ def reconcile(bench: Bench) -> list[Figure]:
         app.register(IN_STEP)
         _await_leads(app)
     address = urlsplit(bench.settings.odoo_url)
-    with Counter((str(address.hostname), address.port or 80)) as line:
+    with Proxy((str(address.hostname), address.port or 80)) as line:
         url = f"http://127.0.0.1:{line.port}"
         first = _compared(app, url)
         crossed = line.bytes

@@ -27,13 +27,14 @@ class Proxy:
     and no answers, and keeps the connection open; `refuse` closes what connects; `reset` breaks off every connection
     with RST, in the middle of whatever passes; `slow` holds back every piece.
     What lost a byte cannot go on: when `silent` or `half` ends, every open connection breaks.
-    With `tls` it ends TLS before a target that speaks none.
+    With `tls` it ends TLS before a target that speaks none. `bytes` came in, from both sides together.
     """
 
     def __init__(self, target: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self._mode: Mode = "pass"
         self.connections = 0
+        self.bytes = 0
         self.requests: deque[bytes] = deque(maxlen=REQUESTS)
         self._target = target
         self._open: set[socket.socket] = set()
@@ -107,7 +108,7 @@ class Proxy:
                 if is_first:
                     self.requests.append(data)
                     is_first = False
-                self._hold_back()
+                self._pass_by(data)
                 if self._mode != "silent":
                     server.sendall(data)
         with suppress(OSError):
@@ -116,14 +117,16 @@ class Proxy:
     def _answers(self, server: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
             while data := server.recv(65536):
-                self._hold_back()
+                self._pass_by(data)
                 if self._mode == "eat_response":
                     break
                 if self._mode not in ("silent", "half"):
                     client.sendall(data)
         self._close(client, server)
 
-    def _hold_back(self) -> None:
+    def _pass_by(self, data: bytes) -> None:
+        with self._lock:
+            self.bytes += len(data)
         if self._mode == "slow":
             time.sleep(SLOW_SECONDS)
 
