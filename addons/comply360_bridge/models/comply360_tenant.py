@@ -1,11 +1,13 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 
 from ..mappers import MAPPERS, OWN_PREFIX, PREFIX, TYPES, extra_rule
 
 # what refers to others goes before them
 OWNED = ("ir.attachment", "x_commission", "crm.lead", "res.partner")
 EXTENSIBLE = ("registration",)
+# what the app says of a tenant; the pages do not offer it, and neither does a call from outside
+SAID_BY_THE_APP = frozenset({"name", "subdomain", "uuid", "bridge", "status"})
 
 
 class Comply360Tenant(models.Model):
@@ -119,7 +121,9 @@ class Comply360Tenant(models.Model):
         return {tenant.id: count for tenant, count in groups}
 
     def write(self, vals):
-        """Whether a tenant may be removed is decided when it is made, and by nobody afterwards."""
+        """Who a tenant is the app says; whether it may be removed is decided when it is made, and never afterwards."""
+        if not self.env.su and SAID_BY_THE_APP & vals.keys():
+            raise AccessError(self.env._("Who a tenant is and whether it is active, only the app says."))
         if "selftest" in vals and any(tenant.selftest != vals["selftest"] for tenant in self):
             raise UserError(self.env._("A tenant of the selftest is made as one; no other tenant becomes one."))
         return super().write(vals)

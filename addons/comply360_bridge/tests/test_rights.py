@@ -203,3 +203,13 @@ class TestRights(BridgeCase):
                 self.env[name].with_user(self.bot).search([]).write({})
             self.assertFalse(self.env[name].with_user(self.bot).has_access("write"))
         self.assertFalse(self.env["res.users"].with_user(self.bot).has_access("create"))
+
+    def test_a_manager_says_where_a_tenants_records_go_and_never_who_the_tenant_is(self):
+        manager = new_test_user(self.env, "c360_manager", groups="comply360_bridge.group_manager")
+        tenant = self.env["comply360.tenant"].search([("uuid", "=", TENANT)])
+        said = {"uuid": BRIDGE, "bridge": TENANT, "status": "suspended", "subdomain": "another", "name": "Another"}
+        for name, value in said.items():
+            with self.subTest(name), self.assertRaises(AccessError):
+                tenant.with_user(manager).write({name: value})
+        tenant.with_user(manager).write({"team_id": False})
+        self.assertFalse(tenant.team_id)
