@@ -108,13 +108,15 @@ class Health:
         return not causes, {"live": not causes, "causes": causes}
 
     def ready(self) -> tuple[bool, Mapping[str, object]]:
-        """Whether everything flows, and why it does not."""
+        """Whether everything flows, and why it does not; who has asked no neighbour yet does not know."""
         neighbours, debts = self.neighbours, self.debts
         services = [loop.seen() for loop in self.loops]
         causes = unready(
             neighbours, services, debts, self.breaks, self.lacks, self.longest_owed, self.oldest_event
         )
         causes += (f"Odoo lacks trigger {name}" for heartbeat in self.heartbeats for name in heartbeat.missing)
+        if not neighbours:
+            causes.append("the daemon is starting")
         return not causes, {
             "ready": not causes,
             "causes": causes,

@@ -169,6 +169,15 @@ def test_a_neighbour_that_is_away_leaves_liveness_alone(health: Health, address:
     thread.join(5)
 
 
+def test_a_process_that_has_asked_nobody_yet_is_not_ready(health: Health, address: str) -> None:
+    status, body = get(address, "/readyz")
+    assert (status, json.loads(body)["causes"]) == (503, ["the daemon is starting"])
+    health.expect(["Odoo"])
+    assert json.loads(get(address, "/readyz")[1])["causes"] == ["Odoo: was not asked yet"]
+    health.answered("Odoo")
+    assert get(address, "/readyz")[0] == 200
+
+
 def test_no_secret_is_shown(health: Health, address: str) -> None:
     register_secret("correct-horse-battery")
     health.expect(["Odoo"])
