@@ -46,6 +46,7 @@ class Health:
     lacks: Sequence[Lack] = ()
     waiting_events: int = 0
     oldest_event: float = 0.0
+    bloat: int = 0
     key_expires: datetime | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     _answered: dict[str, float] = field(default_factory=dict)
@@ -165,6 +166,8 @@ class _Figures:
         yield GaugeMetricFamily("c360_waiting_events", "Events that wait to be published.", waiting)
         age = self.health.oldest_event
         yield GaugeMetricFamily("c360_oldest_event_seconds", "Age of the oldest of them.", age)
+        bloat = self.health.bloat
+        yield GaugeMetricFamily("c360_bloat_rows", "Dead row versions that no vacuum could remove from queues.", bloat)
 
     def _heartbeats(self) -> Iterator[Metric]:
         labels = ["instance", "hop"]

@@ -95,7 +95,9 @@ CATALOGUE = {
     ),
     "F09": Entry("An advisory lock through a pooler", "", cannot="no session advisory lock is used"),
     "F10": Entry(
-        "Bloat under a long snapshot", "marks are deleted as they are taken", open="not measured with a held snapshot"
+        "Bloat under a long snapshot",
+        "marks are deleted as they are taken; a metric counts what a held snapshot keeps; `make bench` measures it",
+        ("integration/outbox::rows_that_a_held_snapshot_keeps_from_the_vacuum_are_counted",),
     ),
     "F11": Entry(
         "Retention by one DELETE",
@@ -593,7 +595,14 @@ CATALOGUE = {
         ),
     ),
     "F79": Entry("Memory that grows", "pages and batches of fixed size", open="see `make bench`"),
-    "F80": Entry("An error in a thread", "the process ends and says so", open="no test of its own yet"),
+    "F80": Entry(
+        "An error in a thread",
+        "the process ends and says so",
+        (
+            "acceptance/threads::whichever_thread_it_strikes_the_daemon_is_told_to_end",
+            "acceptance/threads::the_process_ends_with_1_and_its_log_says_which_service_and_where",
+        ),
+    ),
     "F81": Entry(
         "A health check that lies",
         "readiness names the neighbour or the age; liveness is the loops' alone",
@@ -608,7 +617,11 @@ CATALOGUE = {
         "connections are replaced, not added",
         ("acceptance/time_outs::a_database_connection_that_breaks_again_and_again_costs_nothing_but_time",),
     ),
-    "F83": Entry("The disk is full", "an error like any other: again", open="not tried"),
+    "F83": Entry(
+        "The disk is full",
+        "an outage: all stays owed",
+        ("acceptance/full_disk::while_a_disk_is_full_all_stays_owed_and_flows_when_there_is_room",),
+    ),
     "F84": Entry(
         "A migration under the daemon",
         "columns are named, none is needed by a trigger",
@@ -623,7 +636,14 @@ CATALOGUE = {
         "our own stack is durable",
         ("integration/stack::postgres_is_durable_and_takes_no_connection_without_a_password",),
     ),
-    "F86": Entry("Odoo's database is renamed", "", open="not tried"),
+    "F86": Entry(
+        "Odoo's database is renamed",
+        "a pause under the old name; files that were left behind are found missing, and handed over again",
+        (
+            "ports/odoo::a_missing_database_is_fatal",
+            "acceptance/restore::after_the_filestore_alone_was_set_back_lost_contents_are_handed_over_again",
+        ),
+    ),
     "F87": Entry(
         "GRANT ALL ON DATABASE",
         "rights are given one by one; PUBLIC has nothing",

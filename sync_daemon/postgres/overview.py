@@ -25,13 +25,17 @@ _SQL = statements("overview")
 
 @dataclass(frozen=True)
 class AppSide:
-    """What the app's side knows; `receiving` are the tenants whose flow from Odoo is open."""
+    """What the app's side knows; `receiving` are the tenants whose flow from Odoo is open.
+
+    Shapes: `bloat` are dead row versions in the queues, which stay while somebody holds a snapshot.
+    """
 
     now: datetime
     owed: int
     oldest: float
     dead: Mapping[Direction, int]
     receiving: frozenset[UUID]
+    bloat: int
 
 
 class Overview:
@@ -48,7 +52,9 @@ class Overview:
             cursor.execute(_SQL["dead"])
             dead = {Direction(direction): count for direction, count in cursor.fetchall()}
             cursor.execute(_SQL["receiving"])
-            return AppSide(now, owed, oldest, dead, frozenset(row[0] for row in cursor.fetchall()))
+            receiving = frozenset(row[0] for row in cursor.fetchall())
+            cursor.execute(_SQL["bloat"])
+            return AppSide(now, owed, oldest, dead, receiving, cursor.fetchall()[0][0])
 
     def lacking(self, states: Collection[str]) -> list[Lack]:
         """Triggers, policies, views and rights that attached tenants in these states should have and have not."""

@@ -23,7 +23,9 @@ MEASUREMENTS = {
     "held_transactions": "measurements",
     "reconcile": "comparison",
     "isolation": "crowd",
-    "memory": "crowd",
+    "many_tenants": "crowd",
+    "memory": "endurance",
+    "held_snapshot": "endurance",
 }
 
 

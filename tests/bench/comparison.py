@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tests.acceptance.command import printed
 from tests.acceptance.parties import App
 from tests.bench.figures import Figure
-from tests.bench.measurements import Bench
+from tests.bench.measurements import Bench, wait_for
 from tests.ports.proxy import Proxy
 
 IN_STEP = int(os.environ.get("BENCH_IN_STEP", "100000"))
@@ -34,7 +34,7 @@ def reconcile(bench: Bench) -> list[Figure]:
     with bench.running():
         app = bench.tenant()
         app.register(IN_STEP)
-        _await_leads(app)
+        wait_for(lambda: app.leads() == IN_STEP, LOADING_SECONDS, pause=0.5)
     address = urlsplit(bench.settings.odoo_url)
     with Proxy((str(address.hostname), address.port or 80)) as line:
         url = f"http://127.0.0.1:{line.port}"
@@ -53,13 +53,6 @@ def reconcile(bench: Bench) -> list[Figure]:
         Figure(f"{name}, on the wire, the first time", crossed / 1e6, "MB", bytes_beside, None, "<= 1"),
         Figure(f"{name}, on the wire, again", crossed_again / 1e6, "MB", bytes_beside, None, "<= 1"),
     ]
-
-
-def _await_leads(app: App) -> None:
-    deadline = time.monotonic() + LOADING_SECONDS
-    while app.leads() < IN_STEP:
-        assert time.monotonic() < deadline, "the bridge did not get there in time"
-        time.sleep(0.5)
 
 
 def _compared(app: App, url: str) -> float:

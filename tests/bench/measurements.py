@@ -70,7 +70,7 @@ class Bench:
         with daemon(self.log):
             warm = self.tenant()
             warm.register()
-            _await(lambda: warm.leads() == 1)
+            wait_for(lambda: warm.leads() == 1)
             yield
 
 
@@ -82,7 +82,7 @@ def throughput(bench: Bench) -> list[Figure]:
             app = bench.tenant()
             began = time.perf_counter()
             app.register(MANY)
-            _await(lambda app=app: app.leads() == MANY)
+            wait_for(lambda app=app: app.leads() == MANY)
             ours.append(MANY / (time.perf_counter() - began))
             alone.append(MANY / _in_process_seconds(bench, app))
     naive = _one_by_one(bench)
@@ -164,16 +164,19 @@ def _percentiles(name: str, seconds: list[float], aim: float) -> list[Figure]:
 
 def _insert_latency(app: App) -> float:
     time.sleep(random.uniform(0.1, 0.6))  # at no fixed moment of any poll
-    connection = app.connect()
-    (registration,) = app.register_on(connection, 1)
-    connection.commit()
-    began = time.perf_counter()
-    connection.autocommit = True
-    statement = "SELECT odoo_lead_id IS NOT NULL FROM {t}.registrations WHERE id = %s"
-    _await(lambda: app.on(connection, statement, [registration]) == [(True,)])
-    spent = time.perf_counter() - began
-    connection.close()
-    return spent
+    return insert_seconds(app)
+
+
+def insert_seconds(app: App, patience: float = PATIENCE_SECONDS) -> float:
+    """Seconds from the commit of one INSERT until its row carries its lead's id."""
+    with closing(app.connect()) as connection:
+        (registration,) = app.register_on(connection, 1)
+        connection.commit()
+        began = time.perf_counter()
+        connection.autocommit = True
+        statement = "SELECT odoo_lead_id IS NOT NULL FROM {t}.registrations WHERE id = %s"
+        wait_for(lambda: app.on(connection, statement, [registration]) == [(True,)], patience)
+        return time.perf_counter() - began
 
 
 def _payment_latency(app: App, session: object, commission: UUID, identity: int) -> float:
@@ -183,7 +186,7 @@ def _payment_latency(app: App, session: object, commission: UUID, identity: int)
     session.execute("x_commission", "mark_paid", [identity], f"EFT {identity}")  # type: ignore[attr-defined]
     began = time.perf_counter()
     statement = "SELECT status FROM {t}.commissions WHERE id = %s"
-    _await(lambda: app.on(connection, statement, [commission]) == [("paid",)])
+    wait_for(lambda: app.on(connection, statement, [commission]) == [("paid",)])
     spent = time.perf_counter() - began
     connection.close()
     return spent
@@ -191,11 +194,11 @@ def _payment_latency(app: App, session: object, commission: UUID, identity: int)
 
 def _approved(app: App, person: Odoo) -> list[tuple[UUID, int]]:
     made = [app.commission(registration) for registration in app.register(SAMPLES, status="approved")]
-    _await(lambda: len(person.commissions(app)) == SAMPLES)
+    wait_for(lambda: len(person.commissions(app)) == SAMPLES)
     found = {UUID(row["x_comply360_external_id"]): row["id"] for row in person.commissions(app)}
     person.call("x_commission", "action_approve", sorted(found.values()))
     approved = "SELECT count(*) FROM {t}.commissions WHERE status = 'approved'"
-    _await(lambda: app.one(approved) == SAMPLES)
+    wait_for(lambda: app.one(approved) == SAMPLES)
     return [(commission, found[commission]) for commission in made]
 
 
@@ -301,8 +304,9 @@ def _slowest_while_held(app: App, level: int, registrations: list[UUID]) -> floa
     return slowest
 
 
-def _await(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_for(condition: Callable[[], bool], patience: float = PATIENCE_SECONDS, pause: float = 0.01) -> None:
+    """Waits until the condition holds; fails when it does not in time. Units: seconds."""
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "the bridge did not get there in time"
-        time.sleep(0.01)
+        time.sleep(pause)

@@ -6,7 +6,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 from db_init.attach import attach
+from stack import processes
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.postgres.overview import Overview
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
@@ -123,3 +125,19 @@ def test_owing_a_record_twice_keeps_its_version(installation: Installation) -> N
     first = installation.rows.snapshot([registration]).owed[registration]
     installation.outbox.owe([registration])
     assert installation.rows.snapshot([registration]).owed[registration] == first
+
+
+def test_rows_that_a_held_snapshot_keeps_from_the_vacuum_are_counted(installation: Installation) -> None:
+    registrations = installation.fill(200)
+    overview = Overview(installation.database)
+    with databases.as_app(installation.settings) as holder, holder.cursor() as cursor:
+        holder.autocommit = False
+        holder.set_session(isolation_level="REPEATABLE READ")
+        cursor.execute("SELECT 1")
+        for _ in range(5):
+            installation.outbox.mark(registrations)
+            installation.outbox.collect(1_000)
+        databases.rows(databases.as_admin(installation.settings), "VACUUM bridge.delivery")
+        assert processes.wait(lambda: overview.read().bloat >= 800, 20), overview.read().bloat
+    databases.rows(databases.as_admin(installation.settings), "VACUUM bridge.delivery")
+    assert processes.wait(lambda: overview.read().bloat < 800, 20), overview.read().bloat

@@ -28,6 +28,11 @@ LEFT JOIN bridge.flow AS f
     ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'odoo_to_app'
 WHERE t.state = 'active' AND NOT t.selftest AND NOT coalesce(f.paused, false)
 
+-- name: bloat (row versions in the queues that nobody needs any more and no vacuum could remove yet)
+SELECT coalesce(sum(n_dead_tup), 0)::bigint
+FROM pg_catalog.pg_stat_user_tables
+WHERE schemaname = 'bridge' AND relname IN ('outbox', 'delivery')
+
 -- name: lacking (what attaching put into the schemas of tenants in these states and is not there any more)
 WITH attached AS (
     SELECT t.tenant_id, t.schema_name, n.oid AS schema_oid
