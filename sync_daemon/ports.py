@@ -152,6 +152,12 @@ class Odoo(Protocol):
         """One page of a tenant's commissions, in order of id; the flag says whether more follow."""
         ...
 
+    def known_ranges(
+        self, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str] = ()
+    ) -> list[str]:
+        """The same as `digest_ranges`, of any size, by what is remembered alone: empty where that is not all."""
+        ...
+
     def digest_ranges(
         self, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str] = ()
     ) -> list[str]:

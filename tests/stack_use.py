@@ -1,8 +1,10 @@
-"""Whoever leaves the test stack last stops it; several runs may share it."""
+"""Whoever leaves a test stack last stops it; several runs may share it."""
 
 from __future__ import annotations
 
 import fcntl
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,3 +27,8 @@ def using(layout: Layout) -> Iterator[None]:
                 pass
             else:
                 local.down(layout)
+
+
+def end_on_sigterm() -> None:
+    """SIGTERM ends this process as an error does: whatever it started is stopped first."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))

@@ -83,6 +83,14 @@ class KnownRecord:
 
 
 @dataclass(frozen=True)
+class KnownRange:
+    """Records of one range of ids, and its digest where every one of them is a known record; empty where not."""
+
+    count: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class OdooRecord:
     """A bound record as Odoo has it now. `digest` is empty where the record is gone; `twins` claim the same id."""
 

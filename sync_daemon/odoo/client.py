@@ -173,16 +173,27 @@ class RpcOdoo:
         arguments = {"bridge": self._bridge, "tenant": str(tenant), "after": after, "limit": str(limit)}
         return self._call("commission_books", arguments, wire.commission_books)
 
+    def known_ranges(
+        self, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str] = ()
+    ) -> list[str]:
+        """The same as `digest_ranges`, by what Odoo remembers alone."""
+        return self._ranges("known_ranges", tenant, entity, bounds, fields)
+
     def digest_ranges(
         self, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str] = ()
     ) -> list[str]:
         """One digest per range of ids of what Odoo holds."""
+        return self._ranges("digest_ranges", tenant, entity, bounds, fields)
+
+    def _ranges(
+        self, method: str, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str]
+    ) -> list[str]:
         arguments: dict[str, object] = {
             "bridge": self._bridge, "tenant": str(tenant), "entity": str(entity), "bounds": list(bounds),
         }
         if fields:
             arguments["fields"] = sorted(fields)
-        return self._call("digest_ranges", arguments, lambda answer: wire.range_digests(answer, len(bounds) - 1))
+        return self._call(method, arguments, lambda answer: wire.range_digests(answer, len(bounds) - 1))
 
     def digests(
         self, tenant: UUID, entity: Entity, after: str, limit: int, fields: Collection[str] = ()

@@ -206,7 +206,7 @@ def holdings(answer: object) -> dict[str, int]:
 
 
 def range_digests(answer: object, count: int) -> list[str]:
-    """The answer to digest_ranges: one digest per range that was asked for."""
+    """The answer to known_ranges and digest_ranges: one digest per range that was asked for."""
     found = _list(_dict(answer, "the answer"), "digests")
     if len(found) != count or not all(isinstance(digest, str) for digest in found):
         raise MalformedError(f"{len(found)} digests for {count} ranges")

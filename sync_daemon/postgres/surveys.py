@@ -15,14 +15,14 @@ from uuid import UUID
 from psycopg2 import sql
 
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.drift import Drift, KnownRecord, Remedy, Survey
+from sync_daemon.domain.drift import Drift, KnownRange, KnownRecord, Remedy, Survey
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.mapping import Row
 from sync_daemon.postgres.backfill import Backfills, TenantName
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters
-from sync_daemon.postgres.fingerprints import Fingerprint, Scope, fingerprints
+from sync_daemon.postgres.fingerprints import Scope, fingerprints, known_ranges
 from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.rows import Rows
@@ -31,9 +31,16 @@ from sync_daemon.postgres.statements import statements
 _SQL = statements("survey")
 _LEDGER = statements("ledger")
 _INBOUND = statements("inbound")
-_ROW_IDS = sql.SQL(
-    "SELECT id FROM {table} WHERE %(after)s::uuid IS NULL OR id > %(after)s::uuid ORDER BY id LIMIT %(limit)s"
-)
+_ROW_IDS = sql.SQL("""
+    SELECT id FROM {table}
+    WHERE (%(after)s::uuid IS NULL OR id > %(after)s::uuid) AND (%(until)s::uuid IS NULL OR id <= %(until)s::uuid)
+    ORDER BY id LIMIT %(limit)s
+""")
+_IDS = sql.SQL("({rows}) UNION ({bound}) ORDER BY id LIMIT %(limit)s")
+_ENDS = sql.SQL("""
+    SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM ({ids}) AS page) AS numbered
+    WHERE number %% %(size)s = 0 ORDER BY id
+""")
 
 
 class Surveys:
@@ -56,18 +63,31 @@ class Surveys:
             compared = self._contracts.read(cursor).of(tenant.id)[entity].compared
         return frozenset() if compared == CONTRACTS[entity].compared else compared
 
-    def ids(self, tenant: TenantName, entity: Entity, after: UUID | None, limit: int) -> list[UUID]:
-        """The next ids that are a row or a binding, in order."""
-        parameters = {"after": after, "limit": limit, **self._scope(tenant.id, entity)}
+    def ids(
+        self, tenant: TenantName, entity: Entity, after: UUID | None, until: UUID | None, limit: int | None = None
+    ) -> list[UUID]:
+        """The ids after one and up to another that are a row or a binding, in order."""
+        parameters = {"after": after, "until": until, "limit": limit, **self._scope(tenant.id, entity)}
         with self._database.transaction(snapshot=True) as cursor:
-            found: set[UUID] = set()
-            table = CONTRACTS[entity].table
-            if (tenant.schema, table) in self._catalog.columns(cursor, [tenant.schema]):
-                cursor.execute(_ROW_IDS.format(table=sql.Identifier(tenant.schema, table)), parameters)
-                found |= {row[0] for row in cursor.fetchall()}
-            cursor.execute(_SQL["bound_ids"], parameters)
-            found |= {row[0] for row in cursor.fetchall()}
-        return sorted(found)[:limit]
+            cursor.execute(self._ids(cursor, tenant, entity), parameters)
+            return [row[0] for row in cursor.fetchall()]
+
+    def ends(self, tenant: TenantName, entity: Entity, after: UUID | None, size: int, count: int) -> list[UUID | None]:
+        """The last ids of the next `count` ranges of `size` ids each; None ends the last one of all."""
+        parameters = {
+            "after": after, "until": None, "limit": size * count, "size": size, **self._scope(tenant.id, entity)
+        }
+        with self._database.transaction(snapshot=True) as cursor:
+            cursor.execute(_ENDS.format(ids=self._ids(cursor, tenant, entity)), parameters)
+            found = [row[0] for row in cursor.fetchall()]
+        return found if len(found) == count else [*found, None]
+
+    def _ids(self, cursor: Cursor, tenant: TenantName, entity: Entity) -> sql.Composable:
+        bound = sql.SQL(_SQL["bound_ids"])
+        table = CONTRACTS[entity].table
+        if (tenant.schema, table) not in self._catalog.columns(cursor, [tenant.schema]):
+            return bound
+        return _IDS.format(rows=_ROW_IDS.format(table=sql.Identifier(tenant.schema, table)), bound=bound)
 
     def survey(self, tenant: TenantName, entity: Entity, ids: Collection[UUID]) -> Survey:
         """Everything about these records in one snapshot of the database."""
@@ -79,7 +99,7 @@ class Surveys:
         if not ids:
             return self.survey(tenant, entity, ids)
         with self._database.transaction(snapshot=True) as cursor:
-            found = self._fingerprints(cursor, tenant, entity, after, ids[-1])
+            found = fingerprints(cursor, self._fingerprinted(cursor, tenant, entity), after, ids[-1])
             known = {record_id: item.digest for record_id in ids if (item := found.get(record_id)) and item.digest}
             changed = [record_id for record_id in ids if record_id not in known]
             return replace(
@@ -90,6 +110,13 @@ class Surveys:
                 },
                 fingerprints={record_id: found[record_id].text for record_id in changed if record_id in found},
             )
+
+    def known_ranges(
+        self, tenant: TenantName, entity: Entity, bounds: Sequence[UUID | None]
+    ) -> list[KnownRange]:
+        """Ranges of ids, each after one bound and up to the next; with a digest where nothing in it changed since."""
+        with self._database.transaction(snapshot=True) as cursor:
+            return known_ranges(cursor, self._fingerprinted(cursor, tenant, entity), bounds)
 
     def remember(self, tenant: TenantName, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None:
         """Keep digests; a binding that is being written is passed over. Shapes: `found` are digest and fingerprint."""
@@ -166,17 +193,14 @@ class Surveys:
             read=self._read(cursor, tenant.id, ids) if entity is Entity.INVOICE else {},
         )
 
-    def _fingerprints(
-        self, cursor: Cursor, tenant: TenantName, entity: Entity, after: UUID | None, until: UUID
-    ) -> dict[UUID, Fingerprint]:
+    def _fingerprinted(self, cursor: Cursor, tenant: TenantName, entity: Entity) -> Scope:
         cursor.execute(_SQL["state"], {"tenant": tenant.id})
         state = "".join(row[0] for row in cursor.fetchall())
         contracts = self._contracts.read(cursor)
-        scope = Scope(
+        return Scope(
             self._instance, tenant.id, tenant.schema, state, contracts.of(tenant.id)[entity], contracts.version,
             self._catalog.columns(cursor, [tenant.schema]),
         )
-        return fingerprints(cursor, scope, after, until)
 
     @property
     def _service(self) -> str:

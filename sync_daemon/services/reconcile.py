@@ -15,6 +15,7 @@ from sync_daemon.domain.drift import (
     AppRecord,
     Drift,
     Finding,
+    KnownRange,
     KnownRecord,
     OdooRecord,
     Remedy,
@@ -38,8 +39,10 @@ from sync_daemon.services.contents import Contents
 from sync_daemon.services.report import Report
 
 PAGE = 500
+KNOWN_RANGES = 100
+"""So many ranges of a page each are compared at once by what is remembered of them."""
 RANGES = 10
-"""So many ranges of a page each are asked about at once."""
+"""So many of those that differ are asked about at once."""
 CONTENTS = 50
 """So many documents are compared at once: Odoo reads the content of each."""
 
@@ -71,7 +74,11 @@ class Surveys(Protocol[T]):
 
     def tenants(self, tenant: str | None = None) -> Sequence[T]: ...
     def compared(self, tenant: T, entity: Entity) -> Collection[str]: ...
-    def ids(self, tenant: T, entity: Entity, after: UUID | None, limit: int) -> Sequence[UUID]: ...
+    def ids(
+        self, tenant: T, entity: Entity, after: UUID | None, until: UUID | None, limit: int | None = None
+    ) -> Sequence[UUID]: ...
+    def ends(self, tenant: T, entity: Entity, after: UUID | None, size: int, count: int) -> Sequence[UUID | None]: ...
+    def known_ranges(self, tenant: T, entity: Entity, bounds: Sequence[UUID | None]) -> Sequence[KnownRange]: ...
     def survey(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Survey: ...
     def recall(self, tenant: T, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> Survey: ...
     def remember(self, tenant: T, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None: ...
@@ -101,10 +108,19 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Page:
+    """A part of a comparison: what its records are, and those that drifted."""
+
+    counts: Counter[Finding]
+    drifts: Sequence[Drift] = ()
+
+
+@dataclass(frozen=True)
 class Reconciler(Generic[T]):
     """Compares one Odoo instance with the app, and mends what a plan says.
 
-    Whole ranges of ids are compared by one digest each; only those that differ are looked into.
+    Whole ranges of ids are compared by one digest each: first by what both sides remember, those that differ by what
+    both sides compute anew of the records that changed, and those that still differ record by record.
     """
 
     odoo: Odoo
@@ -117,8 +133,8 @@ class Reconciler(Generic[T]):
         drifts: list[Drift] = []
         for page in self._pages(tenant, entity):
             on_page()
-            counts.update(drift.finding for drift in page)
-            drifts += (drift for drift in page if drift.is_drift)
+            counts.update(page.counts)
+            drifts += page.drifts
         return Comparison(tenant.subdomain, entity, counts, tuple(drifts))
 
     def mend(self, run: UUID, drifts: Sequence[Drift]) -> int:
@@ -136,25 +152,38 @@ class Reconciler(Generic[T]):
         there = {drift.key: self.odoo.show_binding(drift.key) for drift in drifts if drift.remedy is Remedy.REBIND}
         return {key: (found.model, int(found.res_id)) for key, found in there.items() if found.res_id}
 
-    def _pages(self, tenant: T, entity: Entity) -> Iterator[list[Drift]]:
+    def _pages(self, tenant: T, entity: Entity) -> Iterator[Page]:
         size = CONTENTS if entity is Entity.DOCUMENT else PAGE
-        after: UUID | None = None
+        bounds: list[UUID | None] = [None]
         while True:
-            ids = self.surveys.ids(tenant, entity, after, size * RANGES)
-            ends: list[UUID | None] = [*ids[size - 1 :: size]]
-            if len(ids) < size * RANGES:
-                ends.append(None)
-            yield from self._ranges(tenant, entity, [after, *ends], ids)
-            if ends[-1] is None:
+            bounds = [bounds[-1], *self.surveys.ends(tenant, entity, bounds[-1], size, KNOWN_RANGES)]
+            yield from self._known(tenant, entity, bounds)
+            if bounds[-1] is None:
                 return
-            after = ends[-1]
 
-    def _ranges(
-        self, tenant: T, entity: Entity, bounds: Sequence[UUID | None], ids: Sequence[UUID]
-    ) -> Iterator[list[Drift]]:
-        # Odoo first: whatever the app changes between the two readings is marked by then, and counts as waiting.
+    def _known(self, tenant: T, entity: Entity, bounds: Sequence[UUID | None]) -> Iterator[Page]:
+        """Compare by what is remembered; whatever differs is looked into."""
+        # Odoo first, always: what the app changes between the two readings is marked by then, and counts as waiting.
         compared = self.surveys.compared(tenant, entity)
-        there = self.odoo.digest_ranges(tenant.id, entity, [str(bound or "") for bound in bounds], compared)
+        there = self.odoo.known_ranges(tenant.id, entity, _texts(bounds), compared)
+        here = self.surveys.known_ranges(tenant, entity, bounds)
+        differing: list[UUID | None] = []
+        for (after, until), digest, known in zip(pairwise(bounds), there, here, strict=True):
+            is_equal = digest and digest == known.digest
+            if differing and (is_equal or len(differing) > RANGES):
+                yield from self._ranges(tenant, entity, differing)
+                differing = []
+            if is_equal:
+                yield Page(Counter({Finding.MATCHED: known.count}))
+            else:
+                differing = [*(differing or [after]), until]
+        if differing:
+            yield from self._ranges(tenant, entity, differing)
+
+    def _ranges(self, tenant: T, entity: Entity, bounds: Sequence[UUID | None]) -> Iterator[Page]:
+        compared = self.surveys.compared(tenant, entity)
+        there = self.odoo.digest_ranges(tenant.id, entity, _texts(bounds), compared)
+        ids = self.surveys.ids(tenant, entity, bounds[0], bounds[-1])
         here = self._recalled(tenant, entity, bounds[0], ids)
         begin = 0
         for (after, until), digest in zip(pairwise(bounds), there, strict=True):
@@ -162,17 +191,17 @@ class Reconciler(Generic[T]):
             records = [here[record_id] for record_id in ids[begin:end] if record_id in here]
             begin = end
             if digest and digest == range_digest(records):
-                yield [as_foretold(record) for record in records]
+                yield _page(list(map(as_foretold, records)))
             else:
                 yield from self._closely(tenant, entity, after, until)
 
-    def _closely(self, tenant: T, entity: Entity, after: UUID | None, until: UUID | None) -> Iterator[list[Drift]]:
+    def _closely(self, tenant: T, entity: Entity, after: UUID | None, until: UUID | None) -> Iterator[Page]:
         """Record by record; Odoo may have more of them in this range than the app."""
         while True:
             found, end = self._look(tenant, entity, after, until)
             if any(drift.is_drift for drift in found):
                 found = confirmed(found, self._look(tenant, entity, after, end)[0])
-            yield found
+            yield _page(found)
             if end == until:
                 return
             after = end
@@ -184,7 +213,7 @@ class Reconciler(Generic[T]):
         size = CONTENTS if entity is Entity.DOCUMENT else PAGE
         compared = self.surveys.compared(tenant, entity)
         there, more = self.odoo.digests(tenant.id, entity, str(after or ""), size, compared)
-        here = self.surveys.ids(tenant, entity, after, size)
+        here = self.surveys.ids(tenant, entity, after, until, size)
         ends = [until] if until else []
         if more:
             ends.append(there[-1].id)
@@ -283,6 +312,15 @@ class ReconcileSchedule(Generic[T]):
         mended = self.reconciler.mend(run, mendable)
         self.on_compared(found, mended, found.is_disaster)
         return Report(done=1, sent=mended)
+
+
+def _page(found: Sequence[Drift]) -> Page:
+    counts = Counter(drift.finding for drift in found)
+    return Page(counts, [drift for drift in found if drift.is_drift])
+
+
+def _texts(bounds: Sequence[UUID | None]) -> list[str]:
+    return [str(bound or "") for bound in bounds]
 
 
 def _is_within(record_id: UUID, after: UUID | None, until: UUID | None) -> bool:

@@ -12,7 +12,10 @@ from uuid import UUID
 
 import pytest
 
+from sync_daemon.daemon import open_bridge
 from sync_daemon.demo.databases import odoo_database
+from sync_daemon.domain.drift import Finding
+from sync_daemon.domain.keys import Entity
 from tests.acceptance.command import c360, daemon, eventually, printed
 from tests.acceptance.parties import App, Odoo
 
@@ -96,6 +99,31 @@ def test_every_kind_of_drift_is_named_then_mended_and_a_second_run_prints_zeros(
     assert lead_of(odoo, app, changed)["partner_name"] == "Renamed Silently"
     assert lead_of(odoo, app, gone)["active"] is False
     assert lead_of(odoo, app, deleted)["active"] is True
+
+
+@pytest.mark.acceptance("C6")
+@pytest.mark.parametrize(("page", "known_ranges", "ranges"), [(1, 1, 1), (2, 3, 2), (5, 2, 4)])
+def test_however_the_records_are_divided_the_same_is_found(
+    page: int, known_ranges: int, ranges: int, app: App, odoo: Odoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registrations = app.register(13)
+    c360("drain")
+    assert counts(reconcile(app, expect=0)) == {"matched": 13}
+    changed, gone, there = sorted(registrations)[2], sorted(registrations)[3], sorted(registrations)[12]
+    with uncaptured(app, "registrations"):
+        app.run("UPDATE {t}.registrations SET company_name = 'Renamed Silently' WHERE id = %s", [changed])
+        app.run("DELETE FROM {t}.registrations WHERE id = %s", [gone])
+    odoo.call("crm.lead", "write", [lead_of(odoo, app, there)["id"]], {"x_comply360_registration_number": "Z-1"})
+
+    for name, value in (("PAGE", page), ("KNOWN_RANGES", known_ranges), ("RANGES", ranges)):
+        monkeypatch.setattr(f"sync_daemon.services.reconcile.{name}", value)
+    with open_bridge(app.settings) as bridge:
+        reconciler = bridge.reconciler(app.settings.odoo_instance)
+        [tenant] = reconciler.surveys.tenants(app.subdomain)
+        found = reconciler.compare(tenant, Entity.REGISTRATION)
+    assert {drift.key.id: drift.finding for drift in found.drifts} == {
+        changed: Finding.DIFFERENT, gone: Finding.MISSING_IN_APP, there: Finding.DIFFERENT}
+    assert found.counts[Finding.MATCHED] == 10
 
 
 @pytest.mark.acceptance("C6")

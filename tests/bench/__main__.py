@@ -9,6 +9,8 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
+from tests.stack_use import end_on_sigterm
+
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
     "C360_STACK_DIR": str(ROOT / "build" / "bench-stack"),
@@ -35,6 +37,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=MEASUREMENTS, help="measure only this; repeatable")
     chosen = parser.parse_args().only or MEASUREMENTS
     os.environ.update(ENVIRONMENT)
+    end_on_sigterm()
     from stack import layout, local
     from sync_daemon.cli.stack import steps
     from sync_daemon.errors import BridgeError

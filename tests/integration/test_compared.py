@@ -9,7 +9,7 @@ import pytest
 from db_init.attach import attach
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Status
-from sync_daemon.domain.drift import app_records, is_calm
+from sync_daemon.domain.drift import KnownRange, app_records, is_calm, range_digest
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.people import LinkState
 from sync_daemon.domain.settlement import Applied
@@ -68,10 +68,14 @@ class Side:
         ids = self.ids(entity)
         survey = self.surveys.recall(self.name, entity, None, ids)
         changed = {key.id: record for key, record in app_records(survey).items()}
-        everything = app_records(self.surveys.survey(self.name, entity, ids))
-        whole = {key.id: record.digest for key, record in everything.items()}
+        anew = app_records(self.surveys.survey(self.name, entity, ids))
+        whole = {key.id: record.digest for key, record in anew.items()}
         known = {record_id: record.digest for record_id, record in survey.known.items()}
         assert {**known, **{record_id: record.digest for record_id, record in changed.items()}} == whole
+        [everything] = self.surveys.known_ranges(self.name, entity, [None, None])
+        is_all_known = set(known) == set(ids) == set(whole)
+        expected = range_digest(survey.known[record_id] for record_id in ids) if is_all_known else ""
+        assert everything == KnownRange(len(ids), expected)
         self.surveys.remember(self.name, entity, {
             record_id: (record.digest, survey.fingerprints[record_id])
             for record_id, record in changed.items() if record_id in survey.fingerprints and is_calm(record)
@@ -205,3 +209,28 @@ def test_what_was_remembered_of_one_tenant_says_nothing_of_another(side: Side) -
     databases.clear_marks(installation.settings)
     name = TenantName(other.id, other.schema, other.schema)
     assert side.surveys.recall(name, Entity.CLIENT, None, ids).known == {}
+
+
+def test_ranges_end_with_the_last_id_of_each_and_hold_rows_and_bindings(side: Side) -> None:
+    installation, entity = side.installation, Entity.REGISTRATION
+    installation.fill(5)
+    ids = side.ids(entity)
+    side.bind(entity, ids, 500)
+    gone, never_bound = ids[1], ids[6]
+    side.known(entity)
+    side.known(entity)
+    bounds = [None, *side.surveys.ends(side.name, entity, None, 2, 3)]
+    assert bounds == [None, ids[1], ids[3], ids[5]]
+    assert side.surveys.ends(side.name, entity, ids[5], 2, 3) == [None]
+    whole = [*bounds, None]
+    assert [known.count for known in side.surveys.known_ranges(side.name, entity, whole)] == [2, 2, 2, 1]
+    assert all(known.digest for known in side.surveys.known_ranges(side.name, entity, whole))
+
+    installation.bridge("DELETE FROM bridge.binding WHERE external_id = %(id)s", id=str(never_bound))
+    installation.app("DELETE FROM {schema}.commissions WHERE registration_id = %(id)s", id=str(gone))
+    installation.app("DELETE FROM {schema}.registrations WHERE id = %(id)s", id=str(gone))
+    databases.clear_marks(installation.settings)
+    assert side.surveys.ids(side.name, entity, None, None) == ids
+    assert side.surveys.ids(side.name, entity, ids[0], ids[3], 2) == ids[1:3]
+    found = side.surveys.known_ranges(side.name, entity, whole)
+    assert [(known.count, bool(known.digest)) for known in found] == [(2, False), (2, True), (2, True), (1, False)]

@@ -181,6 +181,7 @@ def test_a_range_has_the_digest_that_its_records_have_in_order(here: Installatio
     bounds = ["", str(records[1].key.id), str(records[2].key.id), ""]
     found = here.odoo.digest_ranges(here.tenant, Entity.CLIENT, bounds)
     assert found == [range_digest(part) for part in (records[:2], records[2:3], records[3:])]
+    assert here.odoo.known_ranges(here.tenant, Entity.CLIENT, bounds) == found, "Odoo remembers what it has computed"
     foreign = here.odoo.digest_ranges(uuid4(), Entity.CLIENT, ["", ""])
     assert foreign == [range_digest([])], "another tenant's records are not seen"
 

@@ -23,6 +23,7 @@ from sync_daemon.config import Settings
 from sync_daemon.errors import BridgeError
 from tests.acceptance.command import printed
 from tests.acceptance.parties import App, Odoo
+from tests.stack_use import end_on_sigterm
 from tests.torture import invariants, messages, reader, report, workload
 from tests.torture.history import History
 from tests.torture.report import Run, Sampler
@@ -56,6 +57,7 @@ def main() -> int:
     options = parser.parse_args()
     if not options.stack_that_runs:
         os.environ.update(ENVIRONMENT)
+    end_on_sigterm()
     here = layout.from_environment()
     seed = random.randrange(10**6) if options.seed is None else options.seed
     try:

@@ -142,10 +142,10 @@ _APP = {
           FROM {t}.commissions
     """,
     "latencies": """
-        SELECT %s::uuid AS tenant, r.created_at AT TIME ZONE 'UTC' AS began, b.created_at AS ended
+        SELECT %s::uuid AS tenant, r.submitted_at AT TIME ZONE 'UTC' AS began, b.created_at AS ended
           FROM {t}.registrations AS r
           JOIN bridge.binding AS b ON b.entity = 'registration' AND b.external_id = r.id
-         WHERE b.created_at >= r.created_at AT TIME ZONE 'UTC' AND r.status <> 'draft'
+         WHERE b.created_at >= r.submitted_at AT TIME ZONE 'UTC'
     """,
 }
 _BRIDGE = {

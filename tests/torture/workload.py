@@ -396,7 +396,8 @@ _INSERT_USER = "INSERT INTO {t}.users (id, tenant_id, email, first_name) VALUES 
 _INSERT_REGISTRATION = """
     INSERT INTO {t}.registrations (id, tenant_id, client_id, registration_type, company_name, jurisdiction, status,
                                    submitted_at)
-    VALUES (%s, %s, %s, 'pty_ltd', %s, 'ZW', %s, now())
+    SELECT v.id, v.tenant, v.client, 'pty_ltd', v.name, 'ZW', v.status, CASE WHEN v.status <> 'draft' THEN now() END
+      FROM (VALUES (%s::uuid, %s::uuid, %s::uuid, %s, %s)) AS v (id, tenant, client, name, status)
 """
 _INSERT_COMMISSION = """
     INSERT INTO {t}.commissions (id, tenant_id, registration_id, agent_id, registration_fee, commission_rate,
@@ -405,7 +406,8 @@ _INSERT_COMMISSION = """
 """
 _SET_STATUS = """
     UPDATE {t}.registrations
-       SET status = %s, approved_at = CASE WHEN status = 'in_review' THEN now() ELSE approved_at END
+       SET status = %s, approved_at = CASE WHEN status = 'in_review' THEN now() ELSE approved_at END,
+           submitted_at = CASE WHEN status = 'draft' THEN now() ELSE submitted_at END
      WHERE id = %s
 """
 _SET_NAME = "UPDATE {t}.registrations SET company_name = %s WHERE id = %s"

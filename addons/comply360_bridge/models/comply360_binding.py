@@ -3,6 +3,7 @@ from odoo.tools import SQL
 
 from ..exchange.fingerprint import fingerprint
 from ..mappers import MAPPERS
+from ..mappers.document import range_digest
 
 STATES = [
     ("active", "Active"),
@@ -109,29 +110,57 @@ class Comply360Binding(models.Model):
 
         There is a digest only where the record is as it was when that was computed, and nothing more is to be said.
         """
-        model = self.env[mapper.model]
-        of_record, joins = fingerprint(self.env, mapper, names) or (SQL("NULL::text"), SQL(""))
-        self.env.flush_all()
+        known = self._known(page, mapper, names)
         return self.env.execute_query(
+            SQL("SELECT id, external_id, fingerprint, digest FROM (%s) known ORDER BY external_id", known)
+        )
+
+    def _known_ranges(self, page, mapper, names, ends):
+        """One digest per range of the ids of a page, each up to one of the ends, the last one beyond them all.
+
+        Empty where a record of the range has no known digest.
+        """
+        # an id that ends a range is in it, and width_bucket() begins the next one with it
+        rows = self.env.execute_query(
             SQL(
                 """
+            SELECT reached - coalesce((external_id = (%(ends)s::text[])[reached])::int, 0) AS number,
+                   CASE WHEN bool_and(digest IS NOT NULL) THEN
+                       encode(sha256(string_agg(convert_to(concat(external_id, ' active ', digest, chr(10)), 'UTF8'), ''
+                                                ORDER BY external_id)), 'hex')
+                   END
+              FROM (SELECT external_id, digest, width_bucket(external_id::text, %(ends)s::text[]) AS reached
+                      FROM (%(known)s) known) placed
+             GROUP BY number
+            """,
+                ends=list(ends),
+                known=self._known(page, mapper, names),
+            )
+        )
+        digests = {number: digest or "" for number, digest in rows}
+        return [digests.get(number, range_digest(())) for number in range(len(ends) + 1)]
+
+    def _known(self, page, mapper, names):
+        """The bindings of a page (SQL) with the fingerprint and the known digest of each, as SQL."""
+        of_record, joins = fingerprint(self.env, mapper, names) or (SQL("NULL::text"), SQL(""))
+        self.env.flush_all()
+        return SQL(
+            """
             SELECT f.id, f.external_id, f.fingerprint,
                    CASE WHEN f.fingerprint = f.compared_from AND f.state = 'active' AND f.held IS NOT TRUE
                              AND NOT f.has_twin
                              AND NOT EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = f.id)
-                        THEN f.compared_digest END
+                        THEN f.compared_digest END AS digest
               FROM (SELECT p.*, %(of_record)s AS fingerprint, %(has_twin)s AS has_twin
                       FROM (%(page)s) p
                       LEFT JOIN %(table)s t ON t.id = p.res_id
                       %(joins)s) f
-             ORDER BY f.external_id
             """,
-                of_record=of_record,
-                has_twin=model._comply360_has_twin(),
-                page=page,
-                table=SQL.identifier(model._table),
-                joins=joins,
-            )
+            of_record=of_record,
+            has_twin=self.env[mapper.model]._comply360_has_twin(),
+            page=page,
+            table=SQL.identifier(self.env[mapper.model]._table),
+            joins=joins,
         )
 
     def _remember(self, found):

@@ -202,14 +202,21 @@ class Comply360Bridge(models.AbstractModel):
         }
 
     @api.model
+    def known_ranges(self, bridge, tenant, entity, bounds, fields=()):
+        """The same as `digest_ranges`, by what is remembered alone; empty where that is not all there is to say."""
+        self._check_service()
+        own = self._superuser()
+        mapper, names = own._compared_ranges(bridge, tenant, entity, bounds, fields)
+        page = own._page(self._bridge_id(bridge), tenant, entity, bounds[0], bounds[-1])
+        return {"digests": own.env["comply360.binding"]._known_ranges(page, mapper, names, bounds[1:-1])}
+
+    @api.model
     def digest_ranges(self, bridge, tenant, entity, bounds, fields=()):
         """One digest per range of ids, of what `digests` says of the records in it; empty beyond what one call does."""
         self._check_service()
         own = self._superuser()
-        if entity not in MAPPERS:
-            raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
+        mapper, names = own._compared_ranges(bridge, tenant, entity, bounds, fields)
         first, *ends = bounds
-        mapper, names = own._compared(bridge, tenant, entity, fields)
         page = own._page(self._bridge_id(bridge), tenant, entity, first, ends[-1], MOST_RECORDS + 1)
         found = own.env["comply360.binding"]._recall(page, mapper, names)
         known_to = found[-1][1] if len(found) > MOST_RECORDS else ""
@@ -493,20 +500,20 @@ class Comply360Bridge(models.AbstractModel):
             domain.append(("external_id", "<=", until))
         return self.env["comply360.binding"].search(domain, order="external_id", limit=limit)
 
-    def _page(self, bridge, tenant, entity, after, until, limit):
+    def _page(self, bridge, tenant, entity, after, until, limit=None):
         """The same bindings as SQL."""
         return SQL(
             """
             SELECT * FROM comply360_binding
              WHERE bridge = %s AND tenant = %s AND entity = %s AND external_id > %s %s AND res_id IS NOT NULL
-             ORDER BY external_id LIMIT %s
+             %s
             """,
             bridge,
             tenant,
             entity,
             after,
             SQL("AND external_id <= %s", until) if until else SQL(""),
-            limit,
+            SQL("ORDER BY external_id LIMIT %s", limit) if limit else SQL(""),
         )
 
     def _range_lines(self, found, mapper, names):
@@ -527,6 +534,13 @@ class Comply360Bridge(models.AbstractModel):
         mapper = MAPPERS[entity]
         names = fields or [rule.name for rule in (*mapper.rules, *mapper.reported)]
         return self._tenant(bridge, tenant)._comply360_mapper(mapper), names
+
+    def _compared_ranges(self, bridge, tenant, entity, bounds, fields):
+        if entity not in MAPPERS:
+            raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
+        if len(bounds) < 2:
+            raise UserError(self.env._("A range of ids has two bounds; %(count)s were given.", count=len(bounds)))
+        return self._compared(bridge, tenant, entity, fields)
 
     def _describe(self, model, name):
         field = self.env[model]._fields[name]

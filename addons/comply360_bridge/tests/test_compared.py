@@ -1,11 +1,12 @@
 """A remembered digest counts only while every value it was computed from is what it was."""
 
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import SQL
 
 from ..mappers import MAPPERS
 from ..mappers.document import range_digest, range_line
-from .documents import BRIDGE, TENANT, BridgeCase, commission, document
+from .documents import BRIDGE, TENANT, BridgeCase, commission, document, identity
 
 RECORDS = ("user", "client", "registration", "commission")
 STEP = {
@@ -35,9 +36,16 @@ class TestCompared(BridgeCase):
             self.compare(entity)
 
     def compare(self, entity):
-        """What Odoo answers for all records of one kind."""
+        """What Odoo answers for all records of one kind; by memory alone it answers the same, or nothing."""
+        known = self.known(entity)
+        found = self.bridge.digest_ranges(BRIDGE, TENANT, entity, ["", ""])["digests"]
+        self.assertIn(known, (found, [""]))
+        return found
+
+    def known(self, entity, *ends):
+        """What Odoo answers by memory alone."""
         self.env.invalidate_all()
-        return self.bridge.digest_ranges(BRIDGE, TENANT, entity, ["", ""])["digests"]
+        return self.bridge.known_ranges(BRIDGE, TENANT, entity, ["", *ends, ""])["digests"]
 
     def compare_anew(self, entity):
         """The same with nothing remembered."""
@@ -88,6 +96,31 @@ class TestCompared(BridgeCase):
                 rows = self.bridge.digests(BRIDGE, TENANT, entity, "", "10")["digests"]
                 self.assertEqual(self.compare(entity), [range_digest(map(range_line, rows))])
                 self.assertEqual(bool(rows), entity != "invoice")
+
+    def test_memory_is_enough_for_ranges_of_which_nothing_changed(self):
+        for entity in RECORDS:
+            self.assertEqual(self.known(entity), self.compare(entity))
+        self.apply(*[document("registration", str(number)) for number in range(2, 6)])
+        self.assertEqual(self.known("registration"), [""], "nothing is known yet of what is new")
+        self.compare("registration")
+        ids = sorted(identity("registration", str(number)) for number in range(1, 6))
+        ends = [ids[1], ids[3], "ffffffff"]
+        whole = self.bridge.digest_ranges(BRIDGE, TENANT, "registration", ["", *ends, ""])["digests"]
+        self.assertEqual(self.known("registration", *ends), whole)
+        self.assertEqual(whole[3], range_digest(()), "there is nothing beyond the last one")
+        changed = next(number for number in "12345" if identity("registration", number) == ids[2])
+        self.change(self.record("registration", changed), "email_from")
+        self.assertEqual(self.known("registration", *ends), [whole[0], "", *whole[2:]])
+
+    def test_a_content_is_not_remembered(self):
+        self.apply(document("document", "1", refs={"registration": ("registration", "1")}))
+        self.compare("document")
+        self.assertEqual(self.known("document"), [""])
+
+    def test_one_bound_is_no_range(self):
+        for method in (self.bridge.known_ranges, self.bridge.digest_ranges):
+            with self.assertRaisesRegex(UserError, "two bounds"):
+                method(BRIDGE, TENANT, "client", [""])
 
     def test_every_reference_that_is_changed_by_sql_is_seen(self):
         self.apply(document("client", "2"), document("user", "2"), document("registration", "2"))

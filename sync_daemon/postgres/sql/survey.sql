@@ -1,7 +1,8 @@
 -- name: bound_ids
-SELECT external_id FROM bridge.binding
+SELECT external_id AS id FROM bridge.binding
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s
   AND (%(after)s::uuid IS NULL OR external_id > %(after)s::uuid)
+  AND (%(until)s::uuid IS NULL OR external_id <= %(until)s::uuid)
 ORDER BY external_id
 LIMIT %(limit)s
 
