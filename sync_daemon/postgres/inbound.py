@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from sync_daemon.domain.decision import Decision
 from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
 from sync_daemon.domain.event import Event
 from sync_daemon.domain.events import row_events, shown_columns
-from sync_daemon.domain.events.conflict import conflict_raised, conflict_resolved
 from sync_daemon.domain.events.invoice import invoice_events
 from sync_daemon.domain.events.lead import lead_events
 from sync_daemon.domain.intake import Intake, decoded, intake
@@ -30,10 +28,10 @@ from sync_daemon.domain.keys import Direction, Entity, Lane, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.overrides import Rules
 from sync_daemon.domain.snapshot import Agreed, BindingState
-from sync_daemon.domain.told import Told, concern_of, told
+from sync_daemon.domain.told import Told, told
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
+from sync_daemon.postgres.dead_letters import Letter, raise_letters
 from sync_daemon.postgres.decisions import decide_issue, decisions_of
 from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
 from sync_daemon.postgres.events import announce
@@ -41,14 +39,12 @@ from sync_daemon.postgres.invoices import Invoices
 from sync_daemon.postgres.outbox import key_arrays, mark
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.people import people_of_odoo
+from sync_daemon.postgres.receipts import Receipts
 from sync_daemon.postgres.statements import statements
 
 PATIENCE = timedelta(minutes=2)
 
 _SQL = statements("inbound")
-_LEDGER = statements("ledger")
-
-
 _ENDS = {Op.UNLINK: BindingState.UNLINKED, Op.ALIAS: BindingState.ALIAS}
 
 
@@ -116,7 +112,7 @@ class _Applying:
         self._rules = rules
         self._scope = {"instance": instance, "tenant": tenant}
         self._instance = instance
-        self._run = run
+        self._receipts = Receipts(cursor, instance, tenant, run)
         self._tenant = tenant
         self._schema = schema
         self._bridge_login = bridge_login
@@ -153,7 +149,7 @@ class _Applying:
             )
             for change in changes
         ]
-        self._execute_ledger("succeed", {"tenants": [self._tenant], "direction": Direction.ODOO_TO_APP.value})
+        self._receipts.succeed()
         return verdicts
 
     def _one(
@@ -175,14 +171,14 @@ class _Applying:
             return _verdict(change, Ruling.APPLIED, "stale")
         contract = self._rules[change.key.entity]
         if change.op in _ENDS:
-            self._advance(change, _ENDS[change.op])
+            self._receipts.advance(change, _ENDS[change.op])
             detail = {"model": change.model, "res_id": change.res_id, "by": change.by}
-            self._record(change, _ENDS[change.op].value, detail)
+            self._receipts.record(change, _ENDS[change.op].value, detail)
             return _verdict(change, Ruling.APPLIED)
         if change.key.entity is Entity.REGISTRATION and change.fields:
             self._tell_outcome(change, contract)
         if not contract.from_odoo:
-            self._advance(change, binding.state)
+            self._receipts.advance(change, binding.state)
             return _verdict(change, Ruling.APPLIED)
         if change.key.id not in rows:
             return self._missing(change, contract)
@@ -210,17 +206,19 @@ class _Applying:
         binding = bound.get((change.key.entity, change.key.id))
         if binding is not None and change.version <= binding.odoo_version:
             return _verdict(change, Ruling.APPLIED, "stale")
-        found = told(self._rules[change.key.entity], change) if change.op is Op.UPSERT else Told({})
+        contract = self._rules[change.key.entity]
+        found = told(contract, change) if change.op is Op.UPSERT else Told({})
         if found.problems:
-            self._letters(change, Intake({}, {}))
+            self._receipts.letters(change, contract, Intake({}, {}))
             return _verdict(change, Ruling.PARKED, found.problems[0].message)
         desk = Invoices(self._cursor, self._catalog, self._instance, self._tenant, self._schema, held)
         before = desk.known(change)
         if reason := desk.take(change, found.values):
             return _verdict(change, Ruling.LATER, reason)
         self.events += invoice_events(change, before, found.values)
-        self._letters(change, Intake({}, {}))
-        self._record(change, "told" if found.values else "unlinked", {"by": change.by, "at": change.at, **found.values})
+        self._receipts.letters(change, contract, Intake({}, {}))
+        detail = {"by": change.by, "at": change.at, **found.values}
+        self._receipts.record(change, "told" if found.values else "unlinked", detail)
         return _verdict(change, Ruling.APPLIED)
 
     def _carry_out(
@@ -229,19 +227,18 @@ class _Applying:
         if refusal := self._write(change, contract, decision):
             decision = Intake({}, {}, problems=(*decision.problems, refusal))
         self.events += row_events(contract, change, row, decision.writes)
-        self._agree(change, decision.agreed)
-        self._raise_conflicts(change, decision)
-        self._close_conflicts(change, decision)
-        self._letters(change, decision)
+        self._receipts.agree(change, decision.agreed)
+        self.events += self._receipts.raise_conflicts(change, decision)
+        self.events += self._receipts.close_conflicts(change, decision)
+        self._receipts.letters(change, contract, decision)
         if decision.push_back:
             mark(self._cursor, [change.key], Lane.LIVE)
         if decision.problems:
             return _verdict(change, Ruling.PARKED, decision.problems[0].message)
-        self._advance(change, state)
+        self._receipts.advance(change, state)
         if decision.writes:
             self._mark_dependants(change)
-        if decision.won:
-            self._record(change, "written" if decision.writes else "kept", _told(change, decision))
+        self._receipts.record_decision(change, decision)
         return _verdict(change, Ruling.APPLIED)
 
     def _write(self, change: Change, contract: Contract, decision: Intake) -> FieldProblem | None:
@@ -278,14 +275,14 @@ class _Applying:
         self._execute("tell_outcome", {"id": change.key.id, "by": change.by, "at": change.at, **told})
         if news := self._cursor.fetchone():
             outcome, reason = str(told["outcome"]), str(told["lost_reason"])
-            self._record(change, f"lead {outcome}", {"lost_reason": reason, "by": change.by})
+            self._receipts.record(change, f"lead {outcome}", {"lost_reason": reason, "by": change.by})
             self.events += lead_events(change, news[0], outcome, reason, self._bridge_login)
 
     def _still_agreed(self, change: Change, binding: _Bound, agreed: Mapping[str, Agreed]) -> Mapping[str, Agreed]:
         """What was agreed on with an Odoo that was set back since says nothing about the values it has now."""
         if not agreed or change.version.epoch <= max(binding.odoo_version.epoch, 1):
             return agreed
-        self._execute("forget_bases", _identity(change))
+        self._receipts.forget_bases(change)
         return {}
 
     def _unbound(self, change: Change) -> Verdict:
@@ -313,47 +310,6 @@ class _Applying:
         letter = Letter(change.key, "", str(change.version), "no_such_row", message, "", 1)
         raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [letter])
         return _verdict(change, Ruling.PARKED, message)
-
-    def _raise_conflicts(self, change: Change, decision: Intake) -> None:
-        for conflict in decision.conflicts:
-            self._execute("raise_conflict", {
-                **_identity(change), "field": conflict.field, "app": conflict.app, "odoo": conflict.odoo,
-                "base": conflict.agreed.app if conflict.agreed else None, "refused": bool(conflict.refusal),
-            })
-            if (self._cursor.fetchone() or (False,))[0]:
-                self.events.append(conflict_raised(change, conflict.field))
-
-    def _close_conflicts(self, change: Change, decision: Intake) -> None:
-        """Fields that merge again; they stayed out of what was sent meanwhile, so the record is marked."""
-        if decision.problems:
-            return
-        fields = sorted(set(change.fields) - {conflict.field for conflict in decision.conflicts})
-        self._execute("close_conflicts", {**_identity(change), "fields": fields})
-        closed = self._cursor.fetchall()
-        self.events += [conflict_resolved(change, field, resolution) for field, resolution in closed]
-        if closed:
-            mark(self._cursor, [change.key], Lane.LIVE)
-
-    def _letters(self, change: Change, decision: Intake) -> None:
-        version = str(change.version)
-        letters = [
-            Letter(change.key, problem.field, version, problem.code, problem.message, problem.value, 1)
-            for problem in decision.problems
-        ] + [
-            Letter(
-                change.key, conflict.field, version, "conflict",
-                f"{conflict.field} was changed on both sides: the app has {conflict.app!r}, Odoo {conflict.odoo!r}, "
-                f"last agreed was {conflict.agreed.app if conflict.agreed else 'nothing'!r}"
-                + (f"; {conflict.refusal}" if conflict.refusal else ""),
-                str(conflict.odoo), 1,
-            )
-            for conflict in decision.conflicts
-        ] + [
-            Letter(change.key, item.field, version, item.code, item.message, item.value, 1)
-            for item in _to_be_decided(self._rules[change.key.entity], change)
-        ]
-        resolve_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [change.key], letters)
-        raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, letters)
 
     def _bound(self, changes: Sequence[Change]) -> dict[tuple[Entity, UUID], _Bound]:
         arrays = key_arrays([change.key for change in changes])
@@ -383,28 +339,6 @@ class _Applying:
             found[record_id][field] = Agreed(app, odoo)
         return found
 
-    def _agree(self, change: Change, agreed: Mapping[str, Agreed]) -> None:
-        if agreed:
-            self._execute_ledger("agree", {
-                **key_arrays([change.key] * len(agreed)),
-                "fields": list(agreed),
-                "app": [value.app for value in agreed.values()],
-                "odoo": [value.odoo for value in agreed.values()],
-            })
-
-    def _advance(self, change: Change, state: BindingState) -> None:
-        version = change.version
-        self._execute("advance", {
-            **_identity(change), "epoch": version.epoch, "version": version.number, "state": state.value,
-            "res_id": change.res_id,
-        })
-
-    def _record(self, change: Change, action: str, detail: Mapping[str, Any]) -> None:
-        self._execute_ledger("record", {
-            "run": self._run, "direction": Direction.ODOO_TO_APP.value, **key_arrays([change.key]),
-            "actions": [action], "versions": [str(change.version)], "details": [json.dumps(detail)],
-        })
-
     def _held_since(self) -> datetime | None:
         """While a transaction of the app would fail: changes older than this are written all the same.
 
@@ -417,35 +351,10 @@ class _Applying:
     def _execute(self, name: str, parameters: Mapping[str, Any]) -> None:
         self._cursor.execute(_SQL[name], {**self._scope, **parameters})
 
-    def _execute_ledger(self, name: str, parameters: Mapping[str, Any]) -> None:
-        self._cursor.execute(_LEDGER[name], {**self._scope, **parameters})
-
-
-def _to_be_decided(contract: Contract, change: Change) -> list[FieldProblem]:
-    """What Odoo told that a person must see: values that cannot be taken, and money that has to go back."""
-    if change.op is not Op.UPSERT:
-        return []
-    found = told(contract, change)
-    concern = concern_of(contract, found)
-    return [*found.problems, *([concern] if concern else [])]
-
-
-def _told(change: Change, decision: Intake) -> dict[str, Any]:
-    """What the ledger keeps of a decision, for `c360 why`."""
-    fields = {}
-    for name, won in decision.won.items():
-        side = "Odoo" if won.value == change.fields[name] else "app"
-        by = won.by or (change.by if side == "Odoo" else "")
-        fields[name] = {"value": won.value, "lost": won.lost, "by": by, "side": side}
-    return {"columns": sorted(decision.writes), "by": change.by, "at": change.at, "fields": fields}
 
 
 def _is_held(change: Change, since: datetime | None) -> bool:
     return since is not None and change.at > since.strftime(INSTANT)
-
-
-def _identity(change: Change) -> dict[str, Any]:
-    return {"entity": change.key.entity.value, "id": change.key.id}
 
 
 def _verdict(change: Change, ruling: Ruling, message: str = "") -> Verdict:
