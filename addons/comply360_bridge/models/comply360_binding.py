@@ -1,9 +1,7 @@
 from odoo import fields, models
 from odoo.tools import SQL
 
-from ..exchange.fingerprint import fingerprint
 from ..mappers import MAPPERS
-from ..mappers.document import range_digest
 
 STATES = [
     ("active", "Active"),
@@ -104,87 +102,6 @@ class Comply360Binding(models.Model):
                 bridge,
             )
         )[0][0]
-
-    def _recall(self, page, mapper, names):
-        """Of the bindings of a page (SQL), in the order of their ids: id, app's id, fingerprint, known digest.
-
-        There is a digest only where the record is as it was when that was computed, and nothing more is to be said.
-        """
-        known = self._known(page, mapper, names)
-        return self.env.execute_query(
-            SQL("SELECT id, external_id, fingerprint, digest FROM (%s) known ORDER BY external_id", known)
-        )
-
-    def _known_ranges(self, page, mapper, names, ends):
-        """One digest per range of the ids of a page, each up to one of the ends, the last one beyond them all.
-
-        Empty where a record of the range has no known digest.
-        """
-        # an id that ends a range is in it, and width_bucket() begins the next one with it
-        rows = self.env.execute_query(
-            SQL(
-                """
-            SELECT reached - coalesce((external_id = (%(ends)s::text[])[reached])::int, 0) AS number,
-                   CASE WHEN bool_and(digest IS NOT NULL) THEN
-                       encode(sha256(string_agg(convert_to(concat(external_id, ' active ', digest, chr(10)), 'UTF8'), ''
-                                                ORDER BY external_id)), 'hex')
-                   END
-              FROM (SELECT external_id, digest, width_bucket(external_id::text, %(ends)s::text[]) AS reached
-                      FROM (%(known)s) known) placed
-             GROUP BY number
-            """,
-                ends=list(ends),
-                known=self._known(page, mapper, names),
-            )
-        )
-        digests = {number: digest or "" for number, digest in rows}
-        return [digests.get(number, range_digest(())) for number in range(len(ends) + 1)]
-
-    def _known(self, page, mapper, names):
-        """The bindings of a page (SQL) with the fingerprint and the known digest of each, as SQL."""
-        of_record, joins = fingerprint(self.env, mapper, names) or (SQL("NULL::text"), SQL(""))
-        self.env.flush_all()
-        return SQL(
-            """
-            SELECT f.id, f.external_id, f.fingerprint,
-                   CASE WHEN f.fingerprint = f.compared_from AND f.state = 'active' AND f.held IS NOT TRUE
-                             AND NOT f.has_twin
-                             AND NOT EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = f.id)
-                        THEN f.compared_digest END AS digest
-              FROM (SELECT p.*, %(of_record)s AS fingerprint, %(has_twin)s AS has_twin
-                      FROM (%(page)s) p
-                      LEFT JOIN %(table)s t ON t.id = p.res_id
-                      %(joins)s) f
-            """,
-            of_record=of_record,
-            has_twin=self.env[mapper.model]._comply360_has_twin(),
-            page=page,
-            table=SQL.identifier(self.env[mapper.model]._table),
-            joins=joins,
-        )
-
-    def _remember(self, found):
-        """Keep digests, by binding id with the fingerprint of what each was computed from; no mark, no date of change.
-
-        A binding that is being written is passed over.
-        """
-        if not found:
-            return
-        columns = [list(found), *map(list, zip(*found.values(), strict=True))]
-        self.env.cr.execute(
-            """
-            WITH free AS (
-                SELECT b.id, k.digest, k.fingerprint
-                  FROM comply360_binding b
-                  JOIN unnest(%s::int[], %s::text[], %s::text[]) AS k(id, digest, fingerprint) ON k.id = b.id
-                   FOR NO KEY UPDATE OF b SKIP LOCKED)
-            UPDATE comply360_binding b SET compared_digest = free.digest, compared_from = free.fingerprint
-              FROM free WHERE b.id = free.id
-            """,
-            columns,
-            log_exceptions=False,
-        )
-        self.invalidate_model(["compared_digest", "compared_from"])
 
     def _lock(self, bridge, keys):
         """The bindings of these keys as dicts by key, locked in key order until the transaction ends.

@@ -1,16 +1,15 @@
 import base64
-import itertools
 import re
 from datetime import timedelta
 
 from odoo import api, fields, models, release
 from odoo.addons.base.models.res_users import KEY_CRYPT_CONTEXT
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL
 
 from ..exchange.batch import MOST_DOCUMENTS, Batch
+from ..exchange.comparison import Comparison
 from ..mappers import MAPPERS
-from ..mappers.document import digest_of, is_uuid, known_line, parse_version, range_digest, range_line, show_version
+from ..mappers.document import is_uuid, parse_version, show_version
 
 PROTOCOL = "1"
 MOST_RECORDS = 5000
@@ -171,13 +170,24 @@ class Comply360Bridge(models.AbstractModel):
     def digests(self, bridge, tenant, entity, after, limit, fields=()):
         """Digests of the present values of a tenant's records, in the order of their ids; of these fields or of all."""
         self._check_service()
-        own = self._superuser()
-        if entity not in MAPPERS:
-            raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
-        most = min(int(limit), MOST_RECORDS)
-        bindings = own._bound_after(self._bridge_id(bridge), tenant, entity, after, "", most + 1)
-        mapper, names = own._compared(bridge, tenant, entity, fields)
-        return {"digests": own._digests(bindings[:most], mapper, names), "more": len(bindings) > most}
+        comparison = self._superuser()._comparison(bridge, tenant, entity, fields)
+        found, more = comparison.digests(after, min(int(limit), MOST_RECORDS))
+        return {"digests": found, "more": more}
+
+    @api.model
+    def known_ranges(self, bridge, tenant, entity, bounds, fields=()):
+        """The same as `digest_ranges`, by what is remembered alone; empty where that is not all there is to say."""
+        self._check_service()
+        self._check_bounds(bounds)
+        return {"digests": self._superuser()._comparison(bridge, tenant, entity, fields).known_ranges(bounds)}
+
+    @api.model
+    def digest_ranges(self, bridge, tenant, entity, bounds, fields=()):
+        """One digest per range of ids, of what `digests` says of the records in it; empty beyond what one call does."""
+        self._check_service()
+        self._check_bounds(bounds)
+        comparison = self._superuser()._comparison(bridge, tenant, entity, fields)
+        return {"digests": comparison.digest_ranges(bounds, MOST_RECORDS)}
 
     @api.model
     def describe_fields(self, bridge):
@@ -200,34 +210,6 @@ class Comply360Bridge(models.AbstractModel):
                 for tenant in tenants
             },
         }
-
-    @api.model
-    def known_ranges(self, bridge, tenant, entity, bounds, fields=()):
-        """The same as `digest_ranges`, by what is remembered alone; empty where that is not all there is to say."""
-        self._check_service()
-        own = self._superuser()
-        mapper, names = own._compared_ranges(bridge, tenant, entity, bounds, fields)
-        page = own._page(self._bridge_id(bridge), tenant, entity, bounds[0], bounds[-1])
-        return {"digests": own.env["comply360.binding"]._known_ranges(page, mapper, names, bounds[1:-1])}
-
-    @api.model
-    def digest_ranges(self, bridge, tenant, entity, bounds, fields=()):
-        """One digest per range of ids, of what `digests` says of the records in it; empty beyond what one call does."""
-        self._check_service()
-        own = self._superuser()
-        mapper, names = own._compared_ranges(bridge, tenant, entity, bounds, fields)
-        first, *ends = bounds
-        page = own._page(self._bridge_id(bridge), tenant, entity, first, ends[-1], MOST_RECORDS + 1)
-        found = own.env["comply360.binding"]._recall(page, mapper, names)
-        known_to = found[-1][1] if len(found) > MOST_RECORDS else ""
-        lines = own._range_lines(found[:MOST_RECORDS], mapper, names)
-        digests = []
-        for end in ends:
-            count = sum(1 for _ in itertools.takewhile(lambda line, end=end: not end or line[0] <= end, lines))
-            is_whole = not known_to or (bool(end) and end < known_to)
-            digests.append(range_digest(line for _, line in lines[:count]) if is_whole else "")
-            del lines[:count]
-        return {"digests": digests}
 
     @api.model
     def holdings(self, bridge):
@@ -487,60 +469,18 @@ class Comply360Bridge(models.AbstractModel):
             },
         }
 
-    def _bound_after(self, bridge, tenant, entity, after, until, limit):
-        """Bindings to a record, in the order of their ids, after one id and up to another (empty: without an end)."""
-        domain = [
-            ("bridge", "=", bridge),
-            ("tenant", "=", tenant),
-            ("entity", "=", entity),
-            ("external_id", ">", after),
-            ("res_id", "!=", False),
-        ]
-        if until:
-            domain.append(("external_id", "<=", until))
-        return self.env["comply360.binding"].search(domain, order="external_id", limit=limit)
-
-    def _page(self, bridge, tenant, entity, after, until, limit=None):
-        """The same bindings as SQL."""
-        return SQL(
-            """
-            SELECT * FROM comply360_binding
-             WHERE bridge = %s AND tenant = %s AND entity = %s AND external_id > %s %s AND res_id IS NOT NULL
-             %s
-            """,
-            bridge,
-            tenant,
-            entity,
-            after,
-            SQL("AND external_id <= %s", until) if until else SQL(""),
-            SQL("ORDER BY external_id LIMIT %s", limit) if limit else SQL(""),
-        )
-
-    def _range_lines(self, found, mapper, names):
-        """(id, line) of what `_recall` found; what changed is computed anew, and remembered."""
-        changed = {binding_id: text for binding_id, _, text, digest in found if digest is None}
-        rows = self._digests(self.env["comply360.binding"].browse(changed), mapper, names)
-        anew = dict(zip(changed, rows, strict=True))
-        self.env["comply360.binding"]._remember(
-            {key: (row["digest"], changed[key]) for key, row in anew.items() if row["digest"] and changed[key]}
-        )
-        return [
-            (identity, range_line(anew[key]) if digest is None else known_line(identity, digest))
-            for key, identity, _, digest in found
-        ]
-
-    def _compared(self, bridge, tenant, entity, fields):
-        """The tenant's mapper, and the fields that are compared: these, or all of the contract's."""
-        mapper = MAPPERS[entity]
-        names = fields or [rule.name for rule in (*mapper.rules, *mapper.reported)]
-        return self._tenant(bridge, tenant)._comply360_mapper(mapper), names
-
-    def _compared_ranges(self, bridge, tenant, entity, bounds, fields):
+    def _comparison(self, bridge, tenant, entity, fields):
+        """The tenant's records of one kind, in these fields, or in all of the contract's."""
         if entity not in MAPPERS:
             raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
+        mapper = MAPPERS[entity]
+        names = fields or [rule.name for rule in (*mapper.rules, *mapper.reported)]
+        own_mapper = self._tenant(bridge, tenant)._comply360_mapper(mapper)
+        return Comparison(self.env, self._bridge_id(bridge), tenant, own_mapper, names)
+
+    def _check_bounds(self, bounds):
         if len(bounds) < 2:
             raise UserError(self.env._("A range of ids has two bounds; %(count)s were given.", count=len(bounds)))
-        return self._compared(bridge, tenant, entity, fields)
 
     def _describe(self, model, name):
         field = self.env[model]._fields[name]
@@ -559,64 +499,6 @@ class Comply360Bridge(models.AbstractModel):
             for name, field in self.env[mapper.model]._fields.items()
             if field.manual and field.required and field.store and not field.default
         }
-
-    def _digests(self, bindings, mapper, names):
-        alive = bindings.filtered(lambda binding: binding.state == "active")
-        records = self.env[mapper.model].browse(alive.mapped("res_id")).exists()
-        refs = self._references(records, mapper, bindings[:1].bridge)
-        digests = {record.id: digest_of(_content(record, mapper, names), refs.get(record.id, {})) for record in records}
-        waiting = self._waiting(bindings)
-        twins = self.env[mapper.model]._comply360_twins(bindings)
-        return [
-            {
-                "id": binding.external_id,
-                "version": binding.version or "",
-                "digest": digests.get(binding.res_id, "") if binding.state == "active" else "",
-                "state": binding.state,
-                "held": binding.held,
-                "waiting": binding.id in waiting,
-                "twins": [str(twin) for twin in twins.get(binding.external_id, ())],
-            }
-            for binding in bindings
-        ]
-
-    def _waiting(self, bindings):
-        """Those of the bindings whose changes have not been taken by the app yet."""
-        self.env.cr.execute(
-            "SELECT DISTINCT binding_id FROM comply360_outbox WHERE binding_id = ANY(%s)", [bindings.ids]
-        )
-        return {row[0] for row in self.env.cr.fetchall()}
-
-    def _references(self, records, mapper, bridge):
-        """By record, its roles as `entity:id`, as far as the records they point to are bound."""
-        found = {}
-        for reference in mapper.references:
-            targets = records.mapped(reference.target)
-            bound = {
-                binding.res_id: f"{binding.entity}:{binding.external_id}"
-                for binding in self.env["comply360.binding"].search(
-                    [
-                        ("bridge", "=", bridge),
-                        ("entity", "=", reference.entity),
-                        ("res_model", "=", targets._name),
-                        ("res_id", "in", targets.ids),
-                        ("state", "=", "active"),
-                    ]
-                )
-            }
-            for record in records:
-                if name := bound.get(record[reference.target].id):
-                    found.setdefault(record.id, {})[reference.role] = name
-        return found
-
-
-def _content(record, mapper, names):
-    """What a record's digest is of: what the app says of it, or what Odoo tells where it is Odoo's own."""
-    if mapper.rules:
-        present = mapper.wire(record._comply360_row(mapper))
-    else:
-        present = mapper.report(record._comply360_report(mapper))
-    return {name: value for name, value in present.items() if name in names}
 
 
 def _key(record):

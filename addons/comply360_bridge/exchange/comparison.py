@@ -1,0 +1,221 @@
+"""What Odoo holds of a tenant's records of one kind, told by digests: of each, and of whole ranges of ids."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from odoo.tools import SQL
+
+from ..mappers import Mapper
+from ..mappers.document import digest_of, known_line, range_digest, range_line
+from .fingerprint import fingerprint
+
+
+class Comparison:
+    """The environment is the superuser's; `names` are the fields that are compared."""
+
+    def __init__(self, env: Any, bridge: str, tenant: str, mapper: Mapper, names: Collection[str]) -> None:
+        self.env = env
+        self.bridge = bridge
+        self.tenant = tenant
+        self.mapper = mapper
+        self.names = names
+        self.bindings = env["comply360.binding"]
+        self.model = env[mapper.model]
+
+    def digests(self, after: str, limit: int) -> tuple[list[dict[str, Any]], bool]:
+        """The next records in the order of their ids, and whether more follow."""
+        domain = [
+            ("bridge", "=", self.bridge),
+            ("tenant", "=", self.tenant),
+            ("entity", "=", self.mapper.entity),
+            ("external_id", ">", after),
+            ("res_id", "!=", False),
+        ]
+        found = self.bindings.search(domain, order="external_id", limit=limit + 1)
+        return self._digests(found[:limit]), len(found) > limit
+
+    def known_ranges(self, bounds: Sequence[str]) -> list[str]:
+        """One digest per range, by what is remembered alone; empty where a record of it has no known digest."""
+        ends = list(bounds[1:-1])
+        # an id that ends a range is in it, and width_bucket() begins the next one with it
+        rows = self.env.execute_query(
+            SQL(
+                """
+            SELECT reached - coalesce((external_id = (%(ends)s::text[])[reached])::int, 0) AS number,
+                   CASE WHEN bool_and(digest IS NOT NULL) THEN
+                       encode(sha256(string_agg(convert_to(concat(external_id, ' active ', digest, chr(10)), 'UTF8'), ''
+                                                ORDER BY external_id)), 'hex')
+                   END
+              FROM (SELECT external_id, digest, width_bucket(external_id::text, %(ends)s::text[]) AS reached
+                      FROM (%(known)s) known) placed
+             GROUP BY number
+            """,
+                ends=ends,
+                known=self._known(self._page(bounds[0], bounds[-1])),
+            )
+        )
+        digests = {number: digest or "" for number, digest in rows}
+        return [digests.get(number, range_digest(())) for number in range(len(ends) + 1)]
+
+    def digest_ranges(self, bounds: Sequence[str], most: int) -> list[str]:
+        """One digest per range; empty where it ends beyond so many records. What changed is computed anew."""
+        first, *ends = bounds
+        found = self._recall(first, ends[-1], most + 1)
+        known_to = found[-1][1] if len(found) > most else ""
+        lines = self._lines(found[:most])
+        digests = []
+        for end in ends:
+            count = sum(1 for _ in itertools.takewhile(lambda line, end=end: not end or line[0] <= end, lines))
+            is_whole = not known_to or (bool(end) and end < known_to)
+            digests.append(range_digest(line for _, line in lines[:count]) if is_whole else "")
+            del lines[:count]
+        return digests
+
+    # -- what is remembered ----------------------------------------------------------------------------------------
+
+    def _page(self, after: str, until: str) -> SQL:
+        """The bindings to a record after one id and up to another (empty: without an end)."""
+        return SQL(
+            """
+            SELECT * FROM comply360_binding
+             WHERE bridge = %s AND tenant = %s AND entity = %s AND external_id > %s %s AND res_id IS NOT NULL
+            """,
+            self.bridge,
+            self.tenant,
+            self.mapper.entity,
+            after,
+            SQL("AND external_id <= %s", until) if until else SQL(""),
+        )
+
+    def _known(self, page: SQL) -> SQL:
+        """The bindings of a page with the fingerprint and the known digest of each.
+
+        There is a digest only where the record is as it was when that was computed, and nothing more is to be said.
+        """
+        of_record, joins = fingerprint(self.env, self.mapper, self.names) or (SQL("NULL::text"), SQL(""))
+        self.env.flush_all()
+        return SQL(
+            """
+            SELECT f.id, f.external_id, f.fingerprint,
+                   CASE WHEN f.fingerprint = f.compared_from AND f.state = 'active' AND f.held IS NOT TRUE
+                             AND NOT f.has_twin
+                             AND NOT EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = f.id)
+                        THEN f.compared_digest END AS digest
+              FROM (SELECT p.*, %(of_record)s AS fingerprint, %(has_twin)s AS has_twin
+                      FROM (%(page)s) p
+                      LEFT JOIN %(table)s t ON t.id = p.res_id
+                      %(joins)s) f
+            """,
+            of_record=of_record,
+            has_twin=self.model._comply360_has_twin(),
+            page=page,
+            table=SQL.identifier(self.model._table),
+            joins=joins,
+        )
+
+    def _recall(self, after: str, until: str, limit: int) -> list[tuple[int, str, str, str | None]]:
+        """In the order of their ids: binding, app's id, fingerprint, known digest."""
+        page = SQL("%s ORDER BY external_id LIMIT %s", self._page(after, until), limit)
+        return self.env.execute_query(
+            SQL(
+                "SELECT id, external_id, fingerprint, digest FROM (%s) known ORDER BY external_id", self._known(page)
+            )
+        )
+
+    def _remember(self, found: Mapping[int, tuple[str, str]]) -> None:
+        """Keep digests, by binding with the fingerprint of what each was computed from; no mark, no date of change.
+
+        A binding that is being written is passed over.
+        """
+        if not found:
+            return
+        columns = [list(found), *map(list, zip(*found.values(), strict=True))]
+        self.env.cr.execute(
+            """
+            WITH free AS (
+                SELECT b.id, k.digest, k.fingerprint
+                  FROM comply360_binding b
+                  JOIN unnest(%s::int[], %s::text[], %s::text[]) AS k(id, digest, fingerprint) ON k.id = b.id
+                   FOR NO KEY UPDATE OF b SKIP LOCKED)
+            UPDATE comply360_binding b SET compared_digest = free.digest, compared_from = free.fingerprint
+              FROM free WHERE b.id = free.id
+            """,
+            columns,
+            log_exceptions=False,
+        )
+        self.bindings.invalidate_model(["compared_digest", "compared_from"])
+
+    # -- what is there ---------------------------------------------------------------------------------------------
+
+    def _lines(self, found: Iterable[tuple[int, str, str, str | None]]) -> list[tuple[str, str]]:
+        """(id, line) of what was recalled; what changed is computed anew, and remembered."""
+        found = list(found)
+        changed = {binding: text for binding, _, text, digest in found if digest is None}
+        anew = dict(zip(changed, self._digests(self.bindings.browse(changed)), strict=True))
+        self._remember(
+            {key: (row["digest"], changed[key]) for key, row in anew.items() if row["digest"] and changed[key]}
+        )
+        return [
+            (identity, range_line(anew[key]) if digest is None else known_line(identity, digest))
+            for key, identity, _, digest in found
+        ]
+
+    def _digests(self, bindings: Any) -> list[dict[str, Any]]:
+        alive = bindings.filtered(lambda binding: binding.state == "active")
+        records = self.model.browse(alive.mapped("res_id")).exists()
+        refs = self._references(records)
+        digests = {record.id: digest_of(self._content(record), refs.get(record.id, {})) for record in records}
+        waiting = self._waiting(bindings)
+        twins = self.model._comply360_twins(bindings)
+        return [
+            {
+                "id": binding.external_id,
+                "version": binding.version or "",
+                "digest": digests.get(binding.res_id, "") if binding.state == "active" else "",
+                "state": binding.state,
+                "held": binding.held,
+                "waiting": binding.id in waiting,
+                "twins": [str(twin) for twin in twins.get(binding.external_id, ())],
+            }
+            for binding in bindings
+        ]
+
+    def _content(self, record: Any) -> dict[str, Any]:
+        """What a record's digest is of: what the app says of it, or what Odoo tells where it is Odoo's own."""
+        if self.mapper.rules:
+            present = self.mapper.wire(record._comply360_row(self.mapper))
+        else:
+            present = self.mapper.report(record._comply360_report(self.mapper))
+        return {name: value for name, value in present.items() if name in self.names}
+
+    def _waiting(self, bindings: Any) -> set[int]:
+        """Those of the bindings whose changes have not been taken by the app yet."""
+        self.env.cr.execute(
+            "SELECT DISTINCT binding_id FROM comply360_outbox WHERE binding_id = ANY(%s)", [bindings.ids]
+        )
+        return {row[0] for row in self.env.cr.fetchall()}
+
+    def _references(self, records: Any) -> dict[int, dict[str, str]]:
+        """By record, its roles as `entity:id`, as far as the records they point to are bound."""
+        found: dict[int, dict[str, str]] = {}
+        for reference in self.mapper.references:
+            targets = records.mapped(reference.target)
+            bound = {
+                binding.res_id: f"{binding.entity}:{binding.external_id}"
+                for binding in self.bindings.search(
+                    [
+                        ("bridge", "=", self.bridge),
+                        ("entity", "=", reference.entity),
+                        ("res_model", "=", targets._name),
+                        ("res_id", "in", targets.ids),
+                        ("state", "=", "active"),
+                    ]
+                )
+            }
+            for record in records:
+                if name := bound.get(record[reference.target].id):
+                    found.setdefault(record.id, {})[reference.role] = name
+        return found
