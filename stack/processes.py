@@ -18,7 +18,6 @@ from sync_daemon.errors import ConfigError, UnavailableError
 _POLL_SECONDS = 0.1
 _TAIL_LINES = 5
 _LOG_BYTES = 10_000_000
-_ENDED = {"Z", "X", ""}
 # kept so that a child of this very process is reaped when it ends
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -174,16 +173,18 @@ def _end_session(session: int) -> None:
 
 def _members(session: int) -> list[int]:
     processes = [path for path in Path("/proc").glob("[0-9]*") if _field(path, 3) == session]
-    return [int(path.name) for path in processes if _state(path) not in _ENDED]
+    return [int(path.name) for path in processes if not _has_ended(path)]
 
 
 def _start_time(pid: int) -> int | None:
     process = Path(f"/proc/{pid}")
-    return None if _state(process) in _ENDED else _field(process, 19)
+    return None if _has_ended(process) else _field(process, 19)
 
 
-def _state(process: Path) -> str:
-    return (_stat(process) or [""])[0]
+def _has_ended(process: Path) -> bool:
+    fields = _stat(process)
+    # the first thread of a killed process is a zombie while others still hold its ports
+    return not fields or fields[0] == "X" or (fields[0] == "Z" and int(fields[17]) <= 1)
 
 
 def _field(process: Path, index: int) -> int | None:

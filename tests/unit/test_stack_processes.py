@@ -24,6 +24,11 @@ FAMILY = (
     "import subprocess, sys, time; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']);"
     "print(child.pid, flush=True); time.sleep(300)"
 )
+# the first thread ends, as one of many does first when a process is killed; another one goes on
+HEADLESS = (
+    "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(300,)).start();"
+    "print('headless', flush=True); ctypes.CDLL(None).pthread_exit(None)"
+)
 
 
 @pytest.fixture
@@ -59,6 +64,15 @@ def test_a_started_process_is_found_again_until_it_is_stopped(layout: Layout) ->
     assert processes.running(layout, "odoo") is None
     assert not _alive(started.pid)
     assert not processes.stop(layout, "odoo")
+
+
+def test_a_process_is_running_while_one_of_its_threads_is(layout: Layout) -> None:
+    started = processes.launch(layout, _program(HEADLESS))
+    assert _printed(layout) == "headless"
+    assert processes.wait(lambda: not _alive(started.pid), 30), "its first thread has ended"
+    assert processes.running(layout, "odoo") == started
+    assert processes.stop(layout, "odoo")
+    assert processes.running(layout, "odoo") is None
 
 
 def test_a_process_that_took_over_the_number_is_neither_found_nor_ended(layout: Layout) -> None:
