@@ -44,13 +44,14 @@ class Comparison:
         rows = self.env.execute_query(
             SQL(
                 """
+            WITH known AS MATERIALIZED (%(known)s), placed AS (
+                SELECT external_id, digest, width_bucket(external_id::text, %(ends)s::text[]) AS reached FROM known)
             SELECT reached - coalesce((external_id = (%(ends)s::text[])[reached])::int, 0) AS number,
                    CASE WHEN bool_and(digest IS NOT NULL) THEN
                        encode(sha256(string_agg(convert_to(concat(external_id, ' active ', digest, chr(10)), 'UTF8'), ''
                                                 ORDER BY external_id)), 'hex')
                    END
-              FROM (SELECT external_id, digest, width_bucket(external_id::text, %(ends)s::text[]) AS reached
-                      FROM (%(known)s) known) placed
+              FROM placed
              GROUP BY number
             """,
                 ends=ends,
