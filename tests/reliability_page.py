@@ -108,7 +108,9 @@ CATALOGUE = {
         ),
     ),
     "F12": Entry(
-        "Many tenants", "one outbox for all of them: one query finds the work", open="not measured with 300 schemas"
+        "Many tenants",
+        "one outbox for all of them: one query finds the work; `make bench` measures 300 tenants that owe nothing",
+        ("integration/outbox::what_is_in_flight_is_found_without_reading_what_is_owed",),
     ),
     "F13": Entry(
         "A tenant made while the daemon runs",
@@ -594,7 +596,11 @@ CATALOGUE = {
             "acceptance/daemons::a_second_signal_ends_it_at_once",
         ),
     ),
-    "F79": Entry("Memory that grows", "pages and batches of fixed size", open="see `make bench`"),
+    "F79": Entry(
+        "Memory that grows",
+        "pages and batches of fixed size; `make bench` measures a backfill of 200,000 records",
+        ("torture/torture::while_everything_fails_nothing_is_lost_doubled_unexpected_or_differing",),
+    ),
     "F80": Entry(
         "An error in a thread",
         "the process ends and says so",

@@ -9,6 +9,7 @@ from db_init.attach import attach
 from stack import processes
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.postgres.overview import Overview
+from sync_daemon.postgres.statements import statements
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
@@ -125,6 +126,17 @@ def test_owing_a_record_twice_keeps_its_version(installation: Installation) -> N
     first = installation.rows.snapshot([registration]).owed[registration]
     installation.outbox.owe([registration])
     assert installation.rows.snapshot([registration]).owed[registration] == first
+
+
+def test_what_is_in_flight_is_found_without_reading_what_is_owed(installation: Installation) -> None:
+    parameters = {"lane": "live", "per_tenant": 10, "in_all": 10, "lease": MINUTE, "selftest": False}
+    with installation.database.transaction() as cursor:
+        # the table is too small here for an index to pay
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + statements("outbox")["claim"], parameters)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "delivery_in_flight" in plan
+    assert "Seq Scan on delivery" not in plan
 
 
 def test_rows_that_a_held_snapshot_keeps_from_the_vacuum_are_counted(installation: Installation) -> None:

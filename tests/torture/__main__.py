@@ -102,6 +102,7 @@ def play(here: Layout, settings: Settings, seed: int, duration: float, broken: s
         for daemon in stage.daemons:
             daemon.stop()
         wrong += invariants.daemons_behaved(_log_lines(stage)) + invariants.faults_struck(schedule.errors)
+        wrong += invariants.nothing_piled_up(*report.peak(sampler.samples))
         return Run(
             seed, duration, history, found, wrong, schedule.strikes, sampler.samples, stage.daemons,
             stage.links["odoo"].connections, len(hints), (began, ended), converged, clocks,

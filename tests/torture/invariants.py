@@ -16,6 +16,7 @@ from tests.torture.reader import Findings, Row
 from tests.torture.workload import BAD_CHARACTER, owner
 
 LOST, DOUBLED, UNEXPECTED, DIFFERING = "lost", "doubled", "unexpected", "differing"
+MOST_USED = {"bytes of memory": 200_000_000, "open files": 200, "threads": 60}
 KINDS = (LOST, DOUBLED, UNEXPECTED, DIFFERING)
 PROGRESS = {"pending": 0, "approved": 1, "paid": 2}
 DECIDED = ("status", "approved_at", "paid_at", "payment_reference")
@@ -239,6 +240,13 @@ def daemons_behaved(lines: Iterable[str]) -> list[Fault]:
     """No service died of an error that nobody had foreseen."""
     signs = ("service.crashed", "Traceback (most recent call last)")
     return [Fault(UNEXPECTED, f"a daemon's log says: {line[:300]}") for line in lines if any(s in line for s in signs)]
+
+
+def nothing_piled_up(memory: int, files: int, threads: int) -> list[Fault]:
+    """What the largest daemon used at its peak: bytes, open files, threads."""
+    used = {"bytes of memory": memory, "open files": files, "threads": threads}
+    return [Fault(UNEXPECTED, f"a daemon had {used[what]} {what}, more than {most}")
+            for what, most in MOST_USED.items() if used[what] > most]
 
 
 def faults_struck(errors: Iterable[str]) -> list[Fault]:

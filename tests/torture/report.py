@@ -62,6 +62,12 @@ class Sampler:
         self._over.set()
 
 
+def peak(samples: Iterable[Sample]) -> tuple[int, int, int]:
+    """The most memory, open files and threads that one daemon had. Units: memory in bytes."""
+    memory, files, threads = zip((0, 0, 0), *((look.memory, look.files, look.threads) for look in samples), strict=True)
+    return max(memory), max(files), max(threads)
+
+
 def _used(daemon: Daemon) -> tuple[int, int, int]:
     process = Path(f"/proc/{daemon.pid}")
     try:
@@ -105,6 +111,7 @@ class Run:
     def figures(self) -> dict[str, Any]:
         """All figures."""
         counts = self.history.counts()
+        memory, files, threads = peak(self.samples)
         written = self.samples[-1].written - self.samples[0].written if self.samples else 0
         return {
             "seed": self.seed,
@@ -133,9 +140,7 @@ class Run:
             "versions_written": written,
             "daemons": {daemon.name: {"starts": len(daemon.exits), "exits": dict(Counter(map(str, daemon.exits)))}
                         for daemon in self.daemons},
-            "peak": {"memory_mb": round(max((s.memory for s in self.samples), default=0) / 1e6),
-                     "files": max((s.files for s in self.samples), default=0),
-                     "threads": max((s.threads for s in self.samples), default=0)},
+            "peak": {"memory_mb": round(memory / 1e6), "files": files, "threads": threads},
             "wrong": [f"{fault.kind}: {fault.sentence}" for fault in self.faults],
         }
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from tests.torture.history import Action, History, Intent, Outcome, Side
-from tests.torture.invariants import DIFFERING, DOUBLED, LOST, UNEXPECTED, check, nobody_wrote
+from tests.torture.invariants import DIFFERING, DOUBLED, LOST, UNEXPECTED, check, nobody_wrote, nothing_piled_up
 from tests.torture.reader import Findings
 
 TENANT, OTHER = UUID(int=1), UUID(int=2)
@@ -169,3 +169,9 @@ def test_what_was_poison_is_parked_rightly() -> None:
 def test_a_write_after_quiet_is_seen() -> None:
     [fault] = nobody_wrote({"leads": "1", "partners": "1"}, {"leads": "2", "partners": "1"}, "after all was quiet")
     assert (fault.kind, fault.sentence) == (UNEXPECTED, "leads changed after all was quiet")
+
+
+def test_what_piles_up_in_a_daemon_is_seen() -> None:
+    assert nothing_piled_up(80_000_000, 40, 15) == []
+    [fault] = nothing_piled_up(300_000_000, 40, 15)
+    assert (fault.kind, fault.sentence) == (UNEXPECTED, "a daemon had 300000000 bytes of memory, more than 200000000")
