@@ -54,7 +54,8 @@ _SELECT = """
 _REGISTER = """
     INSERT INTO bridge.tenant (tenant_id, schema_name, instance_id)
     SELECT DISTINCT ON (app.id) app.id, app_schema.schema_name,
-           (SELECT id FROM bridge.odoo_instance WHERE id <> 'self-test' ORDER BY created_at, id LIMIT 1)
+           coalesce(CASE WHEN app.id = %(tenant)s::uuid THEN %(instance)s END,
+                    (SELECT id FROM bridge.odoo_instance WHERE id <> 'self-test' ORDER BY created_at, id LIMIT 1))
       FROM public.tenants AS app JOIN public.tenant_schemas AS app_schema ON app_schema.tenant_id = app.id
      WHERE app.deleted_at IS NULL AND app.status <> 'deleted'
        AND (app_schema.status <> 'creating' OR app.id = %(tenant)s::uuid)
@@ -78,13 +79,16 @@ def tenants(connection: Connection, tenant_id: UUID | None = None) -> list[Tenan
         return [Tenant(UUID(row[0]), *row[1:]) for row in cursor.fetchall()]
 
 
-def register_new(connection: Connection, tenant_id: UUID | None = None) -> int:
+def register_new(connection: Connection, tenant_id: UUID | None = None, instance: str | None = None) -> int:
     """Give the tenants of the app's registry a row in bridge.tenant; gives how many are new. Does not commit.
 
-    Shapes: one that is still being created gets its row only when it is named.
+    Shapes: one that is still being created gets its row only when it is named. The named one goes to that Odoo
+    `instance`, where one is given, and all others to the first.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_REGISTER, {"tenant": str(tenant_id) if tenant_id else None})
+        if instance:
+            cursor.execute("INSERT INTO bridge.odoo_instance (id) VALUES (%s) ON CONFLICT DO NOTHING", [instance])
+        cursor.execute(_REGISTER, {"tenant": str(tenant_id) if tenant_id else None, "instance": instance})
         return cursor.rowcount
 
 

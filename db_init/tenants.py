@@ -59,6 +59,7 @@ def create_app_side(settings: Settings, new: NewTenant) -> Tenant:
             app_schema.create_tenant(connection, schema)
             _grant_to_app(connection, schema, settings.c360_app_user)
         connection.commit()
+        registry.register_new(connection, tenant_id, settings.odoo_instance)
         outcome = attach_tenant(connection, tenant_id)
         if outcome.problem:
             raise FatalError(f"tenant {new.subdomain}: {outcome.problem}")

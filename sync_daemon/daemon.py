@@ -115,7 +115,7 @@ class Bridge:
         return ContractCheck(AppShapes(self.database, instance), self.instances[instance])
 
     def keeper(self, attach: Attach | None = None) -> TenantKeeper:
-        """The keeper of tenants; all of them live on the one configured instance for now."""
+        """The keeper of the tenants that live on the configured instance."""
         return TenantKeeper(self.registry, self.outbox, self.pusher(self.settings.odoo_instance), attach)
 
 

@@ -19,7 +19,7 @@ from threading import Lock
 from stack import layout, local, odoo, odoo_source, packages, postgres, rabbitmq
 from sync_daemon.cli.stack import steps
 from sync_daemon.errors import BridgeError
-from tests.stack_use import using
+from tests.stack_use import end_on_sigterm, using
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
@@ -101,6 +101,7 @@ def main() -> int:
     if options.prepare:
         return prepare()
     wanted = options.only or ["lint", *FOLDERS]
+    end_on_sigterm()
     began = time.monotonic()
     REPORTS.mkdir(parents=True, exist_ok=True)
     outcomes = _run_all(wanted)
@@ -159,9 +160,17 @@ def _run_all(wanted: Sequence[str]) -> list[Outcome]:
     # the servers start while the checks and the unit tests use what is left of the cores
     with ThreadPoolExecutor(max(1, len(lanes))) as pool:
         running = [pool.submit(_run_lane, lane, queue) for lane in lanes]
-        outcomes = _lint() if "lint" in wanted else []
-        outcomes += [_pytest(job, TEST_ENVIRONMENT) for name in folders if name in NEED_NOTHING for job in _jobs(name)]
-        return outcomes + [outcome for lane in running for outcome in lane.result()]
+        try:
+            outcomes = _lint() if "lint" in wanted else []
+            outcomes += [
+                _pytest(job, TEST_ENVIRONMENT) for name in folders if name in NEED_NOTHING for job in _jobs(name)
+            ]
+            return outcomes + [outcome for lane in running for outcome in lane.result()]
+        except (KeyboardInterrupt, SystemExit):
+            # the lanes finish what they have in hand, and stop their servers
+            while not queue.empty():
+                queue.get_nowait()
+            raise
 
 
 def _jobs(name: str) -> list[Job]:

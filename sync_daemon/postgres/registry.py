@@ -23,7 +23,7 @@ _SQL = statements("registry")
 
 @dataclass(frozen=True)
 class Registered:
-    """A tenant of the app; `state` is the bridge's, empty while it is not attached."""
+    """A tenant of the app; `state` and the Odoo `instance` are the bridge's, empty while it is not attached."""
 
     id: UUID
     subdomain: str
@@ -35,6 +35,7 @@ class Registered:
     known_digest: str
     digest: str
     problem: str
+    instance: str
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class RegisteredTenant(Protocol):
     def known_digest(self) -> str: ...
     @property
     def digest(self) -> str: ...
+    @property
+    def instance(self) -> str: ...
 
 
 class TenantRegistry(Protocol):
@@ -44,7 +46,7 @@ class TenantRegistry(Protocol):
 
 @dataclass(frozen=True)
 class TenantKeeper:
-    """Attaches new tenants where it can, and makes the bridge's state follow the app's.
+    """Attaches new tenants where it can, and makes the bridge's state follow the app's, for one Odoo instance.
 
     Shapes: `attach` is None where the migrator's credential is not at hand; then `c360 status` names such tenants.
     """
@@ -67,6 +69,8 @@ class TenantKeeper:
             raise UnavailableError(f"Odoo did not take tenant {tenant}; see: c360 dead list")
 
     def _keep(self, tenant: RegisteredTenant) -> bool:
+        if tenant.instance not in ("", self.pusher.instance):
+            return False
         if tenant.schema_status != "active" and not tenant.state:
             return False
         if tenant.attach_level == 0:

@@ -25,13 +25,14 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def make_app(stack_settings: Settings) -> Iterator[Callable[[], App]]:
+def make_app(stack_settings: Settings) -> Iterator[Callable[..., App]]:
     """Gives a maker of tenants, each created by `c360 tenant create` and suspended at the end."""
     made: list[App] = []
 
-    def make() -> App:
+    def make(**environment: str) -> App:
         subdomain = f"t{uuid4().hex[:12]}"
-        found = printed("tenant", "create", subdomain, "--name", f"Agency {subdomain}", "--country", "ZA", expect=0)
+        words = ("tenant", "create", subdomain, "--name", f"Agency {subdomain}", "--country", "ZA")
+        found = printed(*words, expect=0, **environment)
         assert found["state"] == "active", found
         made.append(App(stack_settings, UUID(found["id"]), found["schema"], subdomain))
         return made[-1]

@@ -7,14 +7,16 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 
 from sync_daemon.domain.hint import HINT_SIZE
+from tests import databases
 from tests.acceptance.command import c360, daemon, eventually, kill
 from tests.acceptance.parties import App, Odoo
 from tests.acceptance.proxy import Hold, Tap, tap
@@ -23,6 +25,18 @@ from tests.ports.proxy import Proxy
 TAKEN_OVER_WITHIN = 10.0
 ENDED_WITHIN = 30.0
 SLOWLY = {"C360_PUSH_WORKERS": "1", "C360_BATCH_SIZE": "25"}
+
+
+@pytest.fixture
+def second(app: App, make_app: Callable[..., App]) -> Iterator[tuple[App, Proxy, Mapping[str, str]]]:
+    """Gives a tenant of another Odoo instance, the way to that, and what its daemon is started with."""
+    address = urlsplit(app.settings.odoo_url)
+    with Proxy((str(address.hostname), address.port or 80)) as way:
+        environment = {"ODOO_INSTANCE": "second", "ODOO_URL": f"http://127.0.0.1:{way.port}"}
+        yield make_app(**environment), way, environment
+    with closing(databases.as_admin(app.settings)) as connection, connection.cursor() as cursor:
+        # nobody serves it any more: its silence is no fault
+        cursor.execute("DELETE FROM bridge.heartbeat WHERE instance_id = 'second'")
 
 
 class Load:
@@ -230,3 +244,26 @@ def test_a_neighbour_that_is_frozen_keeps_it_no_longer_than_30_seconds(
         proxy.mode = "silent"
         app.register(5)
         assert _told_to_stop(process) == 0
+
+
+@pytest.mark.acceptance("R-DAEMONS")
+def test_an_odoo_instance_that_is_down_does_not_stop_another(
+    app: App, second: tuple[App, Proxy, Mapping[str, str]], odoo: Odoo, tmp_path: Path
+) -> None:
+    other, way, environment = second
+    with daemon(tmp_path / "first.log"), daemon(tmp_path / "second.log", **environment):
+        other.register()
+        eventually(lambda: other.leads() == 1, "the second instance is served")
+        way.mode = "refuse"
+        there, here = other.register(5), app.register(5)
+        eventually(lambda: app.leads(here) == 5, "the first instance goes on", TAKEN_OVER_WITHIN)
+        assert other.leads(there) == 0
+        way.mode = "pass"
+        eventually(lambda: other.leads(there) == 5, "the second instance goes on where it stopped", seconds=60)
+    assert (len(odoo.leads(app)), len(odoo.leads(other))) == (5, 6)
+    instances = databases.rows(
+        databases.as_sync(app.settings),
+        "SELECT DISTINCT tenant_id::text, instance_id FROM bridge.binding WHERE tenant_id::text = ANY(%(tenants)s)",
+        tenants=[str(app.tenant), str(other.tenant)],
+    )
+    assert set(instances) == {(str(app.tenant), app.settings.odoo_instance), (str(other.tenant), "second")}

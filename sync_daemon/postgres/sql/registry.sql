@@ -3,7 +3,8 @@ SELECT id FROM bridge.installation
 
 -- name: registered (every tenant that the app names, and what the bridge made of it)
 SELECT t.id, t.subdomain, t.status, s.schema_name, s.status, coalesce(b.state, ''), coalesce(b.attach_level, 0),
-       coalesce(b.tenant_digest, ''), md5(concat_ws('|', t.name, t.subdomain, t.status)), coalesce(b.problem, '')
+       coalesce(b.tenant_digest, ''), md5(concat_ws('|', t.name, t.subdomain, t.status)), coalesce(b.problem, ''),
+       coalesce(b.instance_id, '')
 FROM public.tenants AS t
 JOIN public.tenant_schemas AS s ON s.tenant_id = t.id
 LEFT JOIN bridge.tenant AS b ON b.tenant_id = t.id
