@@ -21,7 +21,7 @@ from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
 from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
-from sync_daemon.postgres.outbox import key_arrays, mark
+from sync_daemon.postgres.outbox import key_arrays, mark, owe
 from sync_daemon.postgres.statements import statements
 
 APP_ROW_BUSY = timedelta(seconds=1)
@@ -170,11 +170,15 @@ class _Settling:
         self._execute("republish", owed, _columns(owed))
 
     def _postpone(self, postponed: Sequence[Postponed]) -> None:
+        if not postponed:
+            return
         self._execute("postpone", postponed, {
             **_columns([item.owed for item in postponed]),
             "pauses": [item.pause.total_seconds() for item in postponed],
             "messages": [item.message[:500] for item in postponed],
         })
+        # one that another pusher settled meanwhile, by an older view of whether it goes, is still to be done
+        owe(self._cursor, {item.owed.key for item in postponed})
 
     def _bury(self, dead: Sequence[Dead]) -> None:
         self._execute("bury", dead, {

@@ -57,7 +57,7 @@ class Outbox:
     def owe(self, keys: Iterable[RecordKey]) -> None:
         """Owe records that nobody marked."""
         with self._database.transaction() as cursor:
-            cursor.execute(_SQL["owe"], key_arrays(sorted(keys)))
+            owe(cursor, keys)
 
     def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> None:
         """Count an attempt, durably, before the call is made."""
@@ -74,6 +74,11 @@ class Outbox:
         """Mark records as a trigger would; how many were marked."""
         with self._database.transaction() as cursor:
             return mark(cursor, keys, lane)
+
+
+def owe(cursor: Cursor, keys: Iterable[RecordKey]) -> None:
+    """Owe records within a transaction that is under way; those that are owed stay as they are."""
+    cursor.execute(_SQL["owe"], key_arrays(sorted(keys)))
 
 
 def mark(cursor: Cursor, keys: Iterable[RecordKey], lane: Lane) -> int:

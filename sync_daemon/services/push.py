@@ -80,6 +80,21 @@ class Pusher:
 
     def _plan(self, keys: Collection[RecordKey]) -> tuple[Snapshot, Plan]:
         wanted = set(keys)
+        snapshot, decided = self._with_parents(wanted)
+        if unheard := doubtful(decided):
+            self._look_for(unheard)
+            # parents too: another pusher may have settled one meanwhile, by an older view of whether it goes
+            snapshot, decided = self._with_parents(wanted)
+            decided = patient(decided, STILL_AT_WORK)
+        if documents := unread(snapshot):
+            contents = self.contents.identify(snapshot, documents)
+            self._count_failures(contents)
+            snapshot = dataclasses.replace(snapshot, contents=contents)
+            decided = patient(plan(snapshot), STILL_AT_WORK)
+        return snapshot, decided
+
+    def _with_parents(self, wanted: set[RecordKey]) -> tuple[Snapshot, Plan]:
+        """Read and plan; records that must go first are owed, and added to `wanted`."""
         for _ in range(DEPTH):
             snapshot = self.rows.snapshot(wanted)
             decided = plan(snapshot)
@@ -87,15 +102,6 @@ class Pusher:
                 break
             self.outbox.owe(decided.parents)
             wanted |= decided.parents
-        if unheard := doubtful(decided):
-            self._look_for(unheard)
-            snapshot = self.rows.snapshot(wanted)
-            decided = patient(plan(snapshot), STILL_AT_WORK)
-        if documents := unread(snapshot):
-            contents = self.contents.identify(snapshot, documents)
-            self._count_failures(contents)
-            snapshot = dataclasses.replace(snapshot, contents=contents)
-            decided = patient(plan(snapshot), STILL_AT_WORK)
         return snapshot, decided
 
     def _look_for(self, unheard: Iterable[Owed]) -> None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
+from uuid import uuid4
 
+from sync_daemon.daemon import open_bridge
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.settlement import Dropped
+from sync_daemon.domain.snapshot import Snapshot
+from sync_daemon.postgres.ledger import Ledger
+from sync_daemon.postgres.rows import Rows
 from tests.acceptance.command import c360, daemon, eventually, kill, printed
 from tests.acceptance.parties import App, Odoo
 from tests.acceptance.proxy import Hold, tap
@@ -96,3 +105,42 @@ def test_a_commission_whose_answer_was_lost_and_that_a_person_deleted_is_told_an
     assert owed == [0, 0]
     [shown] = printed("binding", "show", str(commission))
     assert shown["state"] == "unlinked"
+
+
+class _SettledMeanwhile:
+    """Reads rows; right after a customer was seen as owed, another pusher settles it by what it had read before."""
+
+    def __init__(self, rows: Rows, ledger: Ledger, customer: RecordKey) -> None:
+        self._rows, self._ledger, self._customer = rows, ledger, customer
+        self.times = 0
+
+    def snapshot(self, keys: Collection[RecordKey]) -> Snapshot:
+        found = self._rows.snapshot(keys)
+        if not self.times and self._customer in found.owed:
+            self.times += 1
+            self._ledger.settle(uuid4(), [Dropped(found.owed[self._customer], "held back")])
+        return found
+
+
+def test_a_customer_whom_another_pusher_settled_by_an_older_view_goes_all_the_same(app: App, odoo: Odoo) -> None:
+    approved, pending = app.register(2)
+    c360("drain")
+    app.run("UPDATE {t}.registrations SET status = 'approved', approved_at = now() WHERE id = %s", [approved])
+    registration = RecordKey(app.tenant, Entity.REGISTRATION, approved)
+    customer, held_back = (
+        RecordKey(app.tenant, Entity.CLIENT, app.one("SELECT client_id FROM {t}.registrations WHERE id = %s", [key]))
+        for key in (approved, pending)
+    )
+    with open_bridge(app.settings) as bridge:
+        while bridge.outbox.collect(1_000):
+            pass
+        # sent before, and never answered: it is looked for, and everything is read once more
+        bridge.outbox.owe([held_back])
+        bridge.outbox.begin_attempt(app.settings.odoo_instance, [held_back])
+        pusher = bridge.pusher(app.settings.odoo_instance)
+        rows = _SettledMeanwhile(pusher.rows, pusher.ledger, customer)
+        dataclasses.replace(pusher, rows=rows).push([registration, held_back])
+    assert rows.times == 1
+    [partner] = odoo.call("res.partner", "search", [["x_comply360_external_id", "=", str(customer.id)]])
+    [lead] = [lead for lead in odoo.leads(app) if lead["x_comply360_external_id"] == str(approved)]
+    assert odoo.call("crm.lead", "read", [lead["id"]], ["partner_id"])[0]["partner_id"][0] == partner

@@ -194,3 +194,13 @@ def test_two_records_may_change_their_numbers_in_one_batch(installation: Install
     installation.ledger.settle(uuid4(), [applied(first, 2), applied(second, 1)])
     rows = installation.bridge("SELECT external_id::text, res_id FROM bridge.binding")
     assert dict(rows) == {str(first.key.id): 2, str(second.key.id): 1}
+
+
+def test_what_is_postponed_stays_owed_though_another_pusher_settled_it_by_an_older_view(
+    installation: Installation,
+) -> None:
+    [registration] = installation.fill(1)
+    [owed] = owe(installation, registration)
+    installation.ledger.settle(uuid4(), [Dropped(owed, "held back")])
+    installation.ledger.settle(uuid4(), [Postponed(owed, timedelta(0), "Odoo was busy")])
+    assert is_owed(installation, registration)
