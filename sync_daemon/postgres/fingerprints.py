@@ -124,6 +124,8 @@ def fingerprints(cursor: Cursor, scope: Scope, after: UUID | None, until: UUID |
 
     Shapes: a digest is told only while nothing of the record waits and nobody was told of it.
     """
+    if not _is_covered(scope):
+        return {}
     rows = _execute(cursor, scope, _RECORDS, after, until)
     return {row[0]: Fingerprint(row[1], row[2] or "") for row in rows}
 
@@ -144,8 +146,6 @@ def known_ranges(cursor: Cursor, scope: Scope, bounds: Sequence[UUID | None]) ->
 def _execute(
     cursor: Cursor, scope: Scope, statement: sql.SQL, after: UUID | None, until: UUID | None, **more: object
 ) -> list[tuple[Any, ...]]:
-    if not _is_covered(scope):
-        return []
     digest = _DIGEST.format(and_quiet=sql.SQL(_SQL["and_quiet"]))
     # a table that was filled just now has no statistics, and its rows would be compared each with each
     cursor.execute("SET LOCAL enable_nestloop = off")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from odoo.tools import SQL
@@ -151,9 +151,8 @@ class Comparison:
 
     # -- what is there ---------------------------------------------------------------------------------------------
 
-    def _lines(self, found: Iterable[tuple[int, str, str, str | None]]) -> list[tuple[str, str]]:
+    def _lines(self, found: Sequence[tuple[int, str, str, str | None]]) -> list[tuple[str, str]]:
         """(id, line) of what was recalled; what changed is computed anew, and remembered."""
-        found = list(found)
         changed = {binding: text for binding, _, text, digest in found if digest is None}
         anew = dict(zip(changed, self._digests(self.bindings.browse(changed)), strict=True))
         self._remember(
