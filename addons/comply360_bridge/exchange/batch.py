@@ -36,6 +36,7 @@ class Batch:
         self.positions: dict[Key, int] = {}
         self.known: dict[Key, tuple[str, int, str]] = {}
         self.applied: list[tuple[int, int, int, str, str, str, str]] = []
+        self.created: list[Work] = []
 
     def run(self) -> list[dict[str, Any]]:
         """Apply everything that can be applied; one answer per document, in the same order."""
@@ -51,6 +52,7 @@ class Batch:
                 writer = EntityWriter(self.env, self.bridge, mapper, company, self)
                 self._attempt(writer, group)
         self.bindings._settle(self.applied)
+        self._tell_of_new()
         done = {row[0] for row in self.applied}
         self.bindings._release({work.binding_id for work in works} - done)
         return [entry for entry in self.answers if entry is not None]
@@ -185,6 +187,13 @@ class Batch:
         version, written = show_version(document.version), json.dumps(work.written, sort_keys=True)
         self.applied.append((work.binding_id, tenant_id, work.record.id, version, digest, state, written))
         self.answer(work, results.success(self._raw(work), status, work))
+        if status == "created":
+            self.created.append(work)
+
+    def _tell_of_new(self) -> None:
+        """Mark new records that begin with something to tell: triggers see only what becomes of a record afterwards."""
+        news = [work.binding_id for work in self.created if work.record._comply360_has_news()]
+        self.env["comply360.outbox"]._append(news, "upsert")
 
 
 def _company(work: Work) -> int:

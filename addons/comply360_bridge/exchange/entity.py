@@ -12,6 +12,8 @@ from .work import Work
 if TYPE_CHECKING:
     from .batch import Batch
 
+_COMES_LATER = ("parent_missing", "content_lacking")
+
 
 class EntityWriter:
     """Writes works of one entity for one company (0: the default one)."""
@@ -74,8 +76,7 @@ class EntityWriter:
             work.skipped = list(work.translation.problems)
             work.values = self._links(work)
         except Refused as refused:
-            status = "retry" if refused.code == "parent_missing" else "rejected"
-            self.batch.refuse(work, status, refused)
+            self._put_off(work, refused)
             return False
         rules, given = work.mapper.by_name, work.document.values(work.creating)
         codecs = {name: rules[name].codec for name in work.translation.values}
@@ -134,8 +135,12 @@ class EntityWriter:
         lacking = self.model._comply360_lacking(self.bridge, works)
         for work in works:
             if refused := lacking.get(work.document.key):
-                self.batch.refuse(work, "retry", refused)
+                self._put_off(work, refused)
         return [work for work in works if work.document.key not in lacking]
+
+    def _put_off(self, work: Work, refused: Refused) -> None:
+        """Again later, if what is missing comes by itself; else a person has to see to it."""
+        self.batch.refuse(work, "retry" if refused.code in _COMES_LATER else "rejected", refused)
 
     def _remove(self, works: list[Work]) -> list[tuple[Work, str]]:
         """Take away what the app deleted; what was never here needs nothing."""

@@ -56,6 +56,10 @@ class Comply360Record(models.AbstractModel):
         """By key, why some of these works cannot be applied yet."""
         return {}
 
+    def _comply360_has_news(self):
+        """Whether there is something to tell the app of a record that was just made."""
+        return False
+
     def _comply360_remove(self):
         """Take these records away, as the app did; only asked of entities that are not archived."""
         self.unlink()

@@ -280,6 +280,10 @@ class CrmLead(models.Model):
         cancelled = [lead.id for lead, values in changes if values.get("x_comply360_status") == "cancelled"]
         self.browse(cancelled)._comply360_give_back()
 
+    def _comply360_has_news(self):
+        """A lead that begins as won or lost was never moved there."""
+        return self.won_status != "pending"
+
     def _comply360_share_documents(self):
         """A customer who is new to a lead gets the lead's documents as well."""
         self.x_comply360_document_ids._comply360_share()

@@ -63,12 +63,20 @@ class IrAttachment(models.Model):
             record = self.browse(work.res_id or [])
             places = (*work.values.values(), record.x_comply360_lead_id.id, record.x_comply360_partner_id.id)
             if not any(places):
-                message = "neither the registration nor the customer of this document is in Odoo yet"
-                found[work.document.key] = Refused("parent_missing", message, "registration")
+                found[work.document.key] = self._comply360_no_place(work)
             elif self._comply360_lacks_content(bridge, work, record):
                 message = "Odoo does not have the content of this document yet"
                 found[work.document.key] = Refused("content_lacking", message, "sha256")
         return found
+
+    @api.model
+    def _comply360_no_place(self, work):
+        """Why a document hangs on nothing: what a person deleted here does not come by itself, anything else does."""
+        for problem in work.skipped:
+            if problem.code == "unlinked":
+                return Refused(problem.code, problem.message, problem.field, problem.value)
+        message = "neither the registration nor the customer of this document is in Odoo yet"
+        return Refused("parent_missing", message, "registration")
 
     @api.model
     def _comply360_lacks_content(self, bridge, work, record):

@@ -113,7 +113,7 @@ class TestBills(BillCase):
     def test_a_paid_bill_pays_its_commissions_with_reference_and_day_and_the_app_is_told(self):
         bill = self.bill("0", "1")
         bill.action_post()
-        self.assertEqual(self.changes(), [])
+        self.assertNotIn("commission", {change["entity"] for change in self.changes()})
         self.pay(bill)
         for name in ("0", "1"):
             record = self.record("commission", name)

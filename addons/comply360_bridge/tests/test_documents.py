@@ -192,6 +192,14 @@ class TestDocuments(DocumentCase):
         self.assertEqual(self.send(FIRST, "1.2")["code"], "unlinked")
         self.assertFalse(self.attachments())
 
+    def test_a_document_whose_lead_a_person_deleted_goes_to_a_person_and_hangs_on_its_customer_if_there_is_one(self):
+        self.record("registration", "1").unlink()
+        self.hand_over(FIRST)
+        answer = self.send(FIRST)
+        self.assertEqual((answer["status"], answer["code"], answer["field"]), ("rejected", "unlinked", "registration"))
+        self.assertIn("was deleted in Odoo", answer["message"])
+        self.assertEqual(self.attach(FIRST, "1.2", refs={**LEAD, **CUSTOMER}).res_model, "res.partner")
+
     def test_contents_that_nobody_took_are_forgotten_after_a_day(self):
         self.hand_over(FIRST)
         self.env["comply360.upload"]._gc_forgotten()

@@ -217,6 +217,13 @@ class TestLeads(BridgeCase):
         with self.assertRaisesRegex(UserError, "different Comply360 tenants"):
             (self.record("registration", "1") + self.record("registration", "2")).merge_opportunity()
 
+    def test_a_lead_that_begins_as_won_or_lost_is_told_and_an_open_one_is_not(self):
+        statuses = ("submitted", "approved", "rejected", "cancelled")
+        self.apply(*(document("registration", status, status=status) for status in statuses))
+        told = {change["id"]: change["fields"]["outcome"] for change in self.changes()}
+        expected = {"approved": "won", "rejected": "lost", "cancelled": "lost"}
+        self.assertEqual(told, {identity("registration", name): outcome for name, outcome in expected.items()})
+
     def test_won_and_lost_by_a_person_are_told(self):
         self.apply(document("registration", "1"))
         lead = self.record("registration", "1")
