@@ -24,11 +24,13 @@ from sync_daemon.errors import BridgeError
 from tests.acceptance.command import printed
 from tests.acceptance.parties import App, Odoo
 from tests.stack_use import end_on_sigterm
-from tests.torture import invariants, messages, reader, report, workload
+from tests.torture import bookkeeping, invariants, messages, people, pipeline, reader, report, writer
+from tests.torture.breach import Breach
 from tests.torture.history import History
 from tests.torture.report import Run, Sampler
 from tests.torture.schedule import Schedule
 from tests.torture.stage import Stage, install_clocks, raised
+from tests.torture.storage import Storage
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
@@ -37,10 +39,14 @@ ENVIRONMENT = {
     "C360_ENV_FILE": "/dev/null",
 }
 FOLDER = ROOT / "build" / "torture"
+STORAGE = Storage(ROOT / "build" / "torture-documents")
 FIGURES = ROOT / "build" / "torture.json"
 TENANTS = {"calm": 1.0, "quiet": 1.0, "nasty": 0.8, "noisy": 0.14}
 """Seconds between two transactions of a tenant's writer."""
-PEOPLE = {workload.decide_commissions: 0.4, workload.edit_customers: 0.7}
+PEOPLE = {
+    people.decide_commissions: 0.4, people.edit_customers: 0.7, bookkeeping.keep_books: 0.6,
+    pipeline.work_the_pipeline: 0.7,
+}
 """Seconds between two calls of a person in Odoo."""
 
 WARM_UP_SECONDS = 15.0
@@ -80,7 +86,7 @@ def play(here: Layout, settings: Settings, seed: int, duration: float, broken: s
     since = datetime.now(UTC)
     clocks = install_clocks()
     history, warm_up = History(), min(WARM_UP_SECONDS, duration / 5)
-    with raised(here, settings, _empty(FOLDER), seed, broken) as stage:
+    with raised(here, settings, STORAGE, _empty(FOLDER), seed, broken) as stage:
         stage.tenants += _tenants(settings)
         messages.capture(stage)
         schedule, sampler = Schedule(stage, history, random.Random(f"{seed} faults")), Sampler(stage)
@@ -97,7 +103,7 @@ def play(here: Layout, settings: Settings, seed: int, duration: float, broken: s
         hints = messages.collect(stage)
         wrong += _replay(stage, hints, seed)
         sampler.stop()
-        found = reader.read(settings, stage.tenants, since)
+        found = reader.read(settings, stage.tenants, STORAGE, here.state / "odoo" / "filestore", since)
         wrong += invariants.check(history, found)
         for daemon in stage.daemons:
             daemon.stop()
@@ -109,14 +115,14 @@ def play(here: Layout, settings: Settings, seed: int, duration: float, broken: s
         )
 
 
-def _silence(stage: Stage, seconds: float) -> list[invariants.Fault]:
+def _silence(stage: Stage, seconds: float) -> list[Breach]:
     before = reader.imprint(stage.settings, stage.tenants)
     _say(f"quiet for {seconds:.0f} s")
     time.sleep(seconds)
     return invariants.nobody_wrote(before, reader.imprint(stage.settings, stage.tenants), "after all was quiet")
 
 
-def _replay(stage: Stage, hints: list[bytes], seed: int) -> list[invariants.Fault]:
+def _replay(stage: Stage, hints: list[bytes], seed: int) -> list[Breach]:
     """All hints that were ever kept, once more and in another order: they must change nothing."""
     before = reader.imprint(stage.settings, stage.tenants)
     _say(f"replaying {len(hints)} hints")
@@ -156,16 +162,17 @@ def _at_work(stage: Stage, history: History, seed: int) -> Iterator[None]:
     settings = stage.settings.model_copy(update={"odoo_timeout_seconds": 20.0})
     password = settings.odoo_admin_password.get_secret_value()
     administrator = Odoo(settings, settings.odoo_admin_login, password)
+    bookkeeping.set_rates(administrator)
     writers = [
-        workload.Writer(app, history, random.Random(f"{seed} writer {name}"), pause)
+        writer.Writer(app, stage.storage, history, random.Random(f"{seed} writer {name}"), pause)
         for app, (name, pause) in zip(stage.tenants, TENANTS.items(), strict=True)
     ]
-    people = [
-        workload.Person(administrator, stage.tenants, history, random.Random(f"{seed} {work.__name__}"), pause, work)
+    staff = [
+        people.Person(administrator, stage.tenants, history, random.Random(f"{seed} {work.__name__}"), pause, work)
         for work, pause in PEOPLE.items()
     ]
     stop = threading.Event()
-    threads = [threading.Thread(target=worker.run, args=(stop,), daemon=True) for worker in (*writers, *people)]
+    threads = [threading.Thread(target=worker.run, args=(stop,), daemon=True) for worker in (*writers, *staff)]
     for thread in threads:
         thread.start()
     try:

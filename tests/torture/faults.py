@@ -8,10 +8,11 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg2
+from psycopg2.sql import SQL, Identifier
 
 from stack import odoo, postgres, processes, rabbitmq
 from sync_daemon.config import SYNC_ROLE
@@ -195,6 +196,65 @@ def odoo_frozen(stage: Stage, chance: random.Random, _history: History) -> str:
         os.killpg(record.pid, signal.SIGCONT)
 
 
+def storage_away(stage: Stage, chance: random.Random, _history: History) -> str:
+    """The app's storage of documents is not there."""
+    stage.storage.take_away()
+    try:
+        return _wait(chance, 3, 9)
+    finally:
+        stage.storage.bring_back()
+
+
+def transactions_held(stage: Stage, chance: random.Random, _history: History) -> str:
+    """A forgotten session keeps what it sees in the app's database, another one writes in Odoo's and does not end."""
+    settings = stage.settings
+    with suppress(psycopg2.Error), ExitStack() as held:
+        for database in (settings.platform_postgres_db, settings.odoo_postgres_db):
+            cursor = held.enter_context(as_admin(settings, database))
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("CREATE TEMPORARY TABLE torture ON COMMIT DROP AS SELECT count(*) FROM pg_class")
+        return _wait(chance, 8, 20)
+    return "until it was ended"
+
+
+def queues_full(stage: Stage, chance: random.Random, _history: History) -> str:
+    """The broker takes no more hints than it has."""
+    where, which = ("-p", rabbitmq.VHOST), ("--apply-to", "queues", "torture", r"^bridge\.v1\.hints")
+    rabbitmq.control(stage.layout, "set_policy", *where, *which, '{"max-length":1,"overflow":"reject-publish"}')
+    try:
+        return _wait(chance, 4, 10)
+    finally:
+        rabbitmq.control(stage.layout, "clear_policy", *where, "torture")
+
+
+def broker_rights_revoked(stage: Stage, chance: random.Random, _history: History) -> str:
+    """The bridge's user may do nothing in the broker any more."""
+    who = ("-p", rabbitmq.VHOST, rabbitmq.USER)
+    rabbitmq.control(stage.layout, "clear_permissions", *who)
+    try:
+        return _wait(chance, 3, 9)
+    finally:
+        rabbitmq.control(stage.layout, "set_permissions", *who, ".*", ".*", ".*")
+
+
+def login_refused(stage: Stage, chance: random.Random, _history: History) -> str:
+    """The daemons may not log in to the app's database, and are out of it."""
+    with as_admin(stage.settings, stage.settings.platform_postgres_db) as cursor:
+        cursor.execute(SQL("ALTER ROLE {} NOLOGIN").format(Identifier(SYNC_ROLE)))
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [SYNC_ROLE])
+        try:
+            return _wait(chance, 3, 9)
+        finally:
+            cursor.execute(SQL("ALTER ROLE {} LOGIN").format(Identifier(SYNC_ROLE)))
+
+
+def addon_updated(stage: Stage, chance: random.Random, _history: History) -> str:
+    """Odoo stops, the addon is updated with all the data in it, and Odoo starts again."""
+    odoo.stop(stage.layout)
+    odoo.run(stage.layout, stage.settings, ["-u", odoo.ADDON, "--stop-after-init"], "odoo-update")
+    return _odoo_back(stage, chance)
+
+
 def link_cut(stage: Stage, chance: random.Random, _history: History) -> str:
     """Every open connection of a link breaks, some times over."""
     name = chance.choice(sorted(stage.links))
@@ -319,6 +379,12 @@ FAULTS = (
     _fault(odoo_killed, "odoo", "postgres"),
     _fault(odoo_restarted, "odoo", "postgres"),
     _fault(odoo_frozen, "odoo", "postgres"),
+    _fault(addon_updated, "odoo", "postgres"),
+    _fault(storage_away, "storage"),
+    _fault(transactions_held, "postgres"),
+    _fault(queues_full, "broker"),
+    _fault(broker_rights_revoked, "broker"),
+    _fault(login_refused, "postgres"),
     _fault(link_cut, "links"),
     _fault(link_refuses, "links"),
     _fault(link_resets, "links"),

@@ -23,6 +23,7 @@ class Action(StrEnum):
     INSERT = "insert"
     UPDATE = "update"
     DELETE = "delete"
+    MERGE = "merge"
 
 
 class Outcome(StrEnum):
@@ -129,3 +130,9 @@ class History:
             "unknown": outcomes.count(Outcome.UNKNOWN),
             "undone": outcomes.count(Outcome.UNDONE),
         }
+
+
+def note(intents: Iterable[Intent], outcome: Outcome) -> None:
+    """Note what became of intents."""
+    for intent in intents:
+        intent.outcome = outcome

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -15,6 +17,7 @@ from psycopg2.sql import SQL, Identifier
 
 from sync_daemon.config import Settings
 from tests.acceptance.parties import App
+from tests.torture.storage import Storage
 
 Row = dict[str, Any]
 
@@ -38,10 +41,18 @@ class Findings:
     odoo_marks: list[Row] = field(default_factory=list)
     issues: list[Row] = field(default_factory=list)
     latencies: list[Row] = field(default_factory=list)
+    documents: list[Row] = field(default_factory=list)
+    attachments: list[Row] = field(default_factory=list)
+    invoices: list[Row] = field(default_factory=list)
+    moves: list[Row] = field(default_factory=list)
+    outcomes: list[Row] = field(default_factory=list)
 
 
-def read(settings: Settings, tenants: Sequence[App], since: datetime) -> Findings:
-    """Read everything of these tenants; letters that name no tenant are those since then."""
+def read(settings: Settings, tenants: Sequence[App], storage: Storage, filestore: Path, since: datetime) -> Findings:
+    """Read everything of these tenants; letters that name no tenant are those since then.
+
+    Shapes: contents are read where they lie, in the app's storage and in Odoo's filestore.
+    """
     found = Findings()
     ids = [app.tenant for app in tenants]
     with as_admin(settings, settings.platform_postgres_db) as cursor:
@@ -54,6 +65,10 @@ def read(settings: Settings, tenants: Sequence[App], since: datetime) -> Finding
     with as_admin(settings, settings.odoo_postgres_db) as cursor:
         for name, statement in _ODOO.items():
             getattr(found, name).extend(_rows(cursor, SQL(statement), [str(tenant) for tenant in ids]))
+    for row in found.documents:
+        row["sha256"] = storage.sha256(row["storage_path"])
+    for row in found.attachments:
+        row["sha256"] = _sha256(filestore / settings.odoo_postgres_db, row)
     return found
 
 
@@ -81,17 +96,19 @@ def imprint(settings: Settings, tenants: Sequence[App]) -> dict[str, str]:
     ids = [app.tenant for app in tenants]
     with as_admin(settings, settings.platform_postgres_db) as cursor:
         for app in tenants:
-            for table in ("users", "clients", "registrations", "commissions"):
+            for table in ("users", "clients", "registrations", "commissions", "documents"):
                 cursor.execute(SQL(_IMPRINT).format(table=Identifier(app.schema, table)))
                 found[f"{app.subdomain} {table}"] = str((cursor.fetchone() or [""])[0])
-        for table in ("binding", "base_value", "ledger", "dead_letter", "conflict"):
+        for table in ("binding", "base_value", "ledger", "dead_letter", "conflict", "invoice", "lead_outcome"):
             cursor.execute(SQL(_IMPRINT_OF).format(table=Identifier("bridge", table)), [ids])
             found[f"bridge {table}"] = str((cursor.fetchone() or [""])[0])
     with as_admin(settings, settings.odoo_postgres_db) as cursor:
-        for table in ("crm_lead", "x_commission", "res_partner", "comply360_binding", "comply360_outbox",
-                      "comply360_issue"):
+        for table in ("crm_lead", "x_commission", "res_partner", "account_move", "comply360_binding",
+                      "comply360_outbox", "comply360_issue"):
             cursor.execute(SQL(_IMPRINT).format(table=Identifier(table)))
             found[f"Odoo {table}"] = str((cursor.fetchone() or [""])[0])
+        cursor.execute(SQL(_IMPRINT_OF_DOCUMENTS))
+        found["Odoo ir_attachment"] = str((cursor.fetchone() or [""])[0])
     return found
 
 
@@ -117,6 +134,14 @@ def as_admin(settings: Settings, database: str) -> Iterator[Cursor]:
         connection.close()
 
 
+def _sha256(files: Path, attachment: Row) -> str:
+    """The identity of an attachment's bytes; why there are none, if there are none."""
+    if not attachment["store_fname"]:
+        return hashlib.sha256(attachment["db_datas"] or b"").hexdigest()
+    path = files / attachment["store_fname"]
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "its file is not there"
+
+
 def _rows(cursor: Cursor, statement: Any, parameter: object) -> list[Row]:
     cursor.execute(statement, [parameter] * statement.as_string(cursor).count("%s"))
     names = [column.name for column in cursor.description or ()]
@@ -126,7 +151,7 @@ def _rows(cursor: Cursor, statement: Any, parameter: object) -> list[Row]:
 _APP = {
     "registrations": """
         SELECT %s::uuid AS tenant, id, client_id, company_name, status, registration_type, jurisdiction, submitted_at,
-               approved_at, odoo_lead_id, deleted_at IS NULL AS active
+               approved_at, odoo_lead_id, odoo_invoice_id, deleted_at IS NULL AS active
           FROM {t}.registrations
     """,
     "clients": """
@@ -140,6 +165,11 @@ _APP = {
         SELECT %s::uuid AS tenant, id, registration_id, agent_id, registration_fee, commission_rate, commission_amount,
                currency, status, approved_at, paid_at, payment_reference, odoo_commission_id
           FROM {t}.commissions
+    """,
+    "documents": """
+        SELECT %s::uuid AS tenant, id, registration_id, client_id, file_name, storage_path, status,
+               deleted_at IS NULL AS active
+          FROM {t}.documents
     """,
     "latencies": """
         SELECT %s::uuid AS tenant, r.submitted_at AT TIME ZONE 'UTC' AS began, b.created_at AS ended
@@ -163,6 +193,13 @@ _BRIDGE = {
                published_at
           FROM bridge.delivery WHERE tenant_id = ANY(%s)
     """,
+    "invoices": """
+        SELECT tenant_id AS tenant, odoo_id, kind, number, state, payment_state, total, residual, currency,
+               invoice_date, registration_id
+          FROM bridge.invoice WHERE tenant_id = ANY(%s)
+    """,
+    "outcomes": "SELECT tenant_id AS tenant, registration_id AS id, outcome FROM bridge.lead_outcome"
+                " WHERE tenant_id = ANY(%s)",
 }
 _OF_TENANT = "JOIN comply360_tenant AS t ON t.id = r.x_comply360_tenant_id WHERE t.uuid = ANY(%s)"
 _ODOO = {
@@ -171,7 +208,7 @@ _ODOO = {
                r.email_from, r.phone, r.contact_name, r.x_comply360_status AS status,
                r.x_comply360_registration_type AS registration_type, r.x_comply360_jurisdiction AS jurisdiction,
                r.x_comply360_submitted_at AS submitted_at, r.x_comply360_approved_at AS approved_at,
-               coalesce(r.x_comply360_active, false) AS active, r.partner_id
+               coalesce(r.x_comply360_active, false) AS active, r.partner_id, r.won_status
           FROM crm_lead AS r {_OF_TENANT}
     """,
     "partners": f"""
@@ -185,6 +222,21 @@ _ODOO = {
                r.registration_fee, r.commission_rate, r.commission_amount, y.name AS currency, r.state AS status,
                r.approved_at, r.paid_at, r.payment_reference
           FROM x_commission AS r JOIN res_currency AS y ON y.id = r.currency_id {_OF_TENANT}
+    """,
+    "attachments": """
+        SELECT t.uuid::uuid AS tenant, r.x_comply360_external_id::uuid AS id, r.id AS odoo_id, r.name AS file_name,
+               r.x_comply360_status AS status, r.res_model, r.res_id, r.x_comply360_original_id AS original_id,
+               r.store_fname, r.db_datas
+          FROM ir_attachment AS r
+          LEFT JOIN ir_attachment AS o ON o.id = r.x_comply360_original_id
+          JOIN comply360_tenant AS t ON t.id = coalesce(o.x_comply360_tenant_id, r.x_comply360_tenant_id)
+         WHERE t.uuid = ANY(%s)
+    """,
+    "moves": f"""
+        SELECT t.uuid::uuid AS tenant, NULL::uuid AS id, r.id AS odoo_id, r.move_type, r.name AS number, r.state,
+               r.payment_state, r.amount_total AS total, r.amount_residual AS residual, y.name AS currency,
+               r.invoice_date, r.x_comply360_lead_id AS lead_id
+          FROM account_move AS r JOIN res_currency AS y ON y.id = r.currency_id {_OF_TENANT}
     """,
     "odoo_bindings": "SELECT tenant::uuid AS tenant, entity, external_id::uuid AS id, res_model, res_id, state"
                      " FROM comply360_binding WHERE tenant = ANY(%s)",
@@ -214,6 +266,12 @@ _PROGRESS = """
            (SELECT count(*) FROM bridge.delivery WHERE dead_version IS DISTINCT FROM version)
 """
 _IMPRINT = "SELECT count(*) || ' ' || coalesce(md5(string_agg(r::text, '' ORDER BY r::text)), '') FROM {table} AS r"
+# Odoo keeps much else there, its pages' parts among them
+_IMPRINT_OF_DOCUMENTS = """
+    SELECT count(*) || ' ' || coalesce(md5(string_agg(r.id || ' ' || r.write_date || ' ' || r.checksum, ''
+                                                     ORDER BY r.id)), '')
+      FROM ir_attachment AS r WHERE r.x_comply360_tenant_id IS NOT NULL OR r.x_comply360_original_id IS NOT NULL
+"""
 _IMPRINT_OF = _IMPRINT + " WHERE tenant_id = ANY(%s)"
 
 psycopg2.extras.register_uuid()

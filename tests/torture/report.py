@@ -18,8 +18,8 @@ import psycopg2
 
 from tests.bench.figures import percentile
 from tests.torture import reader
+from tests.torture.breach import KINDS, Breach
 from tests.torture.history import History
-from tests.torture.invariants import KINDS, Fault
 from tests.torture.reader import Findings
 from tests.torture.schedule import Strike
 from tests.torture.stage import Daemon, Stage
@@ -86,7 +86,7 @@ class Run:
     duration: float
     history: History
     found: Findings
-    faults: Sequence[Fault]
+    breaches: Sequence[Breach]
     strikes: Sequence[Strike]
     samples: Sequence[Sample]
     daemons: Sequence[Daemon]
@@ -99,20 +99,19 @@ class Run:
     @property
     def last_line(self) -> str:
         """The verdict."""
-        counts = Counter(fault.kind for fault in self.faults)
+        counts = Counter(breach.kind for breach in self.breaches)
         converged = "never" if self.converged_in is None else f"{self.converged_in:.1f}s"
         return " ".join(f"{kind}={counts[kind]}" for kind in KINDS) + f" converged_in={converged}"
 
     @property
     def passed(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.faults and self.converged_in is not None
+        return not self.breaches and self.converged_in is not None
 
     def figures(self) -> dict[str, Any]:
         """All figures."""
         counts = self.history.counts()
         memory, files, threads = peak(self.samples)
-        written = self.samples[-1].written - self.samples[0].written if self.samples else 0
         return {
             "seed": self.seed,
             "duration_s": self.duration,
@@ -122,7 +121,9 @@ class Run:
             "intents": {**counts, "recovered": self._recovered()},
             "records": {"registrations": len(self.found.registrations), "leads": len(self.found.leads),
                         "commissions": len(self.found.commissions), "x_commissions": len(self.found.records),
-                        "partners": len(self.found.partners), "parked": len(self.found.letters),
+                        "partners": len(self.found.partners), "documents": len(self.found.documents),
+                        "attachments": len(self.found.attachments), "invoices": len(self.found.invoices),
+                        "moves": len(self.found.moves), "parked": len(self.found.letters),
                         "conflicts": len(self.found.conflicts)},
             "faults": dict(sorted(Counter(strike.name for strike in self.strikes).items())),
             "timeline": self._timeline(),
@@ -137,11 +138,10 @@ class Run:
             "app_transactions_refused": dict(self.history.refusals),
             "calls_to_odoo": self.calls,
             "hints_replayed_at_the_end": self.hints,
-            "versions_written": written,
             "daemons": {daemon.name: {"starts": len(daemon.exits), "exits": dict(Counter(map(str, daemon.exits)))}
                         for daemon in self.daemons},
             "peak": {"memory_mb": round(memory / 1e6), "files": files, "threads": threads},
-            "wrong": [f"{fault.kind}: {fault.sentence}" for fault in self.faults],
+            "wrong": [f"{breach.kind}: {breach.sentence}" for breach in self.breaches],
         }
 
     def _recovered(self) -> int:
@@ -209,7 +209,7 @@ def show(run: Run, kept: Path) -> None:
         if name not in ("wrong", "verdict", "timeline"):
             print(f"{name.replace('_', ' '):<34} {_shown(value)}")
     for kind in KINDS:
-        sentences = [fault.sentence for fault in run.faults if fault.kind == kind]
+        sentences = [breach.sentence for breach in run.breaches if breach.kind == kind]
         for sentence in sentences[:SHOWN]:
             print(f"{kind}: {sentence}")
         if len(sentences) > SHOWN:

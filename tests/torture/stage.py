@@ -21,6 +21,7 @@ from sync_daemon.errors import BridgeError
 from tests.acceptance.command import C360, ROOT
 from tests.acceptance.parties import App, Broker
 from tests.ports.proxy import Proxy
+from tests.torture.storage import Storage
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 SHORT = {
@@ -100,6 +101,7 @@ class Stage:
     layout: Layout
     settings: Settings
     links: Mapping[str, Proxy]
+    storage: Storage
     daemons: list[Daemon] = field(default_factory=list)
     tenants: list[App] = field(default_factory=list)
     hints: dict[bytes, None] = field(default_factory=dict)
@@ -120,6 +122,7 @@ class Stage:
             server.start(self.layout)
             server.await_ready(self.layout)
         start_odoo(self)
+        self.storage.bring_back()
         for proxy in self.links.values():
             proxy.mode = "pass"
         for daemon in self.daemons:
@@ -157,7 +160,9 @@ def set_clock(daemon: Daemon, seconds: int) -> None:
 
 
 @contextmanager
-def raised(layout: Layout, settings: Settings, folder: Path, seed: int, broken: str = "") -> Iterator[Stage]:
+def raised(
+    layout: Layout, settings: Settings, storage: Storage, folder: Path, seed: int, broken: str = ""
+) -> Iterator[Stage]:
     """A stage whose servers run; two daemons are there until it ends. `broken` names a guard to be without."""
     address = urlsplit(settings.odoo_url)
     targets = {
@@ -167,13 +172,15 @@ def raised(layout: Layout, settings: Settings, folder: Path, seed: int, broken: 
     }
     with ExitStack() as exits:
         links = {name: exits.enter_context(Proxy(target)) for name, target in targets.items()}
-        stage = Stage(layout, settings, links)
+        storage.make()
+        stage = Stage(layout, settings, links, storage)
         command = [str(C360), "run"]
         if broken:
             command = [str(C360.with_name("python")), "-m", "tests.torture.broken", broken]
         for name in ("one", "two"):
             clock = folder / f"clock-{name}"
-            environment = {**os.environ, **SHORT, **_through(links), **_clock(stage, clock)}
+            environment = {**os.environ, **SHORT, **_through(links), **_clock(stage, clock),
+                           "C360_STORAGE_ROOT": f"file://{storage.root}"}
             stage.daemons.append(Daemon(name, command, environment, folder / f"daemon-{name}.log", clock, seed))
         for daemon in stage.daemons:
             set_clock(daemon, 0)

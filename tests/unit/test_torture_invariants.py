@@ -11,20 +11,23 @@ from uuid import UUID
 
 import pytest
 
+from tests.torture.breach import DIFFERING, DOUBLED, LOST, UNEXPECTED
 from tests.torture.history import Action, History, Intent, Outcome, Side
-from tests.torture.invariants import DIFFERING, DOUBLED, LOST, UNEXPECTED, check, nobody_wrote, nothing_piled_up
+from tests.torture.invariants import check, nobody_wrote, nothing_piled_up
 from tests.torture.reader import Findings
 
 TENANT, OTHER = UUID(int=1), UUID(int=2)
 # the last two digits of the number say whose it is to decide: Odoo's
 REGISTRATION, CLIENT, AGENT, COMMISSION = UUID(int=1050), UUID(int=2050), UUID(int=3050), UUID(int=4050)
+DOCUMENT = UUID(int=5050)
 DAY = datetime(2026, 11, 2, 9, 15, 30)
 
 Change = Callable[[History, Findings], Any]
 
 
 def _history() -> History:
-    made = [("client", CLIENT), ("registration", REGISTRATION), ("user", AGENT), ("commission", COMMISSION)]
+    made = [("client", CLIENT), ("registration", REGISTRATION), ("user", AGENT), ("commission", COMMISSION),
+            ("document", DOCUMENT)]
     intents = [Intent(Side.APP, Action.INSERT, TENANT, entity, identity) for entity, identity in made]
     intents.append(_intent(Side.ODOO, Action.UPDATE, "commission", COMMISSION, status="paid", payment_reference="EFT"))
     for intent in intents:
@@ -44,23 +47,35 @@ def _findings() -> Findings:
               "postal_code": None, "country": "ZW", "active": True}
     shared = {"tenant": TENANT, "status": "approved", "registration_type": "pty_ltd", "jurisdiction": "ZW",
               "submitted_at": DAY, "approved_at": DAY, "active": True}
+    invoice = {"tenant": TENANT, "odoo_id": 9, "number": "INV/1", "state": "posted", "payment_state": "paid",
+               "total": Decimal("1500.10"), "residual": Decimal("0.00"), "currency": "ZAR", "invoice_date": DAY.date()}
+    content = {"tenant": TENANT, "sha256": "the bytes", "file_name": "ID.pdf", "status": "verified"}
     bound = [("registration", REGISTRATION, "crm.lead", 5), ("client", CLIENT, "res.partner", 6),
              ("user", AGENT, "res.partner", 7), ("commission", COMMISSION, "x_commission", 8)]
     bindings = [{"tenant": TENANT, "entity": entity, "id": identity, "res_model": model, "res_id": record,
                  "state": "active"} for entity, identity, model, record in bound]
     return Findings(
         registrations=[{**shared, "id": REGISTRATION, "client_id": CLIENT, "company_name": "Two\r\nlines ",
-                        "odoo_lead_id": 5}],
+                        "odoo_lead_id": 5, "odoo_invoice_id": 9}],
         clients=[{"tenant": TENANT, "id": CLIENT, "name": "Tendai", **person}],
         users=[{"tenant": TENANT, "id": AGENT, "email": "b@mail.example", "name": "Chipo"}],
         commissions=[{"tenant": TENANT, "id": COMMISSION, "registration_id": REGISTRATION, "agent_id": AGENT,
                       "odoo_commission_id": 8, **money}],
         bindings=bindings,
         odoo_bindings=[dict(row) for row in bindings],
-        leads=[{**shared, "id": REGISTRATION, "odoo_id": 5, "partner_name": "Two\nlines", "partner_id": 6}],
+        leads=[{**shared, "id": REGISTRATION, "odoo_id": 5, "partner_name": "Two\nlines", "partner_id": 6,
+                "won_status": "won"}],
         partners=[{"tenant": TENANT, "id": CLIENT, "odoo_id": 6, "name": "Tendai", **person},
                   {"tenant": TENANT, "id": AGENT, "odoo_id": 7, "name": "Chipo", **person, "email": "b@mail.example"}],
         records=[{"tenant": TENANT, "id": COMMISSION, "odoo_id": 8, "lead_id": 5, "agent_id": 7, **money}],
+        outcomes=[{"tenant": TENANT, "id": REGISTRATION, "outcome": "won"}],
+        documents=[{**content, "id": DOCUMENT, "registration_id": REGISTRATION, "client_id": None, "active": True}],
+        attachments=[{**content, "id": DOCUMENT, "odoo_id": 10, "res_model": "crm.lead", "res_id": 5,
+                      "original_id": None},
+                     {**content, "id": None, "odoo_id": 11, "res_model": "res.partner", "res_id": 6,
+                      "original_id": 10}],
+        invoices=[{**invoice, "kind": "invoice", "registration_id": REGISTRATION}],
+        moves=[{**invoice, "id": None, "move_type": "out_invoice", "lead_id": 5}],
     )
 
 
@@ -134,6 +149,23 @@ WRONG: dict[str, tuple[Change, str]] = {
         lambda _h, f: f.odoo_marks.append({"entity": "client", "id": CLIENT, "state": "pending", "op": "upsert"}),
         DIFFERING,
     ),
+    "a lead's outcome is not known in the app": (lambda _h, f: f.outcomes.clear(), DIFFERING),
+    "a document is missing": (lambda _h, f: f.attachments.clear(), LOST),
+    "a document is there twice": (lambda _h, f: f.attachments.append({**f.attachments[0], "odoo_id": 12}), DOUBLED),
+    "a document has other bytes": (lambda _h, f: f.attachments[0].update(sha256="others"), DIFFERING),
+    "a document is discarded and still there": (lambda _h, f: f.documents[0].update(active=False), DIFFERING),
+    "a document is gone and still there": (
+        lambda h, f: (h.intents.append(_intent(Side.APP, Action.DELETE, "document", DOCUMENT)), f.documents.clear()),
+        DIFFERING,
+    ),
+    "a document of another tenant": (lambda _h, f: f.attachments[0].update(tenant=OTHER), UNEXPECTED),
+    "a customer does not show the lead's document": (lambda _h, f: f.attachments.pop(), DIFFERING),
+    "a customer shows other bytes": (lambda _h, f: f.attachments[1].update(sha256="others"), DIFFERING),
+    "an invoice is not known in the app": (lambda _h, f: f.invoices.clear(), LOST),
+    "an invoice differs by a cent": (lambda _h, f: f.moves[0].update(residual=Decimal("0.01")), DIFFERING),
+    "an invoice is at another tenant": (lambda _h, f: f.invoices[0].update(tenant=OTHER), DIFFERING),
+    "an invoice that nobody booked": (lambda _h, f: f.moves.clear(), UNEXPECTED),
+    "a registration names another invoice": (lambda _h, f: f.registrations[0].update(odoo_invoice_id=8), DIFFERING),
     "a deleted registration's lead is active": (
         lambda h, f: (h.intents.append(_intent(Side.APP, Action.DELETE, "registration", REGISTRATION)),
                       f.registrations.clear()), DIFFERING,
@@ -156,6 +188,26 @@ def test_a_change_of_unknown_outcome_may_stand_or_not() -> None:
     history.intents.append(unknown)
     for reference in ("EFT", "EFT 2"):
         found.commissions[0]["payment_reference"] = found.records[0]["payment_reference"] = reference
+        assert check(history, found) == []
+
+
+def test_leads_that_people_merged_or_deleted_are_no_fault() -> None:
+    for action, state, target in ((Action.MERGE, "alias", 50), (Action.DELETE, "unlinked", 5)):
+        history, found = _history(), _findings()
+        history.intents.append(_intent(Side.ODOO, action, "registration", REGISTRATION))
+        for row in (found.bindings[0], found.odoo_bindings[0]):
+            row.update(state=state, res_id=target)
+        found.moves[0]["lead_id"] = found.invoices[0]["registration_id"] = None
+        found.registrations[0]["odoo_invoice_id"] = None
+        found.commissions.clear()
+        found.records.clear()
+        history.intents.append(_intent(Side.APP, Action.DELETE, "commission", COMMISSION))
+        del found.bindings[3], found.odoo_bindings[3]
+        found.attachments[0]["res_id"] = target
+        survivor = {**found.leads[0], "odoo_id": 50, "id": None}
+        found.leads[:] = [survivor] if action is Action.MERGE else []
+        if action is Action.DELETE:
+            found.attachments.clear()
         assert check(history, found) == []
 
 

@@ -1,4 +1,4 @@
-"""The work: the app's writers, one per tenant, and two people in Odoo; all of it random, seeded, and noted."""
+"""The app's writers, one per tenant: random, seeded, and noted."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from uuid import UUID
 
 import psycopg2
-from odoorpc.error import RPCError
 from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED, ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.extensions import connection as Connection
 
-from sync_daemon.errors import BridgeError
-from tests.acceptance.parties import App, Odoo
-from tests.torture.history import Action, History, Intent, Outcome, Side
+from tests.acceptance.parties import App
+from tests.torture.history import Action, History, Intent, Outcome, Side, note
+from tests.torture.shares import owner
+from tests.torture.storage import Storage
 
 BAD_CHARACTER = "\x0b"
 """PostgreSQL stores it, XML cannot carry it: what holds it in its name must be parked."""
@@ -33,12 +33,9 @@ STEPS = {"draft": "submitted", "submitted": "in_review", "in_review": "approved"
 CURRENCIES = ("ZAR", "USD", "ZWL")
 AT_ONCE = 30
 HELD_SECONDS = (1.0, 5.0)
-
-
-def owner(identity: UUID) -> str:
-    """Who decides about a commission, or edits a phone number: one side, the other, or both at odds."""
-    share = identity.int % 100
-    return "both" if share < 5 else "app" if share < 20 else "odoo"
+SIZES = {0: 5, 300: 60, 60_000: 28, 600_000: 5, 5_000_000: 2}
+"""Bytes of a document's content, about, and how often."""
+TWINS = tuple(b"the same bytes in many a document %d" % number for number in range(5))
 
 
 @dataclass
@@ -55,6 +52,7 @@ class Writer:
     """The app's writer of one tenant: one transaction at a time."""
 
     app: App
+    storage: Storage
     history: History
     random: random.Random
     pause: float
@@ -62,6 +60,8 @@ class Writer:
     rows: dict[UUID, Row] = field(default_factory=dict)
     commissions: dict[UUID, str] = field(default_factory=dict)
     agents: list[UUID] = field(default_factory=list)
+    documents: dict[UUID, UUID] = field(default_factory=dict)
+    contents: int = 0
 
     def run(self, stop: threading.Event) -> None:
         """Write until `stop`."""
@@ -178,11 +178,58 @@ class Writer:
         if self.random.random() < 0.5:
             soft = ("UPDATE {t}.registrations SET deleted_at = now() WHERE id = %s", [registration])
             self._transaction([self._update("registration", registration, deleted="yes")], [soft])
-        elif self._transaction(
-            [self._gone("registration", registration)],
-            [("DELETE FROM {t}.registrations WHERE id = %s", [registration])],
-        ):
+            return
+        # its documents go with it
+        lost = [document for document, of in self.documents.items() if of == registration]
+        intents = [self._gone("registration", registration), *(self._gone("document", document) for document in lost)]
+        if self._transaction(intents, [("DELETE FROM {t}.registrations WHERE id = %s", [registration])]):
             del self.rows[registration]
+            self.documents = {document: of for document, of in self.documents.items() if document not in lost}
+
+    def attach(self) -> None:
+        """A registration gets a document; of some the client is named, too."""
+        if (registration := self._any(self.rows)) is None:
+            return
+        document = self._id()
+        path, name = self._content(), self._name()
+        client = self.rows[registration].client if self.random.random() < 0.3 else None
+        statement = (_INSERT_DOCUMENT, [document, self.app.tenant, registration, client, name, path])
+        if self._transaction([self._insert("document", document, file_name=name)], [statement]):
+            self.documents[document] = registration
+
+    def revise(self) -> None:
+        """A document gets other bytes, or another status."""
+        if (document := self._any(self.documents)) is None:
+            return
+        if self.random.random() < 0.4:
+            statement = ("UPDATE {t}.documents SET storage_path = %s WHERE id = %s", [self._content(), document])
+        else:
+            status = self.random.choice(("verified", "rejected", "expired"))
+            statement = ("UPDATE {t}.documents SET status = %s WHERE id = %s", [status, document])
+        self._transaction([self._update("document", document)], [statement])
+
+    def discard(self) -> None:
+        """A document goes, softly or not; some that went softly come back."""
+        if (document := self._any(self.documents)) is None:
+            return
+        chance = self.random.random()
+        if chance < 0.3:
+            gone = ("DELETE FROM {t}.documents WHERE id = %s", [document])
+            if self._transaction([self._gone("document", document)], [gone]):
+                del self.documents[document]
+            return
+        soft = "now()" if chance < 0.8 else "NULL"
+        statement: tuple[str, list[object]] = (
+            "UPDATE {t}.documents SET deleted_at = " + soft + " WHERE id = %s", [document],
+        )
+        self._transaction([self._update("document", document)], [statement])
+
+    def _content(self) -> str:
+        """Some bytes in the storage; some are those of other documents, under a name of their own."""
+        self.contents += 1
+        size = self.random.choices(list(SIZES), weights=list(SIZES.values()))[0]
+        content = self.random.choice(TWINS) if self.random.random() < 0.1 else self.random.randbytes(size)
+        return self.storage.write(self.app.tenant, f"{self.contents:06d}", content)
 
     def _agent(self, intents: list[Intent], statements: list[tuple[str, list[object]]]) -> UUID:
         if len(self.agents) >= 3:
@@ -213,7 +260,7 @@ class Writer:
         except (_TakenBack, psycopg2.Error) as error:
             # nothing was committed, whatever became of the connection
             self._close()
-            _note(noted, Outcome.UNDONE)
+            note(noted, Outcome.UNDONE)
             self.history.refused(getattr(error, "pgcode", None))
             self._forget(noted)
             return False
@@ -221,9 +268,9 @@ class Writer:
             connection.commit()
         except psycopg2.Error:
             self._close()
-            _note(noted, Outcome.UNKNOWN)
+            note(noted, Outcome.UNKNOWN)
             return False
-        _note(noted, Outcome.ACKNOWLEDGED)
+        note(noted, Outcome.ACKNOWLEDGED)
         return True
 
     def _forget(self, noted: Sequence[Intent]) -> None:
@@ -273,121 +320,6 @@ class _TakenBack(Exception):
     pass
 
 
-@dataclass
-class Person:
-    """A person in Odoo, who looks at what is there and acts on it."""
-
-    odoo: Odoo
-    tenants: Sequence[App]
-    history: History
-    random: random.Random
-    pause: float
-    work: Callable[[Person, Any, App], None]
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until `stop`; a session that breaks is opened anew."""
-        while not stop.is_set():
-            try:
-                with self.odoo.session() as session:
-                    while not stop.wait(self.random.expovariate(1 / self.pause)):
-                        self.work(self, session, self.random.choice(list(self.tenants)))
-            except BridgeError:
-                stop.wait(1)
-
-    def act(self, session: Any, intents: Sequence[Intent], model: str, method: str, *arguments: object) -> None:
-        """One call; a refusal means that nothing happened, any other error that nobody knows."""
-        noted = self.history.attempt(intents)
-        outcome = Outcome.UNKNOWN
-        try:
-            session.execute_kw(model, method, list(arguments), {"context": {"active_test": False, "lang": "en_US"}})
-            outcome = Outcome.ACKNOWLEDGED
-        except RPCError as error:
-            if not _is_refusal(error):
-                raise
-            outcome = Outcome.UNDONE
-        finally:
-            _note(noted, outcome)
-
-    def find(self, session: Any, app: App, model: str, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:
-        """Some records of a tenant."""
-        of_tenant = [["x_comply360_tenant_id.uuid", "=", str(app.tenant)], ["x_comply360_external_id", "!=", False]]
-        options = {"limit": 60, "order": "id desc", "context": {"active_test": False}}
-        return list(session.execute_kw(model, "search_read", [of_tenant + domain, fields], options))
-
-
-def decide_commissions(person: Person, session: Any, app: App) -> None:
-    """Approve, pay or cancel some commissions, or delete one."""
-    state = person.random.choice(("pending", "approved"))
-    domain = [["state", "=", state]]
-    found = person.find(session, app, "x_commission", domain, ["x_comply360_external_id"])
-    ours = [(row["id"], UUID(row["x_comply360_external_id"])) for row in found]
-    ours = [pair for pair in ours if owner(pair[1]) != "app"]
-    if not ours:
-        return
-    chosen = person.random.sample(ours, min(len(ours), person.random.randint(1, 4)))
-    ids = [record for record, _ in chosen]
-    if person.random.random() < 0.04:
-        person.act(session, _intents(app, chosen, status="cancelled"), "x_commission", "action_cancel", ids)
-    elif state == "pending":
-        person.act(session, _intents(app, chosen, status="approved"), "x_commission", "action_approve", ids)
-    else:
-        reference = f"EFT {person.random.randrange(10**9)}"
-        intents = _intents(app, chosen, status="paid", payment_reference=reference)
-        person.act(session, intents, "x_commission", "mark_paid", ids, reference)
-
-
-def edit_customers(person: Person, session: Any, app: App) -> None:
-    """Edit a customer, delete a commission that is not paid, or save a customer without a change."""
-    if person.random.random() < 0.03:
-        delete_commission(person, session, app)
-        return
-    found = person.find(session, app, "res.partner", [], ["x_comply360_external_id", "zip"])
-    clients = person.history.tenants("client")
-    customers = [row for row in found if UUID(row["x_comply360_external_id"]) in clients]
-    if not customers:
-        return
-    row = person.random.choice(customers)
-    client = UUID(row["x_comply360_external_id"])
-    if person.random.random() < 0.1:
-        person.act(session, [], "res.partner", "write", [row["id"]], {"zip": row["zip"]})
-    elif owner(client) == "both" and person.random.random() < 0.3:
-        phone = f"+27 82 {person.random.randrange(10**7):07d}"
-        intents = _intents(app, [(row["id"], client)], entity="client", phone=phone)
-        person.act(session, intents, "res.partner", "write", [row["id"]], {"phone": phone})
-    else:
-        code = f"{person.random.randrange(10**5):05d}"
-        intents = _intents(app, [(row["id"], client)], entity="client", postal_code=code)
-        person.act(session, intents, "res.partner", "write", [row["id"]], {"zip": code})
-
-
-def delete_commission(person: Person, session: Any, app: App) -> None:
-    """A person deletes a commission that is not paid: the app is told, and nobody makes it again."""
-    domain = [["state", "=", "pending"]]
-    found = person.find(session, app, "x_commission", domain, ["x_comply360_external_id"])
-    if found:
-        row = person.random.choice(found)
-        identity = UUID(row["x_comply360_external_id"])
-        intent = Intent(Side.ODOO, Action.DELETE, app.tenant, "commission", identity)
-        person.act(session, [intent], "x_commission", "unlink", [row["id"]])
-
-
-def _intents(
-    app: App, chosen: Sequence[tuple[int, UUID]], entity: str = "commission", **values: str
-) -> list[Intent]:
-    return [Intent(Side.ODOO, Action.UPDATE, app.tenant, entity, identity, values) for _, identity in chosen]
-
-
-def _is_refusal(error: RPCError) -> bool:
-    """Whether Odoo's own rules refused the call, so that it rolled back."""
-    name = error.info.get("data", {}).get("name", "") if isinstance(error.info, dict) else ""
-    return str(name).startswith("odoo.exceptions.")
-
-
-def _note(intents: Sequence[Intent], outcome: Outcome) -> None:
-    for intent in intents:
-        intent.outcome = outcome
-
-
 _INSERT_CLIENT = """
     INSERT INTO {t}.clients (id, tenant_id, client_type, full_name, email, phone, city, country)
     VALUES (%s, %s, 'individual', %s, %s, %s, %s, %s)
@@ -403,6 +335,11 @@ _INSERT_COMMISSION = """
     INSERT INTO {t}.commissions (id, tenant_id, registration_id, agent_id, registration_fee, commission_rate,
                                  commission_amount, currency)
     VALUES (%s, %s, %s, %s, 1000.40, 12.50, %s, %s)
+"""
+_INSERT_DOCUMENT = """
+    INSERT INTO {t}.documents (id, tenant_id, registration_id, client_id, file_name, storage_path, document_type,
+                               file_size, mime_type)
+    VALUES (%s, %s, %s, %s, %s, %s, 'id_document', 1, 'application/pdf')
 """
 _SET_STATUS = """
     UPDATE {t}.registrations
@@ -422,5 +359,5 @@ _DELETE_COMMISSION = "DELETE FROM {t}.commissions WHERE id = %s"
 
 _STEPS: dict[Callable[[Writer], None], int] = {
     Writer.register: 20, Writer.advance: 50, Writer.rename: 10, Writer.edit_client: 9, Writer.recalculate: 5,
-    Writer.decide: 4, Writer.delete: 2,
+    Writer.decide: 4, Writer.delete: 2, Writer.attach: 7, Writer.revise: 5, Writer.discard: 1,
 }
