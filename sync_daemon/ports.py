@@ -21,7 +21,7 @@ from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.people import OdooUser
 from sync_daemon.domain.settlement import Settlement
-from sync_daemon.domain.snapshot import BindingState, Snapshot
+from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
 
 
 @dataclass(frozen=True)
@@ -332,8 +332,8 @@ class Ledger(Protocol):
 
     def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None: ...
 
-    def learn(self, key: RecordKey, state: BindingState, model: str, res_id: int) -> None:
-        """Write down a binding that Odoo has and the app never heard of."""
+    def learn(self, owed: Owed, state: BindingState, model: str, res_id: int) -> None:
+        """Write down a binding that Odoo has and the app never heard of, and mark what may go with it in sight."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -45,14 +45,22 @@ class Ledger:
             _Settling(cursor, self._instance, self._catalog, run).settle(settlements)
             reached(CrashPoint.PUSH_SETTLING)
 
-    def learn(self, key: RecordKey, state: BindingState, model: str, res_id: int) -> None:
-        """Write down a binding that Odoo has and the app never heard of."""
+    def learn(self, owed: Owed, state: BindingState, model: str, res_id: int) -> None:
+        """Write down a binding that Odoo has and the app never heard of, and mark what may go with it in sight."""
+        key = owed.key
         parameters = {
             "instance": self._instance, "tenant": key.tenant, "entity": key.entity.value, "id": key.id,
             "model": model, "res_id": res_id, "state": state.value,
         }
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["learn"], parameters)
+            if not cursor.rowcount or state is not BindingState.ACTIVE:
+                return
+            for entity, dependant in DEPENDANTS:
+                if entity is key.entity:
+                    mark_dependants(
+                        cursor, self._instance, self._catalog, key.tenant, owed.schema, dependant, [key.id]
+                    )
 
 
 class _Settling:
@@ -68,7 +76,9 @@ class _Settling:
         current = self._lock([item.owed for item in settlements])
         applied = [item for item in settlements if isinstance(item, Applied)]
         dead = [item for item in settlements if isinstance(item, Dead)]
-        self._bind([item for item in applied if item.status is not None])
+        answered = [item for item in applied if item.status is not None]
+        paired = self._paired(answered)
+        self._bind(answered)
         self._agree(applied)
         busy = self._write_back(applied)
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped) and item.owed.key not in busy]
@@ -81,13 +91,20 @@ class _Settling:
         self._bury(dead)
         self._republish([item.owed for item in settlements])
         self._letters(applied, dead, [item for item in settlements if isinstance(item, Dropped)])
-        self._mark_dependants(settlements)
+        self._mark_dependants(settlements, {item.owed.key for item in answered} - paired)
         self._record(settlements)
         self._succeed(applied)
 
     def _lock(self, owed: Sequence[Owed]) -> set[RecordKey]:
         rows = self._fetch("lock_deliveries", key_arrays(_keys(owed)))
         return {RecordKey(tenant, Entity(entity), record_id) for tenant, entity, record_id, _ in rows}
+
+    def _paired(self, applied: Sequence[Applied]) -> set[RecordKey]:
+        """Those that were a pair before this answer."""
+        if not applied:
+            return set()
+        rows = self._fetch("bound", key_arrays([item.owed.key for item in applied]))
+        return {RecordKey(tenant, Entity(entity), record_id) for tenant, entity, record_id in rows}
 
     def _bind(self, applied: Sequence[Applied]) -> None:
         targets = {"models": [item.model for item in applied], "res_ids": [item.res_id for item in applied]}
@@ -202,12 +219,17 @@ class _Settling:
         resolve_letters(self._cursor, self._instance, Direction.APP_TO_ODOO, done, parked)
         raise_letters(self._cursor, self._instance, Direction.APP_TO_ODOO, [*parked, *raised])
 
-    def _mark_dependants(self, settlements: Sequence[Settlement]) -> None:
+    def _mark_dependants(self, settlements: Sequence[Settlement], new: Set[RecordKey]) -> None:
+        """Mark what shows the settled records or may go after them; `new` are pairs as of this settlement.
+
+        Odoo calls such a record created only if nothing that it answered before was lost.
+        """
         for entity, dependant in DEPENDANTS:
             groups: defaultdict[tuple[UUID, str, bool], list[Owed]] = defaultdict(list)
             for item in settlements:
-                if item.owed.key.entity is entity and _shows(item, dependant[0]):
-                    groups[item.owed.key.tenant, item.owed.schema, _is_news(item)].append(item.owed)
+                if item.owed.key.entity is entity and (item.owed.key in new or _shows(item, dependant[0])):
+                    is_news = item.owed.key in new or _is_news(item)
+                    groups[item.owed.key.tenant, item.owed.schema, is_news].append(item.owed)
             for (tenant, schema, is_news), owed in groups.items():
                 # A new partner is news to every lead; other changes only to leads that were read before them.
                 version = None if is_news else max(item.version.number for item in owed)

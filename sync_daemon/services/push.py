@@ -109,7 +109,7 @@ class Pusher:
         for owed in unheard:
             found = self.odoo.show_binding(owed.key)
             if found.res_id:
-                self.ledger.learn(owed.key, BindingState(found.state), found.model, int(found.res_id))
+                self.ledger.learn(owed, BindingState(found.state), found.model, int(found.res_id))
 
     def _count_failures(self, contents: Mapping[RecordKey, Content | Unreadable]) -> None:
         failed = [key for key, content in contents.items() if isinstance(content, Unreadable) and content.tries]

@@ -207,7 +207,9 @@ def test_a_pair_whose_answer_was_lost_begins_in_odoos_present_epoch(installation
     [[record_id]] = installation.app("SELECT id::text FROM {schema}.commissions")
     key = installation.key(Entity.COMMISSION, UUID(str(record_id)))
     installation.app("UPDATE {schema}.commissions SET payment_reference = 'EFT 0'")
-    installation.ledger.learn(key, BindingState.ACTIVE, "x_commission", 5)
+    installation.outbox.mark([key])
+    installation.outbox.collect(10)
+    installation.ledger.learn(installation.rows.snapshot([key]).owed[key], BindingState.ACTIVE, "x_commission", 5)
     agreed_on(installation, key.id, payment_reference="EFT 0")
     assert apply(installation, in_epoch(2, change(key, 3, payment_reference="EFT 1"))) == [Ruling.APPLIED]
     assert row(installation)[3] == "EFT 1", "Odoo alone changed it since both sides agreed"

@@ -15,6 +15,13 @@ WHERE b.instance_id = %(instance)s AND b.state = 'active' AND (b.res_model, b.re
   AND (b.tenant_id, b.entity, b.external_id) <> (k.tenant_id, k.entity, k.record_id)
 RETURNING b.tenant_id, b.entity, b.external_id
 
+-- name: bound (those that are a pair already)
+SELECT b.tenant_id, b.entity, b.external_id
+FROM bridge.binding AS b
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    ON (b.tenant_id, b.entity, b.external_id) = (k.tenant_id, k.entity, k.record_id)
+WHERE b.instance_id = %(instance)s AND b.state = 'active'
+
 -- name: bind (a new pair begins in Odoo's present epoch)
 INSERT INTO bridge.binding AS b
     (instance_id, tenant_id, entity, external_id, res_model, res_id, state, epoch, version, digest, odoo_epoch,
@@ -142,6 +149,22 @@ ON CONFLICT (instance_id, tenant_id, direction) DO UPDATE SET last_success = now
 -- name: writing_snapshots
 SELECT bridge.writing_snapshots()
 
+-- name: renew_unread (of those, the ones that wait to be read; who has read one before settles an older version)
+UPDATE bridge.delivery AS d
+SET version = nextval('bridge.version_seq')
+FROM (
+    SELECT ctid AS place
+    FROM bridge.delivery
+    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s
+      AND record_id = ANY(%(ids)s::uuid[])
+      AND published_at IS NULL AND due_at <= now() AND dead_version IS DISTINCT FROM version
+      AND NOT coalesce(version > %(version)s, false)
+    -- One that is being settled right now was read.
+    FOR UPDATE SKIP LOCKED
+) AS unread
+WHERE d.ctid = unread.place
+RETURNING d.record_id
+
 -- name: dependants (of those, the ones that are bound or wait for the record that changed)
 SELECT k.record_id
 FROM unnest(%(ids)s::uuid[]) AS k (record_id)
@@ -152,8 +175,6 @@ LEFT JOIN bridge.delivery AS d
     ON d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
    AND d.record_id = k.record_id
 WHERE (%(held_back)s OR b.id IS NOT NULL OR d.version IS NOT NULL)
-  -- One that nobody has begun to read will be read as it is now.
-  AND NOT coalesce(d.published_at IS NULL AND d.due_at <= now() AND d.dead_version IS DISTINCT FROM d.version, false)
   -- One whose version was drawn later has been read, or will be, with the change in sight.
   AND NOT coalesce(greatest(b.version, d.version) > %(version)s, false)
 
