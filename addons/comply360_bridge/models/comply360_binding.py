@@ -173,6 +173,24 @@ class Comply360Binding(models.Model):
         )
         self.invalidate_model()
 
+    def _touch(self, records):
+        """Let no batch that writes one of these records end by an older view of what is done now.
+
+        Whoever waits for the binding, or has read it, begins anew after a serialization failure.
+        """
+        if records:
+            self.env.cr.execute(
+                """
+                UPDATE comply360_binding SET write_date = now() AT TIME ZONE 'UTC'
+                 WHERE id IN (SELECT id FROM comply360_binding
+                               WHERE res_model = %s AND res_id = ANY(%s) AND state = 'active'
+                               ORDER BY tenant, entity, external_id FOR NO KEY UPDATE)
+                """,
+                (records._name, records.ids),
+                log_exceptions=False,
+            )
+            self.invalidate_model()
+
     def _release(self, binding_ids):
         """Take back claims whose record was not made."""
         if binding_ids:

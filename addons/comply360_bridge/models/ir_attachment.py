@@ -108,6 +108,9 @@ class IrAttachment(models.Model):
 
     @api.model
     def _comply360_written(self, entity, changes):
+        documents = self.browse([document.id for document, _ in changes])
+        # a batch beside this one may be giving the lead its customer, who is to show the documents
+        self.env["comply360.binding"]._touch(documents.x_comply360_lead_id)
         for document, values in changes:
             if "x_comply360_sha256" in values:
                 document._comply360_take_content()

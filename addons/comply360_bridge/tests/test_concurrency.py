@@ -19,11 +19,17 @@ BRIDGE = str(uuid5(NAMESPACE_OID, "bridge of concurrent tests"))
 TENANT = str(uuid5(NAMESPACE_OID, "tenant of concurrent tests"))
 DEADLINE = 30
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+SHOWN = """
+    SELECT count(*) FROM ir_attachment s JOIN ir_attachment o ON o.id = s.x_comply360_original_id
+      JOIN comply360_tenant t ON t.id = o.x_comply360_tenant_id
+     WHERE t.bridge = %s AND s.res_model = 'res.partner'
+"""
 CLEANING = """
     DELETE FROM comply360_outbox WHERE binding_id IN (SELECT id FROM comply360_binding WHERE bridge = %(bridge)s);
-    DELETE FROM x_commission WHERE x_comply360_tenant_id IN (SELECT id FROM comply360_tenant WHERE bridge = %(bridge)s);
-    DELETE FROM crm_lead WHERE x_comply360_tenant_id IN (SELECT id FROM comply360_tenant WHERE bridge = %(bridge)s);
-    DELETE FROM res_partner WHERE x_comply360_tenant_id IN (SELECT id FROM comply360_tenant WHERE bridge = %(bridge)s);
+    DELETE FROM ir_attachment r USING comply360_tenant t WHERE t.id = r.x_comply360_tenant_id AND t.bridge = %(bridge)s;
+    DELETE FROM x_commission r USING comply360_tenant t WHERE t.id = r.x_comply360_tenant_id AND t.bridge = %(bridge)s;
+    DELETE FROM crm_lead r USING comply360_tenant t WHERE t.id = r.x_comply360_tenant_id AND t.bridge = %(bridge)s;
+    DELETE FROM res_partner r USING comply360_tenant t WHERE t.id = r.x_comply360_tenant_id AND t.bridge = %(bridge)s;
     DELETE FROM comply360_outbox WHERE binding_id IN (SELECT id FROM comply360_binding WHERE bridge = %(bridge)s);
     DELETE FROM comply360_binding WHERE bridge = %(bridge)s;
     DELETE FROM comply360_tenant WHERE bridge = %(bridge)s;
@@ -111,6 +117,26 @@ class TestConcurrency(BaseCase):
             second = later.result(DEADLINE)[0]
         self.assertEqual((first["status"], second["status"]), ("created", "unchanged"))
         self.assertEqual(first["res_id"], second["res_id"])
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_document_that_comes_while_its_lead_gets_a_customer_is_shown_on_that_customer(self):
+        approved = document(
+            "registration", "1", tenant=TENANT, version="1.2", status="approved", refs={"client": ("client", "1")}
+        )
+        attached = document("document", "1", tenant=TENANT, refs={"registration": ("registration", "1")})
+        for first, second in ((approved, attached), (attached, approved)):
+            self._clean()
+            self._apply(document("tenant", "one", tenant=TENANT))
+            self._apply(document("registration", "1", tenant=TENANT), document("client", "1", tenant=TENANT))
+            with self._environment() as env:
+                bot = env.ref("comply360_bridge.user_bridge").id
+            with ThreadPoolExecutor(1) as pool, self.subTest(first=first["entity"]):
+                with self._environment(bot) as env:
+                    env["comply360.bridge"].apply_batch({**batch(first), "bridge": BRIDGE})
+                    later = pool.submit(self._apply, second)
+                    self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
+                self.assertIn(later.result(DEADLINE)[0]["status"], ("created", "updated"))
+                self.assertEqual(self._one(SHOWN, BRIDGE), 1)
 
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_batches_of_the_same_records_in_opposite_order_end_without_fault(self):
