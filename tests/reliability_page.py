@@ -376,7 +376,10 @@ CATALOGUE = {
     "F50": Entry(
         "Serialisation storms",
         "bindings are claimed in the order of their keys; the rest Odoo repeats",
-        ("addon/concurrency::batches_of_the_same_records_in_opposite_order_end_without_fault",),
+        (
+            "addon/concurrency::batches_of_the_same_records_in_opposite_order_end_without_fault",
+            "addon/concurrency::a_document_that_comes_while_its_lead_gets_a_customer_is_shown_on_that_customer",
+        ),
     ),
     "F51": Entry(
         "A crash between commit and hook",
@@ -422,6 +425,7 @@ CATALOGUE = {
             "addon/changes::deleted_records_are_told_and_never_made_again",
             "acceptance/customers::a_lead_deleted_in_odoo_is_not_created_again_until_a_person_says_so",
             "addon/commissions::a_paid_commission_cannot_be_deleted",
+            "addon/documents::a_document_whose_lead_was_deleted_here_goes_to_a_person_or_to_its_customer",
         ),
     ),
     "F57": Entry(
@@ -529,6 +533,8 @@ CATALOGUE = {
         (
             "addon/batch::children_may_stand_before_their_parents",
             "acceptance/bad_input::a_missing_parent_keeps_its_child_waiting_and_nothing_else",
+            "integration/ledger::a_lead_whose_first_answer_was_lost_wakes_what_was_held_back_all_the_same",
+            "integration/ledger::who_read_a_commission_before_its_lead_was_there_does_not_settle_it",
         ),
     ),
     "F71": Entry(

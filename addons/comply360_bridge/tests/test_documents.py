@@ -192,7 +192,7 @@ class TestDocuments(DocumentCase):
         self.assertEqual(self.send(FIRST, "1.2")["code"], "unlinked")
         self.assertFalse(self.attachments())
 
-    def test_a_document_whose_lead_a_person_deleted_goes_to_a_person_and_hangs_on_its_customer_if_there_is_one(self):
+    def test_a_document_whose_lead_was_deleted_here_goes_to_a_person_or_to_its_customer(self):
         self.record("registration", "1").unlink()
         self.hand_over(FIRST)
         answer = self.send(FIRST)
