@@ -47,6 +47,24 @@ def test_killed_three_times_with_a_call_in_flight_there_are_500_leads_and_none_t
     assert app.leads() == COUNT
 
 
+def test_what_was_held_back_goes_although_the_answer_that_made_its_lead_was_lost(
+    app: App, odoo: Odoo, daemon_log: Path
+) -> None:
+    [registration] = app.register(status="draft")
+    app.commission(registration)
+    c360("drain")
+    assert odoo.commissions(app) == []
+    with tap(app.settings.odoo_url) as line:
+        line.hold(Hold.AFTER, after_calls=0)
+        with daemon(daemon_log, ODOO_URL=line.url, **SLOWLY) as process:
+            app.run("UPDATE {t}.registrations SET status = 'submitted', submitted_at = now()")
+            eventually(line.held.is_set, "Odoo has made the lead, and nobody has heard of it")
+            kill(process)
+        line.release()
+    c360("drain")
+    assert (len(odoo.leads(app)), len(odoo.commissions(app))) == (1, 1)
+
+
 def test_what_the_app_deletes_after_a_lost_answer_is_archived_in_odoo(app: App, odoo: Odoo, daemon_log: Path) -> None:
     with tap(app.settings.odoo_url) as line:
         line.hold(Hold.AFTER, after_calls=0)
