@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +22,18 @@ from tests.acceptance.proxy import Hold, tap
 COUNT = 500
 # one call at a time, twenty calls in all: three of them can be in flight at known moments
 SLOWLY = {"C360_PUSH_WORKERS": "1", "C360_BATCH_SIZE": "25"}
+
+
+@contextmanager
+def _nobody_hears(app: App, log: Path) -> Iterator[None]:
+    """What is changed in here goes to Odoo, and the daemon dies before the answer comes."""
+    with tap(app.settings.odoo_url) as line:
+        line.hold(Hold.AFTER, after_calls=0)
+        with daemon(log, ODOO_URL=line.url, **SLOWLY) as process:
+            yield
+            eventually(line.held.is_set, "Odoo has committed, and nobody has heard of it")
+            kill(process)
+        line.release()
 
 
 def test_killed_three_times_with_a_call_in_flight_there_are_500_leads_and_none_twice(
@@ -54,25 +67,15 @@ def test_what_was_held_back_goes_although_the_answer_that_made_its_lead_was_lost
     app.commission(registration)
     c360("drain")
     assert odoo.commissions(app) == []
-    with tap(app.settings.odoo_url) as line:
-        line.hold(Hold.AFTER, after_calls=0)
-        with daemon(daemon_log, ODOO_URL=line.url, **SLOWLY) as process:
-            app.run("UPDATE {t}.registrations SET status = 'submitted', submitted_at = now()")
-            eventually(line.held.is_set, "Odoo has made the lead, and nobody has heard of it")
-            kill(process)
-        line.release()
+    with _nobody_hears(app, daemon_log):
+        app.run("UPDATE {t}.registrations SET status = 'submitted', submitted_at = now()")
     c360("drain")
     assert (len(odoo.leads(app)), len(odoo.commissions(app))) == (1, 1)
 
 
 def test_what_the_app_deletes_after_a_lost_answer_is_archived_in_odoo(app: App, odoo: Odoo, daemon_log: Path) -> None:
-    with tap(app.settings.odoo_url) as line:
-        line.hold(Hold.AFTER, after_calls=0)
-        with daemon(daemon_log, ODOO_URL=line.url, **SLOWLY) as process:
-            app.register()
-            eventually(line.held.is_set, "Odoo has made the lead, and nobody has heard of it")
-            kill(process)
-        line.release()
+    with _nobody_hears(app, daemon_log):
+        app.register()
     app.run("DELETE FROM {t}.registrations")
     c360("drain")
     [lead] = odoo.leads(app)
@@ -82,13 +85,8 @@ def test_what_the_app_deletes_after_a_lost_answer_is_archived_in_odoo(app: App, 
 def test_a_change_after_a_lost_answer_is_no_conflict(app: App, odoo: Odoo, daemon_log: Path) -> None:
     app.register(status="approved")
     c360("drain")
-    with tap(app.settings.odoo_url) as line:
-        line.hold(Hold.AFTER, after_calls=0)
-        with daemon(daemon_log, ODOO_URL=line.url, **SLOWLY) as process:
-            app.run("UPDATE {t}.clients SET city = 'Gweru'")
-            eventually(line.held.is_set, "Odoo has committed, and nobody has heard of it")
-            kill(process)
-        line.release()
+    with _nobody_hears(app, daemon_log):
+        app.run("UPDATE {t}.clients SET city = 'Gweru'")
     assert _cities(app, odoo) == ["Gweru"]
     app.run("UPDATE {t}.clients SET city = 'Mutare'")
     c360("drain")

@@ -30,6 +30,13 @@ def owe(installation: Installation, *keys: RecordKey) -> list[Owed]:
     return [snapshot.owed[key] for key in keys]
 
 
+def family(installation: Installation) -> list[Owed]:
+    """A commission and its registration, in hand."""
+    [registration] = installation.fill(1)
+    [[commission]] = installation.app("SELECT id FROM {schema}.commissions")
+    return owe(installation, installation.key(Entity.COMMISSION, UUID(str(commission))), registration)
+
+
 def applied(owed: Owed, res_id: int, digest: str = "d", parked: tuple[FieldProblem, ...] = ()) -> Applied:
     return Applied(owed, Status.CREATED, "crm.lead", res_id, digest, {}, {}, parked)
 
@@ -112,52 +119,40 @@ def test_a_held_back_record_is_owed_no_longer_and_bound_to_nothing(installation:
 
 
 def test_a_new_lead_wakes_the_commission_that_waits_for_it(installation: Installation) -> None:
-    [registration] = installation.fill(1)
-    [[commission_id]] = installation.app("SELECT id FROM {schema}.commissions")
-    commission = installation.key(Entity.COMMISSION, UUID(str(commission_id)))
-    waiting, owed = owe(installation, commission, registration)
+    waiting, owed = family(installation)
     installation.ledger.settle(uuid4(), [Dead(waiting, "blocked", "waits for its registration")])
     installation.ledger.settle(uuid4(), [applied(owed, 9)])
     installation.outbox.collect(10)
-    assert commission in installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
+    assert waiting.key in installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
 
 
 @pytest.mark.parametrize("status", [Status.UPDATED, Status.UNCHANGED])
 def test_a_lead_whose_first_answer_was_lost_wakes_what_was_held_back_all_the_same(
     installation: Installation, status: Status
 ) -> None:
-    [registration] = installation.fill(1)
-    [[commission_id]] = installation.app("SELECT id FROM {schema}.commissions")
-    commission = installation.key(Entity.COMMISSION, UUID(str(commission_id)))
-    held_back, owed = owe(installation, commission, registration)
+    held_back, owed = family(installation)
     installation.ledger.settle(uuid4(), [Dropped(held_back, "held back")])
     installation.ledger.settle(uuid4(), [Applied(owed, status, "crm.lead", 9, "d", {}, {}, ())])
     installation.outbox.collect(10)
-    assert commission in installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
+    assert held_back.key in installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
 
 
 def test_a_lead_that_odoo_is_found_to_have_wakes_what_was_held_back(installation: Installation) -> None:
-    [registration] = installation.fill(1)
-    [[commission_id]] = installation.app("SELECT id FROM {schema}.commissions")
-    commission = installation.key(Entity.COMMISSION, UUID(str(commission_id)))
-    held_back, owed = owe(installation, commission, registration)
+    held_back, owed = family(installation)
     installation.ledger.settle(uuid4(), [Dropped(held_back, "held back")])
     installation.ledger.learn(owed, BindingState.ACTIVE, "crm.lead", 9)
     installation.outbox.collect(10)
-    assert commission in installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
+    assert held_back.key in installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
 
 
 def test_who_read_a_commission_before_its_lead_was_there_does_not_settle_it(installation: Installation) -> None:
-    [registration] = installation.fill(1)
-    [[commission_id]] = installation.app("SELECT id FROM {schema}.commissions")
-    commission = installation.key(Entity.COMMISSION, UUID(str(commission_id)))
-    read_before, owed = owe(installation, commission, registration)
+    read_before, owed = family(installation)
     # a second hint of it is in hand; the first one came to nothing, so it waits to be read once more
     installation.ledger.settle(uuid4(), [Postponed(read_before, timedelta(0), "Odoo is away")])
     installation.ledger.settle(uuid4(), [applied(owed, 9)])
     assert databases.marks(installation.settings) == [], "it is owed, and will be read as it is now"
     installation.ledger.settle(uuid4(), [Dropped(read_before, "held back")])
-    assert is_owed(installation, commission)
+    assert is_owed(installation, read_before.key)
 
 
 def test_a_client_that_changed_is_news_only_to_leads_that_were_read_before(installation: Installation) -> None:
