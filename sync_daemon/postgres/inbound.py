@@ -52,6 +52,7 @@ _ENDS = {Op.UNLINK: BindingState.UNLINKED, Op.ALIAS: BindingState.ALIAS}
 class _Bound:
     state: BindingState
     odoo_version: Version
+    synced_at: datetime
 
 
 class Inbound:
@@ -64,11 +65,12 @@ class Inbound:
         self._catalog = Catalog()
         self._contracts = ContractsInForce()
 
-    def seize(self, holder: UUID, duration: timedelta) -> bool:
-        """Take or renew the lease of this instance's only puller; False while another one holds it."""
+    def seize(self, holder: UUID, duration: timedelta) -> datetime | None:
+        """Take or renew the lease of this instance's only puller; since when, or None while another one holds it."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["seize"], {"name": self._lease, "holder": holder, "duration": duration})
-            return cursor.fetchone() is not None
+            since: tuple[datetime] | None = cursor.fetchone()
+            return since[0] if since else None
 
     def release(self, holder: UUID) -> None:
         """Let the next puller in at once."""
@@ -81,12 +83,14 @@ class Inbound:
             cursor.execute(_SQL["receiving"], {"instance": self._instance})
             return dict(cursor.fetchall())
 
-    def apply(self, run: UUID, tenant: UUID, schema: str, changes: Sequence[Change]) -> list[Verdict]:
-        """Apply one tenant's changes; one verdict each."""
+    def apply(
+        self, run: UUID, tenant: UUID, schema: str, changes: Sequence[Change], read_after: datetime
+    ) -> list[Verdict]:
+        """Apply one tenant's changes, which were read in Odoo after that instant of this database; one verdict each."""
         with self._database.transaction() as cursor:
             rules = self._contracts.read(cursor).of(tenant)
             applying = _Applying(
-                cursor, self._instance, self._catalog, rules, run, tenant, schema, self._bridge_login
+                cursor, self._instance, self._catalog, rules, run, tenant, schema, self._bridge_login, read_after
             )
             verdicts = applying.apply(changes)
             if self._instance != SELFTEST_INSTANCE:
@@ -105,7 +109,7 @@ class _Applying:
 
     def __init__(
         self, cursor: Cursor, instance: str, catalog: Catalog, rules: Rules, run: UUID, tenant: UUID, schema: str,
-        bridge_login: str,
+        bridge_login: str, read_after: datetime,
     ) -> None:
         self._cursor = cursor
         self._catalog = catalog
@@ -116,6 +120,7 @@ class _Applying:
         self._tenant = tenant
         self._schema = schema
         self._bridge_login = bridge_login
+        self._read_after = read_after
         self.events: list[Event] = []
         self._decisions: dict[Entity, Mapping[UUID, Mapping[str, Decision]]] = {}
         self._people: Mapping[str, Linked] = {}
@@ -182,11 +187,18 @@ class _Applying:
             return _verdict(change, Ruling.APPLIED)
         if change.key.id not in rows:
             return self._missing(change, contract)
-        bases = self._still_agreed(change, binding, agreed.get(change.key.id, {}))
-        decision = self._decide(change, contract, rows[change.key.id], bases)
+        return self._merge(change, contract, rows[change.key.id], binding, agreed.get(change.key.id, {}), held)
+
+    def _merge(
+        self, change: Change, contract: Contract, row: Row, binding: _Bound, agreed: Mapping[str, Agreed], held: bool
+    ) -> Verdict:
+        if binding.synced_at >= self._read_after:
+            # they may be values of before a push that is settled: nobody's change, but what both sides agreed on then
+            return _verdict(change, Ruling.LATER, "it was synced while Odoo was read")
+        decision = self._decide(change, contract, row, self._still_agreed(change, binding, agreed))
         if decision.writes and held:
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
-        return self._carry_out(change, contract, rows[change.key.id], decision, binding.state)
+        return self._carry_out(change, contract, row, decision, binding.state)
 
     def _decide(self, change: Change, contract: Contract, row: Row, agreed: Mapping[str, Agreed]) -> Intake:
         decided = self._decisions.get(change.key.entity, {}).get(change.key.id, {})
@@ -315,8 +327,8 @@ class _Applying:
         arrays = key_arrays([change.key for change in changes])
         self._execute("bound", {"entities": arrays["entities"], "ids": arrays["ids"]})
         return {
-            (Entity(entity), record_id): _Bound(BindingState(state), Version(epoch, number))
-            for entity, record_id, state, epoch, number in self._cursor.fetchall()
+            (Entity(entity), record_id): _Bound(BindingState(state), Version(epoch, number), synced_at)
+            for entity, record_id, state, epoch, number, synced_at in self._cursor.fetchall()
         }
 
     def _locked_rows(self, contract: Contract, ids: list[UUID]) -> dict[UUID, Row]:

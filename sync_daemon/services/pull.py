@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sync_daemon.crash_points import CrashPoint, reached
@@ -32,11 +32,11 @@ class Puller:
 
     def run_once(self) -> Report:
         """Pull one page, apply it tenant by tenant, and tell Odoo what became of each change."""
-        if not self.inbound.seize(self.holder, self.lease):
+        if not (leased := self.inbound.seize(self.holder, self.lease)):
             return Report()
         reached(CrashPoint.PULL_LEASED)
         pulled = self.odoo.pull_changes(PAGE, PER_TENANT)
-        verdicts = self._take(pulled.changes) if pulled.changes else []
+        verdicts = self._take(pulled.changes, leased) if pulled.changes else []
         self._note(pulled.beat)
         rulings = [verdict.ruling for verdict in verdicts]
         return Report(
@@ -51,9 +51,9 @@ class Puller:
         """Let another puller take over at once."""
         self.inbound.release(self.holder)
 
-    def _take(self, changes: Sequence[Change]) -> list[Verdict]:
+    def _take(self, changes: Sequence[Change], read_after: datetime) -> list[Verdict]:
         reached(CrashPoint.PULL_PULLED)
-        verdicts = self._apply(_by_tenant(changes))
+        verdicts = self._apply(_by_tenant(changes), read_after)
         reached(CrashPoint.PULL_APPLIED)
         self.odoo.ack_changes(verdicts)
         reached(CrashPoint.PULL_DONE)
@@ -64,7 +64,7 @@ class Puller:
             self.carrier.returned(beat)
             self._beat = beat
 
-    def _apply(self, changes: Mapping[UUID, Sequence[Change]]) -> list[Verdict]:
+    def _apply(self, changes: Mapping[UUID, Sequence[Change]], read_after: datetime) -> list[Verdict]:
         receiving = self.inbound.receiving()
         run = uuid4()
         verdicts: list[Verdict] = []
@@ -75,7 +75,7 @@ class Puller:
                 verdicts += _all_later(page, "the tenant's flow to the app is closed")
                 continue
             try:
-                verdicts += self.inbound.apply(run, tenant, receiving[tenant], page)
+                verdicts += self.inbound.apply(run, tenant, receiving[tenant], page, read_after)
             except TransientError as error:
                 verdicts += _all_later(page, str(error))
         return verdicts

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
 from db_init.attach import attach
 from sync_daemon.config import Settings
+from sync_daemon.domain.document import Change, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.inbound import Inbound
@@ -58,6 +60,10 @@ class Installation:
         app.close()
         databases.clear_marks(self.settings)
         return [self.key(Entity.REGISTRATION, record_id) for record_id in ids]
+
+    def take(self, tenant: UUID, schema: str, changes: Sequence[Change]) -> list[Verdict]:
+        """Apply changes that were read in Odoo just now."""
+        return self.inbound.apply(uuid4(), tenant, schema, changes, datetime.now(UTC))
 
     def key(self, entity: Entity, record_id: UUID) -> RecordKey:
         return RecordKey(self.tenant.id, entity, record_id)

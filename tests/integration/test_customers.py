@@ -51,7 +51,7 @@ def change(key: RecordKey, number: int, op: Op = Op.UPSERT, res_id: int = 9, **f
 
 def apply(installation: Installation, *changes: Change) -> list[Ruling]:
     tenant = installation.tenant
-    verdicts = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, changes)
+    verdicts = installation.take(tenant.id, tenant.schema, changes)
     return [verdict.ruling for verdict in verdicts]
 
 

@@ -64,7 +64,7 @@ def change(key: RecordKey, number: int, fields: dict[str, str], op: Op = Op.UPSE
 
 def apply(installation: Installation, *changes: Change) -> list[Ruling]:
     tenant = installation.tenant
-    verdicts = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, changes)
+    verdicts = installation.take(tenant.id, tenant.schema, changes)
     return [verdict.ruling for verdict in verdicts]
 
 
@@ -226,7 +226,7 @@ def test_a_customers_event_has_no_value_of_the_customer(installation: Installati
 def test_every_event_is_its_own_tenants(installation: Installation, commission: RecordKey) -> None:
     theirs = RecordKey(uuid4(), Entity.INVOICE, uuid4())
     apply(installation, change(commission, 1, PAID))
-    installation.inbound.apply(uuid4(), theirs.tenant, installation.tenant.schema, [change(theirs, 1, INVOICE)])
+    installation.take(theirs.tenant, installation.tenant.schema, [change(theirs, 1, INVOICE)])
     found = installation.bridge("SELECT tenant_id, array_agg(DISTINCT subject) FROM bridge.event GROUP BY tenant_id")
     assert dict(found) == {  # type: ignore[arg-type]
         installation.tenant.id: [f"commission/{commission.id}"], theirs.tenant: [f"invoice/{theirs.id}"]}

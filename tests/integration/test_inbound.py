@@ -45,7 +45,7 @@ def change(key: RecordKey, number: int, **fields: str) -> Change:
 
 def apply(installation: Installation, *changes: Change) -> list[Ruling]:
     tenant = installation.tenant
-    verdicts = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, changes)
+    verdicts = installation.take(tenant.id, tenant.schema, changes)
     return [verdict.ruling for verdict in verdicts]
 
 
@@ -66,6 +66,23 @@ def test_an_older_change_is_stale(installation: Installation, commission: Record
     apply(installation, change(commission, 7, status="approved"))
     assert apply(installation, change(commission, 6)) == [Ruling.APPLIED]
     assert row(installation)[0] == "approved", "the older one would take it back to pending"
+
+
+def test_what_was_read_before_a_push_that_is_settled_is_nobodys_change(
+    installation: Installation, commission: RecordKey
+) -> None:
+    leased = installation.inbound.seize(uuid4(), timedelta(0))
+    assert leased is not None
+    read_before = change(commission, 1, payment_reference="EFT 1")
+    installation.app("UPDATE {schema}.commissions SET status = 'cancelled'")
+    agreed_on(installation, commission.id, status="cancelled")
+    tenant = installation.tenant
+    [verdict] = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, [read_before], leased)
+    assert verdict.ruling is Ruling.LATER
+    assert row(installation)[0] == "cancelled", "it was pending when Odoo was read, and nobody made it so again"
+    read_again = change(commission, 1, status="cancelled", payment_reference="EFT 1")
+    assert apply(installation, read_again) == [Ruling.APPLIED]
+    assert (row(installation)[0], row(installation)[3]) == ("cancelled", "EFT 1")
 
 
 def test_a_change_of_an_unbound_record_comes_later(installation: Installation, commission: RecordKey) -> None:

@@ -50,7 +50,7 @@ def told(key: RecordKey, number: int, /, odoo_id: int = 7, op: Op = Op.UPSERT, *
 
 def take(installation: Installation, *changes: Change) -> list[Ruling]:
     tenant = installation.tenant
-    verdicts = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, changes)
+    verdicts = installation.take(tenant.id, tenant.schema, changes)
     return [verdict.ruling for verdict in verdicts]
 
 
@@ -135,10 +135,10 @@ def test_an_invoice_that_comes_from_another_tenant_waits_until_that_one_has_let_
     installation: Installation, registration: UUID
 ) -> None:
     theirs = RecordKey(uuid4(), Entity.INVOICE, uuid4())
-    installation.inbound.apply(uuid4(), theirs.tenant, installation.tenant.schema, [told(theirs, 1)])
+    installation.take(theirs.tenant, installation.tenant.schema, [told(theirs, 1)])
     key = installation.key(Entity.INVOICE, uuid4())
     assert take(installation, told(key, 2)) == [Ruling.LATER]
-    installation.inbound.apply(uuid4(), theirs.tenant, installation.tenant.schema, [told(theirs, 3, op=Op.UNLINK)])
+    installation.take(theirs.tenant, installation.tenant.schema, [told(theirs, 3, op=Op.UNLINK)])
     assert take(installation, told(key, 2)) == [Ruling.APPLIED]
 
 
@@ -180,7 +180,7 @@ def test_a_tenant_reads_its_own_invoices_and_no_table_of_the_bridge(
     installation: Installation, registration: UUID
 ) -> None:
     stranger = RecordKey(uuid4(), Entity.INVOICE, uuid4())
-    installation.inbound.apply(uuid4(), stranger.tenant, installation.tenant.schema, [told(stranger, 1)])
+    installation.take(stranger.tenant, installation.tenant.schema, [told(stranger, 1)])
     assert shown(installation) == []
     with pytest.raises(errors.InsufficientPrivilege):
         installation.app("SELECT number FROM bridge.invoice")

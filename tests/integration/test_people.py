@@ -55,7 +55,7 @@ def bind(installation: Installation, key: RecordKey, res_id: int, fields: dict[s
 def approve(installation: Installation, key: RecordKey, number: int = 1) -> None:
     told = Change(key, Version(1, number), Op.UPSERT, "x_commission", 5, "2026-02-01 08:00:00", "login7", APPROVED)
     tenant = installation.tenant
-    [verdict] = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, [told])
+    [verdict] = installation.take(tenant.id, tenant.schema, [told])
     assert verdict.ruling is Ruling.APPLIED
 
 

@@ -99,5 +99,5 @@ def bind(installation: Installation, key: RecordKey, model: str) -> None:
 def win(installation: Installation, registration: RecordKey) -> None:
     tenant, fields = installation.tenant, {"outcome": "won", "lost_reason": ""}
     told = Change(registration, Version(1, 1), Op.UPSERT, "crm.lead", 9, "2026-02-01 10:00:00", "sales", fields)
-    [verdict] = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, [told])
+    [verdict] = installation.take(tenant.id, tenant.schema, [told])
     assert verdict.ruling is Ruling.APPLIED

@@ -95,7 +95,7 @@ def commission(here: Installation) -> list[Document]:
         company_name="A company",
         registration_type="pty_ltd",
         jurisdiction="ZA",
-        status="approved",
+        status="submitted",
         active=True,
     )
     registration = replace(registration, refs={"client": (Entity.CLIENT, client.key.id)})

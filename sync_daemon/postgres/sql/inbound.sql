@@ -1,5 +1,5 @@
 -- name: bound (the bindings of the changed records; a binding being settled right now is left for later)
-SELECT b.entity, b.external_id, b.state, b.odoo_epoch, b.odoo_version
+SELECT b.entity, b.external_id, b.state, b.odoo_epoch, b.odoo_version, b.synced_at
 FROM bridge.binding AS b
 JOIN unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, external_id) USING (entity, external_id)
 WHERE b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s
@@ -105,12 +105,12 @@ WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entit
   AND state = 'open' AND field = ANY(%(fields)s::text[])
 RETURNING field, resolution
 
--- name: seize (the lease on one task; free, expired or our own)
+-- name: seize (the lease on one task; free, expired or our own; gives since when)
 INSERT INTO bridge.lease AS l (name, holder, until)
 VALUES (%(name)s, %(holder)s, now() + %(duration)s)
 ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until
 WHERE l.holder = EXCLUDED.holder OR l.until < now()
-RETURNING 1
+RETURNING now()
 
 -- name: release
 DELETE FROM bridge.lease WHERE name = %(name)s AND holder = %(holder)s
