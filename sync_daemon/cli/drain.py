@@ -82,6 +82,9 @@ def _wait(bridge: Bridge, daemon: Daemon, timeout: int) -> Left:
     spoken = time.monotonic()
     while True:
         left = _look(bridge)
+        if left.is_nothing:
+            # what goes over while both sides are asked may be seen on neither
+            left = _look(bridge)
         if left.is_nothing or time.monotonic() > end or daemon.wait(POLL_SECONDS):
             return left
         if time.monotonic() - spoken > PROGRESS_SECONDS:

@@ -17,6 +17,8 @@ from tests.torture.papers import customers_show_documents, documents_are_whole, 
 from tests.torture.reader import Findings, Row
 from tests.torture.shares import owner
 
+SHOWN = 700
+"""Letters of a log's line: an error stands at its end."""
 MOST_USED = {"bytes of memory": 200_000_000, "open files": 200, "threads": 60}
 OUTCOMES = {"pending": "open", "won": "won", "lost": "lost"}
 
@@ -245,7 +247,8 @@ def nobody_wrote(before: Mapping[str, str], after: Mapping[str, str], when: str)
 def daemons_behaved(lines: Iterable[str]) -> list[Breach]:
     """No service died of an error that nobody had foreseen."""
     signs = ("service.crashed", "Traceback (most recent call last)")
-    return [Breach(UNEXPECTED, f"a daemon's log says: {line[:300]}") for line in lines if any(s in line for s in signs)]
+    told = [line for line in lines if any(sign in line for sign in signs)]
+    return [Breach(UNEXPECTED, f"a daemon's log says: {line[:100]} ... {line[-SHOWN:]}") for line in told]
 
 
 def nothing_piled_up(memory: int, files: int, threads: int) -> list[Breach]:

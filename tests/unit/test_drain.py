@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from uuid import UUID
 
+import pytest
+
+from sync_daemon.cli import drain
 from sync_daemon.cli.drain import Left
 from sync_daemon.domain.keys import Direction
 from sync_daemon.ports import OdooBacklog
@@ -56,3 +60,38 @@ def test_what_waits_to_be_published_holds_the_drain_up() -> None:
     assert not left.is_nothing
     assert left.words == "nothing is owed, 3 events are not published"
     assert Left(Debt(open=0, held=7)).is_nothing
+
+
+class _Both:
+    """Both sides; what Odoo owes comes into the app right after the app was asked, once."""
+
+    database = None
+
+    def __init__(self) -> None:
+        self.app, self.odoo = 0, 1
+        self.registry = self
+        self.instances = {"main": self}
+
+    def flows(self) -> list[Line]:
+        return [Line(self.app), BACK]
+
+    def backlog(self) -> dict[UUID, OdooBacklog]:
+        self.app, self.odoo = self.app + self.odoo, 0
+        return {TENANT: OdooBacklog(self.odoo, 0, None)}
+
+
+class _NoEvents:
+    waiting = 0
+
+    def __init__(self, _database: object) -> None:
+        pass
+
+    def backlog(self) -> _NoEvents:
+        return self
+
+
+def test_what_goes_over_while_both_sides_are_asked_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "OutgoingEvents", _NoEvents)
+    daemon = SimpleNamespace(wait=lambda _seconds: True, loops=[])
+    left = drain._wait(_Both(), daemon, 60)  # type: ignore[arg-type]
+    assert left.debt == Debt(open=1, held=0)
