@@ -78,7 +78,7 @@ class _Settling:
         dead = [item for item in settlements if isinstance(item, Dead)]
         answered = [item for item in applied if item.status is not None]
         paired = self._paired(answered)
-        self._bind(answered)
+        self._bind(answered, {item.owed.key for item in answered if _is_sole(item.owed, current)})
         self._agree(applied)
         busy = self._write_back(applied)
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped) and item.owed.key not in busy]
@@ -95,9 +95,13 @@ class _Settling:
         self._record(settlements)
         self._succeed(applied)
 
-    def _lock(self, owed: Sequence[Owed]) -> set[RecordKey]:
+    def _lock(self, owed: Sequence[Owed]) -> dict[RecordKey, tuple[int, int]]:
+        """Version and number of attempts of what is owed and of nobody else's concern right now."""
         rows = self._fetch("lock_deliveries", key_arrays(_keys(owed)))
-        return {RecordKey(tenant, Entity(entity), record_id) for tenant, entity, record_id, _ in rows}
+        return {
+            RecordKey(tenant, Entity(entity), record_id): (version, attempts)
+            for tenant, entity, record_id, version, attempts in rows
+        }
 
     def _paired(self, applied: Sequence[Applied]) -> set[RecordKey]:
         """Those that were a pair before this answer."""
@@ -106,14 +110,19 @@ class _Settling:
         rows = self._fetch("bound", key_arrays([item.owed.key for item in applied]))
         return {RecordKey(tenant, Entity(entity), record_id) for tenant, entity, record_id in rows}
 
-    def _bind(self, applied: Sequence[Applied]) -> None:
+    def _bind(self, applied: Sequence[Applied], sole: Set[RecordKey]) -> None:
+        """Remember the pairs, and what was sent where nothing else can still be on its way to Odoo.
+
+        Another call of the same version may carry what the row held before, and arrive last: then the next change is
+        sent even if it brings nothing that was not sent already.
+        """
         targets = {"models": [item.model for item in applied], "res_ids": [item.res_id for item in applied]}
         self._displace(applied, targets)
         self._execute("bind", applied, {
             **_columns([item.owed for item in applied]),
             **targets,
             "epochs": [item.owed.version.epoch for item in applied],
-            "digests": [item.digest for item in applied],
+            "digests": [item.digest if item.owed.key in sole else "" for item in applied],
             "states": [_state(item).value for item in applied],
         })
 
@@ -279,6 +288,12 @@ _DIFFERENT = sql.SQL("""
 
 def _state(item: Applied) -> BindingState:
     return BindingState.TOMBSTONE if item.status is Status.REMOVED else BindingState.ACTIVE
+
+
+def _is_sole(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:
+    """Whether it was sent once at its version, and is owed at that version still."""
+    version, attempts = current.get(owed.key, (0, 0))
+    return version == owed.version.number and attempts <= 1
 
 
 def _is_news(item: Settlement) -> bool:

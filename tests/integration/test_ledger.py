@@ -80,6 +80,19 @@ def test_an_older_answer_that_comes_late_does_not_replace_a_newer_one(installati
     assert rows == [(newer.version.number, "new")]
 
 
+def test_what_may_be_overtaken_by_an_older_call_is_sent_again_with_the_next_change(installation: Installation) -> None:
+    once, twice, changed = installation.fill(3)
+    sent = owe(installation, once, twice, changed)
+    installation.outbox.begin_attempt(INSTANCE, [once, twice, changed])
+    # another call of the same version is under way: it may hold what the row held before
+    installation.outbox.begin_attempt(INSTANCE, [twice])
+    installation.outbox.mark([changed])
+    installation.outbox.collect(10)
+    installation.ledger.settle(uuid4(), [applied(owed, number, "sent") for number, owed in enumerate(sent, start=1)])
+    digests = dict(installation.bridge("SELECT external_id, digest FROM bridge.binding"))
+    assert digests == {once.id: "sent", twice.id: "", changed.id: ""}
+
+
 def test_a_dead_record_is_not_offered_again_until_it_changes(installation: Installation) -> None:
     [registration] = installation.fill(1)
     [owed] = owe(installation, registration)

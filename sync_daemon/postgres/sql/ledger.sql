@@ -1,5 +1,5 @@
 -- name: lock_deliveries (in key order; rows another pusher settles right now stay owed)
-SELECT d.tenant_id, d.entity, d.record_id, d.version
+SELECT d.tenant_id, d.entity, d.record_id, d.version, d.attempts
 FROM bridge.delivery AS d
 JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
     USING (tenant_id, entity, record_id)
