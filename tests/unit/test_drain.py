@@ -93,5 +93,5 @@ class _NoEvents:
 def test_what_goes_over_while_both_sides_are_asked_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "OutgoingEvents", _NoEvents)
     daemon = SimpleNamespace(wait=lambda _seconds: True, loops=[])
-    left = drain._wait(_Both(), daemon, 60)  # type: ignore[arg-type]
+    left = drain._wait(_Both(), daemon, 60)
     assert left.debt == Debt(open=1, held=0)
