@@ -282,7 +282,10 @@ def _expect_complete(found: Sides, told: set[Told]) -> None:
 
 
 def _expect_merged(before: Sides, edited: Sides, found: Sides, told: set[Told], known: set[Told]) -> int:
-    """Nobody worked while people edited: what one side changed stands, what both changed is a conflict; how many."""
+    """Nobody worked while people edited: what one side changed stands, what both changed is a conflict; how many.
+
+    Odoo keeps its values while it cannot take the app's record, of which people have been told as a whole.
+    """
     disputed = 0
     for identity, app, odoo in found.pairs("client"):
         key = "client", identity
@@ -296,7 +299,7 @@ def _expect_merged(before: Sides, edited: Sides, found: Sides, told: set[Told], 
             if here != there and agreed not in (here, there):
                 assert (*key, name) in told and (app[name], odoo[name]) == (here, there), case
                 disputed += 1
-            elif (*key, name) not in told:
+            elif (*key, name) not in told and not (there == agreed and (*key, "") in told):
                 stands = here if there == agreed else there
                 if name == "phone" and not stands:
                     stands = edited.app[key]["mobile"]
