@@ -16,22 +16,29 @@ LOOK_SECONDS = 1.0
 
 @dataclass
 class HeartbeatSender:
-    """Begins heartbeats; any number of them may, each heartbeat is begun by one."""
+    """Begins heartbeats; any number of them may, each heartbeat is begun by one.
+
+    Until it has published one, it begins one at every look: the last one may have been lost with the daemon or the
+    broker that had it, and a way that is whole again would count as broken until the next is due.
+    """
 
     heartbeats: Heartbeats
     publisher: HintPublisher
     instances: Collection[str]
     interval: timedelta
     _looks_at: float = field(default=0.0, init=False)
+    _has_published: bool = field(default=False, init=False)
 
     def send_due(self) -> None:
         """Publish the heartbeats that are due. Raises what the publisher raises; they are begun all the same."""
         if not self.instances or time.monotonic() < self._looks_at:
             return
         self._looks_at = time.monotonic() + LOOK_SECONDS
-        for instance, number in self.heartbeats.begin(self.instances, self.interval).items():
+        interval = self.interval if self._has_published else timedelta(0)
+        for instance, number in self.heartbeats.begin(self.instances, interval).items():
             self.publisher.publish([Hint(instance, Lane.LIVE, (), number)])
             self.heartbeats.published(instance)
+            self._has_published = True
 
 
 @dataclass(frozen=True)

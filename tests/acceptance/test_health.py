@@ -7,7 +7,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 
 from sync_daemon.config import Settings
 from tests.acceptance.command import c360, daemon, eventually, printed
-from tests.acceptance.parties import App, Odoo
+from tests.acceptance.parties import App, Odoo, as_sync
 from tests.ports.proxy import Proxy
 
 NAMED_WITHIN = 15.0
@@ -152,6 +152,22 @@ def test_a_heartbeat_goes_round_and_status_shows_when_it_passed_each_hop(app: Ap
 def _heartbeat() -> dict[str, Any]:
     (found,) = printed("status")["heartbeats"]
     return dict(found)
+
+
+@pytest.mark.acceptance("R-HEALTH")
+def test_a_daemon_that_starts_sends_a_heartbeat_at_once_though_one_that_got_lost_was_begun_just_now(
+    app: App, page: Page, daemon_log: Path
+) -> None:
+    seldom = {"C360_HEARTBEAT_SECONDS": "600"}
+    with daemon(daemon_log, **page.environment, **seldom):
+        eventually(page.is_ready, "the daemon is ready")
+    with closing(as_sync(app.settings)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("""
+            UPDATE bridge.heartbeat SET begun_at = now(), published_at = now() - interval '1 hour',
+              arrived_at = now() - interval '1 hour', returned_at = now() - interval '1 hour'
+            """)
+    with daemon(daemon_log, **page.environment, **seldom):
+        eventually(page.is_ready, "the daemon is ready")
 
 
 @pytest.mark.acceptance("R-HEALTH")
