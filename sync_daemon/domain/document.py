@@ -15,6 +15,9 @@ from sync_daemon.domain.keys import Entity, RecordKey, Version
 Scalar = str | bool
 
 
+NOTHING_HEARD = Version(0, 0)
+
+
 @dataclass(frozen=True)
 class TwoWay:
     """A two-way field's present value, and the last one both sides agreed on (None: they never did)."""
@@ -27,7 +30,8 @@ class TwoWay:
 class Document:
     """What one record should look like in Odoo, in the bridge's own field names.
 
-    Shapes: `offers` are taken only where Odoo has nothing, `initial` only when the record is made.
+    Shapes: `offers` are taken only where Odoo has nothing, `initial` only when the record is made; `heard` is the
+    version of the last change in Odoo that was taken in.
     """
 
     key: RecordKey
@@ -39,6 +43,7 @@ class Document:
     """Registration numbers of a customer that is not in Odoo yet, to find one that Odoo knows from elsewhere."""
     offers: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
     initial: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+    heard: Version = NOTHING_HEARD
 
     @property
     def digest(self) -> str:
@@ -116,10 +121,19 @@ class Op(StrEnum):
 
 
 @dataclass(frozen=True)
+class Sent:
+    """What Odoo held of a field once it had applied the app's value, over which base, and its newest version then."""
+
+    base: Scalar
+    value: Scalar
+    version: Version
+
+
+@dataclass(frozen=True)
 class Change:
     """A record that changed in Odoo, with the present values of the fields Odoo may write.
 
-    Shapes: `ours` names those that hold what the app itself sent, with the base that it was sent over.
+    Shapes: `sent` says by field what the app itself sent last; people may have changed it since.
     """
 
     key: RecordKey
@@ -130,7 +144,7 @@ class Change:
     at: str
     by: str
     fields: Mapping[str, Scalar]
-    ours: Mapping[str, Scalar] = field(default_factory=dict)
+    sent: Mapping[str, Sent] = field(default_factory=dict)
 
 
 class Ruling(StrEnum):

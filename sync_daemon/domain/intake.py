@@ -9,7 +9,8 @@ from types import MappingProxyType
 from sync_daemon.domain.codec import is_blank, printable
 from sync_daemon.domain.contract import Contract, Field, Owner
 from sync_daemon.domain.decision import Decision, Keep, check_lawful
-from sync_daemon.domain.document import Change, FieldProblem, Scalar
+from sync_daemon.domain.document import NOTHING_HEARD, Change, FieldProblem, Scalar, Sent
+from sync_daemon.domain.keys import Version
 from sync_daemon.domain.mapping import Row, encode_field
 from sync_daemon.domain.merge import Merge, merge_owned, merge_status
 from sync_daemon.domain.snapshot import Agreed
@@ -59,10 +60,12 @@ def intake(
     row: Row,
     agreed: Mapping[str, Agreed],
     decisions: Mapping[str, Decision] = MappingProxyType({}),
+    heard: Version = NOTHING_HEARD,
 ) -> Intake:
     """Decide one change against the app's present row. Fields that Odoo does not own are left alone.
 
-    Shapes: `decisions` are what people decided, by field; one stands only for the values it was made about.
+    Shapes: `decisions` are what people decided, by field; one stands only for the values it was made about. `heard` is
+    the version of the last change of this record that was taken in.
     """
     found = _Found({}, {}, [], [], {})
     for item in contract.from_odoo:
@@ -72,7 +75,9 @@ def intake(
             odoo = decoded(item, change.fields[item.name])
             app = encode_field(item, {"row": row})
             known = agreed.get(item.name)
-            base = _base(change, item.name, known, odoo)
+            base = _base(change.sent.get(item.name), known, heard)
+            if base is not None and base is not known:
+                found.bases[item.name] = base
             _decide(found, item, row, _Sides(app, odoo, base, known), decisions.get(item.name))
         except RejectedError as problem:
             found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
@@ -81,10 +86,13 @@ def intake(
     )
 
 
-def _base(change: Change, name: str, agreed: Agreed | None, odoo: Scalar) -> Agreed | None:
-    """What both sides agreed on last, also where the answer to what the app had sent never came."""
-    is_unheard = name in change.ours and change.ours[name] == (agreed.odoo if agreed else "")
-    return Agreed(odoo, odoo) if is_unheard else agreed
+def _base(sent: Sent | None, agreed: Agreed | None, heard: Version) -> Agreed | None:
+    """What both sides agreed on last, also where the answer to what the app had sent never came.
+
+    It has come, or this value has been chosen in Odoo since, if what was taken in last is newer than what was sent.
+    """
+    is_unheard = sent is not None and sent.version >= heard and sent.base == (agreed.odoo if agreed else "")
+    return Agreed(sent.value, sent.value) if sent is not None and is_unheard else agreed
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import ONLY_WHEN_NEW, Contract, Field, Owner, Reference
-from sync_daemon.domain.document import Document, FieldProblem, Scalar, TwoWay
+from sync_daemon.domain.document import NOTHING_HEARD, Document, FieldProblem, Scalar, TwoWay
 from sync_daemon.domain.keys import ENTITY_ORDER, Entity, RecordKey
 from sync_daemon.domain.mapping import Mapped, Row, encode_field, map_row
 from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
@@ -265,6 +265,7 @@ def _document(
         two_way={name: pair(name, value) for name, value in two_way.items() if name not in in_conflict},
         offers=owned(Owner.PREFER_ODOO),
         initial=owned(*ONLY_WHEN_NEW),
+        heard=binding.odoo_version if (binding := snapshot.bindings.get(owed.key)) else NOTHING_HEARD,
         refs=refs,
         numbers=snapshot.numbers.get(owed.key, ()),
     )

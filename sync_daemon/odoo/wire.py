@@ -13,12 +13,14 @@ from sync_daemon.domain.books import Bill, OdooEntry
 from sync_daemon.domain.codec import printable
 from sync_daemon.domain.contract_check import OdooField, OdooFields
 from sync_daemon.domain.document import (
+    NOTHING_HEARD,
     Change,
     Document,
     FieldProblem,
     Op,
     Result,
     Scalar,
+    Sent,
     Status,
     TwoWay,
     Verdict,
@@ -61,6 +63,7 @@ def document(value: Document) -> dict[str, object]:
         "fields": fields,
         "two_way": {**two_way, **offers},
         "refs": {role: {"entity": str(entity), "id": str(id_)} for role, (entity, id_) in value.refs.items()},
+        **({"heard": str(value.heard)} if value.heard > NOTHING_HEARD else {}),
         **({"initial": initial} if initial else {}),
         **({"numbers": numbers} if numbers else {}),
     }
@@ -303,8 +306,14 @@ def _change(row: object) -> Change:
         at=at,
         by=_text(fields, "by", ""),
         fields=_scalars(fields, "fields"),
-        ours=_scalars(fields, "ours"),
+        sent={name: _sent(name, pair) for name, pair in _dict(fields.get("sent", {}), "sent").items()},
     )
+
+
+def _sent(name: str, row: object) -> Sent:
+    fields = _dict(row, f"sent.{name}")
+    scalars = dict(_checked_scalars({key: fields.get(key) for key in ("base", "value")}, f"sent.{name}"))
+    return Sent(scalars["base"], scalars["value"], _parsed("version", Version.parse, _text(fields, "version")))
 
 
 def _tenant_backlog(row: object) -> OdooBacklog:

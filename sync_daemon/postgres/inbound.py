@@ -18,7 +18,7 @@ from sync_daemon.domain.approval import APPROVED_BY, Linked, with_approver
 from sync_daemon.domain.codec import INSTANT
 from sync_daemon.domain.contract import Contract, deciding_columns, source_columns
 from sync_daemon.domain.decision import Decision
-from sync_daemon.domain.document import Change, FieldProblem, Op, Ruling, Verdict
+from sync_daemon.domain.document import NOTHING_HEARD, Change, FieldProblem, Op, Ruling, Verdict
 from sync_daemon.domain.event import Event
 from sync_daemon.domain.events import row_events, shown_columns
 from sync_daemon.domain.events.invoice import invoice_events
@@ -195,14 +195,21 @@ class _Applying:
         if binding.synced_at >= self._read_after:
             # they may be values of before a push that is settled: nobody's change, but what both sides agreed on then
             return _verdict(change, Ruling.LATER, "it was synced while Odoo was read")
-        decision = self._decide(change, contract, row, self._still_agreed(change, binding, agreed))
+        heard = binding.odoo_version
+        if change.version.epoch > max(heard.epoch, 1):
+            # what was agreed on with an Odoo that was set back since says nothing about the values it has now
+            self._receipts.forget_bases(change)
+            agreed, heard = {}, NOTHING_HEARD
+        decision = self._decide(change, contract, row, agreed, heard)
         if decision.writes and held:
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
         return self._carry_out(change, contract, row, decision, binding.state)
 
-    def _decide(self, change: Change, contract: Contract, row: Row, agreed: Mapping[str, Agreed]) -> Intake:
+    def _decide(
+        self, change: Change, contract: Contract, row: Row, agreed: Mapping[str, Agreed], heard: Version
+    ) -> Intake:
         decided = self._decisions.get(change.key.entity, {}).get(change.key.id, {})
-        decision = intake(contract, change, row, agreed, decided)
+        decision = intake(contract, change, row, agreed, decided, heard)
         is_commission = change.key.entity is Entity.COMMISSION
         return with_approver(decision, change, row, self._people) if is_commission else decision
 
@@ -289,13 +296,6 @@ class _Applying:
             outcome, reason = str(told["outcome"]), str(told["lost_reason"])
             self._receipts.record(change, f"lead {outcome}", {"lost_reason": reason, "by": change.by})
             self.events += lead_events(change, news[0], outcome, reason, self._bridge_login)
-
-    def _still_agreed(self, change: Change, binding: _Bound, agreed: Mapping[str, Agreed]) -> Mapping[str, Agreed]:
-        """What was agreed on with an Odoo that was set back since says nothing about the values it has now."""
-        if not agreed or change.version.epoch <= max(binding.odoo_version.epoch, 1):
-            return agreed
-        self._receipts.forget_bases(change)
-        return {}
 
     def _unbound(self, change: Change) -> Verdict:
         """A record of which the app's side knows no pair: one that is being settled, or one that a restore took."""

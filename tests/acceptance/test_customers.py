@@ -149,6 +149,20 @@ def test_a_value_that_odoo_changed_and_the_app_changed_back_is_changed_back_in_o
     assert _letters(app) == []
 
 
+@pytest.mark.acceptance("C4")
+def test_a_value_that_the_app_once_sent_is_a_change_of_odoos_when_a_person_chooses_it(app: App, odoo: Odoo) -> None:
+    _, client = _customer(app)
+    partner = _partner(odoo, client)
+    for city in ("Gweru", "Bulawayo"):
+        app.run("UPDATE {t}.clients SET city = %s WHERE id = %s", [city, client])
+        c360("drain")
+    for city in ("Gweru", "Bulawayo", "Gweru", "Mutare"):
+        odoo.call("res.partner", "write", [partner["id"]], {"city": city})
+        c360("drain")
+        assert (_row(app, client)["city"], _partner(odoo, client)["city"]) == (city, city)
+    assert _letters(app) == []
+
+
 @pytest.mark.acceptance("O3")
 def test_what_the_app_needs_cannot_be_emptied_in_odoo(app: App, odoo: Odoo) -> None:
     _, client = _customer(app)

@@ -8,18 +8,30 @@ from collections.abc import Mapping
 import pytest
 
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.document import Scalar
+from sync_daemon.domain.document import NOTHING_HEARD, Scalar, Sent
 from sync_daemon.domain.intake import Intake, intake
-from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.keys import Entity, Version
 from sync_daemon.domain.snapshot import Agreed
 from tests.unit.records import commission_change, key_of, row
 
 PENDING = {"status": Agreed("pending", "pending"), "payment_reference": Agreed("", ""), "paid_at": Agreed("", "")}
 
+SENT_AT = Version(1, 70)
+
 
 def take(fields: Mapping[str, Scalar], agreed: Mapping[str, Agreed] | None = None, **columns: object) -> Intake:
     own = row(Entity.COMMISSION, **columns)
     return intake(CONTRACTS[Entity.COMMISSION], commission_change(fields), own, PENDING if agreed is None else agreed)
+
+
+def heard_of(
+    fields: Mapping[str, Scalar], sent: Sent, status: str, agreed: Mapping[str, Agreed],
+    heard: Version = NOTHING_HEARD, **columns: object,
+) -> Intake:
+    """A change of an Odoo to which the app had sent one of these fields."""
+    change = dataclasses.replace(commission_change(fields), sent=dict.fromkeys(fields, sent))
+    own = row(Entity.COMMISSION, status=status, **columns)
+    return intake(CONTRACTS[Entity.COMMISSION], change, own, agreed, heard=heard)
 
 
 def test_a_payment_is_written_into_the_apps_columns() -> None:
@@ -71,23 +83,42 @@ def test_a_value_that_loses_without_an_agreed_one_is_pushed_back() -> None:
 
 
 def test_what_the_app_sent_without_hearing_of_it_is_no_change_of_odoos() -> None:
-    told = dataclasses.replace(commission_change({"status": "approved"}), ours={"status": "pending"})
-    own = row(Entity.COMMISSION, status="cancelled")
-    result = intake(CONTRACTS[Entity.COMMISSION], told, own, PENDING)
-    assert result == Intake({}, {}), "the app went on meanwhile, and sends what it has now"
+    result = heard_of({"status": "approved"}, Sent("pending", "approved", SENT_AT), "cancelled", PENDING)
+    assert (result.writes, result.conflicts, result.push_back) == ({}, (), False), "the app sends what it has now"
+    assert result.agreed == {"status": Agreed("approved", "approved")}, "it has heard of it now"
+
+
+def test_what_odoo_made_of_what_the_app_sent_without_hearing_of_it_is_taken() -> None:
+    for agreed, base in (({}, ""), (PENDING, "pending")):
+        own = "approved" if agreed else "pending"
+        result = heard_of({"status": "cancelled"}, Sent(base, own, SENT_AT), own, agreed)
+        assert (result.writes["status"], result.conflicts) == ("cancelled", ()), "only Odoo changed it since"
+
+
+def test_what_both_sides_made_of_it_is_a_conflict_that_names_what_the_app_had_sent() -> None:
+    result = heard_of({"payment_reference": "C"}, Sent("", "A", SENT_AT), "pending", {}, payment_reference="B")
+    (conflict,) = result.conflicts
+    assert (conflict.agreed, conflict.app, conflict.odoo) == (Agreed("A", "A"), "B", "C")
+
+
+def test_a_value_that_the_app_once_sent_is_a_change_of_odoos_after_something_newer_was_taken_in() -> None:
+    agreed = {"status": Agreed("approved", "approved")}
+    sent = Sent("approved", "cancelled", SENT_AT)
+    newer = Version(1, SENT_AT.number + 1)
+    result = heard_of({"status": "cancelled"}, sent, "approved", agreed, heard=newer)
+    assert result.writes["status"] == "cancelled", "a person in Odoo chose it again"
+    assert not heard_of({"status": "cancelled"}, sent, "approved", agreed, heard=SENT_AT).writes
 
 
 def test_what_a_restored_odoo_still_has_of_the_app_is_written_over_by_what_the_app_has_now() -> None:
-    told = dataclasses.replace(commission_change({"status": "pending"}), ours={"status": ""})
-    result = intake(CONTRACTS[Entity.COMMISSION], told, row(Entity.COMMISSION, status="paid"), {})
+    result = heard_of({"status": "pending"}, Sent("", "pending", SENT_AT), "paid", {})
     assert result.push_back and not result.writes
     assert result.agreed["status"].odoo == "pending", "it goes over what Odoo has"
 
 
 def test_what_the_app_sent_before_it_heard_of_something_else_is_a_change_of_odoos() -> None:
-    told = dataclasses.replace(commission_change({"status": "approved"}), ours={"status": "pending"})
     agreed = {"status": Agreed("approved", "paid")}
-    result = intake(CONTRACTS[Entity.COMMISSION], told, row(Entity.COMMISSION, status="cancelled"), agreed)
+    result = heard_of({"status": "approved"}, Sent("pending", "approved", SENT_AT), "cancelled", agreed)
     assert [conflict.field for conflict in result.conflicts] == ["status"]
 
 

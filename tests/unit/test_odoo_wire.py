@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_daemon.domain.document import Change, Document, FieldProblem, Op, Result, Ruling, Status, TwoWay, Verdict
+from sync_daemon.domain.document import (
+    Change,
+    Document,
+    FieldProblem,
+    Op,
+    Result,
+    Ruling,
+    Sent,
+    Status,
+    TwoWay,
+    Verdict,
+)
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.people import OdooUser
 from sync_daemon.errors import RejectedError
@@ -45,15 +57,17 @@ def plain(value: object) -> bool:
 
 
 def test_a_document_in_full() -> None:
-    one = document(registration_fee="10.00")
+    one = replace(document(registration_fee="10.00"), heard=Version(2, 7))
     assert wire.document(one) == {
         **NAME,
         "version": "1.42",
+        "heard": "2.7",
         "digest": one.digest,
         "fields": {"registration_fee": "10.00"},
         "two_way": {"status": {"value": "approved", "base": "pending"}, "paid_at": {"value": ""}},
         "refs": {"registration": {"entity": "registration", "id": str(PARENT)}},
     }
+    assert "heard" not in wire.document(document())
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
@@ -141,13 +155,13 @@ def test_changes() -> None:
         "at": "2026-11-20 10:00:00",
         "by": "ann",
         "fields": {"status": "paid"},
-        "ours": {"status": "approved"},
+        "sent": {"status": {"base": "pending", "value": "approved", "version": "2.5"}},
     }
     pulled = wire.pulled({"epoch": "2", "changes": [change], "more": True})
     assert (pulled.epoch, pulled.more) == (2, True)
     assert pulled.changes == (
         Change(KEY, Version(2, 7), Op.UPSERT, "x_commission", 9, "2026-11-20 10:00:00", "ann", {"status": "paid"},
-               {"status": "approved"}),
+               {"status": Sent("pending", "approved", Version(2, 5))}),
     )
 
 

@@ -37,11 +37,13 @@ class Batch:
         self.known: dict[Key, tuple[str, int, str]] = {}
         self.applied: list[tuple[int, int, int, str, str, str, str]] = []
         self.created: list[Work] = []
+        self.newest = ""
 
     def run(self) -> list[dict[str, Any]]:
         """Apply everything that can be applied; one answer per document, in the same order."""
         documents = self._parse()
         works = self._bind(documents)
+        self.newest = self.env["comply360.bridge"]._newest_version()
         self.known.update(
             self.bindings._find(self.bridge, {key for work in works for key in work.document.refs.values()})
         )
@@ -109,7 +111,7 @@ class Batch:
                 binding["id"],
                 res_id,
                 is_relinked=not binding["version"],
-                known=binding["written"] or {},
+                known=binding["sent"] or {},
             )
             if self._is_due(work, binding):
                 works.append(work)
@@ -184,8 +186,8 @@ class Batch:
         self.known[document.key] = (work.record._name, work.record.id, state)
         tenant_id = work.record.id if document.entity == "tenant" else work.tenant.id
         digest = document.digest if work.is_whole else ""
-        version, written = show_version(document.version), json.dumps(work.written, sort_keys=True)
-        self.applied.append((work.binding_id, tenant_id, work.record.id, version, digest, state, written))
+        version, sent = show_version(document.version), json.dumps(work.sent, sort_keys=True)
+        self.applied.append((work.binding_id, tenant_id, work.record.id, version, digest, state, sent))
         self.answer(work, results.success(self._raw(work), status, work))
         if status == "created":
             self.created.append(work)

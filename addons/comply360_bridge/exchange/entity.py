@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..mappers import Mapper, Problem, Refused
 from ..mappers.codec import Code, Person
-from ..mappers.document import Key
+from ..mappers.document import Key, parse_version
 from .work import Work
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class EntityWriter:
         """
         for work in works:
             work.skipped, work.diverged, work.normalised, work.replaced = [], {}, {}, {}
-            work.written = dict(work.known)
+            work.sent = dict(work.known)
             work.mapper = self._mapper_of(work)
         removed = self._remove([work for work in works if self.mapper.removes(work.document)])
         works = [work for work in works if not self.mapper.removes(work.document)]
@@ -227,13 +227,17 @@ class EntityWriter:
 
     def _may_write(self, work: Work, name: str, present: Any) -> bool:
         """A two-way field is written over what both sides agreed on, and over what the app itself sent before without
-        hearing of it: then its base is still the one it had at that time. Over nothing else."""
+        hearing of it: then its base is still the one it had at that time, and it has heard of nothing that happened
+        here since. Over nothing else."""
         if present and present == work.mapper.by_name[name].final:
             return False
         if work.document.two_way[name].is_offer:
             return not present
-        base = _base(work, name)
-        return present == base or work.known.get(name) == [base, present]
+        base, sent = _base(work, name), work.known.get(name)
+        if present == base:
+            return True
+        is_unheard = bool(sent) and sent["base"] == base and parse_version(sent["version"]) >= work.document.heard
+        return is_unheard and sent["value"] == present
 
     def _compare(self, work: Work) -> None:
         """Note where Odoo stores something else than was sent."""
@@ -244,7 +248,9 @@ class EntityWriter:
             if present[name] != wanted:
                 work.normalised[name] = present[name]
             if name in work.document.two_way and not work.document.two_way[name].is_offer:
-                work.written[name] = [_base(work, name), present[name]]
+                work.sent[name] = {
+                    "base": _base(work, name), "value": present[name], "version": self.batch.newest
+                }
 
 
 def _base(work: Work, name: str) -> Any:

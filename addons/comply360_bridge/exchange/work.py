@@ -15,15 +15,15 @@ class Work:
     """A document, its binding, and what has become of it.
 
     Shapes: `mapper` is the tenant's own, with the fields listed for it; `values` and `links` are the changes to write,
-    by Odoo's field; `wanted` and `present` compare by wire name. `known` and `written` map two-way fields to the base
-    that the app had, and what Odoo held after it was written: by former documents, and by this one too.
+    by Odoo's field; `wanted` and `present` compare by wire name. `known` and `sent` say of two-way fields what the app
+    sent: by former documents, and by this one too (see the binding's field).
     """
 
     document: Document
     binding_id: int = 0
     res_id: int = 0
     is_relinked: bool = False
-    known: dict[str, list[Scalar]] = field(default_factory=dict)
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
     tenant: Any = None
     mapper: Any = None
     translation: Translation = field(default_factory=Translation)
@@ -33,7 +33,7 @@ class Work:
     diverged: dict[str, Scalar] = field(default_factory=dict)
     normalised: dict[str, Scalar] = field(default_factory=dict)
     replaced: dict[str, Scalar] = field(default_factory=dict)
-    written: dict[str, list[Scalar]] = field(default_factory=dict)
+    sent: dict[str, dict[str, Any]] = field(default_factory=dict)
     record: Any = None
 
     @property

@@ -39,7 +39,11 @@ class TwoWay:
 
 @dataclass(frozen=True)
 class Document:
-    """What one record should look like. Shapes: `initial` are values for a record that is to be made."""
+    """What one record should look like.
+
+    Shapes: `initial` are values for a record that is to be made; `heard` is the version of the last change here that
+    the app has taken in.
+    """
 
     tenant: str
     entity: str
@@ -51,6 +55,7 @@ class Document:
     refs: Mapping[str, Key]
     numbers: tuple[str, ...] = ()
     initial: Mapping[str, Scalar] = field(default_factory=dict)
+    heard: tuple[int, int] = (0, 0)
 
     @property
     def key(self) -> Key:
@@ -82,6 +87,7 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
         {role: _reference(tenant, role, value) for role, value in _mapping(raw, "refs").items()},
         tuple(number for number in raw.get("numbers", ()) if isinstance(number, str)),
         {name: _scalar(name, value) for name, value in _mapping(raw, "initial").items()},
+        parse_version(_text(raw, "heard") or "0.0"),
     )
 
 

@@ -33,9 +33,11 @@ class Comply360Binding(models.Model):
     digest = fields.Char(
         readonly=True, help="Identity of the content that was applied whole; empty when fields were left out."
     )
-    written = fields.Json(
+    sent = fields.Json(
+        string="What the App Sent",
         readonly=True,
-        help="By two-way field the base that the app had, and what was here after it was written.",
+        help="By two-way field the base that the app had, the value that was here after its own was written, and the "
+        "newest version of Odoo's changes at that time.",
     )
     synced_at = fields.Datetime(string="Last Synced", readonly=True)
     compared_digest = fields.Char(readonly=True, help="What the digest of the record was when it was compared last.")
@@ -112,7 +114,7 @@ class Comply360Binding(models.Model):
         self.env.cr.execute(
             """
             SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest, b.held,
-                   b.written
+                   b.sent
               FROM comply360_binding b
               JOIN unnest(%s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id)
                 ON (b.tenant, b.entity, b.external_id) = (k.tenant, k.entity, k.id)
@@ -150,7 +152,7 @@ class Comply360Binding(models.Model):
     def _settle(self, applied):
         """Store what was applied.
 
-        Shapes: (binding id, tenant record's id, Odoo's id, version, digest, state, what was written as JSON) each.
+        Shapes: (binding id, tenant record's id, Odoo's id, version, digest, state, what the app sent as JSON) each.
         """
         if not applied:
             return
@@ -160,10 +162,10 @@ class Comply360Binding(models.Model):
                 """
             UPDATE comply360_binding b
                SET tenant_id = a.tenant_id, res_id = a.res_id, version = a.version, digest = a.digest, state = a.state,
-                   written = a.written::jsonb, synced_at = now() AT TIME ZONE 'UTC', write_uid = %s,
+                   sent = a.sent::jsonb, synced_at = now() AT TIME ZONE 'UTC', write_uid = %s,
                    write_date = now() AT TIME ZONE 'UTC'
               FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
-                   AS a(id, tenant_id, res_id, version, digest, state, written)
+                   AS a(id, tenant_id, res_id, version, digest, state, sent)
              WHERE b.id = a.id
          RETURNING b.id
             """,
@@ -211,7 +213,7 @@ class Comply360Binding(models.Model):
             VALUES (%s, %s, %s, %s, %s, %s, %s, 'active', %s, now() AT TIME ZONE 'UTC')
                 ON CONFLICT (bridge, tenant, entity, external_id) DO UPDATE
                SET res_id = EXCLUDED.res_id, tenant_id = EXCLUDED.tenant_id, state = 'active', held = FALSE,
-                   version = NULL, digest = NULL, written = NULL
+                   version = NULL, digest = NULL, sent = NULL
          RETURNING id
             """,
                 bridge,

@@ -234,7 +234,7 @@ class Comply360Outbox(models.Model):
                 SELECT binding_id, max(id) AS newest, min(id) AS oldest FROM comply360_outbox GROUP BY binding_id
             ), due AS (
                 SELECT o.id, o.op, o.marked_at, u.login AS by, b.tenant, b.entity, b.external_id, b.res_model, b.res_id,
-                       b.written, row_number() OVER (PARTITION BY b.tenant ORDER BY m.oldest) AS turn, m.oldest
+                       b.sent, row_number() OVER (PARTITION BY b.tenant ORDER BY m.oldest) AS turn, m.oldest
                   FROM marked m
                   JOIN comply360_outbox o ON o.id = m.newest
                   JOIN comply360_binding b ON b.id = m.binding_id

@@ -1,5 +1,6 @@
 from odoo.exceptions import UserError
 
+from ..mappers.document import parse_version
 from .documents import BridgeCase, commission, document
 
 
@@ -106,6 +107,17 @@ class TestCommissions(BridgeCase):
         result = self.apply(commission("1", version="1.3", payment_reference="C", bases={"payment_reference": ""}))[0]
         self.assertEqual(result["diverged"], {"payment_reference": "B"})
 
+    def test_a_value_of_its_own_that_a_person_chose_again_is_left_alone(self):
+        self.apply(commission("1"))
+        self.apply(commission("1", version="1.2", payment_reference="A", bases={"payment_reference": ""}))
+        self.record("commission", "1").payment_reference = ""
+        self.env.flush_all()
+        heard = self.changes()[0]["version"]
+        self.record("commission", "1").payment_reference = "A"
+        later = commission("1", version="1.3", payment_reference="C", bases={"payment_reference": ""})
+        result = self.apply({**later, "heard": heard})[0]
+        self.assertEqual(result["diverged"], {"payment_reference": "A"})
+
     def test_the_app_that_heard_of_a_change_does_not_write_over_an_older_value_of_its_own(self):
         self.apply(commission("1"))
         self.apply(commission("1", version="1.2", payment_reference="A", bases={"payment_reference": ""}))
@@ -113,13 +125,15 @@ class TestCommissions(BridgeCase):
         result = self.apply(commission("1", version="1.3", payment_reference="C", bases={"payment_reference": "B"}))[0]
         self.assertEqual(result["diverged"], {"payment_reference": "A"})
 
-    def test_what_odoo_tells_names_the_values_that_the_app_sent_itself(self):
+    def test_what_odoo_tells_says_what_the_app_had_sent_and_when_also_of_a_value_that_a_person_changed(self):
         self.apply(commission("1"))
         self.apply(commission("1", version="1.2", status="approved", bases={"status": "pending"}))
         self.record("commission", "1").payment_reference = "EFT 1"
         change = self.changes()[0]
-        self.assertEqual(change["ours"]["status"], "pending")
-        self.assertNotIn("payment_reference", change["ours"])
+        status, reference = change["sent"]["status"], change["sent"]["payment_reference"]
+        self.assertEqual((status["base"], status["value"]), ("pending", "approved"))
+        self.assertEqual((reference["base"], reference["value"]), ("", ""))
+        self.assertLess(parse_version(status["version"]), parse_version(change["version"]))
 
     def test_a_paid_commission_is_never_undone_by_the_app(self):
         self.apply(commission("1", status="paid"))
