@@ -139,6 +139,37 @@ class TestConcurrency(BaseCase):
                 self.assertEqual(self._one(SHOWN, BRIDGE), 1)
 
     @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_bill_that_is_booked_while_its_registration_is_cancelled_needs_a_decision(self):
+        cancelled = document("registration", "1", tenant=TENANT, version="1.2", status="cancelled")
+
+        def book(env, record):
+            # what posting a bill comes to; the journals that it takes are not what is tried here
+            env["x_commission"].sudo().browse(record).bill_state = "billed"
+            env.flush_all()
+
+        def cancel(env, _record):
+            env["comply360.bridge"].apply_batch({**batch(cancelled), "bridge": BRIDGE})
+
+        def whole(step, record):
+            with self._environment(bot) as env:
+                retrying(partial(step, env, record), env)
+
+        with self._environment() as env:
+            bot = env.ref("comply360_bridge.user_bridge").id
+        for first, second in ((cancel, book), (book, cancel)):
+            self._clean()
+            self._apply(document("tenant", "one", tenant=TENANT))
+            [record] = self._commissions("1")
+            with ThreadPoolExecutor(1) as pool, self.subTest(first=first.__name__):
+                with self._environment(bot) as env:
+                    first(env, record)
+                    later = pool.submit(whole, second, record)
+                    self._wait_until(lambda: self._one(WAITING), "the second waits for the first one's end")
+                later.result(DEADLINE)
+                concern = self._one("SELECT concern FROM x_commission WHERE id = %s", record)
+                self.assertEqual(concern, "registration_cancelled")
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_batches_of_the_same_records_in_opposite_order_end_without_fault(self):
         names = [str(n) for n in range(20)]
         self._apply(*[document("registration", name, tenant=TENANT) for name in names])
