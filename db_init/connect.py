@@ -134,7 +134,7 @@ def _open(server: Server, database: str, user: str, password: str) -> Connection
             application_name="c360",
             options="-c timezone=UTC -c client_min_messages=warning",
         )
-    except psycopg2.OperationalError as error:
+    except psycopg2.Error as error:
         raise UnavailableError(f"{server} refuses user {user} for database {database}: {_first_line(error)}") from error
 
 

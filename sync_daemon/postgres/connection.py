@@ -126,6 +126,8 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
     seconds = CONNECT_SECONDS if is_new else ANSWER_SECONDS
     end = time.monotonic() + seconds
     while (wanted := connection.poll()) != psycopg2.extensions.POLL_OK:
+        if wanted not in _EVENTS:
+            raise psycopg2.OperationalError("the connection broke")
         ready = select.poll()
         ready.register(connection.fileno(), _EVENTS[wanted])
         if not ready.poll(max(0.0, end - time.monotonic()) * 1000):
