@@ -265,7 +265,7 @@ def _document(
         two_way={name: pair(name, value) for name, value in two_way.items() if name not in in_conflict},
         offers=owned(Owner.PREFER_ODOO),
         initial=owned(*ONLY_WHEN_NEW),
-        heard=binding.odoo_version if (binding := snapshot.bindings.get(owed.key)) else NOTHING_HEARD,
+        heard=binding.heard if (binding := snapshot.bindings.get(owed.key)) else NOTHING_HEARD,
         refs=refs,
         numbers=snapshot.numbers.get(owed.key, ()),
     )

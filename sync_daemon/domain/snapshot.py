@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import Contract
-from sync_daemon.domain.document import Scalar
+from sync_daemon.domain.document import NOTHING_HEARD, Scalar
 from sync_daemon.domain.keys import Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.overrides import Contracts
@@ -29,6 +29,11 @@ class Owed:
     attempts: int
     lane: Lane
     sent_ago: timedelta | None = None
+
+
+def heard(odoo_version: Version) -> Version:
+    """What was taken in of a pair's changes in Odoo: one that is new stands at the beginning of the present epoch."""
+    return odoo_version if odoo_version.number else NOTHING_HEARD
 
 
 class BindingState(StrEnum):
@@ -51,6 +56,11 @@ class Binding:
     version: Version
     digest: str
     odoo_version: Version
+
+    @property
+    def heard(self) -> Version:
+        """The version of the last change in Odoo that was taken in."""
+        return heard(self.odoo_version)
 
 
 @dataclass(frozen=True)

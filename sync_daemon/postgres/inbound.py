@@ -27,7 +27,7 @@ from sync_daemon.domain.intake import Intake, decoded, intake
 from sync_daemon.domain.keys import Direction, Entity, Lane, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.overrides import Rules
-from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.domain.snapshot import Agreed, BindingState, heard
 from sync_daemon.domain.told import Told, told
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
@@ -195,21 +195,21 @@ class _Applying:
         if binding.synced_at >= self._read_after:
             # they may be values of before a push that is settled: nobody's change, but what both sides agreed on then
             return _verdict(change, Ruling.LATER, "it was synced while Odoo was read")
-        heard = binding.odoo_version
-        if change.version.epoch > max(heard.epoch, 1):
+        last = heard(binding.odoo_version)
+        if change.version.epoch > max(binding.odoo_version.epoch, 1):
             # what was agreed on with an Odoo that was set back since says nothing about the values it has now
             self._receipts.forget_bases(change)
-            agreed, heard = {}, NOTHING_HEARD
-        decision = self._decide(change, contract, row, agreed, heard)
+            agreed, last = {}, NOTHING_HEARD
+        decision = self._decide(change, contract, row, agreed, last)
         if decision.writes and held:
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
         return self._carry_out(change, contract, row, decision, binding.state)
 
     def _decide(
-        self, change: Change, contract: Contract, row: Row, agreed: Mapping[str, Agreed], heard: Version
+        self, change: Change, contract: Contract, row: Row, agreed: Mapping[str, Agreed], last: Version
     ) -> Intake:
         decided = self._decisions.get(change.key.entity, {}).get(change.key.id, {})
-        decision = intake(contract, change, row, agreed, decided, heard)
+        decision = intake(contract, change, row, agreed, decided, last)
         is_commission = change.key.entity is Entity.COMMISSION
         return with_approver(decision, change, row, self._people) if is_commission else decision
 

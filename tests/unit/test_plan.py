@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from sync_daemon.domain.document import TwoWay
-from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.document import NOTHING_HEARD, TwoWay
+from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.plan import Plan, doubtful, is_wanted, patient, plan
 from sync_daemon.domain.snapshot import Agreed, BindingState, Snapshot
@@ -176,6 +176,17 @@ def test_two_way_fields_travel_with_the_base_and_are_no_plain_fields() -> None:
     assert item.document.two_way["payment_reference"] == TwoWay("", "EFT 1")
     assert item.document.two_way["status"] == TwoWay("pending", None)
     assert not item.document.fields.keys() & item.document.two_way.keys()
+
+
+@pytest.mark.parametrize(
+    ("taken", "heard"), [(Version(2, 9), Version(2, 9)), (Version(2, 0), NOTHING_HEARD), (None, NOTHING_HEARD)]
+)
+def test_a_document_says_which_change_in_odoo_the_app_has_heard_of(taken: Version | None, heard: Version) -> None:
+    bindings = {key: bound(key) for key in (REGISTRATION, AGENT)}
+    if taken is not None:
+        bindings[COMMISSION] = dataclasses.replace(bound(COMMISSION), odoo_version=taken)
+    (item,) = plan(snapshot(COMMISSION, bindings=bindings)).send
+    assert item.document.heard == heard
 
 
 def test_a_field_in_conflict_stays_out_of_it_until_a_person_decides() -> None:
