@@ -296,12 +296,13 @@ def _true_letters(history: History, found: Findings, poison: set[str]) -> set[UU
     unlinked |= {identity for identity, registration in children.items() if registration in no_lead}
     at_odds = {str(identity) for identity in disputed(history)}
     values = {(row["entity"], str(row["id"]), row["field"]): row for row in found.conflicts}
-    present = {str(row["id"]): row for row in found.commissions}
+    gone = deleted | {str(identity) for identity in history.touched("registration", Action.DELETE, Side.APP)}
+    present = {str(row["id"]) for row in (*found.commissions, *found.registrations)}
     causes: dict[str, Callable[[Row], bool]] = {
         "forbidden_character": lambda letter: letter["record_id"] in bad,
         "blocked": lambda letter: letter["record_id"] in blocked,
-        "deleted_in_app": lambda letter: letter["record_id"] in deleted and letter["record_id"] not in present,
-        "no_such_row": lambda letter: letter["record_id"] in deleted and letter["record_id"] not in present,
+        "deleted_in_app": lambda letter: letter["record_id"] in deleted - present,
+        "no_such_row": lambda letter: letter["record_id"] in gone - present,
         "unlinked": lambda letter: letter["record_id"] in unlinked,
         "conflict": lambda letter: letter["record_id"] in at_odds
         and (letter["entity"], letter["record_id"], letter["field"]) in values,

@@ -218,6 +218,19 @@ def test_what_was_poison_is_parked_rightly() -> None:
     assert check(history, found) == []
 
 
+def test_a_change_in_odoo_of_what_the_app_deleted_is_parked_rightly() -> None:
+    history, found = _history(), _findings()
+    _shown(found, _letter(direction="odoo_to_app", code="no_such_row"))
+    assert [breach.kind for breach in check(history, found)] == [UNEXPECTED], "it is there"
+    history.intents.append(_intent(Side.APP, Action.DELETE, "registration", REGISTRATION))
+    history.intents.append(_intent(Side.APP, Action.DELETE, "commission", COMMISSION))
+    for rows in (found.registrations, found.commissions, found.records, found.invoices, found.moves, found.documents):
+        rows.clear()
+    found.attachments.clear()
+    found.leads[0]["active"] = False
+    assert [str(breach) for breach in check(history, found) if "parked" in breach.sentence] == []
+
+
 def test_a_write_after_quiet_is_seen() -> None:
     [fault] = nobody_wrote({"leads": "1", "partners": "1"}, {"leads": "2", "partners": "1"}, "after all was quiet")
     assert (fault.kind, fault.sentence) == (UNEXPECTED, "leads changed after all was quiet")
