@@ -14,8 +14,8 @@ from sync_daemon.domain.keys import Entity, RecordKey, Version
 
 Scalar = str | bool
 
-
 NOTHING_HEARD = Version(0, 0)
+"""Of a record no change in Odoo was taken in yet."""
 
 
 @dataclass(frozen=True)

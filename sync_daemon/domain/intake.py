@@ -91,8 +91,9 @@ def _base(sent: Sent | None, agreed: Agreed | None, heard: Version) -> Agreed | 
 
     It has come, or this value has been chosen in Odoo since, if what was taken in last is newer than what was sent.
     """
-    is_unheard = sent is not None and sent.version >= heard and sent.base == (agreed.odoo if agreed else "")
-    return Agreed(sent.value, sent.value) if sent is not None and is_unheard else agreed
+    if sent is None or sent.version < heard or sent.base != (agreed.odoo if agreed else ""):
+        return agreed
+    return Agreed(sent.value, sent.value)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,15 @@ def test_a_server_that_takes_the_connection_and_says_nothing_is_a_transient_erro
         Registry(database).now()
 
 
+def test_a_connection_in_a_state_that_nobody_waits_for_is_a_transient_error(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the driver says so of a connection that broke, which cannot be had on purpose
+    monkeypatch.setattr(connection, "_EVENTS", {})
+    with pytest.raises(TransientError, match="the connection broke"):
+        Registry(database).now()
+
+
 def test_the_server_ends_a_statement_before_we_give_it_up(stack_settings: Settings) -> None:
     database = Database(stack_settings)
     try:

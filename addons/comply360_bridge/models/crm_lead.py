@@ -1,7 +1,6 @@
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL
 
 from ..mappers.registration import REGISTRATION, UNDECIDED, Position, position
 
@@ -291,27 +290,14 @@ class CrmLead(models.Model):
 
     def _comply360_give_back(self):
         """A cancelled registration keeps its invoices and bills; credit notes are proposed for the booked ones."""
-        self._comply360_supersede(self.x_comply360_invoice_ids)
-        self._comply360_supersede(self.x_comply360_commission_ids)
+        # who books one of these has read the lead, and we have read them: neither would see the other
+        self.x_comply360_invoice_ids._comply360_supersede()
+        self.x_comply360_commission_ids._comply360_supersede()
         for lead in self:
             reason = self.env._("The registration of %(name)s was cancelled.", name=lead.partner_name or lead.name)
             due_back = lead.x_comply360_invoice_ids.filtered("x_comply360_concern")
             due_back._comply360_propose_credit_notes(reason)
         self.x_comply360_commission_ids._propose_credit_notes()
-
-    def _comply360_supersede(self, records):
-        """Let nobody book one of these by an older view of this lead: whoever does begins anew, and sees what it needs.
-
-        Who books writes these records and reads the lead; without this neither would see the other.
-        """
-        if records:
-            statement = SQL(
-                "UPDATE %(table)s SET write_date = write_date WHERE id IN ("
-                "SELECT id FROM %(table)s WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE)",
-                table=SQL.identifier(records._table),
-                ids=records.ids,
-            )
-            self.env.cr.execute(statement, log_exceptions=False)
 
     def action_comply360_invoices(self):
         """Open the invoices of these registrations."""
