@@ -104,8 +104,13 @@ class _Backup:
             if found:
                 self._tell(f"filestore: {len(found)} files are {what} in {source}, such as {found[0]}")
         self.parts["filestore"] = Part(
-            path.name, manifest.sha256(path), path.stat().st_size, database, files=packed.files,
-            missing=packed.missing, damaged=packed.damaged,
+            path.name,
+            manifest.sha256(path),
+            path.stat().st_size,
+            database,
+            files=packed.files,
+            missing=packed.missing,
+            damaged=packed.damaged,
         )
 
 

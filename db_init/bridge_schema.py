@@ -12,8 +12,20 @@ from sync_daemon.config import BRIDGE_OWNER_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, S
 # An empty text in either setting makes the app's own policies fail with a cast error, for every role they hold for.
 _SYNC_DEFAULTS = {"app.current_tenant_id": "00000000-0000-0000-0000-000000000000", "app.is_global_admin": "false"}
 _REGISTRY_COLUMNS = {
-    "tenants": ("id", "name", "subdomain", "domain", "status", "company_name", "contact_email", "contact_phone",
-                "country", "created_at", "updated_at", "deleted_at"),
+    "tenants": (
+        "id",
+        "name",
+        "subdomain",
+        "domain",
+        "status",
+        "company_name",
+        "contact_email",
+        "contact_phone",
+        "country",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+    ),
     "tenant_schemas": ("id", "tenant_id", "schema_name", "migration_version", "status", "created_at", "updated_at"),
 }
 

@@ -82,9 +82,7 @@ def _revoke_grants(connection: Connection) -> None:
         cursor.execute(_OUR_GRANTS, {"roles": list(roles.BRIDGE_ROLES)})
         for kind, schema, table, role in cursor.fetchall():
             name = sql.Identifier(schema, table) if kind == "TABLE" else sql.Identifier(schema)
-            cursor.execute(
-                sql.SQL("REVOKE ALL ON {} {} FROM {}").format(sql.SQL(kind), name, sql.Identifier(role))
-            )
+            cursor.execute(sql.SQL("REVOKE ALL ON {} {} FROM {}").format(sql.SQL(kind), name, sql.Identifier(role)))
     connection.commit()
 
 

@@ -58,8 +58,10 @@ def load(folder: Path) -> Manifest:
         content = json.loads((folder / NAME).read_text(encoding="utf-8"))
         if content.pop("format") != FORMAT:
             raise ConfigError(f"{folder / NAME} was written by another release of c360")
-        parts = {name: Part(**{**part, "missing": tuple(part["missing"]), "damaged": tuple(part["damaged"])})
-                 for name, part in content.pop("parts").items()}
+        parts = {
+            name: Part(**{**part, "missing": tuple(part["missing"]), "damaged": tuple(part["damaged"])})
+            for name, part in content.pop("parts").items()
+        }
         return Manifest(parts=parts, **content)
     except OSError as error:
         raise ConfigError(f"{folder} is no backup: {NAME}: {error.strerror}") from None

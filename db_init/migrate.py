@@ -63,8 +63,6 @@ def status(settings: Settings) -> Status:
         level = schema_level.level(connection)
         known = tuple(tenants(connection)) if level else ()
         strangers = tuple(unattached(connection, bool(level)))
-        lacking = {
-            tenant.schema_name: missing_objects(connection, tenant) for tenant in known if tenant.is_attachable
-        }
+        lacking = {tenant.schema_name: missing_objects(connection, tenant) for tenant in known if tenant.is_attachable}
     missing = {schema: objects for schema, objects in lacking.items() if objects}
     return Status(level, schema_level.head(), ATTACH_LEVEL, known, missing, strangers)

@@ -58,7 +58,12 @@ def run(program: Program, server: Server, arguments: Sequence[str]) -> None:
     """
     command = [str(program.path), "--no-password", *arguments]
     done = subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=_environment(server), umask=0o077,
+        command,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=_environment(server),
+        umask=0o077,
         check=False,
     )
     if done.returncode:

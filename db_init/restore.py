@@ -252,14 +252,20 @@ def _structure_problems(connection: Connection, part: Part) -> list[str]:
 def _named_problems(connection: Connection, folder: Path) -> list[str]:
     files = manifest.load(folder).parts["filestore"]
     there = {name for name, _ in filestore.contents(folder / files.file)}
-    return [f"the database names file {name}, the archive has none"
-            for name in filestore.named(connection) if name not in there]
+    return [
+        f"the database names file {name}, the archive has none"
+        for name in filestore.named(connection)
+        if name not in there
+    ]
 
 
 def _archive_problems(folder: Path, part: Part) -> list[str]:
     found = dict(filestore.contents(folder / part.file))
-    problems = [f"file {name} has another content than it is named after"
-                for name, sha1 in found.items() if not filestore.is_named_rightly(name, sha1)]
+    problems = [
+        f"file {name} has another content than it is named after"
+        for name, sha1 in found.items()
+        if not filestore.is_named_rightly(name, sha1)
+    ]
     problems += [f"file {name} was missing when the backup was made" for name in part.missing]
     if len(found) != part.files:
         problems.append(f"the archive has {len(found)} files, the backup says {part.files}")

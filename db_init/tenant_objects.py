@@ -52,39 +52,126 @@ CAPTURED = (
     Captured(
         "users",
         "user",
-        ("id", "tenant_id", "email", "first_name", "last_name", "phone", "mobile", "status", "created_at", "updated_at",
-         "deleted_at"),
+        (
+            "id",
+            "tenant_id",
+            "email",
+            "first_name",
+            "last_name",
+            "phone",
+            "mobile",
+            "status",
+            "created_at",
+            "updated_at",
+            "deleted_at",
+        ),
     ),
     Captured(
         "clients",
         "client",
-        ("id", "tenant_id", "client_type", "full_name", "company_name", "tax_number", "email", "phone", "mobile",
-         "street_address", "city", "state_province", "postal_code", "country", "status", "user_id", "created_at",
-         "updated_at", "deleted_at"),
-        ("full_name", "company_name", "tax_number", "email", "phone", "street_address", "city", "state_province",
-         "postal_code", "country"),
+        (
+            "id",
+            "tenant_id",
+            "client_type",
+            "full_name",
+            "company_name",
+            "tax_number",
+            "email",
+            "phone",
+            "mobile",
+            "street_address",
+            "city",
+            "state_province",
+            "postal_code",
+            "country",
+            "status",
+            "user_id",
+            "created_at",
+            "updated_at",
+            "deleted_at",
+        ),
+        (
+            "full_name",
+            "company_name",
+            "tax_number",
+            "email",
+            "phone",
+            "street_address",
+            "city",
+            "state_province",
+            "postal_code",
+            "country",
+        ),
     ),
     Captured(
         "registrations",
         "registration",
-        ("id", "tenant_id", "client_id", "registration_type", "company_name", "registration_number", "jurisdiction",
-         "status", "submitted_at", "approved_at", "rejected_at", "rejection_reason", "assigned_to", "cipc_reference",
-         "dcip_reference", "odoo_lead_id", "odoo_invoice_id", "created_at", "updated_at", "deleted_at", "form_data"),
+        (
+            "id",
+            "tenant_id",
+            "client_id",
+            "registration_type",
+            "company_name",
+            "registration_number",
+            "jurisdiction",
+            "status",
+            "submitted_at",
+            "approved_at",
+            "rejected_at",
+            "rejection_reason",
+            "assigned_to",
+            "cipc_reference",
+            "dcip_reference",
+            "odoo_lead_id",
+            "odoo_invoice_id",
+            "created_at",
+            "updated_at",
+            "deleted_at",
+            "form_data",
+        ),
         ("odoo_lead_id", "odoo_invoice_id"),
     ),
     Captured(
         "commissions",
         "commission",
-        ("id", "tenant_id", "registration_id", "agent_id", "registration_fee", "commission_rate", "commission_amount",
-         "currency", "status", "approved_at", "approved_by", "paid_at", "payment_reference", "odoo_commission_id",
-         "created_at", "updated_at"),
+        (
+            "id",
+            "tenant_id",
+            "registration_id",
+            "agent_id",
+            "registration_fee",
+            "commission_rate",
+            "commission_amount",
+            "currency",
+            "status",
+            "approved_at",
+            "approved_by",
+            "paid_at",
+            "payment_reference",
+            "odoo_commission_id",
+            "created_at",
+            "updated_at",
+        ),
         ("odoo_commission_id", "status", "approved_at", "approved_by", "paid_at", "payment_reference"),
     ),
     Captured(
         "documents",
         "document",
-        ("id", "tenant_id", "registration_id", "client_id", "document_type", "file_name", "mime_type", "storage_path",
-         "status", "verified_at", "created_at", "updated_at", "deleted_at"),
+        (
+            "id",
+            "tenant_id",
+            "registration_id",
+            "client_id",
+            "document_type",
+            "file_name",
+            "mime_type",
+            "storage_path",
+            "status",
+            "verified_at",
+            "created_at",
+            "updated_at",
+            "deleted_at",
+        ),
     ),
 )
 
@@ -124,11 +211,7 @@ def attach_tenant(connection: Connection, tenant_id: UUID) -> Outcome:
 def missing_objects(connection: Connection, tenant: Tenant) -> tuple[str, ...]:
     """The bridge's objects that the tenant should have and has not, in words."""
     with connection.cursor() as cursor:
-        missing = [
-            words
-            for captured in CAPTURED
-            for words in _missing_on_table(cursor, tenant.schema_name, captured)
-        ]
+        missing = [words for captured in CAPTURED for words in _missing_on_table(cursor, tenant.schema_name, captured)]
         for view in VIEWS:
             cursor.execute("SELECT to_regclass(%(name)s)", {"name": _quoted(tenant.schema_name, view)})
             if cursor.fetchone() == (None,):
@@ -205,9 +288,7 @@ def patiently(connection: Connection, work: Callable[[Cursor], None]) -> None:
 
 def _grant_schema(cursor: Cursor, tenant: Tenant) -> None:
     cursor.execute(
-        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(
-            sql.Identifier(tenant.schema_name), sql.Identifier(SYNC_ROLE)
-        )
+        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(tenant.schema_name), sql.Identifier(SYNC_ROLE))
     )
 
 

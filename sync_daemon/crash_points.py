@@ -93,8 +93,10 @@ def arm(environ: Mapping[str, str]) -> str:
 def _nth(text: str) -> _Decision:
     name, _, times = text.partition(":")
     if name not in set(CrashPoint) or not (times or "1").isdecimal() or times == "0":
-        raise ConfigError(f'{AT}={text} should be a crash point, or one with its turn as in "push.unread:2"; '
-                          f"there are {', '.join(CrashPoint)}")
+        raise ConfigError(
+            f'{AT}={text} should be a crash point, or one with its turn as in "push.unread:2"; '
+            f"there are {', '.join(CrashPoint)}"
+        )
     left = int(times or "1")
     lock = threading.Lock()
 

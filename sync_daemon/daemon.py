@@ -89,7 +89,12 @@ class Bridge:
         """A pusher to one Odoo instance."""
         rows, ledger = Rows(self.database, instance), Ledger(self.database, instance)
         return Pusher(
-            instance, self.outbox, rows, ledger, self.instances[instance], self.contents,
+            instance,
+            self.outbox,
+            rows,
+            ledger,
+            self.instances[instance],
+            self.contents,
             self.settings.c360_batch_size,
         )
 
@@ -179,8 +184,7 @@ class Daemon:
             self.loops += watch_loops(bridge.settings, bridge.database, bridge.installation, health)
             health.loops = self.loops
         self._threads = [
-            threading.Thread(target=self._supervised, args=(loop,), name=loop.name, daemon=True)
-            for loop in self.loops
+            threading.Thread(target=self._supervised, args=(loop,), name=loop.name, daemon=True) for loop in self.loops
         ]
 
     def start(self) -> None:
@@ -303,16 +307,27 @@ def _reconcile_loop(bridge: Bridge, instance: str) -> Loop:
 
     def on_compared(found: Comparison, mended: int, is_disaster: bool) -> None:
         said = log.warning if is_disaster else log.info
-        said("reconcile.compared", tenant=found.tenant, entity=found.entity.value, mended=mended,
-             left_to_a_person=is_disaster, **{finding.name.lower(): number for finding, number in found.counts.items()})
+        said(
+            "reconcile.compared",
+            tenant=found.tenant,
+            entity=found.entity.value,
+            mended=mended,
+            left_to_a_person=is_disaster,
+            **{finding.name.lower(): number for finding, number in found.counts.items()},
+        )
 
     schedule = ReconcileSchedule(bridge.reconciler(instance), interval, on_compared)
     return Loop(f"reconcile {instance}", schedule.run_once, RECONCILE_REST, schedule.release)
 
 
 def _warn(found: Mismatch) -> None:
-    log.warning("contract.mismatch", tenant=str(found.tenant or "all"), where=found.place, value=found.value,
-                message=found.message)
+    log.warning(
+        "contract.mismatch",
+        tenant=str(found.tenant or "all"),
+        where=found.place,
+        value=found.value,
+        message=found.message,
+    )
 
 
 def _publish_loops(bridge: Bridge) -> Iterator[Loop]:

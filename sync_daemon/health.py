@@ -54,12 +54,17 @@ class Health:
 
     def __post_init__(self) -> None:
         self._calls = Counter(
-            "c360_odoo_calls", "Calls of Odoo's methods, by how they ended.", ["method", "outcome"],
+            "c360_odoo_calls",
+            "Calls of Odoo's methods, by how they ended.",
+            ["method", "outcome"],
             registry=self.registry,
         )
         self._seconds = Histogram(
-            "c360_odoo_call_seconds", "How long calls of Odoo's methods took.", ["method"],
-            buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 180), registry=self.registry,
+            "c360_odoo_call_seconds",
+            "How long calls of Odoo's methods took.",
+            ["method"],
+            buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 180),
+            registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
         self.registry.register(_Figures(self))
@@ -112,9 +117,7 @@ class Health:
         """Whether everything flows, and why it does not; who has asked no neighbour yet does not know."""
         neighbours, debts = self.neighbours, self.debts
         services = [loop.seen() for loop in self.loops]
-        causes = unready(
-            neighbours, services, debts, self.breaks, self.lacks, self.longest_owed, self.oldest_event
-        )
+        causes = unready(neighbours, services, debts, self.breaks, self.lacks, self.longest_owed, self.oldest_event)
         causes += (f"Odoo lacks trigger {name}" for heartbeat in self.heartbeats for name in heartbeat.missing)
         if not neighbours:
             causes.append("the daemon is starting")

@@ -74,8 +74,14 @@ class Loop:
         self.failures, self.last_error = 0, ""
         self.counts.update(done=report.done, sent=report.sent, postponed=report.postponed, dead=report.dead)
         if report.done:
-            log.debug("service.round", service=self.name, done=report.done, sent=report.sent,
-                      postponed=report.postponed, dead=report.dead)
+            log.debug(
+                "service.round",
+                service=self.name,
+                done=report.done,
+                sent=report.sent,
+                postponed=report.postponed,
+                dead=report.dead,
+            )
         return 0 if report.done else self.rest
 
     def _failed(self, error: errors.BridgeError, pause: float) -> float:

@@ -78,4 +78,3 @@ def difference(left: dict[str, set[tuple[object, ...]]], right: dict[str, set[tu
         lines += [f"- {kind}: {item}" for item in sorted(left[kind] - right[kind], key=str)]
         lines += [f"+ {kind}: {item}" for item in sorted(right[kind] - left[kind], key=str)]
     return lines
-

@@ -119,10 +119,19 @@ def register(settings: Settings, subdomain: str, tenant_id: UUID | None = None, 
     tenant_id = tenant_id or uuid4()
     schema = f"tenant_{tenant_id.hex}"
     connection = as_app(settings)
-    rows(connection, "INSERT INTO public.tenants (id, name, subdomain) VALUES (%(id)s, %(name)s, %(name)s)",
-         id=str(tenant_id), name=subdomain)
-    rows(connection, "INSERT INTO public.tenant_schemas (tenant_id, schema_name, status) VALUES (%(id)s, %(n)s, %(s)s)",
-         id=str(tenant_id), n=schema, s=status)
+    rows(
+        connection,
+        "INSERT INTO public.tenants (id, name, subdomain) VALUES (%(id)s, %(name)s, %(name)s)",
+        id=str(tenant_id),
+        name=subdomain,
+    )
+    rows(
+        connection,
+        "INSERT INTO public.tenant_schemas (tenant_id, schema_name, status) VALUES (%(id)s, %(n)s, %(s)s)",
+        id=str(tenant_id),
+        n=schema,
+        s=status,
+    )
     connection.autocommit = False
     app_schema.create_tenant(connection, schema)
     connection.commit()
@@ -135,8 +144,13 @@ def fill(connection: Connection, tenant: AppTenant, number: int = 1) -> list[UUI
 
     Gives the registrations' ids.
     """
-    agent = rows(connection, "INSERT INTO {schema}.users (tenant_id, email) VALUES (%(tenant)s, %(email)s)"
-                 " RETURNING id::text", schema=tenant.schema, tenant=str(tenant.id), email=f"{uuid4().hex}@example.org")
+    agent = rows(
+        connection,
+        "INSERT INTO {schema}.users (tenant_id, email) VALUES (%(tenant)s, %(email)s) RETURNING id::text",
+        schema=tenant.schema,
+        tenant=str(tenant.id),
+        email=f"{uuid4().hex}@example.org",
+    )
     made = rows(
         connection,
         """
@@ -155,16 +169,22 @@ def fill(connection: Connection, tenant: AppTenant, number: int = 1) -> list[UUI
         )
         SELECT id::text FROM registration
         """,
-        schema=tenant.schema, tenant=str(tenant.id), number=number, agent=agent[0][0],
+        schema=tenant.schema,
+        tenant=str(tenant.id),
+        number=number,
+        agent=agent[0][0],
     )
     return [UUID(str(row[0])) for row in made]
 
 
 def marks(settings: Settings) -> list[tuple[object, ...]]:
     """All marks: (tenant, schema, entity, record, lane), in order."""
-    return rows(as_sync(settings), "SELECT tenant_id::text, schema_name, entity, record_id::text, lane"
-                " FROM bridge.outbox, unnest(record_ids) WITH ORDINALITY AS record (record_id, place)"
-                " ORDER BY id, place")
+    return rows(
+        as_sync(settings),
+        "SELECT tenant_id::text, schema_name, entity, record_id::text, lane"
+        " FROM bridge.outbox, unnest(record_ids) WITH ORDINALITY AS record (record_id, place)"
+        " ORDER BY id, place",
+    )
 
 
 def clear_marks(settings: Settings) -> None:

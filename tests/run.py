@@ -46,9 +46,7 @@ TEST_ENVIRONMENT = lane_environment(int(os.environ.get("C360_TEST_LANE", "1")))
 ADDON_DATABASE = "comply360_addon_test"
 PRISTINE_DATABASE = "comply360_addon_pristine"
 ADDON_TESTS = ROOT / "addons" / "comply360_bridge" / "tests"
-FOLDERS = (
-    "unit", "contract", "addon", "ports", "migration", "integration", "mutants", "acceptance", "torture"
-)
+FOLDERS = ("unit", "contract", "addon", "ports", "migration", "integration", "mutants", "acceptance", "torture")
 NEED_NOTHING = frozenset({"unit", "contract"})
 # their files are spread over the lanes; a folder that is not here is one job
 SPREAD = frozenset({"acceptance"})

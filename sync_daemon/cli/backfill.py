@@ -25,8 +25,11 @@ entity_option = click.option("--entity", "entities", type=ENTITIES, multiple=Tru
 @click.command()
 @tenant_option
 @entity_option
-@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]),
-              help="Only rows changed since then, UTC.")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]),
+    help="Only rows changed since then, UTC.",
+)
 @click.option("--ids", multiple=True, help="Only these ids, separated by commas; may be given several times.")
 @click.option("--restart", is_flag=True, help="Begin anew instead of going on where a run stopped.")
 @click.option("--dry-run", is_flag=True, help="Only say how many rows would be marked.")
@@ -53,8 +56,11 @@ def backfill(
         backfills = Backfills(bridge.database, bridge.settings.odoo_instance)
         tenants = found(backfills.tenants(tenant), tenant)
         work = _counting if dry_run else _restarting if restart else _marking
-        rows = [(item.subdomain, entity.value, work(backfills, item, entity, selection))
-                for item in tenants for entity in wanted]
+        rows = [
+            (item.subdomain, entity.value, work(backfills, item, entity, selection))
+            for item in tenants
+            for entity in wanted
+        ]
     if as_json:
         print_json([dict(zip(("tenant", "entity", "rows"), row, strict=True)) for row in rows])
     else:

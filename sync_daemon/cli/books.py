@@ -44,13 +44,40 @@ def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
     if as_json:
         print_json([_json(*result) for result in compared])
     else:
-        columns = ("tenant", "currency", "state", "app", "sum", "Odoo", "sum", "billed", "sum", "held back",
-                   "difference")
-        print_table("Commissions", columns, [
-            (subdomain, line.currency, line.state, line.app.count, line.app.sum, line.odoo.count, line.odoo.sum,
-             line.billed.count, line.billed.sum, line.held_back, line.difference)
-            for subdomain, result in compared for line in result.lines
-        ])
+        columns = (
+            "tenant",
+            "currency",
+            "state",
+            "app",
+            "sum",
+            "Odoo",
+            "sum",
+            "billed",
+            "sum",
+            "held back",
+            "difference",
+        )
+        print_table(
+            "Commissions",
+            columns,
+            [
+                (
+                    subdomain,
+                    line.currency,
+                    line.state,
+                    line.app.count,
+                    line.app.sum,
+                    line.odoo.count,
+                    line.odoo.sum,
+                    line.billed.count,
+                    line.billed.sum,
+                    line.held_back,
+                    line.difference,
+                )
+                for subdomain, result in compared
+                for line in result.lines
+            ],
+        )
         for subdomain, result in compared:
             for fault in result.faults:
                 say(f"{subdomain}: commission {fault.id}: {fault.message}")
@@ -77,6 +104,9 @@ def _json(subdomain: str, item: Books) -> dict[str, Any]:
 def _line(line: Line) -> dict[str, Any]:
     totals = {"app": line.app, "odoo": line.odoo, "billed": line.billed}
     return {
-        "currency": line.currency, "state": line.state, "held_back": line.held_back, "difference": line.difference,
+        "currency": line.currency,
+        "state": line.state,
+        "held_back": line.held_back,
+        "difference": line.difference,
         **{name: {"count": total.count, "sum": total.sum} for name, total in totals.items()},
     }

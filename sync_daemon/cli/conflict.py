@@ -42,11 +42,24 @@ def list_(tenant: str | None, as_json: bool) -> None:
         print_json(list(map(_json, found)))
     else:
         columns = ("id", "tenant", "record", "field", "agreed last", "app", "Odoo", "decided", "since")
-        print_table(f"{len(found)} conflicts", columns, [
-            (str(item.id)[:8], item.subdomain, f"{item.key.entity} {item.key.id}", item.field, item.base, item.app,
-             item.odoo, item.keep, ago(item.raised_at, now))
-            for item in found
-        ])
+        print_table(
+            f"{len(found)} conflicts",
+            columns,
+            [
+                (
+                    str(item.id)[:8],
+                    item.subdomain,
+                    f"{item.key.entity} {item.key.id}",
+                    item.field,
+                    item.base,
+                    item.app,
+                    item.odoo,
+                    item.keep,
+                    ago(item.raised_at, now),
+                )
+                for item in found
+            ],
+        )
     sys.exit(3 if found else 0)
 
 
@@ -119,8 +132,17 @@ def _who() -> str:
 
 def _json(item: Conflict) -> dict[str, Any]:
     return {
-        "id": str(item.id), "tenant": str(item.key.tenant), "subdomain": item.subdomain,
-        "entity": item.key.entity.value, "record_id": str(item.key.id), "field": item.field, "base": item.base,
-        "app": item.app, "odoo": item.odoo, "decision": item.keep, "decided_value": item.value, "decided_by": item.by,
+        "id": str(item.id),
+        "tenant": str(item.key.tenant),
+        "subdomain": item.subdomain,
+        "entity": item.key.entity.value,
+        "record_id": str(item.key.id),
+        "field": item.field,
+        "base": item.base,
+        "app": item.app,
+        "odoo": item.odoo,
+        "decision": item.keep,
+        "decided_value": item.value,
+        "decided_by": item.by,
         "raised_at": item.raised_at,
     }

@@ -102,16 +102,26 @@ def status(as_json: bool) -> None:
     """Show levels and what is missing. Exit code 3 if there is something to do, with the command."""
     found = migrating.status(load_settings())
     rows = [
-        (tenant.subdomain, tenant.schema_name, tenant.state, tenant.attach_level,
-         "; ".join(filter(None, (tenant.problem, *found.missing.get(tenant.schema_name, ())))))
+        (
+            tenant.subdomain,
+            tenant.schema_name,
+            tenant.state,
+            tenant.attach_level,
+            "; ".join(filter(None, (tenant.problem, *found.missing.get(tenant.schema_name, ())))),
+        )
         for tenant in found.tenants
     ]
     if as_json:
         columns = ("subdomain", "schema", "state", "level", "problem")
-        print_json({
-            "level": found.level, "head": found.head, "attach_level": found.attach_level,
-            "unattached": list(found.unattached), "tenants": [dict(zip(columns, row, strict=True)) for row in rows],
-        })
+        print_json(
+            {
+                "level": found.level,
+                "head": found.head,
+                "attach_level": found.attach_level,
+                "unattached": list(found.unattached),
+                "tenants": [dict(zip(columns, row, strict=True)) for row in rows],
+            }
+        )
     else:
         title = f"schema bridge: level {found.level or 'none'} of {found.head}; tenants: level {found.attach_level}"
         print_table(title, ("tenant", "schema", "state", "level", "missing or wrong"), rows)
@@ -149,9 +159,7 @@ def backup(folder: Path, parts: Sequence[str], as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only check, and say what would be done.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def restore(
-    folder: Path, part: str | None, into: str, verify: bool, dry_run: bool, yes: bool, as_json: bool
-) -> None:
+def restore(folder: Path, part: str | None, into: str, verify: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Bring one part of a backup back, or try whether the backup can be relied on (--verify).
 
     The daemon must be stopped, and nobody connected to the database; the former one is kept under another name. The
@@ -205,14 +213,18 @@ def prune(dry_run: bool, as_json: bool) -> None:
 def _verify(settings: Settings, folder: Path, parts: Sequence[str], as_json: bool) -> None:
     checks = [restoring.trial(settings, folder, part, say) for part in parts]
     if as_json:
-        print_json([
-            {"part": item.part, "seconds": item.took.total_seconds(), "problems": list(item.problems)}
-            for item in checks
-        ])
+        print_json(
+            [
+                {"part": item.part, "seconds": item.took.total_seconds(), "problems": list(item.problems)}
+                for item in checks
+            ]
+        )
     else:
-        print_table("Trial restore", ("part", "seconds", "result"), [
-            (item.part, str(item.took.total_seconds()), "\n".join(item.problems) or "whole") for item in checks
-        ])
+        print_table(
+            "Trial restore",
+            ("part", "seconds", "result"),
+            [(item.part, str(item.took.total_seconds()), "\n".join(item.problems) or "whole") for item in checks],
+        )
     total = sum(item.took.total_seconds() for item in checks)
     say(f"restoring takes {total:.0f} s in all (RTO, without the time to find the backup)")
     sys.exit(FINDINGS if any(item.problems for item in checks) else 0)
@@ -244,9 +256,16 @@ def _raise_app_epoch(settings: Settings) -> None:
 def describe(tenant: Tenant) -> dict[str, object]:
     """A tenant for JSON."""
     return {
-        "id": str(tenant.tenant_id), "subdomain": tenant.subdomain, "name": tenant.name, "schema": tenant.schema_name,
-        "state": tenant.state, "app_status": tenant.tenant_status, "schema_status": tenant.schema_status,
-        "instance": tenant.instance_id, "attach_level": tenant.attach_level, "problem": tenant.problem,
+        "id": str(tenant.tenant_id),
+        "subdomain": tenant.subdomain,
+        "name": tenant.name,
+        "schema": tenant.schema_name,
+        "state": tenant.state,
+        "app_status": tenant.tenant_status,
+        "schema_status": tenant.schema_status,
+        "instance": tenant.instance_id,
+        "attach_level": tenant.attach_level,
+        "problem": tenant.problem,
     }
 
 

@@ -48,11 +48,22 @@ def list_(tenant: str | None, code: str | None, as_json: bool) -> None:
         print_json([_json(letter) for letter in letters])
     else:
         columns = ("id", "tenant", "record", "field", "cause", "tries", "last seen")
-        print_table(f"{len(letters)} dead letters", columns, [
-            (str(letter.id)[:8], letter.subdomain, f"{letter.entity} {letter.record_id}", letter.field,
-             letter.message, letter.attempts, ago(letter.last_at, now))
-            for letter in letters
-        ])
+        print_table(
+            f"{len(letters)} dead letters",
+            columns,
+            [
+                (
+                    str(letter.id)[:8],
+                    letter.subdomain,
+                    f"{letter.entity} {letter.record_id}",
+                    letter.field,
+                    letter.message,
+                    letter.attempts,
+                    ago(letter.last_at, now),
+                )
+                for letter in letters
+            ],
+        )
     sys.exit(3 if letters else 0)
 
 
@@ -129,9 +140,7 @@ def _selected(
 
 def _find(bridge: Bridge, given: str) -> list[OpenLetter]:
     found = [
-        letter
-        for letter in bridge.registry.letters()
-        if str(letter.id).startswith(given) or letter.record_id == given
+        letter for letter in bridge.registry.letters() if str(letter.id).startswith(given) or letter.record_id == given
     ]
     if not found:
         raise click.UsageError(f"there is no open dead letter {given}")
@@ -153,8 +162,18 @@ def _say_each(what: str, letters: Sequence[OpenLetter]) -> None:
 
 def _json(letter: OpenLetter) -> dict[str, Any]:
     return {
-        "id": str(letter.id), "tenant": str(letter.tenant), "subdomain": letter.subdomain,
-        "direction": letter.direction, "entity": letter.entity, "record_id": letter.record_id,
-        "field": letter.field, "value": letter.value, "code": letter.code, "message": letter.message,
-        "version": letter.version, "attempts": letter.attempts, "first_at": letter.first_at, "last_at": letter.last_at,
+        "id": str(letter.id),
+        "tenant": str(letter.tenant),
+        "subdomain": letter.subdomain,
+        "direction": letter.direction,
+        "entity": letter.entity,
+        "record_id": letter.record_id,
+        "field": letter.field,
+        "value": letter.value,
+        "code": letter.code,
+        "message": letter.message,
+        "version": letter.version,
+        "attempts": letter.attempts,
+        "first_at": letter.first_at,
+        "last_at": letter.last_at,
     }

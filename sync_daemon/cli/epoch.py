@@ -31,16 +31,26 @@ def show(as_json: bool) -> None:
     with open_bridge(load_settings(), is_restored=True) as bridge:
         found = _restorer(bridge).standing()
     if as_json:
-        print_json({
-            "tenants": dict(found.tenants), "applied_in_odoo": found.applied_in_odoo, "odoo": str(found.odoo),
-            "taken_from_odoo": str(found.taken_from_odoo), "app_was_set_back": found.app_was_set_back,
-            "odoo_was_set_back": found.odoo_was_set_back,
-        })
+        print_json(
+            {
+                "tenants": dict(found.tenants),
+                "applied_in_odoo": found.applied_in_odoo,
+                "odoo": str(found.odoo),
+                "taken_from_odoo": str(found.taken_from_odoo),
+                "app_was_set_back": found.app_was_set_back,
+                "odoo_was_set_back": found.odoo_was_set_back,
+            }
+        )
     else:
         rows = [(f"app, {name}", number, found.applied_in_odoo) for name, number in found.tenants.items()]
-        print_table("Epochs", ("side", "its own", "known to the other side"), [
-            *rows, ("Odoo", str(found.odoo), str(found.taken_from_odoo)),
-        ])
+        print_table(
+            "Epochs",
+            ("side", "its own", "known to the other side"),
+            [
+                *rows,
+                ("Odoo", str(found.odoo), str(found.taken_from_odoo)),
+            ],
+        )
     _explain(found)
     sys.exit(3 if found.app_was_set_back or found.odoo_was_set_back else 0)
 

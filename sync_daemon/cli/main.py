@@ -58,7 +58,26 @@ def _exit_code(error: BridgeError) -> int:
 
 
 for command in (
-    backfill, binding, books, config, conflict, contract, db, dead, demo, doctor, drain, epoch, rebuild, reconcile, run,
-    selftest, stack, status, tenant, user, why,
+    backfill,
+    binding,
+    books,
+    config,
+    conflict,
+    contract,
+    db,
+    dead,
+    demo,
+    doctor,
+    drain,
+    epoch,
+    rebuild,
+    reconcile,
+    run,
+    selftest,
+    stack,
+    status,
+    tenant,
+    user,
+    why,
 ):
     main.add_command(command)

@@ -41,8 +41,10 @@ def rebuild(dry_run: bool, yes: bool, as_json: bool) -> None:
             return
         _confirm(instance, info, known, yes)
         owed = rebuilds.rebuild(info, known)
-    say(f"{info.instance} ({info.database}) is the Odoo of instance {instance} from now on; {owed} rows are owed in "
-        "the bulk lane, c360 drain waits for them")
+    say(
+        f"{info.instance} ({info.database}) is the Odoo of instance {instance} from now on; {owed} rows are owed in "
+        "the bulk lane, c360 drain waits for them"
+    )
 
 
 def _answering(bridge: Bridge) -> OdooInfo:
@@ -75,12 +77,17 @@ def _show(stock: Sequence[Stock], info: OdooInfo, known: str, as_json: bool) -> 
     rows = [(item.tenant, item.entity.value, item.rows, item.bound) for item in stock]
     if as_json:
         names = ("tenant", "entity", "rows", "bound")
-        print_json({
-            "known": known, "answers": info.instance, "database": info.database,
-            "stock": [dict(zip(names, row, strict=True)) for row in rows],
-        })
+        print_json(
+            {
+                "known": known,
+                "answers": info.instance,
+                "database": info.database,
+                "stock": [dict(zip(names, row, strict=True)) for row in rows],
+            }
+        )
         return
     print_table(
         f"{info.instance} ({info.database}) in place of {known}",
-        ("tenant", "entity", "rows looked at", "in the former Odoo"), rows,
+        ("tenant", "entity", "rows looked at", "in the former Odoo"),
+        rows,
     )

@@ -26,11 +26,20 @@ COUNTED = (Finding.MATCHED, *DRIFT, Finding.WAITING, Finding.PARKED, Finding.SET
 
 @click.command()
 @tenant_option
-@click.option("--entity", "entities", type=click.Choice([entity.value for entity in ENTITIES]), multiple=True,
-              help="Only this kind of record.")
+@click.option(
+    "--entity",
+    "entities",
+    type=click.Choice([entity.value for entity in ENTITIES]),
+    multiple=True,
+    help="Only this kind of record.",
+)
 @click.option("--fix", is_flag=True, help="Write a plan, then carry it out.")
-@click.option("--plan", "plan_file", type=click.Path(dir_okay=False, path_type=Path),
-              help="Where the plan goes; reconcile-<run>.json in this folder if not given.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the plan goes; reconcile-<run>.json in this folder if not given.",
+)
 @click.option("--dry-run", is_flag=True, help="With --fix: only write the plan.")
 @click.option("--yes", is_flag=True, help="With --fix: also where most of a table is missing in the app.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -80,10 +89,15 @@ def _fix(bridge: Bridge, compared: Sequence[Comparison], plan_file: Path | None,
 def _planned(item: Comparison, yes: bool) -> list[Drift]:
     if not item.is_disaster or yes:
         return [drift for drift in item.drifts if drift.remedy is not Remedy.PERSON]
-    say(f"{item.tenant}: {item.counts[Finding.MISSING_IN_APP]} of {item.entity} are missing in the app, which is most "
-        "of them; they are left alone. If that is right, add --yes")
-    return [drift for drift in item.drifts
-            if drift.remedy is not Remedy.PERSON and drift.finding is not Finding.MISSING_IN_APP]
+    say(
+        f"{item.tenant}: {item.counts[Finding.MISSING_IN_APP]} of {item.entity} are missing in the app, which is most "
+        "of them; they are left alone. If that is right, add --yes"
+    )
+    return [
+        drift
+        for drift in item.drifts
+        if drift.remedy is not Remedy.PERSON and drift.finding is not Finding.MISSING_IN_APP
+    ]
 
 
 def _write_plan(path: Path, run: UUID, planned: Sequence[Drift]) -> None:
@@ -97,21 +111,29 @@ def _write_plan(path: Path, run: UUID, planned: Sequence[Drift]) -> None:
 def _show(compared: Sequence[Comparison], as_json: bool) -> None:
     drifts = [drift for item in compared for drift in item.drifts]
     if as_json:
-        print_json({
-            "compared": [
-                {"tenant": item.tenant, "entity": item.entity.value, **_counts(item.counts)} for item in compared
-            ],
-            "drift": list(map(_described, drifts)),
-        })
+        print_json(
+            {
+                "compared": [
+                    {"tenant": item.tenant, "entity": item.entity.value, **_counts(item.counts)} for item in compared
+                ],
+                "drift": list(map(_described, drifts)),
+            }
+        )
         return
-    print_table("Records of both sides", ("tenant", "entity", *(finding.value for finding in COUNTED)), [
-        (item.tenant, item.entity.value, *(item.counts[finding] for finding in COUNTED)) for item in compared
-    ])
+    print_table(
+        "Records of both sides",
+        ("tenant", "entity", *(finding.value for finding in COUNTED)),
+        [(item.tenant, item.entity.value, *(item.counts[finding] for finding in COUNTED)) for item in compared],
+    )
     if drifts:
-        print_table("Drift", ("entity", "id", "finding", "remedy", "in Odoo"), [
-            (drift.key.entity.value, drift.key.id, drift.finding.value, drift.remedy.value, _odoo_ids(drift))
-            for drift in drifts[:SHOWN]
-        ])
+        print_table(
+            "Drift",
+            ("entity", "id", "finding", "remedy", "in Odoo"),
+            [
+                (drift.key.entity.value, drift.key.id, drift.finding.value, drift.remedy.value, _odoo_ids(drift))
+                for drift in drifts[:SHOWN]
+            ],
+        )
     if len(drifts) > SHOWN:
         say(f"and {len(drifts) - SHOWN} more; --json names them all")
 
@@ -122,8 +144,12 @@ def _counts(counts: Counter[Finding]) -> dict[str, int]:
 
 def _described(drift: Drift) -> dict[str, Any]:
     return {
-        "tenant": str(drift.key.tenant), "entity": drift.key.entity.value, "id": str(drift.key.id),
-        "finding": drift.finding.name.lower(), "remedy": drift.remedy.value, "odoo_ids": list(drift.odoo_ids),
+        "tenant": str(drift.key.tenant),
+        "entity": drift.key.entity.value,
+        "id": str(drift.key.id),
+        "finding": drift.finding.name.lower(),
+        "remedy": drift.remedy.value,
+        "odoo_ids": list(drift.odoo_ids),
     }
 
 

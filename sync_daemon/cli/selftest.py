@@ -25,8 +25,14 @@ def selftest() -> None:
 
 
 @selftest.command()
-@click.option("--step", "names", multiple=True, type=click.Choice([step.value for step in STEPS]), metavar="STEP",
-              help="Only this step; repeatable. Without it: all of them, in order.")
+@click.option(
+    "--step",
+    "names",
+    multiple=True,
+    type=click.Choice([step.value for step in STEPS]),
+    metavar="STEP",
+    help="Only this step; repeatable. Without it: all of them, in order.",
+)
 @click.option("--patience", default=180, show_default=True, type=click.IntRange(min=5), help="Seconds per step.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def crash(names: tuple[str, ...], patience: int, as_json: bool) -> None:

@@ -45,23 +45,42 @@ def status(as_json: bool) -> None:
     rows = [_row(flow, backlog) for flow in flows]
     breaks = [found for item in heartbeats if (found := broken(item, now, settings.heartbeat_interval))]
     if as_json:
-        print_json({
-            "tenants": rows, "events": vars(events), "odoo_problem": problem,
-            "heartbeats": [asdict(heartbeat) for heartbeat in heartbeats],
-            "breaks": [{"instance": item.instance, "hop": item.hop, "problem": str(item)} for item in breaks],
-            "lacking": [asdict(lack) for lack in lacks],
-        })
+        print_json(
+            {
+                "tenants": rows,
+                "events": vars(events),
+                "odoo_problem": problem,
+                "heartbeats": [asdict(heartbeat) for heartbeat in heartbeats],
+                "breaks": [{"instance": item.instance, "hop": item.hop, "problem": str(item)} for item in breaks],
+                "lacking": [asdict(lack) for lack in lacks],
+            }
+        )
     else:
         columns = ("tenant", "state", "direction", "owed", "oldest", "dead", "last success")
-        print_table("Sync state", columns, [
-            (row["subdomain"], row["state"], ARROWS[Direction(row["direction"])], row["owed"],
-             ago(row["oldest"], now), row["dead"], ago(row["last_success"], now))
-            for row in rows
-        ])
-        print_table("Heartbeat", ("Odoo", "begun", *Hop), [
-            (item.instance, ago(item.begun_at, now), *(ago(item.passed.get(hop), now) for hop in Hop))
-            for item in heartbeats
-        ])
+        print_table(
+            "Sync state",
+            columns,
+            [
+                (
+                    row["subdomain"],
+                    row["state"],
+                    ARROWS[Direction(row["direction"])],
+                    row["owed"],
+                    ago(row["oldest"], now),
+                    row["dead"],
+                    ago(row["last_success"], now),
+                )
+                for row in rows
+            ],
+        )
+        print_table(
+            "Heartbeat",
+            ("Odoo", "begun", *Hop),
+            [
+                (item.instance, ago(item.begun_at, now), *(ago(item.passed.get(hop), now) for hop in Hop))
+                for item in heartbeats
+            ],
+        )
     if events.waiting:
         say(f"{events.waiting} events wait to be published, the oldest was written {ago(events.oldest, now)}")
     _explain(flows, problem)
@@ -85,8 +104,13 @@ def _backlog(bridge: Bridge) -> tuple[Mapping[UUID, OdooBacklog], str]:
 
 def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog]) -> dict[str, Any]:
     row = {
-        "tenant": str(flow.tenant), "subdomain": flow.subdomain, "state": "paused" if flow.paused else flow.state,
-        "direction": flow.direction.value, "owed": flow.owed, "oldest": flow.oldest, "dead": flow.dead,
+        "tenant": str(flow.tenant),
+        "subdomain": flow.subdomain,
+        "state": "paused" if flow.paused else flow.state,
+        "direction": flow.direction.value,
+        "owed": flow.owed,
+        "oldest": flow.oldest,
+        "dead": flow.dead,
         "last_success": flow.last_success,
     }
     if flow.direction is Direction.ODOO_TO_APP and flow.tenant in backlog:

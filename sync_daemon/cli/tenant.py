@@ -27,8 +27,13 @@ def tenant() -> None:
 @click.option("--name", help="The agency's name; its subdomain if not given.")
 @click.option("--country", type=click.Choice(["ZA", "ZW"]), help="Where it is.")
 @click.option("--email", help="Whom to write to.")
-@click.option("--if-exists", type=_EXISTING, default="complete", show_default=True,
-              help="What to do when the app knows that subdomain.")
+@click.option(
+    "--if-exists",
+    type=_EXISTING,
+    default="complete",
+    show_default=True,
+    help="What to do when the app knows that subdomain.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def create(
@@ -107,6 +112,16 @@ def _print(tenants: list[Tenant]) -> None:
     print_table(
         "tenants",
         ("tenant", "name", "state", "schema", "uuid", "level", "problem"),
-        [(item.subdomain, item.name, item.state, item.schema_name, str(item.tenant_id), item.attach_level,
-          item.problem) for item in tenants],
+        [
+            (
+                item.subdomain,
+                item.name,
+                item.state,
+                item.schema_name,
+                str(item.tenant_id),
+                item.attach_level,
+                item.problem,
+            )
+            for item in tenants
+        ],
     )

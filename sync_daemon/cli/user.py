@@ -148,7 +148,7 @@ def _ask_for_approvers(bridge: Bridge, tenant: TenantName) -> None:
     try:
         keys = _people(bridge).without_approver(tenant)
         for start in range(0, len(keys), PAGE):
-            odoo.requeue_changes(keys[start:start + PAGE])
+            odoo.requeue_changes(keys[start : start + PAGE])
     except BridgeError:
         say("the link is made; approvals from before follow when the same command is run again")
         raise
@@ -231,10 +231,19 @@ def _row(tenant: TenantName, person: Person) -> Sequence[object]:
 def _json(tenant: TenantName, person: Person) -> dict[str, Any]:
     link = person.user.link
     return {
-        "tenant": tenant.subdomain, "id": str(person.user.id), "email": person.user.email, "name": person.user.name,
+        "tenant": tenant.subdomain,
+        "id": str(person.user.id),
+        "email": person.user.email,
+        "name": person.user.name,
         "state": person.standing.value,
-        "decided": None if link is None else {
-            "odoo_id": link.odoo_id, "login": link.login, "state": link.state.value, "by": link.by, "at": link.at,
+        "decided": None
+        if link is None
+        else {
+            "odoo_id": link.odoo_id,
+            "login": link.login,
+            "state": link.state.value,
+            "by": link.by,
+            "at": link.at,
         },
         "matches": [{"odoo_id": item.id, "login": item.login, "name": item.name} for item in person.matches],
     }

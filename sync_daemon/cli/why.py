@@ -34,8 +34,10 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
     """
     with open_bridge(load_settings()) as bridge:
         history = History(bridge.database, bridge.settings.odoo_instance)
-        found = {item.subdomain: _reasons(history, item, Entity(entity), record, field)
-                 for item in history.tenants(record, tenant)}
+        found = {
+            item.subdomain: _reasons(history, item, Entity(entity), record, field)
+            for item in history.tenants(record, tenant)
+        }
         open_ones = _in_conflict(bridge, record)
     if not found:
         raise click.UsageError(f"no sync knows a {entity} {record}")
@@ -46,10 +48,14 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
         return
     for subdomain, items in found.items():
         columns = ("field", "value", "set in", "by", "carried", "how", "value that lost", "run")
-        print_table(f"{entity} {record} of {subdomain}", columns, [
-            (item.field, item.value, item.side, item.by, _seconds(item), item.how, item.lost, item.run)
-            for item in items
-        ])
+        print_table(
+            f"{entity} {record} of {subdomain}",
+            columns,
+            [
+                (item.field, item.value, item.side, item.by, _seconds(item), item.how, item.lost, item.run)
+                for item in items
+            ],
+        )
     for name in sorted(open_ones if not field else open_ones & {field}):
         say(f"{name} is in conflict; see: c360 conflict show {record}")
 
@@ -74,6 +80,13 @@ def _seconds(item: Reason) -> str:
 
 def _json(item: Reason) -> dict[str, Any]:
     return {
-        "field": item.field, "value": item.value, "side": item.side, "by": item.by, "at": item.at, "run": item.run,
-        "version": item.version, "lost": item.lost, "how": item.how,
+        "field": item.field,
+        "value": item.value,
+        "side": item.side,
+        "by": item.by,
+        "at": item.at,
+        "run": item.run,
+        "version": item.version,
+        "lost": item.lost,
+        "how": item.how,
     }

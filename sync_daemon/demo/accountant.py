@@ -80,4 +80,3 @@ def _in_state(odoo: Any, wanted: Mapping[UUID, Sequence[UUID]], state: str) -> d
         for row in odoo.execute("x_commission", "search_read", domain, ["x_comply360_external_id"]):
             found[UUID(row["x_comply360_external_id"])] = int(row["id"])
     return found
-

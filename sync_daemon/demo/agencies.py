@@ -20,7 +20,7 @@ JURISDICTIONS = ("ZA", "ZW")
 DOCUMENTS = (
     ("id_document", "ID copy.pdf", "application/pdf"),
     ("proof_of_address", "Rates account – Mai 2026.pdf", "application/pdf"),
-    ("company_documents", "MOI \"final\" v2.doc", "application/msword"),
+    ("company_documents", 'MOI "final" v2.doc', "application/msword"),
     ("bank_statement", "statement.pdf", "application/pdf"),
     ("tax_clearance", "tax clearance 📄.png", "image/png"),
     ("cipc_documents", "CoR 14.3.pdf", "application/pdf"),
@@ -171,7 +171,7 @@ def _client_contact(agency: Agency, number: int) -> Row:
         "phone": _phone(agency.country, number) if number % 5 else None,
         "mobile": _phone(agency.country, 3000 + number) if number % 4 != 3 else None,
         "street_address": f"{3 + number} {names.STREETS[number % len(names.STREETS)]}"
-        + (f"\nUnit {number % 30 + 1}, \"The Arches\"" if number % 6 == 0 else ""),
+        + (f'\nUnit {number % 30 + 1}, "The Arches"' if number % 6 == 0 else ""),
         "city": names.PLACES[agency.country][place],
         "state_province": names.PROVINCES[agency.country][place],
         "postal_code": f"{2000 + 13 * number % 7000:04d}" if agency.country == "ZA" else None,

@@ -108,7 +108,9 @@ _ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     header("time"): {**INSTANT, "description": "when it happened in Odoo"},
     header("tenantid"): {**IDENTITY, "description": "the tenant whose record it is"},
     header("sequence"): {
-        **_TEXT, "pattern": "^[0-9]{20}$", "description": "of one record's events, the greater is the later",
+        **_TEXT,
+        "pattern": "^[0-9]{20}$",
+        "description": "of one record's events, the greater is the later",
     },
 }
 """What every event has; `datacontenttype` is AMQP's content type."""

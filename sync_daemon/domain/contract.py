@@ -98,8 +98,7 @@ class Contract:
     def sent(self, is_new: bool) -> tuple[Field, ...]:
         """The fields that a document may hold; some go only while the record is not in Odoo."""
         return tuple(
-            item for item in self.fields
-            if item.owner is not Owner.OFF and (is_new or item.owner not in ONLY_WHEN_NEW)
+            item for item in self.fields if item.owner is not Owner.OFF and (is_new or item.owner not in ONLY_WHEN_NEW)
         )
 
     def shows(self, entity: Entity) -> bool:

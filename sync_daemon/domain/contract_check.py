@@ -131,9 +131,7 @@ def check_odoo(contracts: Contracts, tenants: Iterable[UUID], odoo: OdooFields) 
                     yield from _extra_mismatches(tenant, contract, item, odoo.listed.get(tenant, {}).get(item.name))
 
 
-def _column_mismatches(
-    tenant: UUID, contract: Contract, item: Field, name: str, column: Column
-) -> Iterator[Mismatch]:
+def _column_mismatches(tenant: UUID, contract: Contract, item: Field, name: str, column: Column) -> Iterator[Mismatch]:
     kind = kind_of(item.codec)
     place = f"{contract.table}.{name}"
     rule = (contract.entity, item.name)
@@ -166,8 +164,10 @@ def _may_be_longer(kind: Kind, column: Column) -> bool:
 
 def _fits(kind: Kind, column: Column) -> bool:
     digits, scale = kind.limits
-    return column.digits is not None and column.scale is not None and (
-        column.scale <= scale and column.digits - column.scale <= digits - scale
+    return (
+        column.digits is not None
+        and column.scale is not None
+        and (column.scale <= scale and column.digits - column.scale <= digits - scale)
     )
 
 

@@ -147,4 +147,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _value(app: str, wire: str | bool) -> str:
     return app if app == wire else f"{app} (as {str(wire).lower()})"
-

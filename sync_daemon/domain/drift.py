@@ -234,8 +234,7 @@ def confirmed(first: Iterable[Drift], second: Iterable[Drift]) -> list[Drift]:
     """What two looks agree on: a record that changed between both sides' readings differs in the first one only."""
     again = {drift.key: drift for drift in second}
     return [
-        drift if not drift.is_drift or again.get(drift.key) == drift else again.get(drift.key, drift)
-        for drift in first
+        drift if not drift.is_drift or again.get(drift.key) == drift else again.get(drift.key, drift) for drift in first
     ]
 
 

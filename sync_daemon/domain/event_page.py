@@ -100,11 +100,13 @@ def _section(group: str) -> str:
     # Fields of one name are the same field in every type of a group.
     fields = {item.name: item for kind in kinds for item in kind.fields}
     data = [(f"`{item.name}`", _meaning(item), "yes" if item.required else "") for item in fields.values()]
-    return "\n\n".join([
-        f"### {group}",
-        _table(("routing key", "type", "when"), types),
-        _table(("data", "is", "always there"), data),
-    ])
+    return "\n\n".join(
+        [
+            f"### {group}",
+            _table(("routing key", "type", "when"), types),
+            _table(("data", "is", "always there"), data),
+        ]
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

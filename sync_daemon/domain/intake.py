@@ -81,9 +81,7 @@ def intake(
             _decide(found, item, row, _Sides(app, odoo, base, known), decisions.get(item.name))
         except RejectedError as problem:
             found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
-    return Intake(
-        found.writes, found.bases, tuple(found.conflicts), tuple(found.problems), found.push_back, found.won
-    )
+    return Intake(found.writes, found.bases, tuple(found.conflicts), tuple(found.problems), found.push_back, found.won)
 
 
 def _base(sent: Sent | None, agreed: Agreed | None, heard: Version) -> Agreed | None:

@@ -213,7 +213,8 @@ def _held_back_objections(
     contract: Contract, column: str, values: Iterable[str], path: tuple[str, ...]
 ) -> Iterator[Objection]:
     known = [
-        kind_of(item.codec).values for item in contract.fields
+        kind_of(item.codec).values
+        for item in contract.fields
         if item.sources == (f"row.{column}",) and kind_of(item.codec).name == "choice"
     ]
     if not known:

@@ -44,9 +44,7 @@ class Reason:
     how: str
 
 
-def reasons(
-    present: Mapping[str, Scalar], entries: Sequence[Entry], agreed: Collection[str] = ()
-) -> Iterator[Reason]:
+def reasons(present: Mapping[str, Scalar], entries: Sequence[Entry], agreed: Collection[str] = ()) -> Iterator[Reason]:
     """One reason per field.
 
     Shapes: `present` is what the app has now; `entries` are in the order of their writing; `agreed` are fields that
@@ -88,6 +86,10 @@ def _carried(field: str, value: Scalar, entry: Entry) -> Reason:
         entry.run,
         entry.version,
         about.get("lost", ""),
-        {"created": "sent when the record was made", "updated": "sent to Odoo", "written": "taken from Odoo",
-         "kept": "kept against Odoo's"}.get(entry.action, entry.action),
+        {
+            "created": "sent when the record was made",
+            "updated": "sent to Odoo",
+            "written": "taken from Odoo",
+            "kept": "kept against Odoo's",
+        }.get(entry.action, entry.action),
     )

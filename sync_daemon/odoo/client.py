@@ -189,7 +189,10 @@ class RpcOdoo:
         self, method: str, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str]
     ) -> list[str]:
         arguments: dict[str, object] = {
-            "bridge": self._bridge, "tenant": str(tenant), "entity": str(entity), "bounds": list(bounds),
+            "bridge": self._bridge,
+            "tenant": str(tenant),
+            "entity": str(entity),
+            "bounds": list(bounds),
         }
         if fields:
             arguments["fields"] = sorted(fields)
@@ -239,7 +242,6 @@ class RpcOdoo:
             return read(answer)
         except wire.MalformedError as error:
             raise TransientError(f"Odoo's answer to {method} does not follow the contract: {error}") from None
-
 
     def _sent(self, method: str, arguments: Mapping[str, object]) -> object:
         began, outcome = time.monotonic(), "ok"

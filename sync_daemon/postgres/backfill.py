@@ -94,18 +94,22 @@ class Backfills:
             ids = _page(cursor, tenant, entity, selection, after)
             mark(cursor, [RecordKey(tenant.id, entity, record_id) for record_id in ids], Lane.BULK)
             finished = len(ids) < PAGE
-            cursor.execute(_SQL["advance"], {
-                "id": identity, "after": ids[-1] if ids else None, "marked": len(ids), "finished": finished,
-            })
+            cursor.execute(
+                _SQL["advance"],
+                {
+                    "id": identity,
+                    "after": ids[-1] if ids else None,
+                    "marked": len(ids),
+                    "finished": finished,
+                },
+            )
         return Progress(marked + len(ids), finished)
 
 
 def _page(
     cursor: Cursor, tenant: TenantName, entity: Entity, selection: Selection, after: UUID | None
 ) -> Sequence[UUID]:
-    cursor.execute(
-        _PAGE.format(table=_table(tenant, entity)), {**_parameters(selection, after), "limit": PAGE}
-    )
+    cursor.execute(_PAGE.format(table=_table(tenant, entity)), {**_parameters(selection, after), "limit": PAGE})
     return [row[0] for row in cursor.fetchall()]
 
 

@@ -31,6 +31,13 @@ class ContentMemory:
     def remember(self, key: RecordKey, known: Known) -> None:
         """Write down what was read."""
         with self._database.transaction() as cursor:
-            cursor.execute(_SQL["remember"], {
-                "tenant": key.tenant, "id": key.id, "path": known.path, "stamp": known.stamp, "sha256": known.sha256,
-            })
+            cursor.execute(
+                _SQL["remember"],
+                {
+                    "tenant": key.tenant,
+                    "id": key.id,
+                    "path": known.path,
+                    "stamp": known.stamp,
+                    "sha256": known.sha256,
+                },
+            )

@@ -30,17 +30,20 @@ def raise_letters(cursor: Cursor, instance: str, direction: Direction, letters: 
     """Write letters down, once per record and field, and have them shown in Odoo."""
     if not letters:
         return
-    cursor.execute(_SQL["raise_dead_letters"], {
-        "instance": instance,
-        "direction": direction.value,
-        **key_arrays([letter.key for letter in letters]),
-        "fields": [letter.field for letter in letters],
-        "versions": [letter.version for letter in letters],
-        "codes": [letter.code for letter in letters],
-        "messages": [letter.message[:500] for letter in letters],
-        "values": [letter.value[:200] for letter in letters],
-        "attempts": [max(letter.attempts, 1) for letter in letters],
-    })
+    cursor.execute(
+        _SQL["raise_dead_letters"],
+        {
+            "instance": instance,
+            "direction": direction.value,
+            **key_arrays([letter.key for letter in letters]),
+            "fields": [letter.field for letter in letters],
+            "versions": [letter.version for letter in letters],
+            "codes": [letter.code for letter in letters],
+            "messages": [letter.message[:500] for letter in letters],
+            "values": [letter.value[:200] for letter in letters],
+            "attempts": [max(letter.attempts, 1) for letter in letters],
+        },
+    )
     _show_in_odoo(cursor)
 
 
@@ -51,13 +54,16 @@ def resolve_letters(
     if not done:
         return
     remaining = key_arrays([letter.key for letter in kept])
-    cursor.execute(_SQL["resolve_dead_letters"], {
-        "instance": instance,
-        "direction": direction.value,
-        **key_arrays(done),
-        **{f"kept_{name}": values for name, values in remaining.items()},
-        "kept_fields": [letter.field for letter in kept],
-    })
+    cursor.execute(
+        _SQL["resolve_dead_letters"],
+        {
+            "instance": instance,
+            "direction": direction.value,
+            **key_arrays(done),
+            **{f"kept_{name}": values for name, values in remaining.items()},
+            "kept_fields": [letter.field for letter in kept],
+        },
+    )
     _show_in_odoo(cursor)
 
 

@@ -51,10 +51,34 @@ class Conflicts:
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["conflicts"], {"instance": self._instance, "tenant": tenant})
             return [
-                Conflict(identity, RecordKey(owner, Entity(entity), record), subdomain, field, base, app or "",
-                         odoo or "", keep, value, by, raised_at)
-                for identity, owner, subdomain, entity, record, field, base, app, odoo, keep, value, by, raised_at
-                in cursor.fetchall()
+                Conflict(
+                    identity,
+                    RecordKey(owner, Entity(entity), record),
+                    subdomain,
+                    field,
+                    base,
+                    app or "",
+                    odoo or "",
+                    keep,
+                    value,
+                    by,
+                    raised_at,
+                )
+                for (
+                    identity,
+                    owner,
+                    subdomain,
+                    entity,
+                    record,
+                    field,
+                    base,
+                    app,
+                    odoo,
+                    keep,
+                    value,
+                    by,
+                    raised_at,
+                ) in cursor.fetchall()
             ]
 
     def decide(self, conflict: Conflict, keep: Keep, value: str, by: str) -> None:
@@ -98,10 +122,19 @@ def decide_issue(cursor: Cursor, instance: str, change: Change) -> None:
 
 
 def _decide(cursor: Cursor, instance: str, key: RecordKey, field: str, keep: Keep, value: str, by: str) -> None:
-    cursor.execute(_SQL["decide"], {
-        "instance": instance, "tenant": key.tenant, "entity": key.entity.value, "record": str(key.id), "field": field,
-        "decision": keep.value, "value": value, "by": by,
-    })
+    cursor.execute(
+        _SQL["decide"],
+        {
+            "instance": instance,
+            "tenant": key.tenant,
+            "entity": key.entity.value,
+            "record": str(key.id),
+            "field": field,
+            "decision": keep.value,
+            "value": value,
+            "by": by,
+        },
+    )
     if cursor.fetchone():
         _record(cursor, instance, key, Direction.ODOO_TO_APP, "decided", {"decision": keep, "field": field, "by": by})
 
@@ -109,7 +142,15 @@ def _decide(cursor: Cursor, instance: str, key: RecordKey, field: str, keep: Kee
 def _record(
     cursor: Cursor, instance: str, key: RecordKey, direction: Direction, action: str, detail: Mapping[str, Any]
 ) -> None:
-    cursor.execute(_LEDGER["record"], {
-        "run": None, "instance": instance, "direction": direction.value, **key_arrays([key]),
-        "actions": [action], "versions": [""], "details": [json.dumps(detail)],
-    })
+    cursor.execute(
+        _LEDGER["record"],
+        {
+            "run": None,
+            "instance": instance,
+            "direction": direction.value,
+            **key_arrays([key]),
+            "actions": [action],
+            "versions": [""],
+            "details": [json.dumps(detail)],
+        },
+    )

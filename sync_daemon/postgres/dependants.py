@@ -55,7 +55,10 @@ def mark_dependants(
     cursor.execute(_NAMING.format(**names), {"ids": list(ids)})
     candidates = [row[0] for row in cursor.fetchall()]
     parameters = {
-        "instance": instance, "tenant": tenant, "entity": entity.value, "version": version,
+        "instance": instance,
+        "tenant": tenant,
+        "entity": entity.value,
+        "version": version,
         "held_back": not CONTRACTS[entity].related,
     }
     cursor.execute(_SQL["renew_unread"], {**parameters, "ids": candidates})

@@ -64,11 +64,14 @@ class OutgoingEvents:
 def announce(cursor: Cursor, instance: str, tenant: UUID, events: Sequence[Event]) -> None:
     """Write events of one tenant down within the transaction that applies what they tell."""
     if events:
-        cursor.execute(_SQL["announce"], {
-            "instance": instance,
-            "tenant": tenant,
-            "types": [event.type.type for event in events],
-            "subjects": [subject(event.key) for event in events],
-            "times": [event.at or None for event in events],
-            "data": [json.dumps(event.data) for event in events],
-        })
+        cursor.execute(
+            _SQL["announce"],
+            {
+                "instance": instance,
+                "tenant": tenant,
+                "types": [event.type.type for event in events],
+                "subjects": [subject(event.key) for event in events],
+                "times": [event.at or None for event in events],
+                "data": [json.dumps(event.data) for event in events],
+            },
+        )

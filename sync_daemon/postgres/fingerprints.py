@@ -149,10 +149,18 @@ def _execute(
     digest = _DIGEST.format(and_quiet=sql.SQL(_SQL["and_quiet"]))
     # a table that was filled just now has no statistics, and its rows would be compared each with each
     cursor.execute("SET LOCAL enable_nestloop = off")
-    cursor.execute(statement.format(digest=digest, fingerprints=_fingerprints(scope)), {
-        "instance": scope.instance, "tenant": scope.tenant, "entity": scope.contract.entity.value,
-        "after": after, "until": until, "basis": _basis(scope), **more,
-    })
+    cursor.execute(
+        statement.format(digest=digest, fingerprints=_fingerprints(scope)),
+        {
+            "instance": scope.instance,
+            "tenant": scope.tenant,
+            "entity": scope.contract.entity.value,
+            "after": after,
+            "until": until,
+            "basis": _basis(scope),
+            **more,
+        },
+    )
     found = cursor.fetchall()
     cursor.execute("SET LOCAL enable_nestloop = on")
     return found
@@ -186,10 +194,15 @@ def _fingerprints(scope: Scope) -> sql.Composable:
     for reference in contract.references:
         name, row = sql.Identifier(f"bound_{reference.role}"), sql.Identifier(f"parent_{reference.role}")
         parts += [sql.SQL("{}.state").format(name), sql.SQL("{}.id").format(row)]
-        joins.append(_PARENT.format(
-            rows=_rows(scope, reference.entity), row=row, name=name, column=sql.Identifier(reference.column),
-            entity=sql.Literal(reference.entity.value),
-        ))
+        joins.append(
+            _PARENT.format(
+                rows=_rows(scope, reference.entity),
+                row=row,
+                name=name,
+                column=sql.Identifier(reference.column),
+                entity=sql.Literal(reference.entity.value),
+            )
+        )
         if reference.required:
             # whether a record goes whose parent is not bound depends on more than rows
             bound.append(sql.SQL("{}.state IS NOT NULL").format(name))
@@ -203,8 +216,11 @@ def _fingerprints(scope: Scope) -> sql.Composable:
     parts.append(sql.SQL("agreed.fields"))
     joins.append(_AGREED)
     return _FINGERPRINTS.format(
-        bound=sql.SQL(" AND ").join(bound), basis=sql.SQL("%(basis)s::text"), parts=sql.SQL(", ").join(parts),
-        rows=_rows(scope, contract.entity), joins=sql.SQL("").join(joins),
+        bound=sql.SQL(" AND ").join(bound),
+        basis=sql.SQL("%(basis)s::text"),
+        parts=sql.SQL(", ").join(parts),
+        rows=_rows(scope, contract.entity),
+        joins=sql.SQL("").join(joins),
     )
 
 

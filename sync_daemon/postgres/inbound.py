@@ -108,8 +108,16 @@ class _Applying:
     """One tenant's transaction."""
 
     def __init__(
-        self, cursor: Cursor, instance: str, catalog: Catalog, rules: Rules, run: UUID, tenant: UUID, schema: str,
-        bridge_login: str, read_after: datetime,
+        self,
+        cursor: Cursor,
+        instance: str,
+        catalog: Catalog,
+        rules: Rules,
+        run: UUID,
+        tenant: UUID,
+        schema: str,
+        bridge_login: str,
+        read_after: datetime,
     ) -> None:
         self._cursor = cursor
         self._catalog = catalog
@@ -219,9 +227,7 @@ class _Applying:
         if binding and change.op is Op.UPSERT and change.version > binding.odoo_version and change.fields:
             decide_issue(self._cursor, self._instance, change)
 
-    def _take_invoice(
-        self, change: Change, bound: Mapping[tuple[Entity, UUID], _Bound], held: bool
-    ) -> Verdict:
+    def _take_invoice(self, change: Change, bound: Mapping[tuple[Entity, UUID], _Bound], held: bool) -> Verdict:
         binding = bound.get((change.key.entity, change.key.id))
         if binding is not None and change.version <= binding.odoo_version:
             return _verdict(change, Ruling.APPLIED, "stale")
@@ -265,9 +271,7 @@ class _Applying:
             return None
         statement = sql.SQL("UPDATE {table} SET {columns} WHERE id = %s").format(
             table=sql.Identifier(self._schema, contract.table),
-            columns=sql.SQL(", ").join(
-                sql.SQL("{} = %s").format(sql.Identifier(column)) for column in decision.writes
-            ),
+            columns=sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in decision.writes),
         )
         self._cursor.execute("SAVEPOINT one_row")
         try:
@@ -362,7 +366,6 @@ class _Applying:
 
     def _execute(self, name: str, parameters: Mapping[str, Any]) -> None:
         self._cursor.execute(_SQL[name], {**self._scope, **parameters})
-
 
 
 def _is_held(change: Change, since: datetime | None) -> bool:

@@ -27,9 +27,7 @@ class Invoices:
     Shapes: `held` says that a transaction of the app would fail if the app's rows were written now.
     """
 
-    def __init__(
-        self, cursor: Cursor, catalog: Catalog, instance: str, tenant: UUID, schema: str, held: bool
-    ) -> None:
+    def __init__(self, cursor: Cursor, catalog: Catalog, instance: str, tenant: UUID, schema: str, held: bool) -> None:
         self._cursor = cursor
         self._catalog = catalog
         self._scope = {"instance": instance, "tenant": tenant}
@@ -60,10 +58,18 @@ class Invoices:
         state = BindingState.ACTIVE if is_there else BindingState.UNLINKED
         concerned = self._for(change)
         concerned |= self._displace(change) if is_there else set()
-        self._execute("bind_told", change, {
-            "entity": Entity.INVOICE.value, "model": change.model, "res_id": change.res_id, "state": state.value,
-            "epoch": change.version.epoch, "version": change.version.number,
-        })
+        self._execute(
+            "bind_told",
+            change,
+            {
+                "entity": Entity.INVOICE.value,
+                "model": change.model,
+                "res_id": change.res_id,
+                "state": state.value,
+                "epoch": change.version.epoch,
+                "version": change.version.number,
+            },
+        )
         if is_there:
             present = {name: value or None for name, value in values.items()}
             self._execute("take_invoice", change, {**present, "odoo_id": change.res_id})
@@ -73,12 +79,17 @@ class Invoices:
         return "" if self._point(concerned) else "the app is writing the registration"
 
     def _displace(self, change: Change) -> set[UUID]:
-        """Invoices that were lost with a restore of Odoo, which gave their numbers away again; for which registrations.
-        """
-        self._execute("displace_told", change, {
-            "entity": Entity.INVOICE.value, "model": change.model, "res_id": change.res_id,
-            "epoch": change.version.epoch,
-        })
+        """Registrations of invoices lost with a restore of Odoo, which has reused their numbers."""
+        self._execute(
+            "displace_told",
+            change,
+            {
+                "entity": Entity.INVOICE.value,
+                "model": change.model,
+                "res_id": change.res_id,
+                "epoch": change.version.epoch,
+            },
+        )
         return {row[0] for row in self._cursor.fetchall() if row[0]}
 
     def _for(self, change: Change) -> set[UUID]:

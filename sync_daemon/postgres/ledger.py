@@ -49,8 +49,13 @@ class Ledger:
         """Write down a binding that Odoo has and the app never heard of, and mark what may go with it in sight."""
         key = owed.key
         parameters = {
-            "instance": self._instance, "tenant": key.tenant, "entity": key.entity.value, "id": key.id,
-            "model": model, "res_id": res_id, "state": state.value,
+            "instance": self._instance,
+            "tenant": key.tenant,
+            "entity": key.entity.value,
+            "id": key.id,
+            "model": model,
+            "res_id": res_id,
+            "state": state.value,
         }
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["learn"], parameters)
@@ -58,9 +63,7 @@ class Ledger:
                 return
             for entity, dependant in DEPENDANTS:
                 if entity is key.entity:
-                    mark_dependants(
-                        cursor, self._instance, self._catalog, key.tenant, owed.schema, dependant, [key.id]
-                    )
+                    mark_dependants(cursor, self._instance, self._catalog, key.tenant, owed.schema, dependant, [key.id])
 
 
 class _Settling:
@@ -83,11 +86,16 @@ class _Settling:
         busy = self._write_back(applied)
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped) and item.owed.key not in busy]
         self._discharge([owed for owed in done if owed.key in current])
-        self._postpone([
-            *(item for item in settlements if isinstance(item, Postponed)),
-            *(Postponed(item.owed, APP_ROW_BUSY, "the app is writing this row") for item in applied
-              if item.owed.key in busy),
-        ])
+        self._postpone(
+            [
+                *(item for item in settlements if isinstance(item, Postponed)),
+                *(
+                    Postponed(item.owed, APP_ROW_BUSY, "the app is writing this row")
+                    for item in applied
+                    if item.owed.key in busy
+                ),
+            ]
+        )
         self._bury(dead)
         self._republish([item.owed for item in settlements])
         self._letters(applied, dead, [item for item in settlements if isinstance(item, Dropped)])
@@ -118,13 +126,17 @@ class _Settling:
         """
         targets = {"models": [item.model for item in applied], "res_ids": [item.res_id for item in applied]}
         self._displace(applied, targets)
-        self._execute("bind", applied, {
-            **_columns([item.owed for item in applied]),
-            **targets,
-            "epochs": [item.owed.version.epoch for item in applied],
-            "digests": [item.digest if item.owed.key in sole else "" for item in applied],
-            "states": [_state(item).value for item in applied],
-        })
+        self._execute(
+            "bind",
+            applied,
+            {
+                **_columns([item.owed for item in applied]),
+                **targets,
+                "epochs": [item.owed.version.epoch for item in applied],
+                "digests": [item.digest if item.owed.key in sole else "" for item in applied],
+                "states": [_state(item).value for item in applied],
+            },
+        )
 
     def _displace(self, applied: Sequence[Applied], targets: Mapping[str, Any]) -> None:
         """A restored Odoo gives its numbers away again: whoever was bound to such a record before is asked for anew."""
@@ -136,13 +148,17 @@ class _Settling:
         agreed = [
             (item.owed, name, value, item.over.get(name)) for item in applied for name, value in item.agreed.items()
         ]
-        self._execute("agree_over", agreed, {
-            **key_arrays([owed.key for owed, _, _, _ in agreed]),
-            "fields": [name for _, name, _, _ in agreed],
-            "app": [value.app for _, _, value, _ in agreed],
-            "odoo": [value.odoo for _, _, value, _ in agreed],
-            "over": [base for _, _, _, base in agreed],
-        })
+        self._execute(
+            "agree_over",
+            agreed,
+            {
+                **key_arrays([owed.key for owed, _, _, _ in agreed]),
+                "fields": [name for _, name, _, _ in agreed],
+                "app": [value.app for _, _, value, _ in agreed],
+                "odoo": [value.odoo for _, _, value, _ in agreed],
+                "over": [base for _, _, _, base in agreed],
+            },
+        )
 
     def _write_back(self, applied: Sequence[Applied]) -> set[RecordKey]:
         """Copy Odoo's ids into the app's rows; the keys of rows that the app holds right now."""
@@ -198,19 +214,27 @@ class _Settling:
     def _postpone(self, postponed: Sequence[Postponed]) -> None:
         if not postponed:
             return
-        self._execute("postpone", postponed, {
-            **_columns([item.owed for item in postponed]),
-            "pauses": [item.pause.total_seconds() for item in postponed],
-            "messages": [item.message[:500] for item in postponed],
-        })
+        self._execute(
+            "postpone",
+            postponed,
+            {
+                **_columns([item.owed for item in postponed]),
+                "pauses": [item.pause.total_seconds() for item in postponed],
+                "messages": [item.message[:500] for item in postponed],
+            },
+        )
         # one that another pusher settled meanwhile, by an older view of whether it goes, is still to be done
         owe(self._cursor, {item.owed.key for item in postponed})
 
     def _bury(self, dead: Sequence[Dead]) -> None:
-        self._execute("bury", dead, {
-            **_columns([item.owed for item in dead]),
-            "messages": [item.message[:500] for item in dead],
-        })
+        self._execute(
+            "bury",
+            dead,
+            {
+                **_columns([item.owed for item in dead]),
+                "messages": [item.message[:500] for item in dead],
+            },
+        )
 
     def _letters(self, applied: Sequence[Applied], dead: Sequence[Dead], dropped: Sequence[Dropped]) -> None:
         parked = [
@@ -219,8 +243,15 @@ class _Settling:
             for problem in item.parked
         ]
         raised = [
-            Letter(item.owed.key, item.field, str(item.owed.version), item.code, item.message, item.value,
-                   item.owed.attempts)
+            Letter(
+                item.owed.key,
+                item.field,
+                str(item.owed.version),
+                item.code,
+                item.message,
+                item.value,
+                item.owed.attempts,
+            )
             for item in dead
             if item.owed.key.entity is not Entity.ISSUE
         ]
@@ -247,14 +278,18 @@ class _Settling:
 
     def _record(self, settlements: Sequence[Settlement]) -> None:
         entries = [entry for item in settlements if (entry := _entry(item)) is not None]
-        self._execute("record", entries, {
-            "run": self._run,
-            "direction": Direction.APP_TO_ODOO.value,
-            **key_arrays([owed.key for owed, _, _ in entries]),
-            "actions": [action for _, action, _ in entries],
-            "versions": [str(owed.version) for owed, _, _ in entries],
-            "details": [json.dumps(detail) for _, _, detail in entries],
-        })
+        self._execute(
+            "record",
+            entries,
+            {
+                "run": self._run,
+                "direction": Direction.APP_TO_ODOO.value,
+                **key_arrays([owed.key for owed, _, _ in entries]),
+                "actions": [action for _, action, _ in entries],
+                "versions": [str(owed.version) for owed, _, _ in entries],
+                "details": [json.dumps(detail) for _, _, detail in entries],
+            },
+        )
 
     def _succeed(self, applied: Sequence[Applied]) -> None:
         tenants = sorted({item.owed.key.tenant for item in applied})

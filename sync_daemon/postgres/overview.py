@@ -71,10 +71,14 @@ class Overview:
             for name in (*EVENTS, *(COUNTING if entity is Entity.DOCUMENT else ()))
         ]
         parameters = {
-            "states": list(states), "tables": [CONTRACTS[entity].table for entity in TENANT_TABLES],
-            "trigger_tables": [table for table, _ in triggers], "triggers": [name for _, name in triggers],
+            "states": list(states),
+            "tables": [CONTRACTS[entity].table for entity in TENANT_TABLES],
+            "trigger_tables": [table for table, _ in triggers],
+            "triggers": [name for _, name in triggers],
             "views": list(VIEWS),
-            "right_tables": tables, "right_columns": columns, "privileges": privileges,
+            "right_tables": tables,
+            "right_columns": columns,
+            "privileges": privileges,
         }
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["lacking"], parameters)

@@ -71,17 +71,32 @@ class People:
         """
         with self._database.transaction() as cursor:
             try:
-                cursor.execute(_SQL["decide"], {
-                    "instance": self._instance, "tenant": tenant.id, "user": decision.user,
-                    "odoo_user": decision.odoo_id, "login": decision.login, "state": decision.state.value,
-                    "by": decision.by,
-                })
+                cursor.execute(
+                    _SQL["decide"],
+                    {
+                        "instance": self._instance,
+                        "tenant": tenant.id,
+                        "user": decision.user,
+                        "odoo_user": decision.odoo_id,
+                        "login": decision.login,
+                        "state": decision.state.value,
+                        "by": decision.by,
+                    },
+                )
             except errors.UniqueViolation:
                 message = f"another user of {tenant.subdomain} was linked with {decision.login} meanwhile"
                 raise RejectedError("refused", message, "user", decision.login) from None
             for dependant in SHOWN:
-                mark_dependants(cursor, self._instance, self._catalog, tenant.id, tenant.schema, dependant,
-                                [decision.user], lane=Lane.BULK)
+                mark_dependants(
+                    cursor,
+                    self._instance,
+                    self._catalog,
+                    tenant.id,
+                    tenant.schema,
+                    dependant,
+                    [decision.user],
+                    lane=Lane.BULK,
+                )
             self._record(cursor, tenant, decision)
 
     def without_approver(self, tenant: TenantName) -> list[RecordKey]:
@@ -96,11 +111,18 @@ class People:
 
     def _record(self, cursor: Cursor, tenant: TenantName, decision: Decision) -> None:
         detail = {"odoo_user": decision.odoo_id, "login": decision.login, "by": decision.by}
-        cursor.execute(_LEDGER["record"], {
-            "run": None, "instance": self._instance, "direction": Direction.APP_TO_ODOO.value,
-            **key_arrays([RecordKey(tenant.id, Entity.USER, decision.user)]),
-            "actions": [f"link {decision.state}"], "versions": [""], "details": [json.dumps(detail)],
-        })
+        cursor.execute(
+            _LEDGER["record"],
+            {
+                "run": None,
+                "instance": self._instance,
+                "direction": Direction.APP_TO_ODOO.value,
+                **key_arrays([RecordKey(tenant.id, Entity.USER, decision.user)]),
+                "actions": [f"link {decision.state}"],
+                "versions": [""],
+                "details": [json.dumps(detail)],
+            },
+        )
 
 
 def linked_users(cursor: Cursor, instance: str, users: Collection[RecordKey]) -> Mapping[RecordKey, str]:

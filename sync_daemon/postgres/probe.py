@@ -49,7 +49,9 @@ def _server(cursor: Cursor) -> Iterator[Finding]:
     if version < OLDEST_SERVER:
         yield Finding(PLACE, f"PostgreSQL {version // 10_000} is too old", "upgrade to PostgreSQL 15 or newer")
     for name, value in (
-        ("synchronous_commit", synchronous_commit), ("fsync", fsync), ("full_page_writes", full_page_writes),
+        ("synchronous_commit", synchronous_commit),
+        ("fsync", fsync),
+        ("full_page_writes", full_page_writes),
     ):
         if value == "off":
             yield Finding(PLACE, f"{name} is off: a crash loses commits that were synced", f"set {name} = on")

@@ -26,8 +26,17 @@ PAUSE = timedelta(milliseconds=250)
 
 _SQL = statements("rebuild")
 _KEPT = (
-    "keep_instance", "keep_bindings", "keep_base_values", "keep_conflicts", "keep_links", "keep_letters",
-    "keep_invoices", "keep_outcomes", "forget_deliveries", "introduce_tenants", "note",
+    "keep_instance",
+    "keep_bindings",
+    "keep_base_values",
+    "keep_conflicts",
+    "keep_links",
+    "keep_letters",
+    "keep_invoices",
+    "keep_outcomes",
+    "forget_deliveries",
+    "introduce_tenants",
+    "note",
 )
 _POINTERS = {Entity.REGISTRATION: ("odoo_lead_id", "odoo_invoice_id"), Entity.COMMISSION: ("odoo_commission_id",)}
 """The app's copies of Odoo's ids."""
@@ -107,7 +116,10 @@ class Rebuilds:
 
     def _switch(self, tenants: Sequence[TenantName], info: OdooInfo, known: str) -> int:
         named = {
-            "instance": self._instance, "former": f"{self._instance}@{known}", "known": known, "uuid": info.instance,
+            "instance": self._instance,
+            "former": f"{self._instance}@{known}",
+            "known": known,
+            "uuid": info.instance,
             "epoch": info.epoch,
         }
         with self._database.transaction() as cursor:
@@ -123,7 +135,10 @@ class Rebuilds:
         if table not in self._catalog.columns(cursor, [tenant.schema]):
             return 0
         parameters: dict[str, Any] = {
-            "tenant": tenant.id, "schema": tenant.schema, "entity": entity.value, "page": PAGE,
+            "tenant": tenant.id,
+            "schema": tenant.schema,
+            "entity": entity.value,
+            "page": PAGE,
         }
         cursor.execute(_OWED.format(table=sql.Identifier(*table)), parameters)
         return int((cursor.fetchone() or (0,))[0])

@@ -40,20 +40,29 @@ class Receipts:
     def advance(self, change: Change, state: BindingState) -> None:
         """The record is as Odoo had it at this change."""
         version = change.version
-        self._execute(_SQL["advance"], {
-            **_identity(change), "epoch": version.epoch, "version": version.number, "state": state.value,
-            "res_id": change.res_id,
-        })
+        self._execute(
+            _SQL["advance"],
+            {
+                **_identity(change),
+                "epoch": version.epoch,
+                "version": version.number,
+                "state": state.value,
+                "res_id": change.res_id,
+            },
+        )
 
     def agree(self, change: Change, agreed: Mapping[str, Agreed]) -> None:
         """Keep the values that both sides have now: what the next change is merged against."""
         if agreed:
-            self._execute(_LEDGER["agree"], {
-                **key_arrays([change.key] * len(agreed)),
-                "fields": list(agreed),
-                "app": [value.app for value in agreed.values()],
-                "odoo": [value.odoo for value in agreed.values()],
-            })
+            self._execute(
+                _LEDGER["agree"],
+                {
+                    **key_arrays([change.key] * len(agreed)),
+                    "fields": list(agreed),
+                    "app": [value.app for value in agreed.values()],
+                    "odoo": [value.odoo for value in agreed.values()],
+                },
+            )
 
     def forget_bases(self, change: Change) -> None:
         """What was agreed on is no base any more."""
@@ -61,10 +70,17 @@ class Receipts:
 
     def record(self, change: Change, action: str, detail: Mapping[str, Any]) -> None:
         """A line of the ledger."""
-        self._execute(_LEDGER["record"], {
-            "run": self._run, "direction": Direction.ODOO_TO_APP.value, **key_arrays([change.key]),
-            "actions": [action], "versions": [str(change.version)], "details": [json.dumps(detail)],
-        })
+        self._execute(
+            _LEDGER["record"],
+            {
+                "run": self._run,
+                "direction": Direction.ODOO_TO_APP.value,
+                **key_arrays([change.key]),
+                "actions": [action],
+                "versions": [str(change.version)],
+                "details": [json.dumps(detail)],
+            },
+        )
 
     def record_decision(self, change: Change, decision: Intake) -> None:
         """The same of what a merge decided, for `c360 why`; nothing where it decided nothing."""
@@ -77,10 +93,17 @@ class Receipts:
         """Fields that both sides changed; gives what is news about them."""
         raised = []
         for conflict in decision.conflicts:
-            self._execute(_SQL["raise_conflict"], {
-                **_identity(change), "field": conflict.field, "app": conflict.app, "odoo": conflict.odoo,
-                "base": conflict.agreed.app if conflict.agreed else None, "refused": bool(conflict.refusal),
-            })
+            self._execute(
+                _SQL["raise_conflict"],
+                {
+                    **_identity(change),
+                    "field": conflict.field,
+                    "app": conflict.app,
+                    "odoo": conflict.odoo,
+                    "base": conflict.agreed.app if conflict.agreed else None,
+                    "refused": bool(conflict.refusal),
+                },
+            )
             if (self._cursor.fetchone() or (False,))[0]:
                 raised.append(conflict_raised(change, conflict.field))
         return raised
@@ -99,22 +122,30 @@ class Receipts:
     def letters(self, change: Change, contract: Contract, decision: Intake) -> None:
         """Who has to be told of what; letters about what is well again are closed."""
         version = str(change.version)
-        letters = [
-            Letter(change.key, problem.field, version, problem.code, problem.message, problem.value, 1)
-            for problem in decision.problems
-        ] + [
-            Letter(
-                change.key, conflict.field, version, "conflict",
-                f"{conflict.field} was changed on both sides: the app has {conflict.app!r}, Odoo {conflict.odoo!r}, "
-                f"last agreed was {conflict.agreed.app if conflict.agreed else 'nothing'!r}"
-                + (f"; {conflict.refusal}" if conflict.refusal else ""),
-                str(conflict.odoo), 1,
-            )
-            for conflict in decision.conflicts
-        ] + [
-            Letter(change.key, item.field, version, item.code, item.message, item.value, 1)
-            for item in _to_be_decided(contract, change)
-        ]
+        letters = (
+            [
+                Letter(change.key, problem.field, version, problem.code, problem.message, problem.value, 1)
+                for problem in decision.problems
+            ]
+            + [
+                Letter(
+                    change.key,
+                    conflict.field,
+                    version,
+                    "conflict",
+                    f"{conflict.field} was changed on both sides: the app has {conflict.app!r}, "
+                    f"Odoo {conflict.odoo!r}, last agreed was {conflict.agreed.app if conflict.agreed else 'nothing'!r}"
+                    + (f"; {conflict.refusal}" if conflict.refusal else ""),
+                    str(conflict.odoo),
+                    1,
+                )
+                for conflict in decision.conflicts
+            ]
+            + [
+                Letter(change.key, item.field, version, item.code, item.message, item.value, 1)
+                for item in _to_be_decided(contract, change)
+            ]
+        )
         resolve_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [change.key], letters)
         raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, letters)
 

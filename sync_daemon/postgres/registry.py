@@ -222,10 +222,18 @@ class Registry:
     def park_message(self, instance: str, tenant: UUID, body: bytes, problem: RejectedError) -> None:
         """Park a message that cannot be read or names nothing, under the tenant it names if there is one."""
         with self._database.transaction() as cursor:
-            cursor.execute(_SQL["park_message"], {
-                "instance": instance, "tenant": tenant, "id": hashlib.sha256(body).hexdigest()[:32],
-                "field": problem.field, "code": problem.code, "message": problem.message, "value": problem.value,
-            })
+            cursor.execute(
+                _SQL["park_message"],
+                {
+                    "instance": instance,
+                    "tenant": tenant,
+                    "id": hashlib.sha256(body).hexdigest()[:32],
+                    "field": problem.field,
+                    "code": problem.code,
+                    "message": problem.message,
+                    "value": problem.value,
+                },
+            )
             mark(cursor, [RecordKey(owner, Entity.ISSUE, letter) for owner, letter in cursor.fetchall()], Lane.LIVE)
 
     def now(self) -> datetime:
@@ -235,9 +243,14 @@ class Registry:
         return moment
 
     def _audit(self, cursor: Any, action: str, letters: Sequence[OpenLetter]) -> None:
-        cursor.execute(_SQL["audit"], {
-            "action": action, "detail": json.dumps({"by": "c360"}), "ids": [letter.id for letter in letters],
-        })
+        cursor.execute(
+            _SQL["audit"],
+            {
+                "action": action,
+                "detail": json.dumps({"by": "c360"}),
+                "ids": [letter.id for letter in letters],
+            },
+        )
 
     def _rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with self._database.transaction() as cursor:

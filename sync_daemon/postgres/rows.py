@@ -161,10 +161,14 @@ class _Reading:
         rows: dict[RecordKey, Row] = {}
         if selects:
             self._cursor.execute(sql.SQL(" UNION ALL ").join(selects))
-            rows.update({
-                RecordKey(tenant, Entity(entity), record_id): row if free is None else {**row, FREE: _free_json(free)}
-                for tenant, entity, record_id, row, free in self._cursor.fetchall()
-            })
+            rows.update(
+                {
+                    RecordKey(tenant, Entity(entity), record_id): row
+                    if free is None
+                    else {**row, FREE: _free_json(free)}
+                    for tenant, entity, record_id, row, free in self._cursor.fetchall()
+                }
+            )
         if issues:
             self._cursor.execute(_SQL["issues"], {"instance": self._instance, "ids": issues})
             rows.update({RecordKey(t, Entity.ISSUE, i): row for t, i, row in self._cursor.fetchall()})
@@ -312,15 +316,18 @@ def _free_json(text: str) -> object:
 
 def _select_named(tenant: Tenant, by: Entity, column: str, ids: list[UUID]) -> sql.Composable:
     approved = sql.SQL(" AND status = 'approved'") if by is Entity.REGISTRATION else sql.SQL("")
-    return sql.SQL(
-        "SELECT DISTINCT {tenant}::uuid, {column} FROM {schema}.{table} WHERE {column} = ANY({ids}::uuid[])"
-    ).format(
-        tenant=sql.Literal(str(tenant.id)),
-        column=sql.Identifier(column),
-        schema=sql.Identifier(tenant.schema),
-        table=sql.Identifier(CONTRACTS[by].table),
-        ids=sql.Literal([str(record_id) for record_id in ids]),
-    ) + approved
+    return (
+        sql.SQL(
+            "SELECT DISTINCT {tenant}::uuid, {column} FROM {schema}.{table} WHERE {column} = ANY({ids}::uuid[])"
+        ).format(
+            tenant=sql.Literal(str(tenant.id)),
+            column=sql.Identifier(column),
+            schema=sql.Identifier(tenant.schema),
+            table=sql.Identifier(CONTRACTS[by].table),
+            ids=sql.Literal([str(record_id) for record_id in ids]),
+        )
+        + approved
+    )
 
 
 def _as_owed(keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant]) -> dict[RecordKey, Owed]:
@@ -365,9 +372,7 @@ def _names(rows: Mapping[RecordKey, Row]) -> Iterator[RecordKey]:
                 yield RecordKey(key.tenant, entity, UUID(str(value)))
 
 
-def _unreadable(
-    owed: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
-) -> dict[RecordKey, str]:
+def _unreadable(owed: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns) -> dict[RecordKey, str]:
     found = {}
     for key in owed:
         tenant = tenants.get(key.tenant)

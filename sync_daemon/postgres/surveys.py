@@ -75,7 +75,11 @@ class Surveys:
     def ends(self, tenant: TenantName, entity: Entity, after: UUID | None, size: int, count: int) -> list[UUID | None]:
         """The last ids of the next `count` ranges of `size` ids each; None ends the last one of all."""
         parameters = {
-            "after": after, "until": None, "limit": size * count, "size": size, **self._scope(tenant.id, entity)
+            "after": after,
+            "until": None,
+            "limit": size * count,
+            "size": size,
+            **self._scope(tenant.id, entity),
         }
         with self._database.transaction(snapshot=True) as cursor:
             cursor.execute(_ENDS.format(ids=self._ids(cursor, tenant, entity)), parameters)
@@ -111,9 +115,7 @@ class Surveys:
                 fingerprints={record_id: found[record_id].text for record_id in changed if record_id in found},
             )
 
-    def known_ranges(
-        self, tenant: TenantName, entity: Entity, bounds: Sequence[UUID | None]
-    ) -> list[KnownRange]:
+    def known_ranges(self, tenant: TenantName, entity: Entity, bounds: Sequence[UUID | None]) -> list[KnownRange]:
         """Ranges of ids, each after one bound and up to the next; with a digest where nothing in it changed since."""
         with self._database.transaction(snapshot=True) as cursor:
             return known_ranges(cursor, self._fingerprinted(cursor, tenant, entity), bounds)
@@ -123,8 +125,11 @@ class Surveys:
         if not found:
             return
         self._run(
-            "remember", **self._scope(tenant.id, entity), ids=list(found),
-            digests=[digest for digest, _ in found.values()], fingerprints=[text for _, text in found.values()],
+            "remember",
+            **self._scope(tenant.id, entity),
+            ids=list(found),
+            digests=[digest for digest, _ in found.values()],
+            fingerprints=[text for _, text in found.values()],
         )
 
     def mend(self, run: UUID, drifts: Sequence[Drift], pairs: Mapping[RecordKey, tuple[str, int]]) -> None:
@@ -136,7 +141,8 @@ class Surveys:
         forget = [drift.key for drift in drifts if drift.remedy is Remedy.FORGET]
         orphans = [drift.key for drift in drifts if drift.remedy is Remedy.TELL]
         targets: dict[str, Sequence[object]] = {
-            "models": [model for model, _ in pairs.values()], "res_ids": [res_id for _, res_id in pairs.values()]
+            "models": [model for model, _ in pairs.values()],
+            "res_ids": [res_id for _, res_id in pairs.values()],
         }
         with self._database.transaction() as cursor:
             self._on(cursor, "forget_digests", send)
@@ -198,7 +204,12 @@ class Surveys:
         state = "".join(row[0] for row in cursor.fetchall())
         contracts = self._contracts.read(cursor)
         return Scope(
-            self._instance, tenant.id, tenant.schema, state, contracts.of(tenant.id)[entity], contracts.version,
+            self._instance,
+            tenant.id,
+            tenant.schema,
+            state,
+            contracts.of(tenant.id)[entity],
+            contracts.version,
             self._catalog.columns(cursor, [tenant.schema]),
         )
 
@@ -226,13 +237,18 @@ class Surveys:
             cursor.execute(_SQL[name], {"instance": self._instance, **key_arrays(keys), **(more or {})})
 
     def _record(self, cursor: Cursor, run: UUID, drifts: Sequence[Drift]) -> None:
-        cursor.execute(_LEDGER["record"], {
-            "run": run, "instance": self._instance, "direction": Direction.APP_TO_ODOO.value,
-            **key_arrays([drift.key for drift in drifts]),
-            "actions": ["reconciled"] * len(drifts),
-            "versions": [""] * len(drifts),
-            "details": [json.dumps({"finding": drift.finding, "remedy": drift.remedy}) for drift in drifts],
-        })
+        cursor.execute(
+            _LEDGER["record"],
+            {
+                "run": run,
+                "instance": self._instance,
+                "direction": Direction.APP_TO_ODOO.value,
+                **key_arrays([drift.key for drift in drifts]),
+                "actions": ["reconciled"] * len(drifts),
+                "versions": [""] * len(drifts),
+                "details": [json.dumps({"finding": drift.finding, "remedy": drift.remedy}) for drift in drifts],
+            },
+        )
 
     def _run(self, name: str, **parameters: Any) -> None:
         with self._database.transaction() as cursor:

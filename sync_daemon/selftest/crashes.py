@@ -163,8 +163,10 @@ def check_credentials(settings: Settings) -> None:
         "ODOO_ADMIN_PASSWORD": "approves and pays commissions in Odoo, and counts its records",
     }
     missing = [name for name in needed if not getattr(settings, name.lower()).get_secret_value()]
-    if not (settings.platform_postgres_admin_password.get_secret_value()
-            or settings.c360_migrator_password.get_secret_value()):
+    if not (
+        settings.platform_postgres_admin_password.get_secret_value()
+        or settings.c360_migrator_password.get_secret_value()
+    ):
         missing.append("C360_MIGRATOR_PASSWORD (or PLATFORM_POSTGRES_ADMIN_PASSWORD)")
         needed[missing[-1]] = "makes and removes its tenant"
     if missing:

@@ -47,7 +47,12 @@ CONTENTS = 50
 """So many documents are compared at once: Odoo reads the content of each."""
 
 ENTITIES = (
-    Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT, Entity.INVOICE,
+    Entity.USER,
+    Entity.CLIENT,
+    Entity.REGISTRATION,
+    Entity.COMMISSION,
+    Entity.DOCUMENT,
+    Entity.INVOICE,
 )
 # Renewed with every page: nobody waits longer for one that died.
 LEASE = timedelta(seconds=8)
@@ -232,11 +237,15 @@ class Reconciler(Generic[T]):
         """The app's side; what changed is computed anew, and remembered with what it was computed from."""
         survey = self.surveys.recall(tenant, entity, after, ids)
         changed = {key.id: record for key, record in self._records(entity, survey).items()}
-        self.surveys.remember(tenant, entity, {
-            record_id: (record.digest, survey.fingerprints[record_id])
-            for record_id, record in changed.items()
-            if record_id in survey.fingerprints and is_calm(record)
-        })
+        self.surveys.remember(
+            tenant,
+            entity,
+            {
+                record_id: (record.digest, survey.fingerprints[record_id])
+                for record_id, record in changed.items()
+                if record_id in survey.fingerprints and is_calm(record)
+            },
+        )
         return {**survey.known, **changed}
 
     def _here(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Mapping[RecordKey, AppRecord]:

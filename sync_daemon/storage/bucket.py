@@ -31,8 +31,11 @@ class Bucket:
             secret=secret or None,
             endpoint_url=self._endpoint or None,
             client_kwargs={"region_name": settings.c360_storage_region or None},
-            config_kwargs={"connect_timeout": TIMEOUT_SECONDS, "read_timeout": TIMEOUT_SECONDS,
-                           "retries": {"max_attempts": 1}},
+            config_kwargs={
+                "connect_timeout": TIMEOUT_SECONDS,
+                "read_timeout": TIMEOUT_SECONDS,
+                "retries": {"max_attempts": 1},
+            },
             use_listings_cache=False,
             skip_instance_cache=True,
             # Objects are read to their end, once.

@@ -101,11 +101,15 @@ class Drill:
 
     @staticmethod
     def _rows(server: connect.Server, database: str, statement: str, values: tuple[object, ...]) -> list[Any]:
-        with closing(
-            psycopg2.connect(
-                host=server.host, port=server.port, dbname=database, user=server.admin, password=server.password
-            )
-        ) as connection, connection, connection.cursor() as cursor:
+        with (
+            closing(
+                psycopg2.connect(
+                    host=server.host, port=server.port, dbname=database, user=server.admin, password=server.password
+                )
+            ) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
@@ -117,12 +121,24 @@ def drilling(stack_layout: Layout, stack_settings: Settings, folder: Path) -> It
     with databases.scratch(stack_settings) as own, pytest.MonkeyPatch.context() as environment:
         documents = folder / "documents"
         documents.mkdir()
-        settings = own.model_copy(update={
-            "odoo_database": own.odoo_postgres_db, "odoo_url": odoo_server.url(layout), "odoo_instance": "drill",
-            "odoo_data_dir": str(layout.state / odoo_server.NAME), "c360_storage_root": documents.as_uri(),
-        })
-        for name in ("platform_postgres_db", "odoo_postgres_db", "odoo_database", "odoo_url", "odoo_instance",
-                     "odoo_data_dir", "c360_storage_root"):
+        settings = own.model_copy(
+            update={
+                "odoo_database": own.odoo_postgres_db,
+                "odoo_url": odoo_server.url(layout),
+                "odoo_instance": "drill",
+                "odoo_data_dir": str(layout.state / odoo_server.NAME),
+                "c360_storage_root": documents.as_uri(),
+            }
+        )
+        for name in (
+            "platform_postgres_db",
+            "odoo_postgres_db",
+            "odoo_database",
+            "odoo_url",
+            "odoo_instance",
+            "odoo_data_dir",
+            "c360_storage_root",
+        ):
             environment.setenv(name.upper(), getattr(settings, name))
         drill = Drill(settings, layout, folder / "backups", documents, uuid4().hex)
         try:
@@ -157,5 +173,3 @@ def _drop_kept(settings: Settings) -> None:
             cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{name}\\_%"])
             for (kept,) in cursor.fetchall():
                 cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(kept)))
-
-

@@ -73,7 +73,11 @@ _DOCUMENTS = """
      WHERE t.uuid = %s
 """
 _IN_ODOO = {
-    "client": _CLIENTS, "user": _USERS, "registration": _LEADS, "commission": _COMMISSIONS, "document": _DOCUMENTS,
+    "client": _CLIENTS,
+    "user": _USERS,
+    "registration": _LEADS,
+    "commission": _COMMISSIONS,
+    "document": _DOCUMENTS,
 }
 _IN_APP = {
     "client": "SELECT id, to_jsonb(r) FROM {t}.clients AS r",
@@ -170,8 +174,9 @@ def _client(row: Fields, rows: Mapping[str, Any]) -> Fields:
         "postal_code": row["postal_code"],
         "country": row["country"].upper() if row["country"] else "",
         "active": row["deleted_at"] is None,
-        "is_due": any(item["client_id"] == row["id"] and item["status"] == "approved"
-                      for item in rows["registration"].values()),
+        "is_due": any(
+            item["client_id"] == row["id"] and item["status"] == "approved" for item in rows["registration"].values()
+        ),
     }
 
 
@@ -230,7 +235,11 @@ def _is_due(named: Fields, rows: Mapping[str, Any]) -> bool:
 
 
 _SHAPES = {
-    "client": _client, "user": _user, "registration": _registration, "commission": _commission, "document": _document,
+    "client": _client,
+    "user": _user,
+    "registration": _registration,
+    "commission": _commission,
+    "document": _document,
 }
 
 

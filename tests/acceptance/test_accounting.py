@@ -190,9 +190,7 @@ def test_an_invoice_is_followed_from_its_draft_to_its_credit_note(app: App, odoo
 
 
 @pytest.mark.acceptance("O2")
-def test_a_cancelled_invoice_and_a_deleted_draft_stay_in_the_apps_books(
-    app: App, odoo: Odoo, accountant: Odoo
-) -> None:
+def test_a_cancelled_invoice_and_a_deleted_draft_stay_in_the_apps_books(app: App, odoo: Odoo, accountant: Odoo) -> None:
     registration, lead = _customer(app, odoo)
     first, second = _invoice(accountant, lead), _invoice(accountant, lead)
     c360("drain")

@@ -35,7 +35,8 @@ def test_the_books_agree_and_name_the_row_that_does_not(app: App, odoo: Odoo, ac
     accountant.call("x_commission", "action_approve", [records[125.05]])
     found = books(app, expect=3)
     assert [(fault["id"], fault["message"]) for fault in found["faults"]] == [
-        (str(commissions["USD"]), "state is pending in the app, approved in Odoo")]
+        (str(commissions["USD"]), "state is pending in the app, approved in Odoo")
+    ]
     c360("drain")
     books(app, expect=0)
 

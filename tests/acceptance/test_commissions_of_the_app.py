@@ -9,22 +9,29 @@ import pytest
 from tests.acceptance.command import c360
 from tests.acceptance.parties import App, Odoo
 
-FIELDS = ["state", "registration_fee", "commission_rate", "commission_amount", "currency_id", "approved_at", "paid_at",
-          "payment_reference", "agent_id", "lead_id"]
+FIELDS = [
+    "state",
+    "registration_fee",
+    "commission_rate",
+    "commission_amount",
+    "currency_id",
+    "approved_at",
+    "paid_at",
+    "payment_reference",
+    "agent_id",
+    "lead_id",
+]
 
 
 def in_odoo(app: App, odoo: Odoo) -> dict[str, Any]:
     c360("drain")
-    [record] = odoo.call(
-        "x_commission", "search_read", [["x_comply360_tenant_id.uuid", "=", str(app.tenant)]], FIELDS)
+    [record] = odoo.call("x_commission", "search_read", [["x_comply360_tenant_id.uuid", "=", str(app.tenant)]], FIELDS)
     return dict(record)
 
 
 @pytest.mark.acceptance("A3")
 @pytest.mark.parametrize("currency", ["ZAR", "USD", "ZWL"])
-def test_a_commission_is_made_recalculated_approved_and_paid_by_the_app(
-    app: App, odoo: Odoo, currency: str
-) -> None:
+def test_a_commission_is_made_recalculated_approved_and_paid_by_the_app(app: App, odoo: Odoo, currency: str) -> None:
     [registration] = app.register(status="approved")
     commission = app.commission(registration, "125.05", currency)
     made = in_odoo(app, odoo)

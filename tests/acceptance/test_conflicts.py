@@ -45,7 +45,11 @@ def test_a_conflict_is_decided_on_the_command_line(
     assert states(app, odoo) == ("cancelled", "approved"), "nobody's value is overwritten before"
     [conflict] = conflicts(app, expect=3)
     assert [conflict[name] for name in ("field", "base", "app", "odoo")] == [
-        "status", "pending", "cancelled", "approved"]
+        "status",
+        "pending",
+        "cancelled",
+        "approved",
+    ]
     assert [issue["code"] for issue in odoo.issues(app)] == ["conflict"]
 
     c360("conflict", "resolve", conflict["id"], *arguments, "--dry-run")

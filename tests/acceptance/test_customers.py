@@ -36,8 +36,17 @@ def _partner(odoo: Odoo, client: UUID) -> dict[str, Any]:
 
 
 def _lead(odoo: Odoo, registration: UUID) -> dict[str, Any]:
-    fields = ["partner_id", "active", "partner_name", "contact_name", "won_status", "type", "x_comply360_status",
-              "x_comply360_sync_state", "write_date"]
+    fields = [
+        "partner_id",
+        "active",
+        "partner_name",
+        "contact_name",
+        "won_status",
+        "type",
+        "x_comply360_status",
+        "x_comply360_sync_state",
+        "write_date",
+    ]
     (found,) = odoo.call("crm.lead", "search_read", [["x_comply360_external_id", "=", str(registration)]], fields)
     return dict(found)
 
@@ -52,8 +61,7 @@ def _dead() -> list[dict[str, Any]]:
 
 def _letters(app: App) -> list[tuple[str, str, str]]:
     return sorted(
-        (letter["entity"], letter["field"], letter["code"]) for letter in _dead()
-        if letter["tenant"] == str(app.tenant)
+        (letter["entity"], letter["field"], letter["code"]) for letter in _dead() if letter["tenant"] == str(app.tenant)
     )
 
 
@@ -62,18 +70,36 @@ def test_what_is_edited_of_a_customer_in_odoo_arrives_in_the_app(transport: str,
     registration, client = _customer(app)
     partner = _partner(odoo, client)
     (zimbabwe,) = odoo.call("res.country", "search", [["code", "=", "ZW"]])
-    odoo.call("res.partner", "write", [partner["id"]], {
-        "name": "Tendai Moyo-Ncube", "email": "Tendai.New@mail.example", "phone": "+263 242 700 100",
-        "vat": "4123456789", "street": "12 Samora Machel Ave", "street2": "2nd floor", "city": "Harare",
-        "zip": "00263", "country_id": zimbabwe,
-    })
+    odoo.call(
+        "res.partner",
+        "write",
+        [partner["id"]],
+        {
+            "name": "Tendai Moyo-Ncube",
+            "email": "Tendai.New@mail.example",
+            "phone": "+263 242 700 100",
+            "vat": "4123456789",
+            "street": "12 Samora Machel Ave",
+            "street2": "2nd floor",
+            "city": "Harare",
+            "zip": "00263",
+            "country_id": zimbabwe,
+        },
+    )
     c360("drain")
     row = _row(app, client)
-    assert {name: row[name] for name in ("full_name", "email", "phone", "tax_number", "street_address", "city",
-                                         "postal_code", "country")} == {
-        "full_name": "Tendai Moyo-Ncube", "email": "Tendai.New@mail.example", "phone": "+263 242 700 100",
-        "tax_number": "4123456789", "street_address": "12 Samora Machel Ave\n2nd floor", "city": "Harare",
-        "postal_code": "00263", "country": "ZW",
+    assert {
+        name: row[name]
+        for name in ("full_name", "email", "phone", "tax_number", "street_address", "city", "postal_code", "country")
+    } == {
+        "full_name": "Tendai Moyo-Ncube",
+        "email": "Tendai.New@mail.example",
+        "phone": "+263 242 700 100",
+        "tax_number": "4123456789",
+        "street_address": "12 Samora Machel Ave\n2nd floor",
+        "city": "Harare",
+        "postal_code": "00263",
+        "country": "ZW",
     }
     assert row["company_name"] is None
     assert _lead(odoo, registration)["contact_name"] == "Tendai Moyo-Ncube", "the lead shows the client's name"
@@ -116,7 +142,8 @@ def test_a_second_sync_of_what_was_normalised_writes_nothing(app: App, odoo: Odo
     _, client = _customer(app)
     app.run(
         "UPDATE {t}.clients SET email = ' Tendai@Mail.Example ', phone = '082  555 0101', tax_number = 'za 4 123',"
-        " street_address = E'1 Long St\\r\\nUnit 5\\r\\n', country = 'zw', mobile = ' ' WHERE id = %s", [client]
+        " street_address = E'1 Long St\\r\\nUnit 5\\r\\n', country = 'zw', mobile = ' ' WHERE id = %s",
+        [client],
     )
     c360("drain")
     partner = _partner(odoo, client)
@@ -200,7 +227,8 @@ def test_two_approved_registrations_of_one_client_give_one_customer(app: App, od
     registration, client = _customer(app)
     app.run(
         "INSERT INTO {t}.registrations (tenant_id, client_id, registration_type, company_name, jurisdiction, status)"
-        " VALUES (%s, %s, 'vat_registration', 'Baobab VAT', 'ZA', 'approved')", [app.tenant, client]
+        " VALUES (%s, %s, 'vat_registration', 'Baobab VAT', 'ZA', 'approved')",
+        [app.tenant, client],
     )
     c360("drain")
     (partner,) = odoo.call("res.partner", "search", [["x_comply360_tenant_id.uuid", "=", str(app.tenant)]])
@@ -221,16 +249,19 @@ def test_a_customer_odoo_knows_already_waits_for_a_person_who_accepts(
     c360("drain")
     column = "tax_number" if known_by == "vat" else "company_name"
     app.run(f"UPDATE {{t}}.clients SET {column} = %s WHERE id = %s", [f" {number} ".lower(), client])
-    app.run("UPDATE {t}.registrations SET status = 'approved', registration_number = %s WHERE id = %s",
-            [number.replace("/", " / "), registration])
+    app.run(
+        "UPDATE {t}.registrations SET status = 'approved', registration_number = %s WHERE id = %s",
+        [number.replace("/", " / "), registration],
+    )
     c360("drain", expect=3)
     assert _lead(odoo, registration)["x_comply360_status"] == "approved", "the lead does not wait"
     assert _lead(odoo, registration)["partner_id"] is False
     assert odoo.call("res.partner", "search", [["x_comply360_external_id", "=", str(client)]]) == []
     assert ("client", "", "link_proposed") in _letters(app)
 
-    (link,) = accountant.call("comply360.link", "search_read", [["external_id", "=", str(client)]],
-                              ["partner_id", "candidate_ids", "state"])
+    (link,) = accountant.call(
+        "comply360.link", "search_read", [["external_id", "=", str(client)]], ["partner_id", "candidate_ids", "state"]
+    )
     assert (link["state"], link["candidate_ids"], link["partner_id"][0]) == ("open", [known], known)
     sign_in(page, accountant)
     page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.action_link/{link['id']}")
@@ -369,8 +400,9 @@ def test_merged_leads_become_aliases_and_their_next_edit_goes_to_a_person(app: A
     assert ("registration", "", "unlinked") in _letters(app)
     assert [lead["id"] for lead in odoo.leads(app)] == [survivor]
     assert [lead["partner_name"] for lead in odoo.leads(app)] != ["The merged one"]
-    (commission,) = odoo.call("x_commission", "search_read", [["x_comply360_tenant_id.uuid", "=", str(app.tenant)]],
-                              ["lead_id"])
+    (commission,) = odoo.call(
+        "x_commission", "search_read", [["x_comply360_tenant_id.uuid", "=", str(app.tenant)]], ["lead_id"]
+    )
     assert commission["lead_id"][0] == survivor, "its commissions go on with the survivor"
 
 
@@ -399,9 +431,12 @@ def test_merged_customers_become_aliases_and_tenants_are_never_merged(make_app: 
 
 def _merge(odoo: Odoo, partners: list[int], survivor: int) -> None:
     context = {"active_model": "res.partner", "active_ids": partners, "lang": "en_US"}
-    wizard = odoo.call("base.partner.merge.automatic.wizard", "create",
-                       {"partner_ids": [[6, 0, partners]], "dst_partner_id": survivor, "state": "selection"},
-                       context=context)
+    wizard = odoo.call(
+        "base.partner.merge.automatic.wizard",
+        "create",
+        {"partner_ids": [[6, 0, partners]], "dst_partner_id": survivor, "state": "selection"},
+        context=context,
+    )
     odoo.call("base.partner.merge.automatic.wizard", "action_merge", [wizard], context=context)
 
 
@@ -412,8 +447,7 @@ def test_converting_a_lead_to_an_opportunity_keeps_its_binding(app: App, odoo: O
     lead = _lead(odoo, registration)
     odoo.call("crm.lead", "write", [lead["id"]], {"type": "lead"})
     context = {"active_model": "crm.lead", "active_id": lead["id"], "active_ids": [lead["id"]]}
-    wizard = odoo.call("crm.lead2opportunity.partner", "create", {"name": "convert"},
-                       context=context)
+    wizard = odoo.call("crm.lead2opportunity.partner", "create", {"name": "convert"}, context=context)
     odoo.call("crm.lead2opportunity.partner", "action_apply", [wizard], context=context)
     app.run("UPDATE {t}.registrations SET company_name = 'After conversion' WHERE id = %s", [registration])
     c360("drain")

@@ -15,8 +15,20 @@ import pytest
 from tests.acceptance.command import c360, eventually
 from tests.acceptance.parties import App, Odoo
 
-FIELDS = ["name", "type", "url", "public", "res_model", "res_id", "file_size", "description", "x_comply360_status",
-          "x_comply360_external_id", "x_comply360_original_id", "datas"]
+FIELDS = [
+    "name",
+    "type",
+    "url",
+    "public",
+    "res_model",
+    "res_id",
+    "file_size",
+    "description",
+    "x_comply360_status",
+    "x_comply360_external_id",
+    "x_comply360_original_id",
+    "datas",
+]
 
 
 class Files:
@@ -25,8 +37,11 @@ class Files:
     def __init__(self, root: Path, app: App) -> None:
         self.root = root
         self.app = app
-        self.environment = {"C360_STORAGE_ROOT": f"file://{root}", "C360_DOCUMENT_LIMIT_MB": "2",
-                            "C360_DOCUMENT_TRIES": "2"}
+        self.environment = {
+            "C360_STORAGE_ROOT": f"file://{root}",
+            "C360_DOCUMENT_LIMIT_MB": "2",
+            "C360_DOCUMENT_TRIES": "2",
+        }
 
     def write(self, name: str, content: bytes) -> str:
         """Puts a file there; gives its path as the app stores it."""
@@ -63,8 +78,11 @@ def add_document(app: App, registration: UUID, path: str, name: str = "ID copy.p
 
 def attachments(odoo: Odoo, document: UUID) -> list[dict[str, Any]]:
     """The document's attachment, and the one that shows it on the customer."""
-    domain = ["|", ["x_comply360_external_id", "=", str(document)],
-              ["x_comply360_original_id.x_comply360_external_id", "=", str(document)]]
+    domain = [
+        "|",
+        ["x_comply360_external_id", "=", str(document)],
+        ["x_comply360_original_id.x_comply360_external_id", "=", str(document)],
+    ]
     return list(odoo.call("ir.attachment", "search_read", domain, FIELDS, order="id"))
 
 
@@ -91,17 +109,17 @@ def test_a_document_is_on_the_lead_with_the_same_bytes_and_a_new_version_replace
     assert hashlib.sha256(content(found)).digest() == hashlib.sha256(first).digest()
 
     second = b"a new version"
-    app.run("UPDATE {t}.documents SET storage_path = %s, status = 'verified' WHERE id = %s",
-            [files.write("scans/two", second), document])
+    app.run(
+        "UPDATE {t}.documents SET storage_path = %s, status = 'verified' WHERE id = %s",
+        [files.write("scans/two", second), document],
+    )
     files.drain()
     (again,) = attachments(odoo, document)
     assert (again["id"], content(again), again["x_comply360_status"]) == (found["id"], second, "verified")
 
 
 @pytest.mark.acceptance("A4")
-def test_a_documents_content_goes_once_and_the_customer_shows_the_same_file(
-    app: App, odoo: Odoo, files: Files
-) -> None:
+def test_a_documents_content_goes_once_and_the_customer_shows_the_same_file(app: App, odoo: Odoo, files: Files) -> None:
     (registration,) = app.register()
     path = files.write("scans/one", b"the same bytes")
     document = add_document(app, registration, path)
@@ -186,8 +204,11 @@ def test_a_deleted_document_takes_its_attachments_away_and_a_restored_one_is_bac
     files.drain()
     assert len(attachments(odoo, document)) == 2
 
-    gone = "DELETE FROM {t}.documents WHERE id = %s" if hard else (
-        "UPDATE {t}.documents SET deleted_at = now() WHERE id = %s")
+    gone = (
+        "DELETE FROM {t}.documents WHERE id = %s"
+        if hard
+        else ("UPDATE {t}.documents SET deleted_at = now() WHERE id = %s")
+    )
     app.run(gone, [document])
     files.drain()
     assert attachments(odoo, document) == []

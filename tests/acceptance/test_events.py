@@ -36,9 +36,7 @@ class Service:
     def channel(self) -> Iterator[Any]:
         """A channel, as any client library opens one."""
         settings = self._settings
-        credentials = pika.PlainCredentials(
-            settings.rabbitmq_user, settings.rabbitmq_password.get_secret_value()
-        )
+        credentials = pika.PlainCredentials(settings.rabbitmq_user, settings.rabbitmq_password.get_secret_value())
         parameters = pika.ConnectionParameters(
             settings.rabbitmq_host, settings.rabbitmq_port, settings.rabbitmq_vhost, credentials
         )
@@ -121,9 +119,15 @@ def test_a_commission_is_heard_when_it_is_approved_and_when_it_is_paid_with_refe
     assert (approved, paid) == ("commission.approved", "commission.paid")
     assert (first["status"], "paid_at" in first) == ("approved", False)
     assert second == {
-        "commission_id": str(commission), "registration_id": str(registration), "agent_id": str(app.agent()),
-        "status": "paid", "amount": "125.05", "currency": "USD", "approved_at": first["approved_at"],
-        "paid_at": "2026-11-02T09:15:30Z", "payment_reference": "EFT 7 “août”",
+        "commission_id": str(commission),
+        "registration_id": str(registration),
+        "agent_id": str(app.agent()),
+        "status": "paid",
+        "amount": "125.05",
+        "currency": "USD",
+        "approved_at": first["approved_at"],
+        "paid_at": "2026-11-02T09:15:30Z",
+        "payment_reference": "EFT 7 “août”",
     }
     c360("drain")
     assert len(service.of(app)) == 2
@@ -151,7 +155,13 @@ def test_an_invoice_a_customer_and_a_lead_are_heard_and_no_value_of_the_customer
 
     heard = service.of(app)
     assert sorted(name for name, _ in heard) == [
-        "client.changed", "invoice.created", "invoice.paid", "invoice.posted", "lead.lost", "lead.won"]
+        "client.changed",
+        "invoice.created",
+        "invoice.paid",
+        "invoice.posted",
+        "lead.lost",
+        "lead.won",
+    ]
     data = dict(heard)
     (identity, number) = app.run("SELECT id::text, number FROM {t}.comply360_invoices")[0]
     paid = data["invoice.paid"]

@@ -258,8 +258,11 @@ def test_a_running_daemon_finds_a_dropped_trigger_by_itself(app: App, page: Page
 def test_a_trigger_that_is_gone_in_odoo_is_named(app: App, daemon_log: Path) -> None:
     settings = app.settings
     connection = psycopg2.connect(
-        host=settings.odoo_postgres_host, port=settings.odoo_postgres_port, dbname=settings.odoo_postgres_db,
-        user=settings.c360_odoo_db_user, password=settings.c360_odoo_db_password.get_secret_value(),
+        host=settings.odoo_postgres_host,
+        port=settings.odoo_postgres_port,
+        dbname=settings.odoo_postgres_db,
+        user=settings.c360_odoo_db_user,
+        password=settings.c360_odoo_db_password.get_secret_value(),
     )
     connection.autocommit = True
     table = "ALTER TABLE ir_attachment {} TRIGGER comply360_ir_attachment_deleted"

@@ -134,10 +134,16 @@ def test_a_phone_that_odoo_is_preferred_for_is_filled_by_the_app_and_never_repla
     c360("drain")
     text = f'[tenants.{app.subdomain}.client.fields.phone]\nowner = "prefer_odoo_unless_blank"\n'
     file.write_text(text, encoding="utf-8")
-    assert printed("contract", "plan", "--file", str(file), expect=0) == [{
-        "tenant": app.subdomain, "entity": "client", "rule": "phone", "old": "two_way",
-        "new": "prefer_odoo_unless_blank", "records": 2,
-    }]
+    assert printed("contract", "plan", "--file", str(file), expect=0) == [
+        {
+            "tenant": app.subdomain,
+            "entity": "client",
+            "rule": "phone",
+            "old": "two_way",
+            "new": "prefer_odoo_unless_blank",
+            "records": 2,
+        }
+    ]
     c360("contract", "apply", "--file", str(file), "--dry-run")
     assert len(printed("contract", "plan", "--file", str(file))) == 1, "a rehearsal puts nothing in force"
     apply(text)
@@ -213,8 +219,12 @@ def test_every_owner_lets_go_what_is_its_own_and_comes_to_rest(
 
 @pytest.mark.acceptance("C1")
 def test_a_value_of_form_data_arrives_in_a_field_that_a_manager_listed_and_in_no_other(
-    app: App, make_app: Callable[[], App], odoo: Odoo, apply: Callable[[str], None],
-    new_field: Callable[[str, str], int], file: Path,
+    app: App,
+    make_app: Callable[[], App],
+    odoo: Odoo,
+    apply: Callable[[str], None],
+    new_field: Callable[[str, str], int],
+    file: Path,
 ) -> None:
     other = make_app()
     name, closed = f"x_seats_{app.subdomain}", f"x_note_{app.subdomain}"

@@ -45,8 +45,14 @@ def add_odoo_user(odoo: Odoo, login: str, email: str, groups: Sequence[str], **v
     """An internal user with a password; gives id and password."""
     password = uuid4().hex
     ids = [odoo.call("ir.model.data", "check_object_reference", *name.split(".", 1))[1] for name in groups]
-    person = {"name": f"{login} of Odoo", "login": login, "email": email, "password": password,
-              "group_ids": [[6, 0, ids]], **values}
+    person = {
+        "name": f"{login} of Odoo",
+        "login": login,
+        "email": email,
+        "password": password,
+        "group_ids": [[6, 0, ids]],
+        **values,
+    }
     created = odoo.call("res.users", "create", person, context={"no_reset_password": True})
     return int(created[0] if isinstance(created, list) else created), password
 
@@ -195,9 +201,7 @@ def test_who_approves_in_odoo_is_named_in_the_app(
 
 
 @pytest.mark.acceptance("O5")
-def test_whom_the_app_names_as_approver_is_shown_in_odoo(
-    app: App, odoo: Odoo, hire: Callable[..., Colleague]
-) -> None:
+def test_whom_the_app_names_as_approver_is_shown_in_odoo(app: App, odoo: Odoo, hire: Callable[..., Colleague]) -> None:
     boss = hire(app, ("base.group_user",))
     c360("user", "link", "--tenant", app.subdomain, boss.email, boss.login)
     [registration] = app.register(status="approved")

@@ -12,11 +12,31 @@ from tests.acceptance.command import c360
 from tests.acceptance.parties import App, Odoo
 
 FIELDS = [
-    "partner_name", "contact_name", "email_from", "phone", "type", "active", "stage_id", "probability", "won_status",
-    "lost_reason_id", "partner_id", "message_ids", "x_comply360_mobile", "x_comply360_registration_type",
-    "x_comply360_registration_number", "x_comply360_jurisdiction", "x_comply360_reference", "x_comply360_status",
-    "x_comply360_submitted_at", "x_comply360_approved_at", "x_comply360_rejected_at", "x_comply360_rejection_reason",
-    "x_comply360_assigned_name", "x_comply360_assigned_email", "x_comply360_external_id",
+    "partner_name",
+    "contact_name",
+    "email_from",
+    "phone",
+    "type",
+    "active",
+    "stage_id",
+    "probability",
+    "won_status",
+    "lost_reason_id",
+    "partner_id",
+    "message_ids",
+    "x_comply360_mobile",
+    "x_comply360_registration_type",
+    "x_comply360_registration_number",
+    "x_comply360_jurisdiction",
+    "x_comply360_reference",
+    "x_comply360_status",
+    "x_comply360_submitted_at",
+    "x_comply360_approved_at",
+    "x_comply360_rejected_at",
+    "x_comply360_rejection_reason",
+    "x_comply360_assigned_name",
+    "x_comply360_assigned_email",
+    "x_comply360_external_id",
 ]
 
 
@@ -43,8 +63,13 @@ def test_a_lead_says_everything_that_the_registration_says(transport: str, app: 
     [registration] = app.register(name="Mosi-oa-Tunya “Tours”")
     app.run("UPDATE {t}.clients SET mobile = '+263 77 555 0100'")
     move(
-        app, "in_review", registration_type="vat_registration", registration_number="2026/000001/07", jurisdiction="ZW",
-        submitted_at="2026-01-02 03:04:05", dcip_reference="DCIP 9",
+        app,
+        "in_review",
+        registration_type="vat_registration",
+        registration_number="2026/000001/07",
+        jurisdiction="ZW",
+        submitted_at="2026-01-02 03:04:05",
+        dcip_reference="DCIP 9",
     )
     found = lead(app, odoo)
     expected = {
@@ -165,13 +190,17 @@ def test_a_change_of_the_client_reaches_every_lead_that_shows_it_and_no_other(ap
     before = by_registration(leads(app, odoo))
     app.run(
         "UPDATE {t}.clients SET full_name = 'Rudo Dube', email = 'rudo@dube.example', phone = '+27 31 555 0123'"
-        " WHERE id = %s", [shared],
+        " WHERE id = %s",
+        [shared],
     )
     after = by_registration(leads(app, odoo))
     for registration in (first, second):
         shown = after[registration]
         assert (shown["contact_name"], shown["email_from"], shown["phone"]) == (
-            "Rudo Dube", "rudo@dube.example", "+27 31 555 0123")
+            "Rudo Dube",
+            "rudo@dube.example",
+            "+27 31 555 0123",
+        )
     assert after[other] == before[other]
 
 
@@ -188,8 +217,11 @@ def test_another_client_and_another_assignee_are_shown_and_so_are_their_changes(
     assert {(found["x_comply360_assigned_name"], found["x_comply360_assigned_email"]) for found in shown.values()} == {
         ("Chipo Moyo", "chipo@moyo.example")
     }
-    app.run("UPDATE {t}.registrations SET assigned_to = NULL, client_id ="
-            " (SELECT client_id FROM {t}.registrations WHERE id = %s) WHERE id = %s", [first, second])
+    app.run(
+        "UPDATE {t}.registrations SET assigned_to = NULL, client_id ="
+        " (SELECT client_id FROM {t}.registrations WHERE id = %s) WHERE id = %s",
+        [first, second],
+    )
     shown = by_registration(leads(app, odoo))
     assert (shown[second]["contact_name"], shown[second]["x_comply360_assigned_name"]) == ("Tendai Moyo 1", False)
     assert shown[first]["x_comply360_assigned_name"] == "Chipo Moyo"

@@ -181,8 +181,11 @@ class Edited(RuleBasedStateMachine):
         for side, records in (("app", found.app), ("odoo", found.odoo)):
             for key in self.paid[side]:
                 assert records.get(("commission", key), {"status": "paid"})["status"] == "paid", (side, key)
-            self.paid[side] |= {key for (entity, key), fields in records.items()
-                                if entity == "commission" and fields["status"] == "paid"}
+            self.paid[side] |= {
+                key
+                for (entity, key), fields in records.items()
+                if entity == "commission" and fields["status"] == "paid"
+            }
 
     def teardown(self) -> None:
         try:
@@ -249,8 +252,14 @@ class Edited(RuleBasedStateMachine):
 
 EDITS_OF_PEOPLE = (
     # the first ones are the work of every day
-    *[Edited.edits_client, Edited.edits_partner] * 3, Edited.edits_registration, Edited.decides_in_the_app,
-    Edited.decides_in_odoo, Edited.registers, Edited.edits_agent, Edited.deletes_softly, Edited.deletes_for_good,
+    *[Edited.edits_client, Edited.edits_partner] * 3,
+    Edited.edits_registration,
+    Edited.decides_in_the_app,
+    Edited.decides_in_odoo,
+    Edited.registers,
+    Edited.edits_agent,
+    Edited.deletes_softly,
+    Edited.deletes_for_good,
     Edited.unticks_the_lead,
     Edited.edits_the_same_on_both_sides,
 )
@@ -266,8 +275,11 @@ def _expect_equal(found: Sides, told: set[Told]) -> None:
         for identity, app, odoo in found.pairs(entity):
             if identity in found.held or (entity, identity, "") in told:
                 continue
-            different = {name: (app[name], odoo[name]) for name in app.keys() & odoo.keys()
-                         if app[name] != odoo[name] and (entity, identity, name) not in told}
+            different = {
+                name: (app[name], odoo[name])
+                for name in app.keys() & odoo.keys()
+                if app[name] != odoo[name] and (entity, identity, name) not in told
+            }
             assert not different, (entity, identity, different)
 
 

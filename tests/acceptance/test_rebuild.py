@@ -86,7 +86,8 @@ def _rows(app: App) -> dict[str, list[tuple[Any, ...]]]:
     return {
         table: app.run(f"SELECT to_jsonb(r) - %s::text[] FROM {{t}}.{table} AS r ORDER BY id", [list(ours)])
         for table, ours in (
-            ("clients", ("updated_at",)), ("registrations", ("odoo_lead_id", "odoo_invoice_id", "updated_at")),
+            ("clients", ("updated_at",)),
+            ("registrations", ("odoo_lead_id", "odoo_invoice_id", "updated_at")),
             ("commissions", ("odoo_commission_id", "updated_at")),
         )
     }
@@ -96,10 +97,18 @@ def _invoice(server: Server, registration: UUID) -> None:
     admin = server.admin
     domain = [["x_comply360_external_id", "=", str(registration)]]
     [lead] = admin.call("crm.lead", "search_read", domain, ["partner_id"])
-    admin.call("account.move", "create", {
-        "move_type": "out_invoice", "partner_id": lead["partner_id"][0], "x_comply360_lead_id": lead["id"],
-        "invoice_line_ids": [[0, 0, {"name": "Fee", "quantity": 1, "price_unit": 1500.10, "tax_ids": [[6, 0, []]]}]],
-    })
+    admin.call(
+        "account.move",
+        "create",
+        {
+            "move_type": "out_invoice",
+            "partner_id": lead["partner_id"][0],
+            "x_comply360_lead_id": lead["id"],
+            "invoice_line_ids": [
+                [0, 0, {"name": "Fee", "quantity": 1, "price_unit": 1500.10, "tax_ids": [[6, 0, []]]}]
+            ],
+        },
+    )
 
 
 @pytest.mark.acceptance("C6")
@@ -109,8 +118,11 @@ def test_a_fresh_odoo_is_recognised_and_filled_anew_and_the_app_loses_nothing(se
     approved, other = app.register(2, status="approved")
     app.register(3)
     paid, _pending = app.commission(approved), app.commission(other)
-    app.run("UPDATE {t}.commissions SET status = 'paid', approved_at = now(), paid_at = now(),"
-            " payment_reference = 'EFT 7' WHERE id = %s", [paid])
+    app.run(
+        "UPDATE {t}.commissions SET status = 'paid', approved_at = now(), paid_at = now(),"
+        " payment_reference = 'EFT 7' WHERE id = %s",
+        [paid],
+    )
     c360("drain", **former.environment)
     _invoice(former, approved)
     c360("drain", **former.environment)
@@ -123,8 +135,14 @@ def test_a_fresh_odoo_is_recognised_and_filled_anew_and_the_app_loses_nothing(se
     planned = printed("rebuild", "--dry-run", expect=0, **fresh.environment)
     assert (planned["known"], planned["answers"]) == (former.instance, fresh.instance)
     counts = {item["entity"]: (item["rows"], item["bound"]) for item in planned["stock"]}
-    assert counts == {"user": (1, 1), "client": (5, 2), "registration": (5, 5), "commission": (2, 2),
-                      "document": (0, 0), "invoice": (0, 1)}
+    assert counts == {
+        "user": (1, 1),
+        "client": (5, 2),
+        "registration": (5, 5),
+        "commission": (2, 2),
+        "document": (0, 0),
+        "invoice": (0, 1),
+    }
     assert "--yes" in c360("rebuild", expect=2, **fresh.environment).stderr
     assert app.leads() == 5, "nothing is done before somebody confirms"
 

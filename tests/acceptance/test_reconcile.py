@@ -48,11 +48,22 @@ def document(app: App, registration: UUID, root: Path, name: str) -> UUID:
 
 def invoice(odoo: Odoo, app: App, registration: UUID) -> int:
     lead = odoo.call("crm.lead", "read", [lead_of(odoo, app, registration)["id"]], ["partner_id", "company_id"])[0]
-    return int(odoo.call("account.move", "create", {
-        "move_type": "out_invoice", "partner_id": lead["partner_id"][0], "company_id": lead["company_id"][0],
-        "x_comply360_lead_id": lead["id"], "invoice_date": "2026-02-01",
-        "invoice_line_ids": [[0, 0, {"name": "Fee", "quantity": 1, "price_unit": 1500.10, "tax_ids": [[6, 0, []]]}]],
-    }))
+    return int(
+        odoo.call(
+            "account.move",
+            "create",
+            {
+                "move_type": "out_invoice",
+                "partner_id": lead["partner_id"][0],
+                "company_id": lead["company_id"][0],
+                "x_comply360_lead_id": lead["id"],
+                "invoice_date": "2026-02-01",
+                "invoice_line_ids": [
+                    [0, 0, {"name": "Fee", "quantity": 1, "price_unit": 1500.10, "tax_ids": [[6, 0, []]]}]
+                ],
+            },
+        )
+    )
 
 
 @contextmanager
@@ -82,8 +93,12 @@ def test_every_kind_of_drift_is_named_then_mended_and_a_second_run_prints_zeros(
     found = reconcile(app, expect=3)
     assert counts(found) == {"matched": 1, "different": 2, "missing_in_odoo": 1, "missing_in_app": 1}
     named = {item["id"]: item["finding"] for item in found["drift"]}
-    assert named == {str(same): "different", str(changed): "different", str(fresh): "missing_in_odoo",
-                     str(gone): "missing_in_app"}
+    assert named == {
+        str(same): "different",
+        str(changed): "different",
+        str(fresh): "missing_in_odoo",
+        str(gone): "missing_in_app",
+    }
 
     plan = tmp_path / "plan.json"
     reconcile(app, "--fix", "--dry-run", "--plan", str(plan), expect=3)
@@ -122,7 +137,10 @@ def test_however_the_records_are_divided_the_same_is_found(
         [tenant] = reconciler.surveys.tenants(app.subdomain)
         found = reconciler.compare(tenant, Entity.REGISTRATION)
     assert {drift.key.id: drift.finding for drift in found.drifts} == {
-        changed: Finding.DIFFERENT, gone: Finding.MISSING_IN_APP, there: Finding.DIFFERENT}
+        changed: Finding.DIFFERENT,
+        gone: Finding.MISSING_IN_APP,
+        there: Finding.DIFFERENT,
+    }
     assert found.counts[Finding.MATCHED] == 10
 
 
@@ -147,21 +165,36 @@ def test_documents_are_compared_with_their_contents(
     found = reconcile(app, "--fix", "--plan", "/dev/null", expect=0)
     assert counts(found, "document") == {"matched": 1, "different": 2, "missing_in_odoo": 1, "missing_in_app": 1}
     named = {item["id"]: item["finding"] for item in found["drift"] if item["entity"] == "document"}
-    assert named == {str(renamed): "different", str(damaged): "different", str(fresh): "missing_in_odoo",
-                     str(gone): "missing_in_app"}
+    assert named == {
+        str(renamed): "different",
+        str(damaged): "different",
+        str(fresh): "missing_in_odoo",
+        str(gone): "missing_in_app",
+    }
     c360("drain")
     after = reconcile(app, expect=0)
     assert (counts(after, "document"), after["drift"]) == ({"matched": 4}, [])
-    shown = {row["x_comply360_external_id"]: (row["name"], base64.b64decode(row["datas"])) for row in odoo.call(
-        "ir.attachment", "search_read", [["x_comply360_tenant_id.uuid", "=", str(app.tenant)]],
-        ["x_comply360_external_id", "name", "datas"])}
-    assert shown == {str(same): ("a", b"content of a"), str(renamed): ("renamed silently", b"content of b"),
-                     str(damaged): ("c", b"content of c"), str(fresh): ("e", b"content of e")}
+    shown = {
+        row["x_comply360_external_id"]: (row["name"], base64.b64decode(row["datas"]))
+        for row in odoo.call(
+            "ir.attachment",
+            "search_read",
+            [["x_comply360_tenant_id.uuid", "=", str(app.tenant)]],
+            ["x_comply360_external_id", "name", "datas"],
+        )
+    }
+    assert shown == {
+        str(same): ("a", b"content of a"),
+        str(renamed): ("renamed silently", b"content of b"),
+        str(damaged): ("c", b"content of c"),
+        str(fresh): ("e", b"content of e"),
+    }
 
     twin = odoo.call("ir.attachment", "create", [{"name": "Copy", "x_comply360_external_id": str(same)}])[0]
     doubled = reconcile(app, expect=3)
     assert [(item["id"], item["finding"], item["odoo_ids"]) for item in doubled["drift"]] == [
-        (str(same), "duplicate", [twin])]
+        (str(same), "duplicate", [twin])
+    ]
 
 
 @pytest.mark.acceptance("C6")

@@ -23,9 +23,7 @@ Records = set[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
-def drill(
-    stack_layout: Layout, stack_settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Drill]:
+def drill(stack_layout: Layout, stack_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     with drilling(stack_layout, stack_settings, tmp_path_factory.mktemp("drill")) as made:
         yield made
 
@@ -89,7 +87,8 @@ def in_step(drill: Drill, apps: Collection[App], orphans: Records) -> None:
             assert decided.get(identity) == (str(app.tenant), *rest), "I1, I4, I6: its commission, decided alike"
         attached = drill.in_odoo(
             "SELECT count(*), a.x_comply360_external_id FROM ir_attachment a"
-            " JOIN comply360_tenant t ON t.id = a.x_comply360_tenant_id WHERE t.uuid = %s GROUP BY 2", str(app.tenant)
+            " JOIN comply360_tenant t ON t.id = a.x_comply360_tenant_id WHERE t.uuid = %s GROUP BY 2",
+            str(app.tenant),
         )
         assert sorted(attached) == sorted((1, str(row[0])) for row in app.run("SELECT id FROM {t}.documents")), "I1, I2"
     alone = {("registration", key) for key in there.keys() - here} | {("commission", k) for k in decided.keys() - here}
@@ -147,8 +146,12 @@ def test_after_the_app_alone_was_set_back_only_what_it_has_forgotten_is_an_orpha
     decide(drill, app, open_one)
     decide(drill, app, lost_commission)
 
-    orphans = {("registration", str(lost)), ("client", str(lost_client)), ("commission", str(lost_commission)),
-               ("registration", str(lost_elsewhere))}
+    orphans = {
+        ("registration", str(lost)),
+        ("client", str(lost_client)),
+        ("commission", str(lost_commission)),
+        ("registration", str(lost_elsewhere)),
+    }
     found = reconcile(expect=3)
     told = {(item["entity"], item["id"]) for item in found["drift"] if item["remedy"] == "tell a person"}
     assert told == orphans, "exactly what happened since the backup"
@@ -215,8 +218,12 @@ def test_after_odoo_alone_was_set_back_it_gets_again_what_the_app_knows(
 
 def orphans_in(drill: Drill, apps: Collection[App]) -> Records:
     """What Odoo has of registrations and commissions that the app has not."""
-    here = {str(identity) for app in apps for table in ("registrations", "commissions")
-            for (identity,) in app.run(f"SELECT id FROM {{t}}.{table}")}
+    here = {
+        str(identity)
+        for app in apps
+        for table in ("registrations", "commissions")
+        for (identity,) in app.run(f"SELECT id FROM {{t}}.{table}")
+    }
     there = drill.in_odoo(
         "SELECT entity, external_id FROM comply360_binding WHERE entity IN ('registration', 'commission')"
     )
@@ -265,9 +272,9 @@ def test_an_app_that_was_set_back_by_other_means_is_noticed(drill: Drill, agenci
     assert "the app's database was set back" in said and "c360 epoch bump --side app" in said
     c360("epoch", "bump", "--side", "app")
     c360("drain", expect=None)
-    assert drill.in_odoo(
-        "SELECT partner_name FROM crm_lead WHERE x_comply360_external_id = %s", str(registration)
-    ) == [("After",)]
+    assert drill.in_odoo("SELECT partner_name FROM crm_lead WHERE x_comply360_external_id = %s", str(registration)) == [
+        ("After",)
+    ]
 
 
 @pytest.mark.acceptance("R-BACKUP")
@@ -305,7 +312,9 @@ def test_a_backup_is_tried_and_one_that_is_not_whole_is_not_restored(drill: Dril
     backup = drill.backup()
     checks = printed("db", "restore", "--from", str(backup), "--verify", expect=0)
     assert {(item["part"], tuple(item["problems"])) for item in checks} == {
-        ("app", ()), ("odoo", ()), ("filestore", ())
+        ("app", ()),
+        ("odoo", ()),
+        ("filestore", ()),
     }
     assert all(path.stat().st_mode & 0o077 == 0 for path in (backup, *backup.iterdir()))
     assert not drill.in_app("SELECT datname FROM pg_database WHERE datname LIKE 'c360\\_verify%%'")

@@ -12,8 +12,17 @@ from tests.acceptance import sides, values
 from tests.acceptance.command import c360, printed
 from tests.acceptance.parties import App, Odoo
 
-CLIENT = {"full_name": 255, "email": 255, "phone": 50, "mobile": 50, "tax_number": 50, "street_address": 2000,
-          "city": 100, "state_province": 100, "postal_code": 20}
+CLIENT = {
+    "full_name": 255,
+    "email": 255,
+    "phone": 50,
+    "mobile": 50,
+    "tax_number": 50,
+    "street_address": 2000,
+    "city": 100,
+    "state_province": 100,
+    "postal_code": 20,
+}
 REGISTRATION = {"company_name": 255, "registration_number": 100, "rejection_reason": 2000, "cipc_reference": 100}
 USER = {"first_name": 100, "last_name": 100, "email": 255, "phone": 50, "mobile": 50}
 """Columns of the contract, and how many characters the app has for each."""
@@ -36,18 +45,24 @@ def filled(app: App, value: str) -> UUID:
     commission = app.commission(registration)
     agent = uuid4()
     app.run("INSERT INTO {t}.users (id, tenant_id, email) VALUES (%s, %s, %s)", [agent, app.tenant, agent.hex])
-    app.run("UPDATE {t}.commissions SET agent_id = %s, status = 'paid', paid_at = now(), payment_reference = %s"
-            " WHERE id = %s", [agent, value[:255], commission])
-    app.run("INSERT INTO {t}.documents (tenant_id, registration_id, document_type, file_name, file_size, mime_type,"
-            " storage_path) VALUES (%s, %s, %s, %s, 1, %s, %s)",
-            [app.tenant, registration, value[:100], value[:255], value[:100], f"{app.tenant}/one"])
+    app.run(
+        "UPDATE {t}.commissions SET agent_id = %s, status = 'paid', paid_at = now(), payment_reference = %s"
+        " WHERE id = %s",
+        [agent, value[:255], commission],
+    )
+    app.run(
+        "INSERT INTO {t}.documents (tenant_id, registration_id, document_type, file_name, file_size, mime_type,"
+        " storage_path) VALUES (%s, %s, %s, %s, 1, %s, %s)",
+        [app.tenant, registration, value[:100], value[:255], value[:100], f"{app.tenant}/one"],
+    )
     # two people of one tenant cannot have one e-mail
     own = {**dict.fromkeys(USER, value), "email": f"{value[:200]}{agent.hex}"}
     _set(app, "users", {name: own[name][:longest] for name, longest in USER.items()}, "id = %s", agent)
     client = {name: value[:longest] for name, longest in CLIENT.items()}
     _set(app, "clients", client, "id = (SELECT client_id FROM {t}.registrations WHERE id = %s)", registration)
-    _set(app, "registrations", {name: value[:longest] for name, longest in REGISTRATION.items()}, "id = %s",
-         registration)
+    _set(
+        app, "registrations", {name: value[:longest] for name, longest in REGISTRATION.items()}, "id = %s", registration
+    )
     return registration
 
 

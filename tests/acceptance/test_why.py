@@ -41,7 +41,11 @@ def test_a_value_is_told_with_side_person_time_run_and_the_value_that_lost(
     c360("drain")
     approved = why("commission", commission, "status")
     assert (approved["value"], approved["side"], approved["by"], approved["lost"]) == (
-        "approved", "Odoo", accountant.login, "pending")
+        "approved",
+        "Odoo",
+        accountant.login,
+        "pending",
+    )
     shown = c360("why", "commission", str(commission)).stdout
     assert "commission_amount" in shown and accountant.login in shown
 

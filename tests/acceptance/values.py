@@ -10,15 +10,40 @@ STATUSES = ("draft", "submitted", "in_review", "approved", "rejected", "cancelle
 COMMISSION_STATUSES = ("pending", "approved", "paid", "cancelled")
 
 STRANGE = (
-    "", " ", "\n", "  edges  ", "two\r\nlines\r\n", "old\rMac", "tab\tinside", "three\n\n\nlines",
-    "no\u00a0break\u00a0", "O'Brien \"& Sons\" <b>", "'; DROP TABLE clients; --", "%s {t} {{}} \\n",
-    "Łódź Ωμέγα 中文", "🦏🇿🇼 family 👨‍👩‍👧", "שלום עולם", "\u202eright to left\u202c", "e\u0301 composed", "é",
-    "NULL", "False", "0", "\u200bzero",
+    "",
+    " ",
+    "\n",
+    "  edges  ",
+    "two\r\nlines\r\n",
+    "old\rMac",
+    "tab\tinside",
+    "three\n\n\nlines",
+    "no\u00a0break\u00a0",
+    'O\'Brien "& Sons" <b>',
+    "'; DROP TABLE clients; --",
+    "%s {t} {{}} \\n",
+    "Łódź Ωμέγα 中文",
+    "🦏🇿🇼 family 👨‍👩‍👧",
+    "שלום עולם",
+    "\u202eright to left\u202c",
+    "e\u0301 composed",
+    "é",
+    "NULL",
+    "False",
+    "0",
+    "\u200bzero",
 )
 FORBIDDEN = ("bell\x07", "\x1b[31mred", "\x01", "lone\ufffe", "form\x0cfeed")
 """Characters that XML 1.0 has no room for: such a value stays where it is, and a person is told."""
-EMAILS = ("Tendai.Moyo@Mail.Example", " edges@mail.example ", "\"Moyo, T\" <tm@mail.example>", "a@b", "not an address",
-          "two@mail.example, three@mail.example", "")
+EMAILS = (
+    "Tendai.Moyo@Mail.Example",
+    " edges@mail.example ",
+    '"Moyo, T" <tm@mail.example>',
+    "a@b",
+    "not an address",
+    "two@mail.example, three@mail.example",
+    "",
+)
 PHONES = ("+27 (82) 555-0101", "082 555 0101", "0825550101 ext 5", "tel:+27825550101", "00263 242 700 100", "none", "")
 TAX_NUMBERS = ("ZA4123456789", "za 4 123 456 789", " 4123456789 ", "VAT: n/a", "/", "")
 COUNTRIES = ("ZA", "ZW", "zw", "GB", "XX", "", None)
@@ -66,7 +91,11 @@ def some_of(luck: Random, fields: Mapping[str, Maker]) -> dict[str, Any]:
 
 
 _LETTERS = (
-    *range(0x20, 0x7F), *range(0xA0, 0x250), *range(0x400, 0x460), *range(0x5D0, 0x5EB), *range(0x1F400, 0x1F440),
+    *range(0x20, 0x7F),
+    *range(0xA0, 0x250),
+    *range(0x400, 0x460),
+    *range(0x5D0, 0x5EB),
+    *range(0x1F400, 0x1F440),
 )
 
 CLIENT = {

@@ -17,11 +17,32 @@ IN_STEP = int(os.environ.get("BENCH_IN_STEP", "100000"))
 LOADING_SECONDS = 3_600.0
 READ_AT_ONCE = 1_000
 LEAD_FIELDS = [
-    "partner_name", "contact_name", "email_from", "phone", "partner_id", "x_comply360_external_id",
-    *(f"x_comply360_{name}" for name in (
-        "mobile", "registration_type", "registration_number", "jurisdiction", "status", "submitted_at", "approved_at",
-        "rejected_at", "rejection_reason", "reference", "assigned_name", "assigned_email", "document_count",
-        "documents_verified", "active")),
+    "partner_name",
+    "contact_name",
+    "email_from",
+    "phone",
+    "partner_id",
+    "x_comply360_external_id",
+    *(
+        f"x_comply360_{name}"
+        for name in (
+            "mobile",
+            "registration_type",
+            "registration_number",
+            "jurisdiction",
+            "status",
+            "submitted_at",
+            "approved_at",
+            "rejected_at",
+            "rejection_reason",
+            "reference",
+            "assigned_name",
+            "assigned_email",
+            "document_count",
+            "documents_verified",
+            "active",
+        )
+    ),
 ]
 """The fields that a registration's digest is of."""
 

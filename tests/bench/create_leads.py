@@ -6,15 +6,26 @@ Shapes: TENANT (uuid) and AT_ONCE are set before; a line `seconds <number>` is p
 import time
 
 NAMES = [
-    "name", "type", "partner_name", "contact_name", "email_from", "phone", "team_id", "stage_id", "user_id",
-    "company_id", "probability", "active",
+    "name",
+    "type",
+    "partner_name",
+    "contact_name",
+    "email_from",
+    "phone",
+    "team_id",
+    "stage_id",
+    "user_id",
+    "company_id",
+    "probability",
+    "active",
 ]
 Lead = env["crm.lead"].with_context(  # noqa: F821 - odoo shell gives env
     tracking_disable=True, mail_create_nosubscribe=True, mail_create_nolog=True, active_test=False, lang="en_US"
 )
 made = Lead.search([("x_comply360_tenant_id.uuid", "=", TENANT)])  # noqa: F821
 given = [
-    name for name, field in Lead._fields.items()
+    name
+    for name, field in Lead._fields.items()
     if name in NAMES or (name.startswith("x_comply360_") and field.store and not field.related)
 ]
 rows = made.read(given, load=None)

@@ -45,8 +45,9 @@ def memory(bench: Bench) -> list[Figure]:
     name = f"the daemon's memory over a backfill of {BACKFILLED:,} records"
     return [
         Figure(f"{name}, peak", peak, "MB", aim="<= 200"),
-        Figure(f"{name}, growth of the peak in its second half", peak - half, "MB", f"at half: {half:,.0f} MB",
-               aim="<= 5"),
+        Figure(
+            f"{name}, growth of the peak in its second half", peak - half, "MB", f"at half: {half:,.0f} MB", aim="<= 5"
+        ),
     ]
 
 

@@ -51,8 +51,15 @@ def show(figures: Sequence[Figure]) -> None:
     if not console.is_terminal:
         console = Console(width=118)
     table = Table(title="Measured on this machine", title_justify="left", title_style="bold")
-    for name, justify in (("what", "left"), ("value", "right"), ("unit", "left"), ("compared with", "left"),
-                          ("ratio", "right"), ("aim", "right"), ("", "left")):
+    for name, justify in (
+        ("what", "left"),
+        ("value", "right"),
+        ("unit", "left"),
+        ("compared with", "left"),
+        ("ratio", "right"),
+        ("aim", "right"),
+        ("", "left"),
+    ):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for figure in figures:
         table.add_row(*_cells(figure))
@@ -63,5 +70,12 @@ def _cells(figure: Figure) -> list[Text]:
     ratio = "" if figure.ratio is None else f"{figure.ratio:,.2f}"
     words = {None: Text(""), True: Text("met", style="green"), False: Text("missed", style="bold red")}
     number = f"{figure.value:,.0f}" if figure.value >= 100 else f"{figure.value:,.2f}"
-    return [Text(figure.name), Text(number), Text(figure.unit), Text(figure.compared_with), Text(ratio),
-            Text(figure.aim), words[figure.is_met]]
+    return [
+        Text(figure.name),
+        Text(number),
+        Text(figure.unit),
+        Text(figure.compared_with),
+        Text(ratio),
+        Text(figure.aim),
+        words[figure.is_met],
+    ]

@@ -88,10 +88,22 @@ def throughput(bench: Bench) -> list[Figure]:
     naive = _one_by_one(bench)
     rate, inside = statistics.median(ours), statistics.median(alone)
     return [
-        Figure("2,000 registrations, end to end", rate, "leads/s",
-               f"Odoo's own create, {AT_ONCE} at once: {inside:,.0f}/s", rate / inside, ">= 0.5"),
-        Figure("2,000 registrations, end to end", rate, "leads/s",
-               f"one XML-RPC create and one UPDATE per row: {naive:,.0f}/s", rate / naive, ">= 20"),
+        Figure(
+            "2,000 registrations, end to end",
+            rate,
+            "leads/s",
+            f"Odoo's own create, {AT_ONCE} at once: {inside:,.0f}/s",
+            rate / inside,
+            ">= 0.5",
+        ),
+        Figure(
+            "2,000 registrations, end to end",
+            rate,
+            "leads/s",
+            f"one XML-RPC create and one UPDATE per row: {naive:,.0f}/s",
+            rate / naive,
+            ">= 20",
+        ),
     ]
 
 
@@ -100,8 +112,15 @@ def _in_process_seconds(bench: Bench, app: App) -> float:
     script = f"TENANT = {str(app.tenant)!r}\nAT_ONCE = {AT_ONCE}\n{source_text}"
     source = odoo_source.locate(bench.layout.cache)
     done = subprocess.run(
-        [sys.executable, str(bench.layout.state / "odoo-bin"), "shell", "-c", str(bench.layout.state / "odoo.conf"),
-         "--no-http", "--log-level=error"],
+        [
+            sys.executable,
+            str(bench.layout.state / "odoo-bin"),
+            "shell",
+            "-c",
+            str(bench.layout.state / "odoo.conf"),
+            "--no-http",
+            "--log-level=error",
+        ],
         input=f"exec({script!r})\n",
         capture_output=True,
         text=True,
@@ -127,9 +146,13 @@ def _one_by_one(bench: Bench) -> float:
         began = time.perf_counter()
         for number, registration in enumerate(registrations):
             values = {
-                "name": f"Baobab Trading {number}", "partner_name": f"Baobab Trading {number}", "type": "opportunity",
-                "contact_name": f"Tendai Moyo {number}", "email_from": f"tendai{number}@mail.example",
-                "phone": f"+27 82 555 {number:04d}", "description": str(registration),
+                "name": f"Baobab Trading {number}",
+                "partner_name": f"Baobab Trading {number}",
+                "type": "opportunity",
+                "contact_name": f"Tendai Moyo {number}",
+                "email_from": f"tendai{number}@mail.example",
+                "phone": f"+27 82 555 {number:04d}",
+                "description": str(registration),
             }
             arguments = [settings.odoo_database, user, password, "crm.lead", "create", [values]]
             lead = models.execute_kw(*arguments)
@@ -285,8 +308,14 @@ def held_transactions(bench: Bench) -> list[Figure]:
         ):
             app = bench.tenant()
             slowest = _slowest_while_held(app, level, app.register(300))
-            figures.append(Figure(f"slowest statement of a transaction held {HELD_SECONDS:.0f} s, {name}",
-                                  slowest * 1000, "ms", aim="<= 1000"))
+            figures.append(
+                Figure(
+                    f"slowest statement of a transaction held {HELD_SECONDS:.0f} s, {name}",
+                    slowest * 1000,
+                    "ms",
+                    aim="<= 1000",
+                )
+            )
     return figures
 
 

@@ -46,8 +46,10 @@ def documents_of(draw: st.DrawFn, contract: Contract) -> Document:
 
 def _canonical(field: Field) -> st.SearchStrategy[Scalar]:
     kind = kind_of(field.codec)
-    return _raw(field, kind).map(lambda raw: field.codec(field.name, raw)).filter(
-        lambda value: value != "" or not (field.required or _is_flag(kind))
+    return (
+        _raw(field, kind)
+        .map(lambda raw: field.codec(field.name, raw))
+        .filter(lambda value: value != "" or not (field.required or _is_flag(kind)))
     )
 
 

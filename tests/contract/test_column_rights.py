@@ -10,8 +10,15 @@ from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity
 
 SECRET = {
-    "password_hash", "mfa_secret", "mfa_method", "mfa_enabled", "last_login_ip", "failed_login_attempts",
-    "id_number", "passport_number", "metadata",
+    "password_hash",
+    "mfa_secret",
+    "mfa_method",
+    "mfa_enabled",
+    "last_login_ip",
+    "failed_login_attempts",
+    "id_number",
+    "passport_number",
+    "metadata",
 }
 NAMES = [captured.entity for captured in CAPTURED]
 
@@ -37,8 +44,16 @@ def test_what_the_contract_writes_may_be_written(captured: Captured) -> None:
 
 @pytest.mark.parametrize("captured", CAPTURED, ids=NAMES)
 def test_only_columns_that_come_from_odoo_may_be_written(captured: Captured) -> None:
-    from_odoo = {"odoo_lead_id", "odoo_invoice_id", "odoo_commission_id", "status", "approved_at", "approved_by",
-                 "paid_at", "payment_reference"}
+    from_odoo = {
+        "odoo_lead_id",
+        "odoo_invoice_id",
+        "odoo_commission_id",
+        "status",
+        "approved_at",
+        "approved_by",
+        "paid_at",
+        "payment_reference",
+    }
     from_odoo |= written_columns(CONTRACTS[Entity(captured.entity)])
     assert set(captured.writable) <= from_odoo
     assert "status" not in captured.writable or captured.table == "commissions"

@@ -65,8 +65,16 @@ def test_both_name_the_same_fields_that_odoo_tells(contract: Contract) -> None:
 def test_both_mean_the_same_by_what_odoo_tells(contract: Contract, field: Field) -> None:
     (theirs,) = [rule.codec for rule in mappers.MAPPERS[contract.entity].reported if rule.name == field.name]
     ours = kind_of(field.codec)
-    names = {"Choice": "choice", "Told": "choice", "Text": "text", "Exact": "exact", "Day": "day",
-             "Identity": "identity", "Code": "code", "Person": "person"}
+    names = {
+        "Choice": "choice",
+        "Told": "choice",
+        "Text": "text",
+        "Exact": "exact",
+        "Day": "day",
+        "Identity": "identity",
+        "Code": "code",
+        "Person": "person",
+    }
     assert names[type(theirs).__name__] == ours.name
     words = theirs.words.values() if isinstance(theirs, codec.Told) else getattr(theirs, "values", ())
     assert set(words) == set(ours.values.values())

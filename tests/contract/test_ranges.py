@@ -11,8 +11,14 @@ from tests.unit.test_drift import APP_RECORDS, KEY, ODOO_RECORDS
 
 @given(APP_RECORDS, ODOO_RECORDS)
 def test_a_range_is_passed_over_only_if_a_closer_look_would_find_the_same(app: AppRecord, odoo: OdooRecord) -> None:
-    answer = {"id": str(KEY.id), "state": odoo.state.value, "digest": odoo.digest, "held": odoo.is_held,
-              "waiting": odoo.is_waiting, "twins": list(odoo.twins)}
+    answer = {
+        "id": str(KEY.id),
+        "state": odoo.state.value,
+        "digest": odoo.digest,
+        "held": odoo.is_held,
+        "waiting": odoo.is_waiting,
+        "twins": list(odoo.twins),
+    }
     if range_digest([app]) == addon.document.range_digest([addon.document.range_line(answer)]):
         [closely] = compare({KEY: app}, {KEY: odoo})
         assert as_foretold(app).finding is closely.finding

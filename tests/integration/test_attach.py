@@ -36,8 +36,11 @@ def app_made(stack_settings: Settings) -> Iterator[Settings]:
 def of_the_app(found: dict[str, set[tuple[object, ...]]]) -> dict[str, set[tuple[object, ...]]]:
     """Definitions of the app's columns, constraints, indexes and functions; rights of columns aside."""
     return {
-        kind: {row[:-1] if kind == "columns" else row for row in found[kind]
-               if row[0] != "bridge" and row[1] not in tenant_objects.VIEWS}
+        kind: {
+            row[:-1] if kind == "columns" else row
+            for row in found[kind]
+            if row[0] != "bridge" and row[1] not in tenant_objects.VIEWS
+        }
         for kind in APPS_OWN
     }
 
@@ -47,7 +50,8 @@ def test_attaching_changes_none_of_the_apps_columns_and_queues_what_is_there_onc
     fill(as_app(app_made), tenant, 3)
     before = of_the_app(catalogue(app_made))
     assert planned_attach(app_made) == [
-        f"bring schema bridge from level none to {head()}", f"attach {tenant.schema}",
+        f"bring schema bridge from level none to {head()}",
+        f"attach {tenant.schema}",
     ]
     outcomes = attach(app_made)
     assert [outcome.action for outcome in outcomes] == ["attached"]
@@ -55,7 +59,10 @@ def test_attaching_changes_none_of_the_apps_columns_and_queues_what_is_there_onc
     queued = marks(app_made)
     assert {mark[4] for mark in queued} == {"bulk"}
     assert sorted(str(mark[2]) for mark in queued) == [
-        *["client"] * 3, *["commission"] * 3, *["registration"] * 3, "user",
+        *["client"] * 3,
+        *["commission"] * 3,
+        *["registration"] * 3,
+        "user",
     ]
     attach(app_made)
     assert marks(app_made) == queued
@@ -179,9 +186,7 @@ def test_a_tenant_that_is_still_being_created_is_left_alone_until_it_is_named(ap
     ]
 
 
-def test_more_records_than_one_page_are_queued_each_once(
-    app_made: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_records_than_one_page_are_queued_each_once(app_made: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tenant_objects, "PAGE", 7)
     tenant = register(app_made, "agency1")
     fill(as_app(app_made), tenant, 30)
@@ -231,5 +236,6 @@ def test_tables_of_a_superuser_do_not_make_the_migrator_one(app_made: Settings) 
     admin = as_admin(app_made)
     rows(admin, "ALTER TABLE public.tenants OWNER TO CURRENT_USER")
     attach(app_made)
-    assert rows(as_migrator(app_made), "SELECT pg_has_role(%(o)s, 'MEMBER')",
-                o=app_made.platform_postgres_admin_user) == [(False,)]
+    assert rows(
+        as_migrator(app_made), "SELECT pg_has_role(%(o)s, 'MEMBER')", o=app_made.platform_postgres_admin_user
+    ) == [(False,)]

@@ -29,16 +29,22 @@ def tenant(installation: Settings) -> AppTenant:
     made = register(installation, f"agency{uuid4().hex[:10]}")
     migrate(installation)
     fill(as_app(installation), made, 3)
-    rows(as_app(installation), "INSERT INTO {s}.documents (tenant_id, registration_id, document_type, file_name,"
-         " file_size, mime_type, storage_path) SELECT tenant_id, id, 'id_document', 'a.pdf', 1, 'application/pdf', '/a'"
-         " FROM {s}.registrations", s=made.schema)
+    rows(
+        as_app(installation),
+        "INSERT INTO {s}.documents (tenant_id, registration_id, document_type, file_name,"
+        " file_size, mime_type, storage_path) SELECT tenant_id, id, 'id_document', 'a.pdf', 1, 'application/pdf', '/a'"
+        " FROM {s}.registrations",
+        s=made.schema,
+    )
     clear_marks(installation)
     return made
 
 
 def ids(settings: Settings, tenant: AppTenant, table: str) -> list[str]:
-    return [str(row[0]) for row in rows(as_app(settings), "SELECT id::text FROM {s}.{t} ORDER BY id",
-                                        s=tenant.schema, t=table)]
+    return [
+        str(row[0])
+        for row in rows(as_app(settings), "SELECT id::text FROM {s}.{t} ORDER BY id", s=tenant.schema, t=table)
+    ]
 
 
 def marked(settings: Settings, entity: str = "") -> list[tuple[object, ...]]:
@@ -61,13 +67,23 @@ def test_insert_update_and_delete_mark_on_every_captured_table(
 ) -> None:
     table, entity = captured.table, captured.entity  # type: ignore[attr-defined]
     app = as_app(installation)
-    copied = {"users": "email", "clients": "email", "registrations": "client_id, registration_type, company_name,"
-              " jurisdiction", "commissions": "registration_id, agent_id, registration_fee, commission_rate,"
-              " commission_amount", "documents": "registration_id, document_type, file_name, file_size, mime_type,"
-              " storage_path"}[table]
+    copied = {
+        "users": "email",
+        "clients": "email",
+        "registrations": "client_id, registration_type, company_name, jurisdiction",
+        "commissions": "registration_id, agent_id, registration_fee, commission_rate, commission_amount",
+        "documents": "registration_id, document_type, file_name, file_size, mime_type, storage_path",
+    }[table]
     values = copied.replace("email", "'new' || email")
-    new = str(rows(app, f"INSERT INTO {{s}}.{{t}} (tenant_id, {copied}) SELECT tenant_id, {values} FROM {{s}}.{{t}}"
-                        " LIMIT 1 RETURNING id::text", s=tenant.schema, t=table)[0][0])
+    new = str(
+        rows(
+            app,
+            f"INSERT INTO {{s}}.{{t}} (tenant_id, {copied}) SELECT tenant_id, {values} FROM {{s}}.{{t}}"
+            " LIMIT 1 RETURNING id::text",
+            s=tenant.schema,
+            t=table,
+        )[0][0]
+    )
     assert marked(installation, entity) == [(entity, new)]
     rows(app, "UPDATE {s}.{t} SET metadata = '{{}}' WHERE id = %(id)s::uuid", s=tenant.schema, t=table, id=new)
     rows(app, "DELETE FROM {s}.{t} WHERE id = %(id)s::uuid", s=tenant.schema, t=table, id=new)
@@ -78,11 +94,18 @@ def test_a_document_marks_the_registration_it_names_and_the_one_it_leaves(
     installation: Settings, tenant: AppTenant
 ) -> None:
     app, registrations = as_app(installation), ids(installation, tenant, "registrations")
-    document, left = (str(value) for value in rows(
-        app, "SELECT id::text, registration_id::text FROM {s}.documents LIMIT 1", s=tenant.schema)[0])
+    document, left = (
+        str(value)
+        for value in rows(app, "SELECT id::text, registration_id::text FROM {s}.documents LIMIT 1", s=tenant.schema)[0]
+    )
     joined = next(registration for registration in registrations if registration != left)
-    rows(app, "UPDATE {s}.documents SET registration_id = %(to)s::uuid WHERE id = %(id)s::uuid",
-         s=tenant.schema, to=joined, id=document)
+    rows(
+        app,
+        "UPDATE {s}.documents SET registration_id = %(to)s::uuid WHERE id = %(id)s::uuid",
+        s=tenant.schema,
+        to=joined,
+        id=document,
+    )
     assert marked(installation, "document") == [("document", document)]
     assert set(marked(installation, "registration")) == {("registration", left), ("registration", joined)}
 
@@ -90,9 +113,13 @@ def test_a_document_marks_the_registration_it_names_and_the_one_it_leaves(
 def test_a_document_is_marked_and_nothing_else_while_it_names_no_registration(
     installation: Settings, tenant: AppTenant
 ) -> None:
-    rows(as_app(installation), "INSERT INTO {s}.documents (tenant_id, document_type, file_name, file_size, mime_type,"
-         " storage_path) VALUES (%(t)s, 'id_document', 'a.pdf', 1, 'application/pdf', '/a')",
-         s=tenant.schema, t=str(tenant.id))
+    rows(
+        as_app(installation),
+        "INSERT INTO {s}.documents (tenant_id, document_type, file_name, file_size, mime_type,"
+        " storage_path) VALUES (%(t)s, 'id_document', 'a.pdf', 1, 'application/pdf', '/a')",
+        s=tenant.schema,
+        t=str(tenant.id),
+    )
     assert [mark[2] for mark in marks(installation)] == ["document"]
 
 
@@ -126,35 +153,54 @@ def test_what_the_apps_own_trigger_does_after_a_write_of_the_daemon_is_marked(
     installation: Settings, tenant: AppTenant
 ) -> None:
     app = as_app(installation)
-    rows(app, """
+    rows(
+        app,
+        """
         CREATE FUNCTION {s}.on_paid() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
         BEGIN
             UPDATE {s}.registrations SET metadata = '{{"paid": true}}' WHERE id = NEW.registration_id;
             RETURN NULL;
-        END $$""", s=tenant.schema)
-    rows(app, "CREATE TRIGGER on_paid AFTER UPDATE ON {s}.commissions FOR EACH ROW EXECUTE FUNCTION {s}.on_paid()",
-         s=tenant.schema)
+        END $$""",
+        s=tenant.schema,
+    )
+    rows(
+        app,
+        "CREATE TRIGGER on_paid AFTER UPDATE ON {s}.commissions FOR EACH ROW EXECUTE FUNCTION {s}.on_paid()",
+        s=tenant.schema,
+    )
     rows(as_sync(installation), "UPDATE {s}.commissions SET status = 'paid'", s=tenant.schema)
     assert marked(installation) == [("registration", record) for record in ids(installation, tenant, "registrations")]
 
 
 def test_a_row_of_another_tenant_is_marked_under_its_own_name(installation: Settings, tenant: AppTenant) -> None:
     stranger = str(uuid4())
-    rows(as_app(installation), "INSERT INTO {s}.clients (tenant_id, email) VALUES (%(t)s, 'a@example.org')",
-         s=tenant.schema, t=stranger)
+    rows(
+        as_app(installation),
+        "INSERT INTO {s}.clients (tenant_id, email) VALUES (%(t)s, 'a@example.org')",
+        s=tenant.schema,
+        t=stranger,
+    )
     assert [mark[:3] for mark in marks(installation)] == [(stranger, tenant.schema, "client")]
 
 
 def test_emptying_a_table_asks_for_a_reconcile(installation: Settings, tenant: AppTenant) -> None:
     rows(as_app(installation), "TRUNCATE {s}.commissions", s=tenant.schema)
-    assert rows(as_sync(installation), "SELECT entity, reason, done_at FROM bridge.reconcile_request"
-                " WHERE schema_name = %(n)s", n=tenant.schema) == [("commission", "truncate", None)]
+    assert rows(
+        as_sync(installation),
+        "SELECT entity, reason, done_at FROM bridge.reconcile_request WHERE schema_name = %(n)s",
+        n=tenant.schema,
+    ) == [("commission", "truncate", None)]
 
 
 def test_marking_again_by_name(installation: Settings, tenant: AppTenant) -> None:
     record = uuid4()
-    assert rows(as_sync(installation), "SELECT bridge.mark(%(t)s::uuid, %(n)s, 'client', ARRAY[%(r)s]::uuid[], 'bulk')",
-                t=str(tenant.id), n=tenant.schema, r=str(record)) == [(1,)]
+    assert rows(
+        as_sync(installation),
+        "SELECT bridge.mark(%(t)s::uuid, %(n)s, 'client', ARRAY[%(r)s]::uuid[], 'bulk')",
+        t=str(tenant.id),
+        n=tenant.schema,
+        r=str(record),
+    ) == [(1,)]
     assert marks(installation) == [(str(tenant.id), tenant.schema, "client", str(record), "bulk")]
 
 
@@ -188,14 +234,26 @@ def test_the_app_migrates_every_synced_column_between_writes_of_one_session(
         write()
         rows(app, "ALTER TABLE {s}.{t} RENAME COLUMN {r} TO {c}", c=column, r=f"{column}_renamed", **names)
         write()
-        for constraint, in rows(app, "SELECT conname FROM pg_constraint WHERE contype = 'c'"
-                                     " AND conrelid = format('%%I.%%I', %(s)s::text, %(t)s::text)::regclass", **names):
+        for (constraint,) in rows(
+            app,
+            "SELECT conname FROM pg_constraint WHERE contype = 'c'"
+            " AND conrelid = format('%%I.%%I', %(s)s::text, %(t)s::text)::regclass",
+            **names,
+        ):
             rows(app, "ALTER TABLE {s}.{t} DROP CONSTRAINT {k}", k=constraint, **names)
-        for constraint, in rows(app, "SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid ="
-                                     " format('%%I.%%I', %(s)s::text, %(t)s::text)::regclass", **names):
+        for (constraint,) in rows(
+            app,
+            "SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid ="
+            " format('%%I.%%I', %(s)s::text, %(t)s::text)::regclass",
+            **names,
+        ):
             rows(app, "ALTER TABLE {s}.{t} DROP CONSTRAINT {k}", k=constraint, **names)
-        rows(app, "ALTER TABLE {s}.{t} ALTER COLUMN {c} DROP DEFAULT, ALTER COLUMN {c} TYPE text USING {c}::text",
-             c=column, **names)
+        rows(
+            app,
+            "ALTER TABLE {s}.{t} ALTER COLUMN {c} DROP DEFAULT, ALTER COLUMN {c} TYPE text USING {c}::text",
+            c=column,
+            **names,
+        )
         write()
         rows(app, "ALTER TABLE {s}.{t} ADD COLUMN {a} int DEFAULT 1", a=f"{column}_added", **names)
         write()
@@ -236,8 +294,9 @@ def test_an_app_transaction_held_open_neither_waits_for_the_relay_nor_fails_beca
 
     def write(order: list[str]) -> None:
         for record in order:
-            rows(app, "UPDATE {s}.registrations SET metadata = '{{}}' WHERE id = %(r)s::uuid",
-                 s=tenant.schema, r=record)
+            rows(
+                app, "UPDATE {s}.registrations SET metadata = '{{}}' WHERE id = %(r)s::uuid", s=tenant.schema, r=record
+            )
 
     thread = threading.Thread(target=relay)
     thread.start()
@@ -255,8 +314,9 @@ def test_an_app_transaction_held_open_neither_waits_for_the_relay_nor_fails_beca
     finally:
         stop.set()
         thread.join(30)
-    assert rows(as_sync(installation), "SELECT count(*) FROM bridge.delivery WHERE tenant_id = %(t)s::uuid",
-                t=str(tenant.id)) == [(len(records),)]
+    assert rows(
+        as_sync(installation), "SELECT count(*) FROM bridge.delivery WHERE tenant_id = %(t)s::uuid", t=str(tenant.id)
+    ) == [(len(records),)]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -339,23 +399,43 @@ def test_readers_see_waiting_synced_and_failed(installation: Settings, tenant: A
     scope = {"t": str(tenant.id), "n": tenant.schema}
     rows(app, "UPDATE {s}.registrations SET metadata = '{{}}' WHERE id = %(r)s::uuid", s=tenant.schema, r=waiting)
     for record, number in ((synced, 11), (failed, 12)):
-        rows(sync, "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id)"
-                   " VALUES ('main', %(t)s, 'registration', %(r)s, 'crm.lead', %(i)s)",
-             r=record, i=number + hash_of(tenant), **scope)
-    rows(sync, "INSERT INTO bridge.delivery (instance_id, tenant_id, schema_name, entity, record_id, version, lane,"
-               " marked_at, dead_version) VALUES ('main', %(t)s, %(n)s, 'registration', %(r)s, 5, 'live', now(), 5)",
-         r=failed, **scope)
-    rows(sync, "INSERT INTO bridge.dead_letter (instance_id, tenant_id, direction, entity, record_id, code, message)"
-               " VALUES ('main', %(t)s, 'app_to_odoo', 'registration', %(r)s, 'required', 'no name')",
-         r=failed, **scope)
-    seen = rows(app, "SELECT record_id::text, state, odoo_model, odoo_id, cause FROM {s}.comply360_sync_state"
-                     " WHERE entity = 'registration'", s=tenant.schema)
+        rows(
+            sync,
+            "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id)"
+            " VALUES ('main', %(t)s, 'registration', %(r)s, 'crm.lead', %(i)s)",
+            r=record,
+            i=number + hash_of(tenant),
+            **scope,
+        )
+    rows(
+        sync,
+        "INSERT INTO bridge.delivery (instance_id, tenant_id, schema_name, entity, record_id, version, lane,"
+        " marked_at, dead_version) VALUES ('main', %(t)s, %(n)s, 'registration', %(r)s, 5, 'live', now(), 5)",
+        r=failed,
+        **scope,
+    )
+    rows(
+        sync,
+        "INSERT INTO bridge.dead_letter (instance_id, tenant_id, direction, entity, record_id, code, message)"
+        " VALUES ('main', %(t)s, 'app_to_odoo', 'registration', %(r)s, 'required', 'no name')",
+        r=failed,
+        **scope,
+    )
+    seen = rows(
+        app,
+        "SELECT record_id::text, state, odoo_model, odoo_id, cause FROM {s}.comply360_sync_state"
+        " WHERE entity = 'registration'",
+        s=tenant.schema,
+    )
     base = hash_of(tenant)
-    assert sorted(seen, key=str) == sorted([
-        (waiting, "waiting", None, None, None),
-        (synced, "synced", "crm.lead", 11 + base, None),
-        (failed, "failed", "crm.lead", 12 + base, "no name"),
-    ], key=str)
+    assert sorted(seen, key=str) == sorted(
+        [
+            (waiting, "waiting", None, None, None),
+            (synced, "synced", "crm.lead", 11 + base, None),
+            (failed, "failed", "crm.lead", 12 + base, "no name"),
+        ],
+        key=str,
+    )
     clear_marks(installation)
 
 
@@ -365,20 +445,27 @@ def hash_of(tenant: AppTenant) -> int:
 
 
 def test_the_readers_view_does_not_depend_on_the_apps_columns(installation: Settings, tenant: AppTenant) -> None:
-    found = rows(as_admin(installation), """
+    found = rows(
+        as_admin(installation),
+        """
         SELECT DISTINCT refobjid::regclass::text
           FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = pg_depend.objid
          WHERE pg_depend.classid = 'pg_rewrite'::regclass AND refclassid = 'pg_class'::regclass
            AND ev_class = format('%%I.comply360_sync_state', %(s)s::text)::regclass AND refobjid <> ev_class""",
-        s=tenant.schema)
+        s=tenant.schema,
+    )
     assert found == [("bridge.record_state",)]
 
 
 def test_ledger_rows_written_before_their_months_partition_move_into_it(installation: Settings) -> None:
     sync = as_sync(installation)
     record = str(uuid4())
-    rows(sync, "INSERT INTO bridge.ledger (at, instance_id, tenant_id, direction, entity, record_id, action)"
-               " VALUES ('2031-05-17', 'main', gen_random_uuid(), 'app_to_odoo', 'client', %(r)s, 'created')", r=record)
+    rows(
+        sync,
+        "INSERT INTO bridge.ledger (at, instance_id, tenant_id, direction, entity, record_id, action)"
+        " VALUES ('2031-05-17', 'main', gen_random_uuid(), 'app_to_odoo', 'client', %(r)s, 'created')",
+        r=record,
+    )
     where = "SELECT tableoid::regclass::text FROM bridge.ledger WHERE record_id = %(r)s"
     assert rows(sync, where, r=record) == [("bridge.ledger_default",)]
     assert rows(sync, "SELECT bridge.ensure_ledger_partition('2031-05-02')") == [(True,)]
@@ -390,8 +477,10 @@ def test_both_databases_refuse_a_second_active_binding_of_one_odoo_record(
     installation: Settings, tenant: AppTenant
 ) -> None:
     sync = as_sync(installation)
-    statement = ("INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id)"
-                 " VALUES ('main', %(t)s, 'client', %(r)s, 'res.partner', %(i)s)")
+    statement = (
+        "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id)"
+        " VALUES ('main', %(t)s, 'client', %(r)s, 'res.partner', %(i)s)"
+    )
     number = hash_of(tenant)
     rows(sync, statement, t=str(tenant.id), r=str(UUID(int=number)), i=number)
     with pytest.raises(errors.UniqueViolation):

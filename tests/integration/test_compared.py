@@ -19,10 +19,17 @@ from sync_daemon.postgres.surveys import Surveys
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
-MODELS = {Entity.USER: "res.partner", Entity.CLIENT: "res.partner", Entity.REGISTRATION: "crm.lead",
-          Entity.COMMISSION: "x_commission"}
+MODELS = {
+    Entity.USER: "res.partner",
+    Entity.CLIENT: "res.partner",
+    Entity.REGISTRATION: "crm.lead",
+    Entity.COMMISSION: "x_commission",
+}
 OTHER = {
-    "client_type": "'company'", "country": "'ZW'", "jurisdiction": "'ZW'", "currency": "'USD'",
+    "client_type": "'company'",
+    "country": "'ZW'",
+    "jurisdiction": "'ZW'",
+    "currency": "'USD'",
     "registration_type": "'business_name'",
     "form_data": "jsonb_build_object('email', 'other@form.example', 'phone', '1')",
 }
@@ -43,8 +50,10 @@ class Side:
         installation.app(
             "UPDATE {schema}.registrations SET assigned_to = (SELECT min(id::text)::uuid FROM {schema}.users)"
         )
-        installation.app("INSERT INTO {schema}.users (tenant_id, email) VALUES (%(tenant)s, 'second@agents.example')",
-                         tenant=str(tenant.id))
+        installation.app(
+            "INSERT INTO {schema}.users (tenant_id, email) VALUES (%(tenant)s, 'second@agents.example')",
+            tenant=str(tenant.id),
+        )
         for number, entity in enumerate(MODELS):
             self.bind(entity, self.ids(entity), 100 * number)
         databases.clear_marks(installation.settings)
@@ -57,10 +66,13 @@ class Side:
         keys = [self.installation.key(entity, record_id) for record_id in ids]
         self.installation.outbox.owe(keys)
         owed = self.installation.rows.snapshot(keys).owed
-        self.installation.ledger.settle(uuid4(), [
-            Applied(owed[key], Status.CREATED, MODELS[entity], first + number, "d", {}, {}, ())
-            for number, key in enumerate(keys)
-        ])
+        self.installation.ledger.settle(
+            uuid4(),
+            [
+                Applied(owed[key], Status.CREATED, MODELS[entity], first + number, "d", {}, {}, ())
+                for number, key in enumerate(keys)
+            ],
+        )
 
     def known(self, entity: Entity) -> set[UUID]:
         """Which records are known to be as they were; the others are computed anew and remembered."""
@@ -76,10 +88,15 @@ class Side:
         is_all_known = set(known) == set(ids) == set(whole)
         expected = range_digest(survey.known[record_id] for record_id in ids) if is_all_known else ""
         assert everything == KnownRange(len(ids), expected)
-        self.surveys.remember(self.name, entity, {
-            record_id: (record.digest, survey.fingerprints[record_id])
-            for record_id, record in changed.items() if record_id in survey.fingerprints and is_calm(record)
-        })
+        self.surveys.remember(
+            self.name,
+            entity,
+            {
+                record_id: (record.digest, survey.fingerprints[record_id])
+                for record_id, record in changed.items()
+                if record_id in survey.fingerprints and is_calm(record)
+            },
+        )
         return set(known)
 
     def change(self, table: str, column: str, record_id: UUID) -> None:
@@ -87,7 +104,9 @@ class Side:
         [[kind]] = self.installation.app(
             "SELECT data_type FROM information_schema.columns"
             " WHERE table_schema = %(s)s AND table_name = %(t)s AND column_name = %(c)s",
-            s=self.installation.tenant.schema, t=table, c=column,
+            s=self.installation.tenant.schema,
+            t=table,
+            c=column,
         )
         value = STATUS[table] if column == "status" else OTHER.get(column) or BY_TYPE.get(str(kind))
         if value is None:
@@ -95,9 +114,7 @@ class Side:
         others = f"{{schema}}.{NAMED.get(column, 'users')}"
         value = value.replace("{named}", f"(SELECT id FROM {others} WHERE id IS DISTINCT FROM {{column}} LIMIT 1)")
         value = value.replace("{column}", column)
-        self.installation.app(
-            f"UPDATE {{schema}}.{table} SET {column} = {value} WHERE id = %(id)s", id=str(record_id)
-        )
+        self.installation.app(f"UPDATE {{schema}}.{table} SET {column} = {value} WHERE id = %(id)s", id=str(record_id))
 
 
 @pytest.fixture
@@ -126,7 +143,8 @@ def test_every_column_that_a_document_is_made_from_is_seen_when_it_changes(side:
         if role not in ("row", "linked"):
             [[named]] = side.installation.app(
                 f"SELECT {CONTRACTS[entity].related[role][1]}::text FROM {{schema}}.{CONTRACTS[entity].table}"
-                " WHERE id = %(id)s", id=str(ids[0]),
+                " WHERE id = %(id)s",
+                id=str(ids[0]),
             )
             target = UUID(str(named))
         side.change(table, column, target)
@@ -150,7 +168,8 @@ def test_documents_links_and_agreed_values_are_seen(side: Side) -> None:
     installation.app(
         "INSERT INTO {schema}.documents (tenant_id, registration_id, document_type, file_name, file_size, mime_type,"
         " storage_path) VALUES (%(tenant)s, %(id)s, 'id', 'a', 1, 'text/plain', 'a')",
-        tenant=str(tenant.id), id=str(registration),
+        tenant=str(tenant.id),
+        id=str(registration),
     )
     assert seen(Entity.REGISTRATION, registration)
     installation.app("UPDATE {schema}.documents SET status = 'verified'")
@@ -158,8 +177,9 @@ def test_documents_links_and_agreed_values_are_seen(side: Side) -> None:
     installation.app("UPDATE {schema}.documents SET deleted_at = now()")
     assert seen(Entity.REGISTRATION, registration)
 
-    [[user]] = installation.app("SELECT assigned_to::text FROM {schema}.registrations WHERE id = %(id)s",
-                                id=str(registration))
+    [[user]] = installation.app(
+        "SELECT assigned_to::text FROM {schema}.registrations WHERE id = %(id)s", id=str(registration)
+    )
     People(installation.database, INSTANCE).decide(
         side.name, Decision(UUID(str(user)), 7, "login7", LinkState.CONFIRMED, "admin (c360)")
     )
@@ -168,7 +188,9 @@ def test_documents_links_and_agreed_values_are_seen(side: Side) -> None:
     installation.bridge(
         "INSERT INTO bridge.base_value (instance_id, tenant_id, entity, external_id, field, app_value, odoo_value)"
         " VALUES (%(i)s, %(t)s, 'commission', %(id)s, 'payment_reference', '', 'x')",
-        i=INSTANCE, t=str(tenant.id), id=str(commission),
+        i=INSTANCE,
+        t=str(tenant.id),
+        id=str(commission),
     )
     assert seen(Entity.COMMISSION, commission)
 
@@ -190,7 +212,9 @@ def test_a_record_that_waits_or_that_a_person_was_told_of_is_looked_at(side: Sid
     side.installation.bridge(
         "INSERT INTO bridge.conflict (instance_id, tenant_id, entity, external_id, field)"
         " VALUES (%(i)s, %(t)s, 'registration', %(id)s, 'email')",
-        i=INSTANCE, t=str(side.installation.tenant.id), id=str(second),
+        i=INSTANCE,
+        t=str(side.installation.tenant.id),
+        id=str(second),
     )
     assert side.known(Entity.REGISTRATION) == set()
 

@@ -15,8 +15,15 @@ from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
 PLAIN: dict[str, str] = {
-    "name": "Client 1", "email": "client1@example.org", "phone": "", "tax_number": "", "street": "", "city": "",
-    "state_province": "", "postal_code": "", "country": "",
+    "name": "Client 1",
+    "email": "client1@example.org",
+    "phone": "",
+    "tax_number": "",
+    "street": "",
+    "city": "",
+    "state_province": "",
+    "postal_code": "",
+    "country": "",
 }
 
 
@@ -65,7 +72,8 @@ def test_a_customers_new_values_are_written_and_its_leads_look_at_them(
     new = {**PLAIN, "name": "New Name", "city": "Harare", "country": "ZW"}
     assert apply(installation, change(client, 1, **new)) == [Ruling.APPLIED]
     assert installation.app("SELECT full_name, company_name, city, country FROM {schema}.clients") == [
-        ("New Name", None, "Harare", "ZW")]
+        ("New Name", None, "Harare", "ZW")
+    ]
     assert marked(installation) == {("registration", str(registration.id))}, "the client itself is not sent back"
     databases.clear_marks(installation.settings)
     assert apply(installation, change(client, 2, **new)) == [Ruling.APPLIED]
@@ -97,13 +105,12 @@ def test_an_answer_that_comes_late_takes_nothing_back(installation: Installation
     assert installation.app("SELECT city FROM {schema}.clients") == [("Gweru",)], "and nobody is asked about it"
 
 
-def test_won_and_lost_are_remembered_and_the_status_stays(
-    installation: Installation, registration: RecordKey
-) -> None:
+def test_won_and_lost_are_remembered_and_the_status_stays(installation: Installation, registration: RecordKey) -> None:
     lost = change(registration, 1, res_id=5, outcome="lost", lost_reason="Too expensive")
     assert apply(installation, lost) == [Ruling.APPLIED]
     assert installation.app("SELECT outcome, lost_reason, changed_by FROM {schema}.comply360_lead_outcome") == [
-        ("lost", "Too expensive", "sales")]
+        ("lost", "Too expensive", "sales")
+    ]
     assert apply(installation, change(registration, 2, res_id=5, outcome="won", lost_reason="")) == [Ruling.APPLIED]
     assert installation.app("SELECT outcome, lost_reason FROM {schema}.comply360_lead_outcome") == [("won", "")]
     assert installation.app("SELECT status FROM {schema}.registrations") == [("submitted",)]

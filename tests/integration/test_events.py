@@ -32,9 +32,22 @@ PENDING = {"status": "pending", "approved_at": "", "paid_at": "", "payment_refer
 APPROVED = {**PENDING, "status": "approved", "approved_at": "2026-02-01 08:00:00"}
 PAID = {**APPROVED, "status": "paid", "paid_at": "2026-02-03 09:30:00", "payment_reference": "EFT 4711"}
 INVOICE = {
-    "kind": "invoice", "number": "INV/2026/00001", "state": "posted", "payment_state": "not_paid", "total": "1500.10",
-    "residual": "1500.10", "currency": "ZAR", "invoice_date": "2026-02-01", "due_date": "2026-03-03", "paid_on": "",
-    "payment_reference": "", "registration": "", "client": "", "credits": "", "concern": "", "concern_about": "",
+    "kind": "invoice",
+    "number": "INV/2026/00001",
+    "state": "posted",
+    "payment_state": "not_paid",
+    "total": "1500.10",
+    "residual": "1500.10",
+    "currency": "ZAR",
+    "invoice_date": "2026-02-01",
+    "due_date": "2026-03-03",
+    "paid_on": "",
+    "payment_reference": "",
+    "registration": "",
+    "client": "",
+    "credits": "",
+    "concern": "",
+    "concern_about": "",
 }
 SETTLED = {"payment_state": "paid", "residual": "0.00", "paid_on": "2026-02-20", "payment_reference": "EFT 9"}
 LEASE = timedelta(minutes=1)
@@ -82,14 +95,21 @@ def test_a_payment_is_written_as_an_event_with_tenant_time_and_amount(
     assert apply(installation, change(commission, 1, PAID)) == [Ruling.APPLIED]
     assert told(installation) == ["commission.approved", "commission.paid"]
     [(instance, tenant, subject, at, data)] = installation.bridge(
-        "SELECT instance_id, tenant_id, subject, occurred_at::text, data FROM bridge.event WHERE type LIKE '%%paid%%'")
+        "SELECT instance_id, tenant_id, subject, occurred_at::text, data FROM bridge.event WHERE type LIKE '%%paid%%'"
+    )
     assert (instance, tenant, at) == ("main", installation.tenant.id, "2026-02-03 09:30:00+00")
     assert subject == f"commission/{commission.id}"
     assert isinstance(data, dict)
     [(registration, agent)] = installation.app("SELECT registration_id::text, agent_id::text FROM {schema}.commissions")
     assert data == {
-        "commission_id": str(commission.id), "registration_id": registration, "agent_id": agent, "status": "paid",
-        "amount": "125.00", "currency": "ZAR", "approved_at": "2026-02-01T08:00:00Z", "paid_at": "2026-02-03T09:30:00Z",
+        "commission_id": str(commission.id),
+        "registration_id": registration,
+        "agent_id": agent,
+        "status": "paid",
+        "amount": "125.00",
+        "currency": "ZAR",
+        "approved_at": "2026-02-01T08:00:00Z",
+        "paid_at": "2026-02-03T09:30:00Z",
         "payment_reference": "EFT 4711",
     }
 
@@ -168,8 +188,7 @@ def test_a_conflict_is_told_when_it_begins_and_when_it_ends(installation: Instal
     apply(installation, change(commission, 3, APPROVED))
     assert told(installation)[2:] == ["commission.approved", "conflict.resolved"]
     [(data,)] = installation.bridge("SELECT data FROM bridge.event WHERE type LIKE '%%conflict.resolved%%'")
-    assert data == {
-        "entity": "commission", "record_id": str(commission.id), "field": "status", "resolution": "agreed"}
+    assert data == {"entity": "commission", "record_id": str(commission.id), "field": "status", "resolution": "agreed"}
 
 
 def test_an_invoice_is_told_from_its_draft_to_its_end(installation: Installation) -> None:
@@ -179,7 +198,12 @@ def test_an_invoice_is_told_from_its_draft_to_its_end(installation: Installation
         assert apply(installation, change(key, number, {**INVOICE, **fields})) == [Ruling.APPLIED]
     assert apply(installation, change(key, 6, {}, Op.UNLINK)) == [Ruling.APPLIED]
     assert told(installation) == [
-        "invoice.created", "invoice.posted", "invoice.paid", "invoice.cancelled", "invoice.deleted"]
+        "invoice.created",
+        "invoice.posted",
+        "invoice.paid",
+        "invoice.cancelled",
+        "invoice.deleted",
+    ]
 
 
 def test_an_invoice_that_has_to_come_again_is_told_when_it_is_applied(installation: Installation) -> None:
@@ -201,10 +225,18 @@ def test_a_lead_is_told_as_salespeople_decide_and_not_as_the_app_did(installatio
     [registration] = installation.fill(1)
     bind(installation, registration, "crm.lead", {})
     login = installation.settings.odoo_login
-    for number, (outcome, reason, by) in enumerate([
-        ("open", "", "sales"), ("won", "", login), ("lost", "Too expensive", "sales"), ("lost", "No answer", "sales"),
-        ("lost", "No answer", "sales"), ("open", "", "sales"), ("won", "", "sales"),
-    ], 1):
+    for number, (outcome, reason, by) in enumerate(
+        [
+            ("open", "", "sales"),
+            ("won", "", login),
+            ("lost", "Too expensive", "sales"),
+            ("lost", "No answer", "sales"),
+            ("lost", "No answer", "sales"),
+            ("open", "", "sales"),
+            ("won", "", "sales"),
+        ],
+        1,
+    ):
         apply(installation, change(registration, number, {"outcome": outcome, "lost_reason": reason}, by=by))
     assert told(installation) == ["lead.lost", "lead.changed", "lead.reopened", "lead.won"]
 
@@ -213,8 +245,11 @@ def test_a_customers_event_has_no_value_of_the_customer(installation: Installati
     installation.fill(1)
     [[record_id]] = installation.app("SELECT id::text FROM {schema}.clients")
     key = installation.key(Entity.CLIENT, UUID(str(record_id)))
-    plain = {"name": "Client 1", "email": "client1@example.org", **dict.fromkeys((
-        "phone", "tax_number", "street", "city", "state_province", "postal_code", "country"), "")}
+    plain = {
+        "name": "Client 1",
+        "email": "client1@example.org",
+        **dict.fromkeys(("phone", "tax_number", "street", "city", "state_province", "postal_code", "country"), ""),
+    }
     bind(installation, key, "res.partner", plain)
     apply(installation, change(key, 1, {**plain, "name": "Tendai Moyo", "phone": "+27 82 555 0101", "country": "ZW"}))
     assert told(installation) == ["client.changed"]
@@ -229,7 +264,9 @@ def test_every_event_is_its_own_tenants(installation: Installation, commission: 
     installation.take(theirs.tenant, installation.tenant.schema, [change(theirs, 1, INVOICE)])
     found = installation.bridge("SELECT tenant_id, array_agg(DISTINCT subject) FROM bridge.event GROUP BY tenant_id")
     assert dict(found) == {  # type: ignore[arg-type]
-        installation.tenant.id: [f"commission/{commission.id}"], theirs.tenant: [f"invoice/{theirs.id}"]}
+        installation.tenant.id: [f"commission/{commission.id}"],
+        theirs.tenant: [f"invoice/{theirs.id}"],
+    }
 
 
 @pytest.fixture
@@ -267,8 +304,9 @@ def ids(installation: Installation) -> list[tuple[object, ...]]:
     return installation.bridge("SELECT id::text FROM bridge.event ORDER BY position")
 
 
-def test_events_are_published_in_order_once(installation: Installation, commission: RecordKey, broker: Broker,
-                                            relay: EventRelay) -> None:
+def test_events_are_published_in_order_once(
+    installation: Installation, commission: RecordKey, broker: Broker, relay: EventRelay
+) -> None:
     apply(installation, change(commission, 1, APPROVED))
     apply(installation, change(commission, 2, PAID))
     assert relay.run_once().sent == 2
@@ -332,8 +370,11 @@ def test_only_what_was_published_long_ago_is_removed_and_a_few_at_a_time(
     apply(installation, change(commission, 5, APPROVED))
     admin = databases.as_admin(installation.settings)
     databases.rows(admin, "UPDATE bridge.event SET created_at = now() - interval '9 days'")
-    databases.rows(admin, "UPDATE bridge.event SET published_at = now() - interval '8 days'"
-                          " WHERE position IN (SELECT position FROM bridge.event ORDER BY position LIMIT 3)")
+    databases.rows(
+        admin,
+        "UPDATE bridge.event SET published_at = now() - interval '8 days'"
+        " WHERE position IN (SELECT position FROM bridge.event ORDER BY position LIMIT 3)",
+    )
     admin.close()
     events = OutgoingEvents(installation.database)
     assert events.forget(timedelta(days=7), 2) == 2

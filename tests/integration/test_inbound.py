@@ -17,8 +17,12 @@ from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
 PENDING = {"status": "pending", "approved_at": "", "paid_at": "", "payment_reference": ""}
-PAID = {"status": "paid", "approved_at": "2026-02-01 08:00:00", "paid_at": "2026-02-03 09:30:00",
-        "payment_reference": "EFT 4711"}
+PAID = {
+    "status": "paid",
+    "approved_at": "2026-02-01 08:00:00",
+    "paid_at": "2026-02-03 09:30:00",
+    "payment_reference": "EFT 4711",
+}
 
 
 @pytest.fixture
@@ -101,7 +105,8 @@ def test_approval_in_odoo_against_cancelling_in_the_app_is_a_conflict(
     [letter] = installation.registry.letters(code="conflict")
     assert "cancelled" in letter.message and "approved" in letter.message
     assert installation.bridge("SELECT field, app_value, odoo_value, base_value FROM bridge.conflict") == [
-        ("status", "cancelled", "approved", "pending")]
+        ("status", "cancelled", "approved", "pending")
+    ]
 
 
 GIVES_WAY = [("cancelled", "cancelled"), ("approved", "approved"), ("cancelled", "pending")]
@@ -143,7 +148,9 @@ def test_a_value_the_app_cannot_take_is_parked_by_name(installation: Installatio
 def test_one_bad_change_does_not_spoil_the_others(installation: Installation, commission: RecordKey) -> None:
     bad = RecordKey(installation.tenant.id, Entity.COMMISSION, uuid4())
     assert apply(installation, change(bad, 1, status="nonsense"), change(commission, 1, **PAID)) == [
-        Ruling.PARKED, Ruling.APPLIED]
+        Ruling.PARKED,
+        Ruling.APPLIED,
+    ]
     assert row(installation)[0] == "paid"
 
 

@@ -33,7 +33,10 @@ POSTED: dict[str, Scalar] = {
     "concern_about": "",
 }
 PAID: dict[str, Scalar] = {
-    "payment_state": "paid", "residual": "0.00", "paid_on": "2026-02-20", "payment_reference": "EFT 9",
+    "payment_state": "paid",
+    "residual": "0.00",
+    "paid_on": "2026-02-20",
+    "payment_reference": "EFT 9",
 }
 
 
@@ -147,7 +150,11 @@ def test_a_value_that_cannot_be_taken_is_parked_by_name(installation: Installati
     assert take(installation, told(key, 1, payment_state="forgiven")) == [Ruling.PARKED]
     [letter] = installation.registry.letters()
     assert (letter.entity, letter.field, letter.value, letter.code) == (
-        "invoice", "payment_state", "forgiven", "unknown_value")
+        "invoice",
+        "payment_state",
+        "forgiven",
+        "unknown_value",
+    )
     assert take(installation, told(key, 2)) == [Ruling.APPLIED]
     assert installation.registry.letters() == []
 
@@ -205,5 +212,7 @@ def test_an_invoice_whose_number_a_restored_odoo_gave_away_again_is_deleted(
     again = dataclasses.replace(told(new, 20, number="INV/2026/00002"), version=Version(2, 20))
     assert take(installation, again) == [Ruling.APPLIED]
     assert sorted((number, state) for number, state, *_ in shown(installation)) == [
-        ("INV/2026/00001", "deleted"), ("INV/2026/00002", "posted")]
+        ("INV/2026/00001", "deleted"),
+        ("INV/2026/00002", "posted"),
+    ]
     assert pointer(installation) is None, "the registration has no invoice any more"

@@ -99,7 +99,11 @@ def test_a_dead_record_is_not_offered_again_until_it_changes(installation: Insta
     installation.ledger.settle(uuid4(), [Dead(owed, "unknown_value", "status is odd", "status", "odd")])
     [letter] = installation.registry.letters()
     assert (letter.code, letter.field, letter.value, letter.message) == (
-        "unknown_value", "status", "odd", "status is odd")
+        "unknown_value",
+        "status",
+        "odd",
+        "status is odd",
+    )
     assert installation.outbox.claim(Lane.LIVE, timedelta(0)) == {}, "the issue waits for the next collect"
     [again] = owe(installation, registration)
     installation.ledger.settle(uuid4(), [applied(again, 7)])
@@ -194,13 +198,21 @@ def test_a_row_the_app_has_locked_is_written_back_later(installation: Installati
     app = databases.as_app(installation.settings)
     app.autocommit = False
     app.set_session(isolation_level=isolation)
-    databases.rows(app, "UPDATE {schema}.registrations SET company_name = 'Held' WHERE id = %(id)s",
-                   schema=installation.tenant.schema, id=str(locked.id))
+    databases.rows(
+        app,
+        "UPDATE {schema}.registrations SET company_name = 'Held' WHERE id = %(id)s",
+        schema=installation.tenant.schema,
+        id=str(locked.id),
+    )
     first, second = owe(installation, locked, free)
     installation.ledger.settle(uuid4(), [applied(first, 1), applied(second, 2)])
     # The app goes on in its transaction, on the other row as well: it must not fail because of what was settled.
-    databases.rows(app, "UPDATE {schema}.registrations SET company_name = 'Held too' WHERE id = %(id)s",
-                   schema=installation.tenant.schema, id=str(free.id))
+    databases.rows(
+        app,
+        "UPDATE {schema}.registrations SET company_name = 'Held too' WHERE id = %(id)s",
+        schema=installation.tenant.schema,
+        id=str(free.id),
+    )
     app.commit()
     app.close()
     installation.outbox.collect(10)

@@ -21,7 +21,8 @@ def test_fifty_updates_of_one_record_are_owed_once(installation: Installation) -
     for number in range(50):
         installation.app(
             "UPDATE {schema}.registrations SET company_name = %(value)s WHERE id = %(id)s",
-            value=f"Name {number}", id=str(registration.id),
+            value=f"Name {number}",
+            id=str(registration.id),
         )
     assert installation.outbox.collect(1_000) == 50
     assert list(installation.rows.snapshot([registration]).owed) == [registration]
@@ -45,8 +46,12 @@ def test_what_was_rolled_back_is_not_owed(installation: Installation) -> None:
     [registration] = installation.fill(1)
     app = databases.as_app(installation.settings)
     app.autocommit = False
-    databases.rows(app, "UPDATE {schema}.registrations SET company_name = 'No' WHERE id = %(id)s",
-                   schema=installation.tenant.schema, id=str(registration.id))
+    databases.rows(
+        app,
+        "UPDATE {schema}.registrations SET company_name = 'No' WHERE id = %(id)s",
+        schema=installation.tenant.schema,
+        id=str(registration.id),
+    )
     app.rollback()
     app.close()
     assert installation.outbox.collect(1_000) == 0
@@ -85,12 +90,18 @@ def test_live_marks_lift_a_record_out_of_the_bulk_lane(installation: Installatio
 def test_a_row_under_a_foreign_tenant_is_parked_by_name_without_being_read(installation: Installation) -> None:
     [registration] = installation.fill(1)
     foreign = uuid4()
-    installation.app("UPDATE {schema}.registrations SET tenant_id = %(tenant)s WHERE id = %(id)s",
-                     tenant=str(foreign), id=str(registration.id))
+    installation.app(
+        "UPDATE {schema}.registrations SET tenant_id = %(tenant)s WHERE id = %(id)s",
+        tenant=str(foreign),
+        id=str(registration.id),
+    )
     installation.outbox.collect(10)
     [letter] = installation.registry.letters(code="foreign_tenant")
     assert (letter.tenant, letter.entity, letter.record_id) == (
-        installation.tenant.id, "registration", str(registration.id))
+        installation.tenant.id,
+        "registration",
+        str(registration.id),
+    )
     assert (letter.field, letter.value) == ("tenant_id", str(foreign))
     assert str(foreign) in letter.message
     claimed = installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
@@ -102,8 +113,11 @@ def test_a_row_that_names_a_tenant_which_is_served_is_not_owed_by_that_one(insta
     attach(installation.settings)
     installation.registry.set_state(other.id, "active")
     [registration] = installation.fill(1)
-    installation.app("UPDATE {schema}.registrations SET tenant_id = %(tenant)s WHERE id = %(id)s",
-                     tenant=str(other.id), id=str(registration.id))
+    installation.app(
+        "UPDATE {schema}.registrations SET tenant_id = %(tenant)s WHERE id = %(id)s",
+        tenant=str(other.id),
+        id=str(registration.id),
+    )
     installation.outbox.collect(10)
     [letter] = installation.registry.letters(code="foreign_tenant")
     claimed = installation.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]

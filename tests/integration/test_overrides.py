@@ -32,8 +32,9 @@ def test_what_was_applied_is_in_the_next_snapshot_and_the_records_concerned_are_
     installation: Installation,
 ) -> None:
     keys = installation.fill(4)
-    installation.app("UPDATE {schema}.registrations SET status = 'draft' WHERE id = ANY(%(ids)s)",
-                     ids=[key.id for key in keys[:3]])
+    installation.app(
+        "UPDATE {schema}.registrations SET status = 'draft' WHERE id = ANY(%(ids)s)", ids=[key.id for key in keys[:3]]
+    )
     databases.clear_marks(installation.settings)
     rows = installation.rows
     assert rows.snapshot(keys).contracts == Contracts()

@@ -32,7 +32,10 @@ def name_of(tenant: AppTenant) -> TenantName:
 
 
 def decide(
-    installation: Installation, user: UUID, odoo_id: int = 7, state: LinkState = LinkState.CONFIRMED,
+    installation: Installation,
+    user: UUID,
+    odoo_id: int = 7,
+    state: LinkState = LinkState.CONFIRMED,
     tenant: AppTenant | None = None,
 ) -> None:
     decision = Decision(user, odoo_id, f"login{odoo_id}", state, "admin (c360)")
@@ -79,8 +82,11 @@ def test_a_link_marks_the_leads_that_show_the_person_into_the_bulk_lane_and_no_o
 ) -> None:
     assigned, other = installation.fill(2)
     [user] = users(installation)
-    installation.app("UPDATE {schema}.registrations SET assigned_to = %(user)s WHERE id = %(id)s",
-                     user=str(user), id=str(assigned.id))
+    installation.app(
+        "UPDATE {schema}.registrations SET assigned_to = %(user)s WHERE id = %(id)s",
+        user=str(user),
+        id=str(assigned.id),
+    )
     for number, key in enumerate((assigned, other), start=1):
         bind(installation, key, number, {})
     decide(installation, user)
@@ -109,8 +115,9 @@ def test_a_user_of_odoo_is_one_person_within_a_tenant(installation: Installation
     assert found[first] and not found[second]
     decide(installation, first, 8)
     decide(installation, second)
-    logins = {user.id: user.linked.login for user in people(installation).of(name_of(installation.tenant))
-              if user.linked}
+    logins = {
+        user.id: user.linked.login for user in people(installation).of(name_of(installation.tenant)) if user.linked
+    }
     assert logins == {first: "login8", second: "login7"}
 
 
@@ -122,8 +129,13 @@ def test_a_user_of_odoo_may_be_one_person_of_each_tenant_and_each_is_the_tenants
     other = databases.register(installation.settings, f"t{uuid4().hex[:12]}")
     attach(installation.settings)
     app = databases.as_app(installation.settings)
-    databases.rows(app, "INSERT INTO {s}.users (id, tenant_id, email) VALUES (%(id)s, %(tenant)s, 'same@id.example')",
-                   s=other.schema, id=str(user), tenant=str(other.id))
+    databases.rows(
+        app,
+        "INSERT INTO {s}.users (id, tenant_id, email) VALUES (%(id)s, %(tenant)s, 'same@id.example')",
+        s=other.schema,
+        id=str(user),
+        tenant=str(other.id),
+    )
     app.close()
     decide(installation, user)
     [namesake] = people(installation).of(name_of(other))

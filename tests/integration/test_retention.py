@@ -36,9 +36,12 @@ def closed_long_ago(installation: Installation) -> None:
             " VALUES (%(tenant)s, 'user', '{{}}', now() - %(age)s::interval)",
         ):
             databases.rows(admin, statement, tenant=str(installation.tenant.id), age=age)
-    databases.rows(admin, "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id)"
-                   " SELECT 'main', tenant_id, 'issue', id, 'comply360.issue', row_number() OVER ()::int"
-                   " FROM bridge.dead_letter")
+    databases.rows(
+        admin,
+        "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id)"
+        " SELECT 'main', tenant_id, 'issue', id, 'comply360.issue', row_number() OVER ()::int"
+        " FROM bridge.dead_letter",
+    )
     databases.rows(admin, "SELECT bridge.ensure_ledger_partition((now() - interval '3 years')::date)")
     admin.close()
 
@@ -49,9 +52,13 @@ def test_what_was_closed_long_ago_goes_and_everything_else_stays(installation: I
     installation.outbox.collect(10)
     installation.outbox.claim(Lane.LIVE, MINUTE)
     owed = installation.rows.snapshot([bound, open_one]).owed
-    installation.ledger.settle(uuid4(), [
-        Applied(owed[bound], Status.CREATED, "crm.lead", 1, "d", {}, {}, ()), Dead(owed[open_one], "odd", "odd"),
-    ])
+    installation.ledger.settle(
+        uuid4(),
+        [
+            Applied(owed[bound], Status.CREATED, "crm.lead", 1, "d", {}, {}, ()),
+            Dead(owed[open_one], "odd", "odd"),
+        ],
+    )
     closed_long_ago(installation)
     retention = Retention(installation.database, timedelta(days=90), 24)
 
@@ -60,7 +67,9 @@ def test_what_was_closed_long_ago_goes_and_everything_else_stays(installation: I
     assert retention.forget() == expected
     assert set(retention.count().values()) == {0}
     assert installation.bridge("SELECT entity, count(*) FROM bridge.binding GROUP BY 1 ORDER BY 1") == [
-        ("issue", 2), ("registration", 1)], "pairs of records are kept for ever, an issue's as long as its letter"
+        ("issue", 2),
+        ("registration", 1),
+    ], "pairs of records are kept for ever, an issue's as long as its letter"
     assert [letter.code for letter in installation.registry.letters()] == ["odd"]
     for table in ("conflict", "run", "reconcile_request", "backfill"):
         assert installation.bridge(f"SELECT count(*) FROM bridge.{table}") == [(1,)], table

@@ -14,33 +14,130 @@ from tests import databases
 from tests.databases import AppTenant, as_admin, as_app, as_migrator, as_monitor, as_sync, fill, register, rows
 
 SYNC_READS = {
-    "users": {"id", "tenant_id", "email", "first_name", "last_name", "phone", "mobile", "status", "created_at",
-              "updated_at", "deleted_at"},
-    "clients": {"id", "tenant_id", "client_type", "full_name", "company_name", "tax_number", "email", "phone",
-                "mobile", "street_address", "city", "state_province", "postal_code", "country", "status", "user_id",
-                "created_at", "updated_at", "deleted_at"},
-    "registrations": {"id", "tenant_id", "client_id", "registration_type", "company_name", "registration_number",
-                      "jurisdiction", "status", "submitted_at", "approved_at", "rejected_at", "rejection_reason",
-                      "assigned_to", "cipc_reference", "dcip_reference", "odoo_lead_id", "odoo_invoice_id",
-                      "created_at", "updated_at", "deleted_at", "form_data"},
-    "commissions": {"id", "tenant_id", "registration_id", "agent_id", "registration_fee", "commission_rate",
-                    "commission_amount", "currency", "status", "approved_at", "approved_by", "paid_at",
-                    "payment_reference", "odoo_commission_id", "created_at", "updated_at"},
+    "users": {
+        "id",
+        "tenant_id",
+        "email",
+        "first_name",
+        "last_name",
+        "phone",
+        "mobile",
+        "status",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+    },
+    "clients": {
+        "id",
+        "tenant_id",
+        "client_type",
+        "full_name",
+        "company_name",
+        "tax_number",
+        "email",
+        "phone",
+        "mobile",
+        "street_address",
+        "city",
+        "state_province",
+        "postal_code",
+        "country",
+        "status",
+        "user_id",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+    },
+    "registrations": {
+        "id",
+        "tenant_id",
+        "client_id",
+        "registration_type",
+        "company_name",
+        "registration_number",
+        "jurisdiction",
+        "status",
+        "submitted_at",
+        "approved_at",
+        "rejected_at",
+        "rejection_reason",
+        "assigned_to",
+        "cipc_reference",
+        "dcip_reference",
+        "odoo_lead_id",
+        "odoo_invoice_id",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+        "form_data",
+    },
+    "commissions": {
+        "id",
+        "tenant_id",
+        "registration_id",
+        "agent_id",
+        "registration_fee",
+        "commission_rate",
+        "commission_amount",
+        "currency",
+        "status",
+        "approved_at",
+        "approved_by",
+        "paid_at",
+        "payment_reference",
+        "odoo_commission_id",
+        "created_at",
+        "updated_at",
+    },
 }
 SYNC_WRITES = {
-    "clients": {"full_name", "company_name", "tax_number", "email", "phone", "street_address", "city", "state_province",
-                "postal_code", "country"},
+    "clients": {
+        "full_name",
+        "company_name",
+        "tax_number",
+        "email",
+        "phone",
+        "street_address",
+        "city",
+        "state_province",
+        "postal_code",
+        "country",
+    },
     "registrations": {"odoo_lead_id", "odoo_invoice_id"},
     "commissions": {"odoo_commission_id", "status", "approved_at", "approved_by", "paid_at", "payment_reference"},
 }
-CLOSED_TABLES = ("user_roles", "tenant_settings", "audit_log", "oauth_accounts", "password_reset_tokens",
-                 "email_verification_tokens")
+CLOSED_TABLES = (
+    "user_roles",
+    "tenant_settings",
+    "audit_log",
+    "oauth_accounts",
+    "password_reset_tokens",
+    "email_verification_tokens",
+)
 # what the daemon may do in schema bridge, beyond SELECT
 SYNC_IN_BRIDGE = {
-    "installation": "", "odoo_instance": "I", "tenant": "IU", "outbox": "D", "delivery": "IUD", "binding": "IUD",
-    "base_value": "IUD", "dead_letter": "IUD", "conflict": "IUD", "flow": "IU", "lease": "IUD", "run": "IUD",
-    "ledger": "I", "event": "IUD", "reconcile_request": "D", "invoice": "IU", "lead_outcome": "IU",
-    "user_link": "IU", "backfill": "IUD", "content": "IUD", "contract_override": "I", "heartbeat": "IU",
+    "installation": "",
+    "odoo_instance": "I",
+    "tenant": "IU",
+    "outbox": "D",
+    "delivery": "IUD",
+    "binding": "IUD",
+    "base_value": "IUD",
+    "dead_letter": "IUD",
+    "conflict": "IUD",
+    "flow": "IU",
+    "lease": "IUD",
+    "run": "IUD",
+    "ledger": "I",
+    "event": "IUD",
+    "reconcile_request": "D",
+    "invoice": "IU",
+    "lead_outcome": "IU",
+    "user_link": "IU",
+    "backfill": "IUD",
+    "content": "IUD",
+    "contract_override": "I",
+    "heartbeat": "IU",
 }
 BRIDGE_TABLES = (*SYNC_IN_BRIDGE, "schema_version")
 
@@ -77,9 +174,13 @@ def connects(settings: Settings, user: str, password: str, database: str) -> boo
 
 
 def columns(settings: Settings, schema: str, table: str) -> set[str]:
-    found = rows(as_admin(settings), "SELECT attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
-                 " WHERE relnamespace = %(s)s::regnamespace AND relname = %(t)s AND attnum > 0 AND NOT attisdropped",
-                 s=schema, t=table)
+    found = rows(
+        as_admin(settings),
+        "SELECT attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+        " WHERE relnamespace = %(s)s::regnamespace AND relname = %(t)s AND attnum > 0 AND NOT attisdropped",
+        s=schema,
+        t=table,
+    )
     return {str(row[0]) for row in found}
 
 
@@ -104,7 +205,9 @@ def test_nobody_connects_to_the_other_side(installation: Settings) -> None:
 
 
 def test_public_has_nothing(installation: Settings, tenant: AppTenant) -> None:
-    found = rows(as_admin(installation), """
+    found = rows(
+        as_admin(installation),
+        """
         SELECT 'database', datname FROM pg_database, aclexplode(COALESCE(datacl, acldefault('d', datdba))) AS acl
          WHERE acl.grantee = 0 AND datname IN (%(app)s, %(odoo)s)
         UNION ALL
@@ -119,7 +222,10 @@ def test_public_has_nothing(installation: Settings, tenant: AppTenant) -> None:
         SELECT 'function of the bridge', pg_proc.oid::regprocedure::text
           FROM pg_proc, aclexplode(COALESCE(proacl, acldefault('f', proowner))) AS acl
          WHERE acl.grantee = 0 AND pronamespace = 'bridge'::regnamespace
-    """, app=installation.platform_postgres_db, odoo=installation.odoo_postgres_db)
+    """,
+        app=installation.platform_postgres_db,
+        odoo=installation.odoo_postgres_db,
+    )
     assert found == []
 
 
@@ -129,10 +235,16 @@ def test_the_daemon_reads_and_writes_its_columns_and_no_others(
 ) -> None:
     sync = as_sync(installation)
     present = columns(installation, tenant.schema, table)
-    readable = {column for column in present
-                if not refused(sync, "SELECT {c} FROM {s}.{t} LIMIT 1", c=column, s=tenant.schema, t=table)}
-    writable = {column for column in present
-                if not refused(sync, "UPDATE {s}.{t} SET {c} = {c} WHERE false", c=column, s=tenant.schema, t=table)}
+    readable = {
+        column
+        for column in present
+        if not refused(sync, "SELECT {c} FROM {s}.{t} LIMIT 1", c=column, s=tenant.schema, t=table)
+    }
+    writable = {
+        column
+        for column in present
+        if not refused(sync, "UPDATE {s}.{t} SET {c} = {c} WHERE false", c=column, s=tenant.schema, t=table)
+    }
     assert readable == SYNC_READS[table]
     assert writable == SYNC_WRITES.get(table, set())
     assert refused(sync, "INSERT INTO {s}.{t} DEFAULT VALUES", s=tenant.schema, t=table)
@@ -165,8 +277,11 @@ def test_the_daemon_sees_its_tenants_rows_and_no_row_of_another_tenant(
     installation: Settings, tenant: AppTenant
 ) -> None:
     app, sync = as_app(installation), as_sync(installation)
-    rows(app, "INSERT INTO {s}.clients (tenant_id, email) VALUES (gen_random_uuid(), 'stray@example.org')",
-         s=tenant.schema)
+    rows(
+        app,
+        "INSERT INTO {s}.clients (tenant_id, email) VALUES (gen_random_uuid(), 'stray@example.org')",
+        s=tenant.schema,
+    )
     seen = rows(sync, "SELECT DISTINCT tenant_id::text FROM {s}.clients", s=tenant.schema)
     assert seen == [(str(tenant.id),)]
     for setting in ("app.current_tenant_id", "app.is_global_admin"):
@@ -186,32 +301,46 @@ def test_the_daemon_writes_the_bridges_tables_as_it_needs(
     installation: Settings, tenant: AppTenant, table: str
 ) -> None:
     sync = as_sync(installation)
-    column = str(rows(sync, "SELECT attname FROM pg_attribute WHERE attrelid = ('bridge.' || %(t)s)::regclass"
-                            " AND attnum > 0 AND attidentity = '' ORDER BY attnum LIMIT 1", t=table)[0][0])
+    column = str(
+        rows(
+            sync,
+            "SELECT attname FROM pg_attribute WHERE attrelid = ('bridge.' || %(t)s)::regclass"
+            " AND attnum > 0 AND attidentity = '' ORDER BY attnum LIMIT 1",
+            t=table,
+        )[0][0]
+    )
     tries = {
         "I": "INSERT INTO bridge.{t} ({c}) SELECT {c} FROM bridge.{t} WHERE false",
         "U": "UPDATE bridge.{t} SET {c} = {c} WHERE false",
         "D": "DELETE FROM bridge.{t} WHERE false",
     }
     rows(sync, "SELECT 1 FROM bridge.{t} LIMIT 1", t=table)
-    allowed = "".join(
-        letter for letter, statement in tries.items() if not refused(sync, statement, t=table, c=column)
-    )
+    allowed = "".join(letter for letter, statement in tries.items() if not refused(sync, statement, t=table, c=column))
     assert allowed == SYNC_IN_BRIDGE[table]
 
 
 def test_every_table_of_schema_bridge_is_looked_at(installation: Settings) -> None:
-    found = rows(as_admin(installation), "SELECT relname FROM pg_class WHERE relnamespace = 'bridge'::regnamespace"
-                                         " AND relkind IN ('r', 'p') AND NOT relispartition")
+    found = rows(
+        as_admin(installation),
+        "SELECT relname FROM pg_class WHERE relnamespace = 'bridge'::regnamespace"
+        " AND relkind IN ('r', 'p') AND NOT relispartition",
+    )
     assert {row[0] for row in found} == set(BRIDGE_TABLES)
 
 
 def test_the_ledger_is_append_only_for_the_daemon(installation: Settings) -> None:
     sync = as_sync(installation)
-    rows(sync, "INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action)"
-               " VALUES ('main', gen_random_uuid(), 'app_to_odoo', 'client', 'x', 'created')")
-    partitions = [str(row[0]) for row in rows(sync, "SELECT inhrelid::regclass::text FROM pg_inherits"
-                                                    " WHERE inhparent = 'bridge.ledger'::regclass")]
+    rows(
+        sync,
+        "INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action)"
+        " VALUES ('main', gen_random_uuid(), 'app_to_odoo', 'client', 'x', 'created')",
+    )
+    partitions = [
+        str(row[0])
+        for row in rows(
+            sync, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'bridge.ledger'::regclass"
+        )
+    ]
     for table in ("bridge.ledger", *partitions):
         assert refused(sync, f"UPDATE {table} SET action = 'x'")
         assert refused(sync, f"DELETE FROM {table}")
@@ -260,19 +389,28 @@ def test_the_monitor_counts_and_reads_no_record(installation: Settings, tenant: 
 
 def test_the_migrator_is_no_superuser_and_works_with_both_sides(installation: Settings, tenant: AppTenant) -> None:
     migrator = as_migrator(installation)
-    assert rows(migrator, "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls FROM pg_roles"
-                          " WHERE rolname = current_user") == [(False,)]
+    assert rows(
+        migrator,
+        "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls FROM pg_roles WHERE rolname = current_user",
+    ) == [(False,)]
     assert rows(migrator, "SELECT count(*) > 0 FROM {s}.clients", s=tenant.schema) == [(True,)]
     assert rows(migrator, "SELECT count(*) FROM bridge.tenant") == [(1,)]
 
 
 def test_functions_with_the_owners_rights_pin_their_search_path(installation: Settings) -> None:
-    found = rows(as_admin(installation), "SELECT proname, proconfig::text FROM pg_proc"
-                 " WHERE pronamespace = 'bridge'::regnamespace AND prosecdef")
+    found = rows(
+        as_admin(installation),
+        "SELECT proname, proconfig::text FROM pg_proc WHERE pronamespace = 'bridge'::regnamespace AND prosecdef",
+    )
     assert len(found) >= 5
     assert {config for _, config in found} == {'{"search_path=pg_catalog, bridge, pg_temp"}'}
-    assert rows(as_admin(installation), "SELECT proname FROM pg_proc WHERE pronamespace = 'bridge'::regnamespace"
-                                        " AND NOT prosecdef") == []
+    assert (
+        rows(
+            as_admin(installation),
+            "SELECT proname FROM pg_proc WHERE pronamespace = 'bridge'::regnamespace AND NOT prosecdef",
+        )
+        == []
+    )
 
 
 def test_a_temporary_table_cannot_shadow_the_outbox(installation: Settings, tenant: AppTenant) -> None:
@@ -286,7 +424,10 @@ def test_a_temporary_table_cannot_shadow_the_outbox(installation: Settings, tena
 
 
 def test_the_sync_role_itself_is_nobody_special(installation: Settings) -> None:
-    assert rows(as_admin(installation), "SELECT rolsuper, rolcreatedb, rolcreaterole, rolbypassrls, rolreplication"
-                " FROM pg_roles WHERE rolname = %(r)s", r=SYNC_ROLE) == [(False,) * 5]
+    assert rows(
+        as_admin(installation),
+        "SELECT rolsuper, rolcreatedb, rolcreaterole, rolbypassrls, rolreplication FROM pg_roles WHERE rolname = %(r)s",
+        r=SYNC_ROLE,
+    ) == [(False,) * 5]
     memberships = "SELECT roleid::regrole FROM pg_auth_members WHERE member = %(r)s::regrole"
     assert rows(as_admin(installation), memberships, r=SYNC_ROLE) == []

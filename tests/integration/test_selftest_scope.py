@@ -61,8 +61,12 @@ def test_a_row_of_the_selftest_that_names_another_tenant_is_parked_where_it_lies
     installation.outbox.collect(1_000)
     Outbox(installation.database, selftest=True).collect(1_000)
     app = databases.as_app(installation.settings)
-    databases.rows(app, "UPDATE {schema}.registrations SET tenant_id = %(tenant)s", schema=tried.schema,
-                   tenant=str(installation.tenant.id))
+    databases.rows(
+        app,
+        "UPDATE {schema}.registrations SET tenant_id = %(tenant)s",
+        schema=tried.schema,
+        tenant=str(installation.tenant.id),
+    )
     assert installation.outbox.collect(1_000) == 0
     Outbox(installation.database, selftest=True).collect(1_000)
     letters = installation.bridge("SELECT DISTINCT instance_id, tenant_id::text, code FROM bridge.dead_letter")

@@ -14,8 +14,12 @@ def c360(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str
     """Run the command without a terminal; its exit code and what it said."""
     return subprocess.run(
         [str(Path(sys.executable).parent / "c360"), *arguments],
-        env=os.environ | environment(settings), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | environment(settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

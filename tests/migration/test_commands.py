@@ -96,10 +96,12 @@ def test_the_migrators_credential_is_enough_to_migrate_and_to_make_tenants(insta
     tenant = create(limited, NewTenant("agency1", "Agency One"), lambda _settings, _tenant: None)
     assert tenant.state == "active"
     assert status(limited).is_current
-    assert rows(as_admin(installation), "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class"
-                " WHERE relnamespace = %(s)s::regnamespace AND relkind = 'r'", s=tenant.schema_name) == [
-        (installation.c360_app_user,)
-    ]
+    assert rows(
+        as_admin(installation),
+        "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class"
+        " WHERE relnamespace = %(s)s::regnamespace AND relkind = 'r'",
+        s=tenant.schema_name,
+    ) == [(installation.c360_app_user,)]
 
 
 def test_the_migrator_brings_an_old_schema_to_the_current_level(scratch: Settings) -> None:

@@ -84,8 +84,17 @@ CLIENTS = """
     metadata jsonb
 """
 TABLES = {
-    "users", "user_roles", "clients", "registrations", "documents", "commissions", "tenant_settings", "audit_log",
-    "oauth_accounts", "password_reset_tokens", "email_verification_tokens",
+    "users",
+    "user_roles",
+    "clients",
+    "registrations",
+    "documents",
+    "commissions",
+    "tenant_settings",
+    "audit_log",
+    "oauth_accounts",
+    "password_reset_tokens",
+    "email_verification_tokens",
 }
 
 
@@ -99,7 +108,8 @@ def columns(settings: Settings, schema: str, table: str) -> list[str]:
          WHERE attrelid = format('%%I.%%I', %(s)s::text, %(t)s::text)::regclass AND attnum > 0 AND NOT attisdropped
          ORDER BY attnum
         """,
-        s=schema, t=table,
+        s=schema,
+        t=table,
     )
     return [str(row[0]) for row in found]
 
@@ -119,25 +129,37 @@ def test_a_second_init_changes_nothing(scratch: Settings) -> None:
 def test_a_plan_makes_nothing(scratch: Settings) -> None:
     init.plan(scratch)
     with as_admin(app_server(scratch)) as admin, admin.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname IN (%s, %s)",
-                       (scratch.platform_postgres_db, scratch.odoo_postgres_db))
+        cursor.execute(
+            "SELECT 1 FROM pg_database WHERE datname IN (%s, %s)",
+            (scratch.platform_postgres_db, scratch.odoo_postgres_db),
+        )
         assert cursor.fetchall() == []
 
 
 def test_odoo_gets_a_database_of_its_own_in_byte_order(shared_installation: Settings) -> None:
     with as_admin(app_server(shared_installation)) as admin, admin.cursor() as cursor:
-        cursor.execute("SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate FROM pg_database"
-                       " WHERE datname = %s", (shared_installation.odoo_postgres_db,))
+        cursor.execute(
+            "SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate FROM pg_database"
+            " WHERE datname = %s",
+            (shared_installation.odoo_postgres_db,),
+        )
         assert cursor.fetchone() == (shared_installation.c360_odoo_db_user, "UTF8", "C")
-        cursor.execute("SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles"
-                       " WHERE rolname = %s", (shared_installation.c360_odoo_db_user,))
+        cursor.execute(
+            "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles"
+            " WHERE rolname = %s",
+            (shared_installation.c360_odoo_db_user,),
+        )
         assert cursor.fetchone() == (False, False, False, False, False)
 
 
 def test_a_tenants_tables_are_the_apps_to_the_letter(shared_installation: Settings) -> None:
     tenant = register(shared_installation, "letters")
-    names = rows(as_app(shared_installation), "SELECT relname FROM pg_class WHERE relnamespace = %(s)s::regnamespace"
-                 " AND relkind = 'r' AND relrowsecurity AND NOT relforcerowsecurity", s=tenant.schema)
+    names = rows(
+        as_app(shared_installation),
+        "SELECT relname FROM pg_class WHERE relnamespace = %(s)s::regnamespace"
+        " AND relkind = 'r' AND relrowsecurity AND NOT relforcerowsecurity",
+        s=tenant.schema,
+    )
     assert {str(row[0]) for row in names} == TABLES
     for table, wanted in (("registrations", REGISTRATIONS), ("commissions", COMMISSIONS), ("clients", CLIENTS)):
         lines = [line.strip() for line in wanted.strip().splitlines()]
@@ -165,8 +187,14 @@ def test_the_apps_checks_refuse_what_they_refuse(
     app = as_app(shared_installation)
     fill(app, tenant)
     with pytest.raises(Exception, match="violates check constraint"):
-        rows(app, "UPDATE {schema}.{table} SET {column} = %(value)s",
-             schema=tenant.schema, table=table, column=column, value=value)
+        rows(
+            app,
+            "UPDATE {schema}.{table} SET {column} = %(value)s",
+            schema=tenant.schema,
+            table=table,
+            column=column,
+            value=value,
+        )
 
 
 def test_the_apps_policies_hide_other_tenants_and_the_owner_sees_all(shared_installation: Settings) -> None:
@@ -213,14 +241,20 @@ def test_a_distant_server_without_tls_is_refused(shared_installation: Settings) 
 
 def test_no_password_of_a_role_reaches_the_server_in_the_clear(shared_installation: Settings) -> None:
     with as_admin(app_server(shared_installation)) as admin, admin.cursor() as cursor:
-        cursor.execute("SELECT rolname FROM pg_authid WHERE rolname LIKE 'comply360%' AND rolcanlogin"
-                       " AND rolpassword NOT LIKE 'SCRAM-SHA-256$%'")
+        cursor.execute(
+            "SELECT rolname FROM pg_authid WHERE rolname LIKE 'comply360%' AND rolcanlogin"
+            " AND rolpassword NOT LIKE 'SCRAM-SHA-256$%'"
+        )
         assert cursor.fetchall() == []
 
 
 def test_everyone_can_log_in_where_they_belong(shared_installation: Settings) -> None:
     for connection in (databases.as_app, databases.as_sync, databases.as_migrator, databases.as_monitor):
         assert rows(connection(shared_installation), "SELECT 1") == [(1,)]
-    odoo = as_role(shared_installation, shared_installation.c360_odoo_db_user,
-                   shared_installation.c360_odoo_db_password.get_secret_value(), shared_installation.odoo_postgres_db)
+    odoo = as_role(
+        shared_installation,
+        shared_installation.c360_odoo_db_user,
+        shared_installation.c360_odoo_db_password.get_secret_value(),
+        shared_installation.odoo_postgres_db,
+    )
     assert rows(odoo, "CREATE TABLE t (); DROP TABLE t; SELECT 1") == [(1,)]

@@ -29,15 +29,24 @@ def of_level(settings: Settings, level: str, tenant_level: int) -> None:
     for tenant in tenants:
         fill(as_app(settings), tenant, 3)
     sync = as_sync(settings)
-    rows(sync, "INSERT INTO bridge.delivery (instance_id, tenant_id, schema_name, entity, record_id, version, lane,"
-               " marked_at) SELECT 'main', tenant_id, schema_name, entity, record_id, nextval('bridge.version_seq'),"
-               " lane, marked_at FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'registration'")
-    rows(sync, "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id, version)"
-               " SELECT 'main', tenant_id, entity, record_id, 'crm.lead', row_number() OVER (), 7"
-               "   FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'registration'")
-    rows(sync, "INSERT INTO bridge.dead_letter (instance_id, tenant_id, direction, entity, record_id, code, message)"
-               " SELECT 'main', tenant_id, 'app_to_odoo', 'client', record_id::text, 'required', 'no name'"
-               "   FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'client' LIMIT 1")
+    rows(
+        sync,
+        "INSERT INTO bridge.delivery (instance_id, tenant_id, schema_name, entity, record_id, version, lane,"
+        " marked_at) SELECT 'main', tenant_id, schema_name, entity, record_id, nextval('bridge.version_seq'),"
+        " lane, marked_at FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'registration'",
+    )
+    rows(
+        sync,
+        "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id, version)"
+        " SELECT 'main', tenant_id, entity, record_id, 'crm.lead', row_number() OVER (), 7"
+        "   FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'registration'",
+    )
+    rows(
+        sync,
+        "INSERT INTO bridge.dead_letter (instance_id, tenant_id, direction, entity, record_id, code, message)"
+        " SELECT 'main', tenant_id, 'app_to_odoo', 'client', record_id::text, 'required', 'no name'"
+        "   FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'client' LIMIT 1",
+    )
 
 
 def contents(settings: Settings) -> dict[str, object]:
@@ -49,8 +58,10 @@ def contents(settings: Settings) -> dict[str, object]:
     for tenant in TENANTS:
         for table in ("users", "clients", "registrations", "commissions"):
             found[f"{tenant} {table}"] = rows(
-                as_app(settings), "SELECT to_jsonb(t)::text FROM {s}.{t} AS t ORDER BY 1",
-                s=f"tenant_{tenant.hex}", t=table,
+                as_app(settings),
+                "SELECT to_jsonb(t)::text FROM {s}.{t} AS t ORDER BY 1",
+                s=f"tenant_{tenant.hex}",
+                t=table,
             )
     return found
 
@@ -91,7 +102,8 @@ def test_a_broken_tenant_is_named_and_the_others_go_on(scratch: Settings) -> Non
     rows(as_app(scratch), "ALTER TABLE {s}.commissions RENAME TO commissions_away", s=broken)
     first = migrate(scratch)
     assert [(outcome.tenant.schema_name, outcome.action) for outcome in first.outcomes] == [
-        (broken, "failed"), (f"tenant_{TENANTS[1].hex}", "attached"),
+        (broken, "failed"),
+        (f"tenant_{TENANTS[1].hex}", "attached"),
     ]
     assert f'relation "{broken}.commissions" does not exist' in first.failed[0].problem
     assert status(scratch).tenants[0].problem == first.failed[0].problem

@@ -32,10 +32,17 @@ def made(settings: Settings, new: tenants.NewTenant) -> AppTenant:
 def everything(settings: Settings) -> dict[str, object]:
     """Every row of the bridge's and the app's registry, and of every tenant."""
     admin = as_admin(settings)
-    names = rows(admin, "SELECT nspname::text, relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid ="
-                        " relnamespace WHERE relkind IN ('r', 'p') AND nspname ~ '^(bridge|public|tenant_.*)$'")
-    return {f"{schema}.{table}": rows(admin, "SELECT to_jsonb(t)::text FROM {s}.{t} AS t ORDER BY 1",
-                                      s=str(schema), t=str(table)) for schema, table in names}
+    names = rows(
+        admin,
+        "SELECT nspname::text, relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid ="
+        " relnamespace WHERE relkind IN ('r', 'p') AND nspname ~ '^(bridge|public|tenant_.*)$'",
+    )
+    return {
+        f"{schema}.{table}": rows(
+            admin, "SELECT to_jsonb(t)::text FROM {s}.{t} AS t ORDER BY 1", s=str(schema), t=str(table)
+        )
+        for schema, table in names
+    }
 
 
 def purge(settings: Settings, tenant: UUID) -> None:
@@ -54,8 +61,11 @@ def test_a_tenant_of_the_selftest_is_removed_without_a_trace_and_nothing_else(
 ) -> None:
     rows_before, objects_before = everything(installation), catalogue(installation)
     tried = made(operator, NEW)
-    assert rows(as_sync(installation), "SELECT selftest, instance_id FROM bridge.tenant WHERE tenant_id = %(id)s",
-                id=str(tried.id)) == [(True, SELFTEST_INSTANCE)]
+    assert rows(
+        as_sync(installation),
+        "SELECT selftest, instance_id FROM bridge.tenant WHERE tenant_id = %(id)s",
+        id=str(tried.id),
+    ) == [(True, SELFTEST_INSTANCE)]
     purge(operator, tried.id)
     assert everything(installation) == rows_before
     assert difference(objects_before, catalogue(installation)) == []

@@ -41,8 +41,9 @@ def create(settings: Settings, new: tenants.NewTenant = NEW) -> tuple[tenants.Te
 
 
 def states(settings: Settings) -> list[tuple[object, ...]]:
-    return rows(as_admin(settings), "SELECT (SELECT status FROM public.tenant_schemas),"
-                                    " (SELECT state FROM bridge.tenant)")
+    return rows(
+        as_admin(settings), "SELECT (SELECT status FROM public.tenant_schemas), (SELECT state FROM bridge.tenant)"
+    )
 
 
 def test_a_tenant_says_creating_until_odoo_knows_it(installation: Settings) -> None:
@@ -78,9 +79,7 @@ def test_creating_again_changes_nothing(installation: Settings) -> None:
         (None, f"SELECT attach_level = {ATTACH_LEVEL} AND queued_at IS NOT NULL FROM bridge.tenant"),
     ],
 )
-def test_killed_at_any_step_a_second_run_completes_it(
-    installation: Settings, locked: str | None, reached: str
-) -> None:
+def test_killed_at_any_step_a_second_run_completes_it(installation: Settings, locked: str | None, reached: str) -> None:
     blocker = as_admin(installation)
     blocker.autocommit = False
     if locked:
@@ -109,10 +108,19 @@ def killed_once(settings: Settings, reached: str, is_blocked: bool) -> None:
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    rows(watcher, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                  " AND application_name = 'c360'")
-    wait_for(lambda: not rows(watcher, "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-                                       " AND application_name = 'c360'"))
+    rows(
+        watcher,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'c360'",
+    )
+    wait_for(
+        lambda: (
+            not rows(
+                watcher,
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'c360'",
+            )
+        )
+    )
 
 
 def completed(settings: Settings) -> None:
@@ -137,8 +145,14 @@ def started(settings: Settings) -> subprocess.Popen[bytes]:
 
 
 def waits_for_a_lock(watcher: object) -> bool:
-    return rows(watcher, "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-                         " AND application_name = 'c360' AND wait_event_type = 'Lock'") != []
+    return (
+        rows(
+            watcher,
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'c360' AND wait_event_type = 'Lock'",
+        )
+        != []
+    )
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -150,9 +164,23 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize(
     "subdomain",
-    ["", "1agency", "Agency", "tenant_a", "pg_temp", "public", "a" * 64, "a-b", "a_b",
-     'x"; drop schema public cascade; --', "Robert'); DROP TABLE students",
-     "agency\n", "agency\x00", "\u0430gency", "information_schema"],
+    [
+        "",
+        "1agency",
+        "Agency",
+        "tenant_a",
+        "pg_temp",
+        "public",
+        "a" * 64,
+        "a-b",
+        "a_b",
+        'x"; drop schema public cascade; --',
+        "Robert'); DROP TABLE students",
+        "agency\n",
+        "agency\x00",
+        "\u0430gency",
+        "information_schema",
+    ],
 )
 def test_a_name_that_is_not_safe_everywhere_leaves_nothing_behind(
     shared_installation: Settings, subdomain: str

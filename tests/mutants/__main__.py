@@ -15,8 +15,13 @@ def main() -> int:
     """Gives 0 only if each mutant turned its test red, and each test is green without it."""
     known = mutants()
     parser = argparse.ArgumentParser(prog="python -m tests.mutants")
-    parser.add_argument("--only", action="append", choices=[mutant.name for mutant in known], metavar="NAME",
-                        help="prove only this guard; repeatable")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=[mutant.name for mutant in known],
+        metavar="NAME",
+        help="prove only this guard; repeatable",
+    )
     names = parser.parse_args().only
     chosen = [mutant for mutant in known if not names or mutant.name in names]
     with using(layouts.from_environment(TEST_ENVIRONMENT)):

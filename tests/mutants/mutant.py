@@ -81,7 +81,10 @@ def copied() -> Iterator[Path]:
     """A copy of the tree as it is, in a folder of its own."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     with tempfile.TemporaryDirectory(prefix="c360-mutant-") as folder:
         for name in filter(None, listed.split("\0")):
@@ -97,7 +100,10 @@ def apply(mutant: Mutant, tree: Path) -> None:
     """Apply the patch. Raises MutantError if it does not fit any more."""
     done = subprocess.run(
         ["git", "apply", "--whitespace=nowarn", str(mutant.path)],
-        cwd=tree, env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}, capture_output=True, text=True,
+        cwd=tree,
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)},
+        capture_output=True,
+        text=True,
         check=False,
     )
     if done.returncode:
@@ -120,10 +126,24 @@ def run(tree: Path, tests: Sequence[str]) -> Outcome:
     is_addon = tests[0].startswith(ADDON)
     options, environment = _addon_settings(tree) if is_addon else ([], _environment(tree))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x" if len(tests) == 1 else "-q", f"--junitxml={report}", *options,
-         *tests],
-        cwd=tree, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=PATIENCE, check=False,
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x" if len(tests) == 1 else "-q",
+            f"--junitxml={report}",
+            *options,
+            *tests,
+        ],
+        cwd=tree,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     if not report.exists():
         return Outcome(0, 0, 1, _tail(done.stdout))

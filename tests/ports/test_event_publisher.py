@@ -90,9 +90,12 @@ def test_each_queue_gets_what_it_bound_to_in_order(broker: Broker, publisher: Ra
         publisher.publish(item)
     commissions = [item for item in sent if item.routing_key.startswith("commission.")]
     assert [found.get_id() for _, found in received(broker, "notifications.commissions")] == [
-        str(item.id) for item in commissions]
+        str(item.id) for item in commissions
+    ]
     assert [found.get_type() for _, found in received(broker, "notifications.some")] == [
-        KINDS["invoice.paid"].type, KINDS["lead.won"].type]
+        KINDS["invoice.paid"].type,
+        KINDS["lead.won"].type,
+    ]
 
 
 def test_an_event_that_nobody_wants_is_published_all_the_same(broker: Broker, publisher: RabbitEventPublisher) -> None:
@@ -144,9 +147,7 @@ def test_another_service_binds_and_reads_with_rights_to_its_own_queues_and_canno
     own = r"^notifications\."
     service = broker.user(configure=own, write=own, read=r"^(notifications\..*|comply360\.odoo)$")
     credentials = pika.PlainCredentials(service.rabbitmq_user, service.rabbitmq_password.get_secret_value())
-    parameters = pika.ConnectionParameters(
-        service.rabbitmq_host, service.rabbitmq_port, broker.vhost, credentials
-    )
+    parameters = pika.ConnectionParameters(service.rabbitmq_host, service.rabbitmq_port, broker.vhost, credentials)
     with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
         channel.queue_declare("notifications.all", durable=True)

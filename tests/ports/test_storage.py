@@ -41,11 +41,17 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Storage, Pu
     if request.param == "folder":
         return _opened(c360_storage_root=f"file://{tmp_path}"), lambda path, content: _write(tmp_path / path, content)
     address, bucket = request.getfixturevalue("s3"), f"b{uuid4().hex}"
-    client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="key",
-                          aws_secret_access_key="secret")
+    client = boto3.client(
+        "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
+    )
     client.create_bucket(Bucket=bucket)
-    opened = _opened(c360_storage_root=f"s3://{bucket}/prefix", c360_storage_endpoint=address,
-                     c360_storage_region="us-east-1", c360_storage_key="key", c360_storage_secret="secret")
+    opened = _opened(
+        c360_storage_root=f"s3://{bucket}/prefix",
+        c360_storage_endpoint=address,
+        c360_storage_region="us-east-1",
+        c360_storage_key="key",
+        c360_storage_secret="secret",
+    )
     return opened, lambda path, content: client.put_object(Bucket=bucket, Key=f"prefix/{path}", Body=content)
 
 
@@ -90,11 +96,27 @@ def test_what_is_not_there_is_missing(storage: tuple[Storage, Put]) -> None:
     assert refused.value.code == "content_missing"
 
 
-@pytest.mark.parametrize("path", [
-    "", "/etc/passwd", "../../etc/passwd", f"{TENANT}/../{uuid4()}/x", f"{TENANT}//x", f"{TENANT}/./x", f"{TENANT}",
-    f"{TENANT}/%2e%2e/x", f"{TENANT}/..\\x", f"{TENANT}/x\0y", f"{TENANT}/x\ny", f"{uuid4()}/x",
-    "http://169.254.169.254/latest", "file:///etc/passwd", "s3://other-bucket/x", f"{TENANT}/" + "x" * 256,
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/etc/passwd",
+        "../../etc/passwd",
+        f"{TENANT}/../{uuid4()}/x",
+        f"{TENANT}//x",
+        f"{TENANT}/./x",
+        f"{TENANT}",
+        f"{TENANT}/%2e%2e/x",
+        f"{TENANT}/..\\x",
+        f"{TENANT}/x\0y",
+        f"{TENANT}/x\ny",
+        f"{uuid4()}/x",
+        "http://169.254.169.254/latest",
+        "file:///etc/passwd",
+        "s3://other-bucket/x",
+        f"{TENANT}/" + "x" * 256,
+    ],
+)
 def test_no_path_leads_out_of_the_tenants_folder(storage: tuple[Storage, Put], path: str) -> None:
     opened, _put = storage
     with pytest.raises(RejectedError) as refused:
@@ -118,18 +140,31 @@ def test_nothing_but_a_regular_file_is_read_and_no_link_is_followed(tmp_path: Pa
 
 
 def test_a_storage_that_is_away_is_nobodys_fault(tmp_path: Path) -> None:
-    away = _opened(c360_storage_root="s3://bucket", c360_storage_endpoint="http://127.0.0.1:9",
-                   c360_storage_region="us-east-1", c360_storage_key="key", c360_storage_secret="secret")
+    away = _opened(
+        c360_storage_root="s3://bucket",
+        c360_storage_endpoint="http://127.0.0.1:9",
+        c360_storage_region="us-east-1",
+        c360_storage_key="key",
+        c360_storage_secret="secret",
+    )
     unmounted = _opened(c360_storage_root=f"file://{tmp_path}/not-mounted")
     for opened in (away, unmounted):
         with pytest.raises(TransientError):
             opened.stat(PLACE)
 
 
-@pytest.mark.parametrize(("root", "endpoint"), [
-    ("http://host/x", ""), ("file://host/x", ""), ("relative", ""), ("s3://key@bucket/x", ""),
-    ("s3://bucket/x?y", ""), ("s3://bucket", "http://minio.example.com"), ("s3://bucket", "ftp://127.0.0.1"),
-])
+@pytest.mark.parametrize(
+    ("root", "endpoint"),
+    [
+        ("http://host/x", ""),
+        ("file://host/x", ""),
+        ("relative", ""),
+        ("s3://key@bucket/x", ""),
+        ("s3://bucket/x?y", ""),
+        ("s3://bucket", "http://minio.example.com"),
+        ("s3://bucket", "ftp://127.0.0.1"),
+    ],
+)
 def test_a_root_that_cannot_be_used_is_refused_at_the_start(root: str, endpoint: str) -> None:
     with pytest.raises(ConfigError, match="C360_STORAGE"):
         _opened(c360_storage_root=root, c360_storage_endpoint=endpoint)

@@ -44,7 +44,9 @@ FIGURES = ROOT / "build" / "torture.json"
 TENANTS = {"calm": 1.0, "quiet": 1.0, "nasty": 0.8, "noisy": 0.14}
 """Seconds between two transactions of a tenant's writer."""
 PEOPLE = {
-    people.decide_commissions: 0.4, people.edit_customers: 0.7, bookkeeping.keep_books: 0.6,
+    people.decide_commissions: 0.4,
+    people.edit_customers: 0.7,
+    bookkeeping.keep_books: 0.6,
     pipeline.work_the_pipeline: 0.7,
 }
 """Seconds between two calls of a person in Odoo."""
@@ -110,8 +112,19 @@ def play(here: Layout, settings: Settings, seed: int, duration: float, broken: s
         wrong += invariants.daemons_behaved(_log_lines(stage)) + invariants.faults_struck(schedule.errors)
         wrong += invariants.nothing_piled_up(*report.peak(sampler.samples))
         return Run(
-            seed, duration, history, found, wrong, schedule.strikes, sampler.samples, stage.daemons,
-            stage.links["odoo"].connections, len(hints), (began, ended), converged, clocks,
+            seed,
+            duration,
+            history,
+            found,
+            wrong,
+            schedule.strikes,
+            sampler.samples,
+            stage.daemons,
+            stage.links["odoo"].connections,
+            len(hints),
+            (began, ended),
+            converged,
+            clocks,
         )
 
 

@@ -42,8 +42,11 @@ def without_lead(history: History, found: Findings) -> set[UUID]:
 def leads_of(history: History, found: Findings) -> dict[UUID, int]:
     """The lead of each registration, be it the one that its own was merged into."""
     here = {row["odoo_id"] for row in found.leads}
-    aliases = {row["id"]: row["res_id"] for row in found.odoo_bindings
-               if row["state"] == "alias" and row["id"] in merged(history) and row["res_id"] in here}
+    aliases = {
+        row["id"]: row["res_id"]
+        for row in found.odoo_bindings
+        if row["state"] == "alias" and row["id"] in merged(history) and row["res_id"] in here
+    }
     return {**aliases, **{row["id"]: row["odoo_id"] for row in found.leads if row["id"]}}
 
 

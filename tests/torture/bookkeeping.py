@@ -34,8 +34,9 @@ def keep_books(turn: Turn) -> None:
 
 def _bill(turn: Turn) -> None:
     approved = [["state", "=", "approved"], ["bill_id", "=", False], SYNCED]
-    found = [row for row in turn.find("x_commission", approved, ["x_comply360_external_id"])
-             if is_billed(identity_of(row))]
+    found = [
+        row for row in turn.find("x_commission", approved, ["x_comply360_external_id"]) if is_billed(identity_of(row))
+    ]
     if found:
         chosen = turn.random.sample(found, min(len(found), turn.random.randint(1, AT_MOST)))
         turn.act([], "x_commission", "action_create_bill", [row["id"] for row in chosen])
@@ -126,5 +127,11 @@ def _about(move: int) -> dict[str, object]:
 
 _OPEN = [["state", "=", "posted"], ["payment_state", "in", ["not_paid", "partial"]], ["amount_residual", ">", 0]]
 _STEPS: dict[Callable[[Turn], None], int] = {
-    _bill: 20, _post_bill: 15, _pay_bill: 15, _invoice: 20, _decide_invoice: 20, _pay_invoice: 12, _credit_invoice: 3,
+    _bill: 20,
+    _post_bill: 15,
+    _pay_bill: 15,
+    _invoice: 20,
+    _decide_invoice: 20,
+    _pay_invoice: 12,
+    _credit_invoice: 3,
 }

@@ -31,7 +31,9 @@ def check(history: History, found: Findings) -> list[Breach]:
 def nothing_is_lost(history: History, found: Findings) -> Iterator[Breach]:
     """What was acknowledged is in the app, what flows has its counterpart in Odoo."""
     for entity, rows in (
-        ("registration", found.registrations), ("commission", found.commissions), ("document", found.documents),
+        ("registration", found.registrations),
+        ("commission", found.commissions),
+        ("document", found.documents),
     ):
         gone = history.touched(entity, Action.DELETE, Side.APP)
         for identity in sorted(history.inserted(entity) - gone - {row["id"] for row in rows}):
@@ -51,8 +53,11 @@ def customers_and_agents_are_there(history: History, found: Findings) -> Iterato
     """The client of an approved registration and the agent of a commission are partners."""
     partners = ids(found.partners)
     bad = poisoned(found)
-    wanted = {row["client_id"]: "client" for row in found.registrations
-              if row["status"] == "approved" and row["id"] not in bad}
+    wanted = {
+        row["client_id"]: "client"
+        for row in found.registrations
+        if row["status"] == "approved" and row["id"] not in bad
+    }
     agents = {row["agent_id"]: "agent" for row in found.commissions if row["id"] in ids(found.records)}
     for identity, what in sorted({**wanted, **agents}.items()):
         if identity not in partners:
@@ -76,8 +81,9 @@ def decisions_arrived(history: History, found: Findings) -> Iterator[Breach]:
                     continue
                 if entity == "commission" and owner(identity) == "both" and identity in by_app and "paid" not in values:
                     continue
-                yield Breach(LOST, f"{name} of {entity} {identity} was set to {sorted(values)} in Odoo; the app has "
-                                  f"{present!r}")
+                yield Breach(
+                    LOST, f"{name} of {entity} {identity} was set to {sorted(values)} in Odoo; the app has {present!r}"
+                )
 
 
 def the_app_keeps_its_own(history: History, found: Findings) -> Iterator[Breach]:
@@ -91,8 +97,10 @@ def the_app_keeps_its_own(history: History, found: Findings) -> Iterator[Breach]
             for name in names:
                 values = possible.get(row["id"], {}).get(name)
                 if values is not None and row[name] not in values:
-                    yield Breach(LOST, f"{name} of {entity} {row['id']} was set to {sorted(values)} in the app; it has "
-                                      f"{row[name]!r}")
+                    yield Breach(
+                        LOST,
+                        f"{name} of {entity} {row['id']} was set to {sorted(values)} in the app; it has {row[name]!r}",
+                    )
 
 
 def what_is_deleted_is_archived(history: History, found: Findings) -> Iterator[Breach]:
@@ -120,7 +128,9 @@ def nothing_is_doubled(_history: History, found: Findings) -> Iterator[Breach]:
 def nothing_came_from_nowhere(history: History, found: Findings) -> Iterator[Breach]:
     """Odoo holds only what was asked for, and nothing that was taken back."""
     for entity, rows in (
-        ("registration", found.leads), ("commission", found.records), ("client", found.partners),
+        ("registration", found.leads),
+        ("commission", found.records),
+        ("client", found.partners),
         ("document", found.attachments),
     ):
         known, undone = history.tenants(entity), history.undone(entity)
@@ -135,10 +145,21 @@ def nothing_came_from_nowhere(history: History, found: Findings) -> Iterator[Bre
 
 def tenants_stay_apart(history: History, found: Findings) -> Iterator[Breach]:
     """No record of one tenant is at another one, nor refers to one of another."""
-    known = {**history.tenants("registration"), **history.tenants("commission"), **history.tenants("client"),
-             **history.tenants("user"), **history.tenants("document")}
-    for row in (*found.leads, *found.records, *found.partners, *found.attachments, *found.bindings,
-                *found.odoo_bindings):
+    known = {
+        **history.tenants("registration"),
+        **history.tenants("commission"),
+        **history.tenants("client"),
+        **history.tenants("user"),
+        **history.tenants("document"),
+    }
+    for row in (
+        *found.leads,
+        *found.records,
+        *found.partners,
+        *found.attachments,
+        *found.bindings,
+        *found.odoo_bindings,
+    ):
         if known.get(row["id"], row["tenant"]) != row["tenant"]:
             yield Breach(UNEXPECTED, f"{row['id']} of tenant {known[row['id']]} is at tenant {row['tenant']}")
     partners = {row["odoo_id"]: row["tenant"] for row in found.partners}
@@ -169,8 +190,11 @@ def causes_are_true(history: History, found: Findings) -> Iterator[Breach]:
     true = _true_letters(history, found, poison)
     for letter in found.letters:
         if letter["id"] not in true:
-            yield Breach(UNEXPECTED, f"{letter['entity']} {letter['record_id']} is parked without a true cause: "
-                                    f"{letter['code']}: {letter['message']}")
+            yield Breach(
+                UNEXPECTED,
+                f"{letter['entity']} {letter['record_id']} is parked without a true cause: "
+                f"{letter['code']}: {letter['message']}",
+            )
     named = {letter["record_id"] for letter in found.letters}
     for identity in sorted(poisoned(found) - drafts(found)):
         if str(identity) not in named:
@@ -201,8 +225,9 @@ def values_are_equal(history: History, found: Findings) -> Iterator[Breach]:
                 if (row["id"], name) in in_conflict:
                     continue
                 if mine(row) != theirs(other):
-                    yield Breach(DIFFERING, f"{name} of {entity} {row['id']}: the app has {mine(row)!r}, Odoo "
-                                           f"{theirs(other)!r}")
+                    yield Breach(
+                        DIFFERING, f"{name} of {entity} {row['id']}: the app has {mine(row)!r}, Odoo {theirs(other)!r}"
+                    )
     yield from _references_are_equal(history, found)
 
 
@@ -215,8 +240,9 @@ def sums_are_equal(history: History, found: Findings) -> Iterator[Breach]:
     for key in sorted(here.keys() | sums.keys()):
         if here.get(key) != sums.get(key):
             tenant, currency, status = key
-            yield Breach(DIFFERING, f"{currency} {status} of {tenant}: {here.get(key)} in the app, {sums.get(key)} in "
-                                   "Odoo")
+            yield Breach(
+                DIFFERING, f"{currency} {status} of {tenant}: {here.get(key)} in the app, {sums.get(key)} in Odoo"
+            )
 
 
 def books_are_equal(_history: History, found: Findings) -> Iterator[Breach]:
@@ -254,8 +280,11 @@ def daemons_behaved(lines: Iterable[str]) -> list[Breach]:
 def nothing_piled_up(memory: int, files: int, threads: int) -> list[Breach]:
     """What the largest daemon used at its peak: bytes, open files, threads."""
     used = {"bytes of memory": memory, "open files": files, "threads": threads}
-    return [Breach(UNEXPECTED, f"a daemon had {used[what]} {what}, more than {most}")
-            for what, most in MOST_USED.items() if used[what] > most]
+    return [
+        Breach(UNEXPECTED, f"a daemon had {used[what]} {what}, more than {most}")
+        for what, most in MOST_USED.items()
+        if used[what] > most
+    ]
 
 
 def faults_struck(errors: Iterable[str]) -> list[Breach]:
@@ -304,8 +333,9 @@ def _true_letters(history: History, found: Findings, poison: set[str]) -> set[UU
         "deleted_in_app": lambda letter: letter["record_id"] in deleted - present,
         "no_such_row": lambda letter: letter["record_id"] in gone - present,
         "unlinked": lambda letter: letter["record_id"] in unlinked,
-        "conflict": lambda letter: letter["record_id"] in at_odds
-        and (letter["entity"], letter["record_id"], letter["field"]) in values,
+        "conflict": lambda letter: (
+            letter["record_id"] in at_odds and (letter["entity"], letter["record_id"], letter["field"]) in values
+        ),
     }
     return {
         letter["id"]

@@ -195,5 +195,12 @@ def _random_id(chance: random.Random) -> UUID:
 
 
 _POISON: tuple[Poison, ...] = (
-    _no_json, _too_deep, _too_big, _unknown_format, _unknown_entity, _foreign_hint, _foreign_event, _event_without_id,
+    _no_json,
+    _too_deep,
+    _too_big,
+    _unknown_format,
+    _unknown_entity,
+    _foreign_hint,
+    _foreign_event,
+    _event_without_id,
 )

@@ -46,8 +46,11 @@ def documents_are_whole(history: History, found: Findings) -> Iterator[Breach]:
 def customers_show_documents(history: History, found: Findings) -> Iterator[Breach]:
     """What is attached to a lead is shown on the lead's customer too, once, with the same bytes."""
     clients = {row["odoo_id"] for row in found.partners if row["id"] in history.tenants("client")}
-    customers = {row["odoo_id"]: row["partner_id"] for row in found.leads
-                 if row["partner_id"] in clients and row["id"] not in merged(history)}
+    customers = {
+        row["odoo_id"]: row["partner_id"]
+        for row in found.leads
+        if row["partner_id"] in clients and row["id"] not in merged(history)
+    }
     copies: defaultdict[int, list[Row]] = defaultdict(list)
     for row in found.attachments:
         if row["original_id"]:

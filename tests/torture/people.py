@@ -100,8 +100,11 @@ def decide_commissions(turn: Turn) -> None:
     state = turn.random.choice(("pending", "approved"))
     found = turn.find("x_commission", [["state", "=", state], SYNCED], ["x_comply360_external_id"])
     ours = {row["id"]: identity_of(row) for row in found}
-    ours = {record: identity for record, identity in ours.items()
-            if owner(identity) != "app" and (state == "pending" or not is_billed(identity))}
+    ours = {
+        record: identity
+        for record, identity in ours.items()
+        if owner(identity) != "app" and (state == "pending" or not is_billed(identity))
+    }
     if not ours:
         return
     chosen = turn.random.sample(list(ours), min(len(ours), turn.random.randint(1, 4)))

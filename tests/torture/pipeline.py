@@ -62,5 +62,12 @@ def _delete(turn: Turn, leads: list[Lead]) -> None:
 
 
 _STEPS: dict[Callable[[Turn, list[Lead]], None], int] = {
-    _move: 35, _rate: 10, _save: 10, _win: 10, _lose: 20, _restore: 10, _merge: 2, _delete: 2,
+    _move: 35,
+    _rate: 10,
+    _save: 10,
+    _win: 10,
+    _lose: 20,
+    _restore: 10,
+    _merge: 2,
+    _delete: 2,
 }

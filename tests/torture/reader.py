@@ -103,8 +103,15 @@ def imprint(settings: Settings, tenants: Sequence[App]) -> dict[str, str]:
             cursor.execute(SQL(_IMPRINT_OF).format(table=Identifier("bridge", table)), [ids])
             found[f"bridge {table}"] = str((cursor.fetchone() or [""])[0])
     with as_admin(settings, settings.odoo_postgres_db) as cursor:
-        for table in ("crm_lead", "x_commission", "res_partner", "account_move", "comply360_binding",
-                      "comply360_outbox", "comply360_issue"):
+        for table in (
+            "crm_lead",
+            "x_commission",
+            "res_partner",
+            "account_move",
+            "comply360_binding",
+            "comply360_outbox",
+            "comply360_issue",
+        ):
             cursor.execute(SQL(_IMPRINT).format(table=Identifier(table)))
             found[f"Odoo {table}"] = str((cursor.fetchone() or [""])[0])
         cursor.execute(SQL(_IMPRINT_OF_DOCUMENTS))
@@ -180,14 +187,14 @@ _APP = {
 }
 _BRIDGE = {
     "bindings": "SELECT tenant_id AS tenant, entity, external_id AS id, res_model, res_id, state FROM bridge.binding"
-                " WHERE tenant_id = ANY(%s)",
+    " WHERE tenant_id = ANY(%s)",
     "letters": """
         SELECT tenant_id AS tenant, id, direction, entity, record_id, field, code, message, value, last_at
           FROM bridge.dead_letter
          WHERE resolved_at IS NULL AND (tenant_id = ANY(%s) OR tenant_id = '00000000-0000-0000-0000-000000000000')
     """,
     "conflicts": "SELECT tenant_id AS tenant, entity, external_id AS id, field, app_value, odoo_value"
-                 " FROM bridge.conflict WHERE state = 'open' AND tenant_id = ANY(%s)",
+    " FROM bridge.conflict WHERE state = 'open' AND tenant_id = ANY(%s)",
     "owed": """
         SELECT tenant_id AS tenant, entity, record_id AS id, dead_version = version AS is_dead, last_error, attempts,
                published_at
@@ -199,7 +206,7 @@ _BRIDGE = {
           FROM bridge.invoice WHERE tenant_id = ANY(%s)
     """,
     "outcomes": "SELECT tenant_id AS tenant, registration_id AS id, outcome FROM bridge.lead_outcome"
-                " WHERE tenant_id = ANY(%s)",
+    " WHERE tenant_id = ANY(%s)",
 }
 _OF_TENANT = "JOIN comply360_tenant AS t ON t.id = r.x_comply360_tenant_id WHERE t.uuid = ANY(%s)"
 _ODOO = {
@@ -239,7 +246,7 @@ _ODOO = {
           FROM account_move AS r JOIN res_currency AS y ON y.id = r.currency_id {_OF_TENANT}
     """,
     "odoo_bindings": "SELECT tenant::uuid AS tenant, entity, external_id::uuid AS id, res_model, res_id, state"
-                     " FROM comply360_binding WHERE tenant = ANY(%s)",
+    " FROM comply360_binding WHERE tenant = ANY(%s)",
     "odoo_marks": """
         SELECT b.tenant::uuid AS tenant, b.entity, b.external_id::uuid AS id, o.op, o.state, o.message
           FROM comply360_outbox AS o JOIN comply360_binding AS b ON b.id = o.binding_id

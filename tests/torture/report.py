@@ -119,12 +119,19 @@ class Run:
             "python": platform.python_version(),
             "verdict": self.last_line,
             "intents": {**counts, "recovered": self._recovered()},
-            "records": {"registrations": len(self.found.registrations), "leads": len(self.found.leads),
-                        "commissions": len(self.found.commissions), "x_commissions": len(self.found.records),
-                        "partners": len(self.found.partners), "documents": len(self.found.documents),
-                        "attachments": len(self.found.attachments), "invoices": len(self.found.invoices),
-                        "moves": len(self.found.moves), "parked": len(self.found.letters),
-                        "conflicts": len(self.found.conflicts)},
+            "records": {
+                "registrations": len(self.found.registrations),
+                "leads": len(self.found.leads),
+                "commissions": len(self.found.commissions),
+                "x_commissions": len(self.found.records),
+                "partners": len(self.found.partners),
+                "documents": len(self.found.documents),
+                "attachments": len(self.found.attachments),
+                "invoices": len(self.found.invoices),
+                "moves": len(self.found.moves),
+                "parked": len(self.found.letters),
+                "conflicts": len(self.found.conflicts),
+            },
             "faults": dict(sorted(Counter(strike.name for strike in self.strikes).items())),
             "timeline": self._timeline(),
             "clocks": self.clocks or "moved",
@@ -138,8 +145,10 @@ class Run:
             "app_transactions_refused": dict(self.history.refusals),
             "calls_to_odoo": self.calls,
             "hints_replayed_at_the_end": self.hints,
-            "daemons": {daemon.name: {"starts": len(daemon.exits), "exits": dict(Counter(map(str, daemon.exits)))}
-                        for daemon in self.daemons},
+            "daemons": {
+                daemon.name: {"starts": len(daemon.exits), "exits": dict(Counter(map(str, daemon.exits)))}
+                for daemon in self.daemons
+            },
             "peak": {"memory_mb": round(memory / 1e6), "files": files, "threads": threads},
             "wrong": [f"{breach.kind}: {breach.sentence}" for breach in self.breaches],
         }
@@ -147,8 +156,10 @@ class Run:
     def _recovered(self) -> int:
         """Insertions whose outcome nobody knew and which are there."""
         there = {row["id"] for row in (*self.found.registrations, *self.found.commissions)}
-        return sum(intent.id in there and intent.outcome == "unknown" and intent.action == "insert"
-                   for intent in self.history.intents)
+        return sum(
+            intent.id in there and intent.outcome == "unknown" and intent.action == "insert"
+            for intent in self.history.intents
+        )
 
     def _first_progress(self, strike: Strike) -> float | None:
         """Seconds from the end of a fault until something was written down; None if nothing was owed any more."""

@@ -83,7 +83,11 @@ class Daemon:
         while not self._over.is_set():
             with self.log.open("ab") as output:
                 self._process = subprocess.Popen(
-                    self._command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                    self._command,
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
                     env={**self._environment, "C360_CRASH_RANDOM": self._crashes()},
                 )
             self.exits.append(self._process.wait())
@@ -179,8 +183,13 @@ def raised(
             command = [str(C360.with_name("python")), "-m", "tests.torture.broken", broken]
         for name in ("one", "two"):
             clock = folder / f"clock-{name}"
-            environment = {**os.environ, **SHORT, **_through(links), **_clock(stage, clock),
-                           "C360_STORAGE_ROOT": f"file://{storage.root}"}
+            environment = {
+                **os.environ,
+                **SHORT,
+                **_through(links),
+                **_clock(stage, clock),
+                "C360_STORAGE_ROOT": f"file://{storage.root}",
+            }
             stage.daemons.append(Daemon(name, command, environment, folder / f"daemon-{name}.log", clock, seed))
         for daemon in stage.daemons:
             set_clock(daemon, 0)

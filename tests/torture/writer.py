@@ -25,8 +25,19 @@ BAD_CHARACTER = "\x0b"
 """PostgreSQL stores it, XML cannot carry it: what holds it in its name must be parked."""
 
 NAMES = (
-    'x"; DROP TABLE crm_lead; --', "شركة الفحص", "Büro Ñandú 株式会社", "Rocket 🚀 & Söhne <b>", "Two\r\nlines",
-    "O'Brien %s {t}", "  blanks  ", "z" * 60, "a\tb", "Ünïcödé\u2028line", "-1", "NULL", "\u202egnirts",
+    'x"; DROP TABLE crm_lead; --',
+    "شركة الفحص",
+    "Büro Ñandú 株式会社",
+    "Rocket 🚀 & Söhne <b>",
+    "Two\r\nlines",
+    "O'Brien %s {t}",
+    "  blanks  ",
+    "z" * 60,
+    "a\tb",
+    "Ünïcödé\u2028line",
+    "-1",
+    "NULL",
+    "\u202egnirts",
 )
 CITIES = ("Harare", "Gweru", "Bulawayo", "Mutare", "Pretoria", "Durban")
 STEPS = {"draft": "submitted", "submitted": "in_review", "in_review": "approved", "rejected": "in_review"}
@@ -220,7 +231,8 @@ class Writer:
             return
         soft = "now()" if chance < 0.8 else "NULL"
         statement: tuple[str, list[object]] = (
-            "UPDATE {t}.documents SET deleted_at = " + soft + " WHERE id = %s", [document],
+            "UPDATE {t}.documents SET deleted_at = " + soft + " WHERE id = %s",
+            [document],
         )
         self._transaction([self._update("document", document)], [statement])
 
@@ -358,6 +370,14 @@ _DECIDE = """
 _DELETE_COMMISSION = "DELETE FROM {t}.commissions WHERE id = %s"
 
 _STEPS: dict[Callable[[Writer], None], int] = {
-    Writer.register: 20, Writer.advance: 50, Writer.rename: 10, Writer.edit_client: 9, Writer.recalculate: 5,
-    Writer.decide: 4, Writer.delete: 2, Writer.attach: 7, Writer.revise: 5, Writer.discard: 1,
+    Writer.register: 20,
+    Writer.advance: 50,
+    Writer.rename: 10,
+    Writer.edit_client: 9,
+    Writer.recalculate: 5,
+    Writer.decide: 4,
+    Writer.delete: 2,
+    Writer.attach: 7,
+    Writer.revise: 5,
+    Writer.discard: 1,
 }

@@ -62,8 +62,10 @@ def test_whom_the_app_names_stays_while_the_approval_does() -> None:
 def test_an_approval_of_the_apps_own_is_not_odoos() -> None:
     own = "2026-01-30 08:00:00"
     assert "approved_by" not in take(APPROVED, {}, status="approved", approved_at=own).writes
-    assert "approved_by" not in take(APPROVED, {**SINCE_THEN, "approved_at": Agreed(own, AT)},
-                                     status="approved", approved_at=own).writes
+    assert (
+        "approved_by"
+        not in take(APPROVED, {**SINCE_THEN, "approved_at": Agreed(own, AT)}, status="approved", approved_at=own).writes
+    )
     assert "approved_by" not in take(APPROVED, SINCE_THEN, status="approved", approved_at=None).writes
 
 

@@ -33,8 +33,11 @@ ENTRIES = st.dictionaries(
 
 
 def mirrored(app: Mapping[UUID, AppEntry]) -> dict[UUID, OdooEntry]:
-    return {identity: OdooEntry(item.currency, item.state, item.amount) for identity, item in app.items()
-            if not item.is_held_back}
+    return {
+        identity: OdooEntry(item.currency, item.state, item.amount)
+        for identity, item in app.items()
+        if not item.is_held_back
+    }
 
 
 @given(ENTRIES)
@@ -60,8 +63,10 @@ CASES = {
     "missing in the app": ({}, {ONE: THERE}, "in Odoo (ZAR 125.05, approved), not in the app"),
     "another state": ({ONE: HERE}, {ONE: replace(THERE, state="paid")}, "state is approved in the app, paid in Odoo"),
     "another bill": (
-        {ONE: HERE}, {ONE: replace(THERE, bill=Bill("BILL/1", "ZAR", Decimal("125.00")))},
-        "the vendor bill BILL/1 has ZAR 125.00, the commission ZAR 125.05, approved"),
+        {ONE: HERE},
+        {ONE: replace(THERE, bill=Bill("BILL/1", "ZAR", Decimal("125.00")))},
+        "the vendor bill BILL/1 has ZAR 125.00, the commission ZAR 125.05, approved",
+    ),
 }
 
 
@@ -89,8 +94,15 @@ def test_what_is_billed_is_counted_beside() -> None:
 
 
 def test_amounts_cross_as_texts_and_nothing_else() -> None:
-    row = {"id": str(ONE), "currency": "ZAR", "state": "paid", "amount": "0.10", "bill": "B", "billed_currency": "ZAR",
-           "billed": "0.1000"}
+    row = {
+        "id": str(ONE),
+        "currency": "ZAR",
+        "state": "paid",
+        "amount": "0.10",
+        "bill": "B",
+        "billed_currency": "ZAR",
+        "billed": "0.1000",
+    }
     [[identity, entry]], more = wire.commission_books({"rows": [row], "more": False})
     assert (identity, entry.amount, entry.bill, more) == (ONE, Decimal("0.10"), Bill("B", "ZAR", Decimal("0.1")), False)
     for bad in (0.1, "NaN", "1e3", "", "Infinity"):

@@ -68,7 +68,7 @@ def test_line_ends_become_lf() -> None:
 
 
 def test_names_in_any_script_are_kept_to_the_letter() -> None:
-    name = "Zoë O'Brien \"Zee\" \u05d0\u05d1\u05d2 \u0639\u0631\u0628\u064a 👩🏽\u200d⚖️ e\u0301"
+    name = 'Zoë O\'Brien "Zee" \u05d0\u05d1\u05d2 \u0639\u0631\u0628\u064a 👩🏽\u200d⚖️ e\u0301'
     assert codec.text()("name", name) == name
 
 
@@ -184,5 +184,7 @@ def test_every_codec_says_what_it_lets_through() -> None:
     assert codec.kind_of(codec.money(10, 2)) == codec.Kind("money", (10, 2))
     assert codec.kind_of(codec.choice(statuses)) == codec.Kind("choice", values=statuses)
     assert [codec.kind_of(one).name for one in (codec.instant, codec.absent, codec.count)] == [
-        "instant", "absent", "count",
+        "instant",
+        "absent",
+        "count",
     ]

@@ -18,8 +18,16 @@ from tests.unit.records import OTHER_TENANT, TENANT
 from tests.unit.test_overrides import in_force
 
 EXTRA = '[tenants.TENANT.registration.extra]\nx_seats = { from = "form_data.seats", type = "integer" }'
-_ODOO_TYPES = {"text": "char", "code": "char", "choice": "selection", "money": "monetary", "instant": "datetime",
-               "absent": "boolean", "count": "integer", "person": "many2one"}
+_ODOO_TYPES = {
+    "text": "char",
+    "code": "char",
+    "choice": "selection",
+    "money": "monetary",
+    "instant": "datetime",
+    "absent": "boolean",
+    "count": "integer",
+    "person": "many2one",
+}
 
 
 def fitting_column(entity: Entity, name: str) -> Column:
@@ -64,8 +72,7 @@ def fitting_field(item: Field) -> OdooField:
 def odoo_fields(entity: Entity = Entity.REGISTRATION, **changed: OdooField | None) -> OdooFields:
     """Odoo as the contract expects it, but for these fields of one entity."""
     found = {
-        contract.entity: {item.name: fitting_field(item) for item in contract.fields}
-        for contract in CONTRACTS.values()
+        contract.entity: {item.name: fitting_field(item) for item in contract.fields} for contract in CONTRACTS.values()
     }
     for name, field in changed.items():
         if field is None:
@@ -87,10 +94,15 @@ def test_what_fits_is_not_spoken_of() -> None:
 def test_a_status_that_the_contract_does_not_know_is_named_until_it_is_mapped() -> None:
     statuses = fitting_column(Entity.REGISTRATION, "status").values or frozenset()
     grown = tables(status=Column("varchar", 50, values=statuses | {"on_hold"}))
-    assert app(grown) == [Mismatch(
-        TENANT, "registrations.status", "on_hold",
-        "registrations.status may be on_hold, which the contract does not know", ("registration", "status"),
-    )]
+    assert app(grown) == [
+        Mismatch(
+            TENANT,
+            "registrations.status",
+            "on_hold",
+            "registrations.status may be on_hold, which the contract does not know",
+            ("registration", "status"),
+        )
+    ]
     mapped = in_force('[tenants.TENANT.registration.fields.status]\nvalues = { on_hold = "in_review" }')
     assert app(grown, mapped) == []
 
@@ -99,18 +111,30 @@ def test_a_column_without_a_closed_set_of_values_is_no_finding() -> None:
     assert app(tables(status=Column("varchar", 50))) == []
 
 
-@pytest.mark.parametrize(("changed", "said"), [
-    ({"company_name": None}, "registrations.company_name is not there or may not be read: the field stays behind"),
-    ({"company_name": Column("varchar", 300)},
-     "registrations.company_name holds 300 characters, but company_name at most 255"),
-    ({"company_name": Column("text")},
-     "registrations.company_name holds any number of characters, but company_name at most 255"),
-    ({"submitted_at": Column("int8")}, "registrations.submitted_at is of type int8, but submitted_at is instant"),
-    ({"commission_amount": Column("numeric", digits=14, scale=2)},
-     "commissions.commission_amount is numeric(14,2), but commission_amount has at most 10 digits, 2 of them decimals"),
-    ({"commission_amount": Column("float8")},
-     "commissions.commission_amount is of type float8, but commission_amount is money"),
-])
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"company_name": None}, "registrations.company_name is not there or may not be read: the field stays behind"),
+        (
+            {"company_name": Column("varchar", 300)},
+            "registrations.company_name holds 300 characters, but company_name at most 255",
+        ),
+        (
+            {"company_name": Column("text")},
+            "registrations.company_name holds any number of characters, but company_name at most 255",
+        ),
+        ({"submitted_at": Column("int8")}, "registrations.submitted_at is of type int8, but submitted_at is instant"),
+        (
+            {"commission_amount": Column("numeric", digits=14, scale=2)},
+            "commissions.commission_amount is numeric(14,2), but commission_amount has at most "
+            "10 digits, 2 of them decimals",
+        ),
+        (
+            {"commission_amount": Column("float8")},
+            "commissions.commission_amount is of type float8, but commission_amount is money",
+        ),
+    ],
+)
 def test_a_column_that_became_another_one_is_named(changed: dict[str, Column | None], said: str) -> None:
     assert [item.message for item in app(tables(**changed))] == [said]
 
@@ -137,11 +161,14 @@ def test_a_selection_that_lost_a_key_is_named() -> None:
     assert item.message == "some.model.status has no value rejected in Odoo, which status may have"
 
 
-@pytest.mark.parametrize(("field", "said"), [
-    (OdooField("crm.lead", "x", "integer", False, ()), "crm.lead.x is integer in Odoo, but mobile text"),
-    (OdooField("crm.lead", "x", "char", True, ()), "crm.lead.x is required in Odoo, but mobile may be empty"),
-    (None, "Odoo has no field for registration.mobile: bring addon and daemon to one release"),
-])
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        (OdooField("crm.lead", "x", "integer", False, ()), "crm.lead.x is integer in Odoo, but mobile text"),
+        (OdooField("crm.lead", "x", "char", True, ()), "crm.lead.x is required in Odoo, but mobile may be empty"),
+        (None, "Odoo has no field for registration.mobile: bring addon and daemon to one release"),
+    ],
+)
 def test_a_field_of_odoo_that_became_another_one_is_named(field: OdooField | None, said: str) -> None:
     assert [item.message for item in odoo(odoo_fields(mobile=field))] == [said]
 
@@ -165,17 +192,25 @@ def test_an_extra_field_must_be_listed_for_its_tenant_and_be_of_its_type() -> No
     assert item.message == "crm.lead.x_seats is char in Odoo, but x_seats integer"
 
 
-@pytest.mark.parametrize(("checks", "values"), [
-    (["CHECK (((status)::text = ANY ((ARRAY['draft'::character varying, 'on hold'::character varying])::text[])))"],
-     {"draft", "on hold"}),
-    (["CHECK ((status = ANY ('{draft,submitted}'::text[])))"], {"draft", "submitted"}),
-    (["CHECK (((status = 'a'::text) OR (status = 'b'::text)))"], {"a", "b"}),
-    (["CHECK (((m IS NULL) OR ((m)::text = ANY ((ARRAY['totp'::character varying])::text[]))))"], {"totp"}),
-    (["CHECK ((s = ANY (ARRAY['a'::text, 'it''s'::text])))", "CHECK ((s = ANY (ARRAY['it''s'::text])))"], {"it's"}),
-    (["CHECK (((subdomain)::text ~ '^[a-z]+$'::text))"], None),
-    (["CHECK ((status <> 'draft'::text))"], None),
-    (["CHECK ((length(status) > 0))"], None),
-    ([], None),
-])
+@pytest.mark.parametrize(
+    ("checks", "values"),
+    [
+        (
+            [
+                "CHECK (((status)::text = ANY "
+                "((ARRAY['draft'::character varying, 'on hold'::character varying])::text[])))"
+            ],
+            {"draft", "on hold"},
+        ),
+        (["CHECK ((status = ANY ('{draft,submitted}'::text[])))"], {"draft", "submitted"}),
+        (["CHECK (((status = 'a'::text) OR (status = 'b'::text)))"], {"a", "b"}),
+        (["CHECK (((m IS NULL) OR ((m)::text = ANY ((ARRAY['totp'::character varying])::text[]))))"], {"totp"}),
+        (["CHECK ((s = ANY (ARRAY['a'::text, 'it''s'::text])))", "CHECK ((s = ANY (ARRAY['it''s'::text])))"], {"it's"}),
+        (["CHECK (((subdomain)::text ~ '^[a-z]+$'::text))"], None),
+        (["CHECK ((status <> 'draft'::text))"], None),
+        (["CHECK ((length(status) > 0))"], None),
+        ([], None),
+    ],
+)
 def test_only_a_check_that_names_a_closed_set_says_what_is_allowed(checks: list[str], values: set[str] | None) -> None:
     assert allowed(checks) == values

@@ -45,16 +45,19 @@ def place(beginning: str) -> str:
     return f"{EXAMPLE}:{number}"
 
 
-@pytest.mark.parametrize(("path", "line"), [
-    (("all", "client", "fields", "phone", "owner"), 3),
-    (("all", "client", "fields"), 2),
-    (("tenants", "agency-1", "registration", "held_back", "status"), 6),
-    (("tenants", "agency-1", "registration", "fields", "status", "values", "on_hold"), 7),
-    (("tenants", "two", "registration", "extra", "x_seats"), 9),
-    (("tenants", "two", "registration", "extra", "x_seats", "from"), 10),
-    (("tenants", "two"), 9),
-    (("nowhere",), 1),
-])
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("all", "client", "fields", "phone", "owner"), 3),
+        (("all", "client", "fields"), 2),
+        (("tenants", "agency-1", "registration", "held_back", "status"), 6),
+        (("tenants", "agency-1", "registration", "fields", "status", "values", "on_hold"), 7),
+        (("tenants", "two", "registration", "extra", "x_seats"), 9),
+        (("tenants", "two", "registration", "extra", "x_seats", "from"), 10),
+        (("tenants", "two"), 9),
+        (("nowhere",), 1),
+    ],
+)
 def test_a_key_is_found_by_its_line(path: tuple[str, ...], line: int) -> None:
     assert line_of(TEXT, path) == line
 
@@ -80,7 +83,8 @@ def test_a_tenant_that_is_not_there_is_named() -> None:
 def test_everything_that_cannot_be_is_said_at_once_with_line_tenant_field_and_value(tmp_path: Path) -> None:
     said = refused(
         '[tenants.agency1.client.fields]\nphone.owner = "nobody"\nphone.ownr = "app"\n'
-        '[tenants.agency1.registration.extra]\nx_a.from = "metadata.a"\n', tmp_path,
+        '[tenants.agency1.registration.extra]\nx_a.from = "metadata.a"\n',
+        tmp_path,
     )
     lines = said.splitlines()
     assert lines[0] == "these overrides cannot be used:"

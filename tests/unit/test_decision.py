@@ -12,8 +12,10 @@ from sync_daemon.domain.snapshot import Agreed
 from sync_daemon.errors import RejectedError
 from tests.unit.records import commission_change, row
 
-PENDING = {name: Agreed("pending" if name == "status" else "", "pending" if name == "status" else "")
-           for name in ("status", "approved_at", "paid_at", "payment_reference")}
+PENDING = {
+    name: Agreed("pending" if name == "status" else "", "pending" if name == "status" else "")
+    for name in ("status", "approved_at", "paid_at", "payment_reference")
+}
 
 
 def decided(keep: Keep, value: str = "", app: str = "cancelled", odoo: str = "approved") -> Intake:

@@ -45,31 +45,61 @@ CASES = {
     "Odoo lost its binding": (APP, None, Finding.MISSING_IN_ODOO, Remedy.SEND),
     "the row is gone": (replace(APP, has_row=False, digest=""), ODOO, Finding.MISSING_IN_APP, Remedy.SEND),
     "archived for a gone row": (
-        replace(APP, has_row=False, digest="", binding=bound(KEY, ARCHIVED)), ODOO, Finding.SET_ASIDE, Remedy.NONE),
+        replace(APP, has_row=False, digest="", binding=bound(KEY, ARCHIVED)),
+        ODOO,
+        Finding.SET_ASIDE,
+        Remedy.NONE,
+    ),
     "gone on both sides": (replace(APP, has_row=False, digest=""), None, Finding.ORPHANED, Remedy.FORGET),
     "Odoo's record is gone without a trace": (APP, replace(ODOO, digest=""), Finding.ORPHANED, Remedy.SEND),
     "deleted in Odoo, the app was not told": (
-        APP, replace(ODOO, state=BindingState.UNLINKED, digest=""), Finding.ORPHANED, Remedy.ASK_ODOO),
+        APP,
+        replace(ODOO, state=BindingState.UNLINKED, digest=""),
+        Finding.ORPHANED,
+        Remedy.ASK_ODOO,
+    ),
     "deleted in Odoo, and known": (
         replace(APP, binding=bound(KEY, state=BindingState.UNLINKED)),
-        replace(ODOO, state=BindingState.UNLINKED, digest=""), Finding.SET_ASIDE, Remedy.NONE),
+        replace(ODOO, state=BindingState.UNLINKED, digest=""),
+        Finding.SET_ASIDE,
+        Remedy.NONE,
+    ),
     "bound in Odoo alone": (replace(APP, binding=None), ODOO, Finding.ORPHANED, Remedy.SEND),
     "bound in Odoo alone, and held back here": (
-        replace(APP, binding=None, digest=""), ODOO, Finding.ORPHANED, Remedy.REBIND),
+        replace(APP, binding=None, digest=""),
+        ODOO,
+        Finding.ORPHANED,
+        Remedy.REBIND,
+    ),
     "bound in Odoo alone, and changed there": (
-        replace(APP, binding=None), replace(ODOO, is_waiting=True), Finding.ORPHANED, Remedy.SEND),
+        replace(APP, binding=None),
+        replace(ODOO, is_waiting=True),
+        Finding.ORPHANED,
+        Remedy.SEND,
+    ),
     "in Odoo alone": (None, ODOO, Finding.ORPHANED, Remedy.TELL),
     "in Odoo alone, and changed there": (None, replace(ODOO, is_waiting=True), Finding.ORPHANED, Remedy.TELL),
     "taken away here, there again in Odoo": (
-        replace(APP, has_row=False, binding=bound(KEY, state=BindingState.TOMBSTONE)), ODOO, Finding.ORPHANED,
-        Remedy.REBIND),
+        replace(APP, has_row=False, binding=bound(KEY, state=BindingState.TOMBSTONE)),
+        ODOO,
+        Finding.ORPHANED,
+        Remedy.REBIND,
+    ),
     "doubled in Odoo": (APP, replace(ODOO, twins=(8,)), Finding.DUPLICATE, Remedy.PERSON),
     "a draft": (AppRecord(KEY, True, "", None), None, Finding.HELD_BACK, Remedy.NONE),
     "on its way": (replace(APP, is_waiting=True), None, Finding.WAITING, Remedy.NONE),
     "won in Odoo just now, and different for another reason": (
-        APP, replace(ODOO, digest="other", is_waiting=True), Finding.DIFFERENT, Remedy.SEND),
+        APP,
+        replace(ODOO, digest="other", is_waiting=True),
+        Finding.DIFFERENT,
+        Remedy.SEND,
+    ),
     "deleted in Odoo just now": (
-        APP, replace(ODOO, state=BindingState.UNLINKED, digest="", is_waiting=True), Finding.WAITING, Remedy.NONE),
+        APP,
+        replace(ODOO, state=BindingState.UNLINKED, digest="", is_waiting=True),
+        Finding.WAITING,
+        Remedy.NONE,
+    ),
     "a person knows": (replace(APP, is_parked=True), replace(ODOO, digest="other"), Finding.PARKED, Remedy.NONE),
     "taken out by a salesperson": (APP, replace(ODOO, digest="other", is_held=True), Finding.SET_ASIDE, Remedy.NONE),
 }
@@ -112,9 +142,7 @@ def test_what_the_app_has_not_taken_yet_of_a_two_way_record_is_no_drift() -> Non
 
 
 @given(st.none() | APP_RECORDS, st.none() | ODOO_RECORDS)
-def test_every_pair_has_one_finding_and_only_drift_has_a_remedy(
-    app: AppRecord | None, odoo: OdooRecord | None
-) -> None:
+def test_every_pair_has_one_finding_and_only_drift_has_a_remedy(app: AppRecord | None, odoo: OdooRecord | None) -> None:
     found = compare({KEY: app} if app else {}, {KEY: odoo} if odoo else {})
     assert len(found) == (app is not None or odoo is not None)
     for drift in found:
@@ -201,12 +229,15 @@ ENDED = bound(INVOICE, state=BindingState.UNLINKED)
 GONE = replace(ODOO, id=INVOICE.id, state=BindingState.UNLINKED, digest="")
 TOLD_CASES = {
     "told as it is": (TOLD, replace(ODOO, id=INVOICE.id), Finding.MATCHED, Remedy.NONE),
-    "changed and never told": (
-        TOLD, replace(ODOO, id=INVOICE.id, digest="other"), Finding.DIFFERENT, Remedy.ASK_ODOO),
+    "changed and never told": (TOLD, replace(ODOO, id=INVOICE.id, digest="other"), Finding.DIFFERENT, Remedy.ASK_ODOO),
     "never told at all": (None, replace(ODOO, id=INVOICE.id), Finding.MISSING_IN_APP, Remedy.ASK_ODOO),
     "on its way": (TOLD, replace(ODOO, id=INVOICE.id, digest="other", is_waiting=True), Finding.WAITING, Remedy.NONE),
     "a person knows": (
-        replace(TOLD, is_parked=True), replace(ODOO, id=INVOICE.id, digest="other"), Finding.PARKED, Remedy.NONE),
+        replace(TOLD, is_parked=True),
+        replace(ODOO, id=INVOICE.id, digest="other"),
+        Finding.PARKED,
+        Remedy.NONE,
+    ),
     "deleted, and never told": (TOLD, GONE, Finding.ORPHANED, Remedy.ASK_ODOO),
     "deleted, and known": (replace(TOLD, binding=ENDED), GONE, Finding.SET_ASIDE, Remedy.NONE),
     "gone without a trace": (TOLD, replace(ODOO, id=INVOICE.id, digest=""), Finding.ORPHANED, Remedy.PERSON),

@@ -287,19 +287,29 @@ def test_whatever_the_app_and_odoo_hold_an_event_is_what_its_schema_says(entity:
 
 @given(st.data())
 def test_whatever_odoo_tells_of_an_invoice_its_events_are_what_their_schemas_say(data: st.DataObject) -> None:
-    states = st.fixed_dictionaries({}, optional={
-        "state": st.sampled_from(["draft", "posted", "cancelled"]),
-        "payment_state": st.sampled_from(["not_paid", "in_payment", "paid", "partial", "reversed", "blocked"]),
-    })
+    states = st.fixed_dictionaries(
+        {},
+        optional={
+            "state": st.sampled_from(["draft", "posted", "cancelled"]),
+            "payment_state": st.sampled_from(["not_paid", "in_payment", "paid", "partial", "reversed", "blocked"]),
+        },
+    )
     anything = st.dictionaries(st.sampled_from(sorted(INVOICE)), SCALAR)
     before: dict[str, str] = {}
     for number in range(3):
         drawn = {**INVOICE, **data.draw(states), **data.draw(anything)}
-        found = read_told(CONTRACTS[Entity.INVOICE], Change(
-            key_of(Entity.INVOICE), Version(1, number), Op.UPSERT, "account.move", 41, "", "", drawn))
+        found = read_told(
+            CONTRACTS[Entity.INVOICE],
+            Change(key_of(Entity.INVOICE), Version(1, number), Op.UPSERT, "account.move", 41, "", "", drawn),
+        )
         if found.problems:
             continue
         for event in invoice_events(told(Op.UPSERT), before, found.values):
             check(event)
-        before = known(**{RENAMED.get(name, name): str(value) for name, value in found.values.items()
-                          if not name.startswith("concern")})
+        before = known(
+            **{
+                RENAMED.get(name, name): str(value)
+                for name, value in found.values.items()
+                if not name.startswith("concern")
+            }
+        )

@@ -29,8 +29,17 @@ TOLD = [entity for entity in Entity if CONTRACTS[entity].reported]
 INSTANTS = st.datetimes(timezones=st.none() | st.just(UTC)).map(datetime.isoformat)
 # what psycopg2 makes of any column that an app may have turned into another type
 COLUMN = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.decimals() | st.dates()
-    | INSTANTS | st.uuids() | st.binary(max_size=20) | st.text(min_size=300, max_size=400)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())
+    | st.decimals()
+    | st.dates()
+    | INSTANTS
+    | st.uuids()
+    | st.binary(max_size=20)
+    | st.text(min_size=300, max_size=400)
     | st.integers(0, 5000).map(lambda zeros: Decimal(10) ** zeros)
     | st.sampled_from(["paid", "approved", "on_hold", "ZAR", "active", "", " ", "\r\n", "NaN", "1e9", "-0"])
 )
@@ -55,7 +64,9 @@ def rows_of(entity: Entity) -> st.SearchStrategy[Row]:
     lost = st.sets(st.sampled_from(sorted(plain)), max_size=2)
     return st.builds(
         lambda one, two, gone: {name: value for name, value in {**plain, **one, **two}.items() if name not in gone},
-        changed, st.just({}) | free, lost,
+        changed,
+        st.just({}) | free,
+        lost,
     )
 
 
@@ -74,9 +85,9 @@ def test_any_row_crosses_or_is_refused_by_name(entity: Entity, data: st.DataObje
         return
     assert {problem.field for problem in mapped.parked} | mapped.fields.keys() == names
     assert all(is_plain(problem.message) and len(problem.value) <= 120 for problem in mapped.parked)
-    document = Document(key_of(entity), Version(1, 1), {}, {
-        name: TwoWay(value, None) for name, value in mapped.fields.items()
-    })
+    document = Document(
+        key_of(entity), Version(1, 1), {}, {name: TwoWay(value, None) for name, value in mapped.fields.items()}
+    )
     assert wire.document(document)
 
 

@@ -29,7 +29,10 @@ LOOP = Service("relay", 0.1, 60.0, 0.0, "")
 
 
 def causes(
-    neighbour: Neighbour = WELL, service: Service = LOOP, debt: Debt | None = None, breaks: tuple[Break, ...] = (),
+    neighbour: Neighbour = WELL,
+    service: Service = LOOP,
+    debt: Debt | None = None,
+    breaks: tuple[Break, ...] = (),
     lacks: tuple[Lack, ...] = (),
 ) -> list[str]:
     return unready([neighbour], [service], [debt] if debt else [], breaks, lacks, 300.0)

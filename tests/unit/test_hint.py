@@ -15,9 +15,7 @@ from sync_daemon.errors import RejectedError
 from tests.unit.records import is_plain
 
 KEYS = st.builds(RecordKey, st.uuids(), st.sampled_from(Entity), st.uuids())
-HINTS = st.builds(
-    Hint, st.just("main"), st.sampled_from(Lane), st.lists(KEYS, max_size=HINT_SIZE).map(tuple)
-)
+HINTS = st.builds(Hint, st.just("main"), st.sampled_from(Lane), st.lists(KEYS, max_size=HINT_SIZE).map(tuple))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

@@ -25,8 +25,12 @@ def take(fields: Mapping[str, Scalar], agreed: Mapping[str, Agreed] | None = Non
 
 
 def heard_of(
-    fields: Mapping[str, Scalar], sent: Sent, status: str, agreed: Mapping[str, Agreed],
-    heard: Version = NOTHING_HEARD, **columns: object,
+    fields: Mapping[str, Scalar],
+    sent: Sent,
+    status: str,
+    agreed: Mapping[str, Agreed],
+    heard: Version = NOTHING_HEARD,
+    **columns: object,
 ) -> Intake:
     """A change of an Odoo to which the app had sent one of these fields."""
     change = dataclasses.replace(commission_change(fields), sent=dict.fromkeys(fields, sent))
@@ -168,11 +172,14 @@ def take_client(fields: Mapping[str, Scalar], **columns: object) -> Intake:
     return intake(CONTRACTS[Entity.CLIENT], change, row(Entity.CLIENT, **columns), AGREED_CLIENT)
 
 
-@pytest.mark.parametrize(("columns", "written"), [
-    ({"full_name": "Tendai Moyo"}, "full_name"),
-    ({"full_name": "Sekai", "company_name": "Tendai Moyo"}, "company_name"),
-    ({"full_name": None, "company_name": " ", "email": "Tendai Moyo"}, "full_name"),
-])
+@pytest.mark.parametrize(
+    ("columns", "written"),
+    [
+        ({"full_name": "Tendai Moyo"}, "full_name"),
+        ({"full_name": "Sekai", "company_name": "Tendai Moyo"}, "company_name"),
+        ({"full_name": None, "company_name": " ", "email": "Tendai Moyo"}, "full_name"),
+    ],
+)
 def test_a_new_name_is_written_where_the_app_keeps_the_present_one(columns: dict[str, object], written: str) -> None:
     result = take_client({"name": "Tendai Ncube"}, **columns)
     assert result.writes == {written: "Tendai Ncube"}
@@ -194,7 +201,8 @@ def test_an_emptied_phone_shows_the_mobile_again_on_both_sides() -> None:
 
 
 def test_a_value_that_differs_in_form_only_is_agreed_and_not_written() -> None:
-    result = take_client({"country": "ZA", "street": "1 Long St\nUnit 5"}, country="za",
-                         street_address=" 1 Long St\r\nUnit 5 ")
+    result = take_client(
+        {"country": "ZA", "street": "1 Long St\nUnit 5"}, country="za", street_address=" 1 Long St\r\nUnit 5 "
+    )
     assert result.writes == {} and not result.push_back
     assert result.agreed["street"] == Agreed("1 Long St\nUnit 5", "1 Long St\nUnit 5")

@@ -17,8 +17,15 @@ CONTENT = b"a dump"
 @pytest.fixture
 def backup(tmp_path: Path) -> Path:
     (tmp_path / "app.dump").write_bytes(CONTENT)
-    part = Part("app.dump", manifest.sha256(tmp_path / "app.dump"), len(CONTENT), "comply360_app",
-                rows={"public.tenants": 2}, facts={"epochs": {"t": 1}}, missing=("ab/cd",))
+    part = Part(
+        "app.dump",
+        manifest.sha256(tmp_path / "app.dump"),
+        len(CONTENT),
+        "comply360_app",
+        rows={"public.tenants": 2},
+        facts={"epochs": {"t": 1}},
+        missing=("ab/cd",),
+    )
     Manifest("2026-11-25T01:00:00+00:00", "0.1.0", {"pg_dump": "15.18"}, {"app": part}).save(tmp_path)
     return tmp_path
 

@@ -24,11 +24,15 @@ def test_a_plain_row_maps_whole(entity: Entity) -> None:
 
 
 def test_a_linked_assignee_and_approver_go_by_odoos_id_and_others_are_nobody() -> None:
-    assert mapped(Entity.REGISTRATION, row(Entity.REGISTRATION), linked={"assigned_to": "7"}).fields[
-        "assigned_user"] == "7"
+    assert (
+        mapped(Entity.REGISTRATION, row(Entity.REGISTRATION), linked={"assigned_to": "7"}).fields["assigned_user"]
+        == "7"
+    )
     assert mapped(Entity.COMMISSION, row(Entity.COMMISSION), linked={"approved_by": "7"}).fields["approved_by"] == "7"
-    assert mapped(Entity.REGISTRATION, row(Entity.REGISTRATION), linked={"assigned_to": None}).fields[
-        "assigned_user"] == ""
+    assert (
+        mapped(Entity.REGISTRATION, row(Entity.REGISTRATION), linked={"assigned_to": None}).fields["assigned_user"]
+        == ""
+    )
     assert mapped(Entity.COMMISSION, row(Entity.COMMISSION)).fields["approved_by"] == ""
 
 
@@ -109,8 +113,10 @@ def test_a_column_that_only_a_later_source_needs_is_not_missed() -> None:
 
 
 def test_a_locked_user_stays_a_person_and_a_deleted_one_is_archived() -> None:
-    active = {status: mapped(Entity.USER, row(Entity.USER, status=status)).fields["active"]
-              for status in ("active", "suspended", "locked", "deleted")}
+    active = {
+        status: mapped(Entity.USER, row(Entity.USER, status=status)).fields["active"]
+        for status in ("active", "suspended", "locked", "deleted")
+    }
     assert active == {"active": True, "suspended": True, "locked": True, "deleted": False}
 
 
@@ -136,8 +142,16 @@ def test_only_commissions_and_clients_have_fields_that_odoo_may_write() -> None:
     written = {entity: written_columns(CONTRACTS[entity]) for entity in CONTRACTS}
     assert written.pop(Entity.COMMISSION) == {"status", "approved_at", "paid_at", "payment_reference"}
     assert written.pop(Entity.CLIENT) == {
-        "full_name", "company_name", "email", "phone", "tax_number", "street_address", "city", "state_province",
-        "postal_code", "country",
+        "full_name",
+        "company_name",
+        "email",
+        "phone",
+        "tax_number",
+        "street_address",
+        "city",
+        "state_province",
+        "postal_code",
+        "country",
     }
     assert not any(written.values())
 
@@ -146,6 +160,7 @@ def test_free_json_that_cannot_be_read_parks_the_fields_that_need_it_and_no_othe
     free = {"row": row(Entity.REGISTRATION, form_data=UnreadableJson("is nested too deeply")), "client": None}
     mapped = map_row(CONTRACTS[Entity.REGISTRATION], free)
     assert {(problem.field, problem.code) for problem in mapped.parked} == {
-        ("email", "unreadable"), ("phone", "unreadable")
+        ("email", "unreadable"),
+        ("phone", "unreadable"),
     }
     assert mapped.fields["company_name"] == "Moyo Milling (Pty) Ltd"

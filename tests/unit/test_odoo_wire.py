@@ -160,8 +160,17 @@ def test_changes() -> None:
     pulled = wire.pulled({"epoch": "2", "changes": [change], "more": True})
     assert (pulled.epoch, pulled.more) == (2, True)
     assert pulled.changes == (
-        Change(KEY, Version(2, 7), Op.UPSERT, "x_commission", 9, "2026-11-20 10:00:00", "ann", {"status": "paid"},
-               {"status": Sent("pending", "approved", Version(2, 5))}),
+        Change(
+            KEY,
+            Version(2, 7),
+            Op.UPSERT,
+            "x_commission",
+            9,
+            "2026-11-20 10:00:00",
+            "ann",
+            {"status": "paid"},
+            {"status": Sent("pending", "approved", Version(2, 5))},
+        ),
     )
 
 
@@ -169,8 +178,15 @@ def test_backlog_digests_and_ping() -> None:
     rows = {str(TENANT): {"owed": "3", "parked": "1", "oldest": "2026-11-20 10:00:00"}}
     oldest = datetime(2026, 11, 20, 10, tzinfo=UTC)
     assert wire.backlog({"tenants": rows}) == {TENANT: OdooBacklog(3, 1, oldest)}
-    row = {"id": str(RECORD), "version": "1.1", "digest": "d", "state": "active", "held": False, "waiting": True,
-           "twins": ["7"]}
+    row = {
+        "id": str(RECORD),
+        "version": "1.1",
+        "digest": "d",
+        "state": "active",
+        "held": False,
+        "waiting": True,
+        "twins": ["7"],
+    }
     digest = RecordDigest(RECORD, "1.1", "d", "active", held=False, waiting=True, twins=(7,))
     assert wire.digests({"digests": [row], "more": False}) == ([digest], False)
     ping = dict.fromkeys(("protocol", "addon", "odoo", "instance", "database", "user"), "x")
@@ -192,9 +208,14 @@ def test_the_people_who_work_in_odoo() -> None:
         (wire.internal_users, {"users": [{"id": "x", "login": "", "name": "", "email": ""}], "more": False}),
         (wire.pulled, {"epoch": "1", "changes": []}),
         (wire.pulled, {"epoch": "1", "changes": [{**NAME, "version": "1.1", "op": "drop"}], "more": False}),
-        (wire.pulled, {
-            "epoch": "1", "changes": [{**NAME, "version": "1.1", "op": "upsert", "at": "soon"}], "more": False,
-        }),
+        (
+            wire.pulled,
+            {
+                "epoch": "1",
+                "changes": [{**NAME, "version": "1.1", "op": "upsert", "at": "soon"}],
+                "more": False,
+            },
+        ),
         (wire.backlog, {"tenants": {"acme": {"owed": "1", "parked": "0", "oldest": ""}}}),
         (wire.backlog, {"tenants": {str(TENANT): {"owed": 1, "parked": "0", "oldest": ""}}}),
         (wire.digests, {"digests": [{"id": "x"}], "more": False}),

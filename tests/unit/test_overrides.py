@@ -60,65 +60,114 @@ def test_a_further_value_is_mapped_and_all_others_stay_as_they_are() -> None:
     status = next(item for item in found.of(TENANT)[Entity.REGISTRATION].fields if item.name == "status")
     assert status.codec("status", "on_hold") == "in_review"
     assert kind_of(status.codec).values.keys() - {"on_hold"} == {
-        "draft", "submitted", "in_review", "approved", "rejected", "cancelled",
+        "draft",
+        "submitted",
+        "in_review",
+        "approved",
+        "rejected",
+        "cancelled",
     }
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ('client.fields.mobile.owner = "two_way"',
-     "client.mobile cannot be two_way: the sync role may not write clients.mobile"),
-    ('registration.fields.phone.owner = "odoo"',
-     "registration.phone cannot be odoo: it shows values of other records "
-     "(client.phone, client.mobile, row.form_data.phone)"),
-    ('client.fields.name.owner = "off"', "client.name cannot be off: Odoo needs it"),
-    ('commission.fields.payment_reference.owner = "app"',
-     "commission.payment_reference cannot be app: the bridge itself acts on it, so it stays two_way"),
-    ('registration.fields.status.owner = "create_only"',
-     "registration.status cannot be create_only: the bridge itself acts on it, so it stays app"),
-    ('registration.fields.colour.owner = "app"', "a registration has no field colour"),
-    ('registration.fields.status.values.on_hold = "waiting"',
-     "registration.status cannot map on_hold to waiting: Odoo knows draft, submitted, in_review, approved, rejected, "
-     "cancelled"),
-    ("registration.fields.status.values.on_hold = true",
-     "registration.status cannot map on_hold to true: Odoo knows draft, submitted, in_review, approved, rejected, "
-     "cancelled"),
-    ('user.fields.active.values.invited = "false"', "user.active cannot map invited to false: Odoo knows true, false"),
-    ('commission.fields.status.values.approved = "paid"',
-     "commission.status cannot map approved to paid: it comes back from Odoo as it went"),
-    ('client.fields.phone.values.a = "b"', "client.phone has no value map: it is text"),
-    ("registration.fields.documents_verified.values.most = true",
-     "registration.documents_verified has no value map: no column holds it"),
-    ('registration.held_back.status = ["drft"]',
-     "registrations.status has no value drft; known are approved, cancelled, draft, in_review, rejected, submitted"),
-    ('registration.held_back.company_name = ["x"]',
-     "registrations.company_name is no column with a closed set of values"),
-    ('client.extra.x_a.from = "form_data.a"',
-     "client.x_a cannot be an extra field: only a registration has form_data"),
-    ('registration.extra.note.from = "form_data.a"',
-     "registration.note cannot be an extra field: it goes to the field of Odoo that has its name, which must begin "
-     "with x_ and be made of a-z, 0-9 and _"),
-    ('registration.extra.x_comply360_status.from = "form_data.a"',
-     "registration.x_comply360_status cannot be an extra field: that is one of the bridge's own fields"),
-    ('registration.extra.x_a = { from = "form_data.a", owner = "two_way" }',
-     "registration.x_a cannot be an extra field: nothing is written into form_data, so it cannot be two_way"),
-    ('registration.extra.x_a = { from = "form_data.a", type = "integer", owner = "prefer_odoo_unless_blank" }',
-     "registration.x_a cannot be an extra field: in Odoo a value of type integer is never blank, so it cannot be "
-     "prefer_odoo_unless_blank"),
-    ('tenant.fields.name.owner = "off"', "the contract of a tenant cannot be overridden"),
-])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            'client.fields.mobile.owner = "two_way"',
+            "client.mobile cannot be two_way: the sync role may not write clients.mobile",
+        ),
+        (
+            'registration.fields.phone.owner = "odoo"',
+            "registration.phone cannot be odoo: it shows values of other records "
+            "(client.phone, client.mobile, row.form_data.phone)",
+        ),
+        ('client.fields.name.owner = "off"', "client.name cannot be off: Odoo needs it"),
+        (
+            'commission.fields.payment_reference.owner = "app"',
+            "commission.payment_reference cannot be app: the bridge itself acts on it, so it stays two_way",
+        ),
+        (
+            'registration.fields.status.owner = "create_only"',
+            "registration.status cannot be create_only: the bridge itself acts on it, so it stays app",
+        ),
+        ('registration.fields.colour.owner = "app"', "a registration has no field colour"),
+        (
+            'registration.fields.status.values.on_hold = "waiting"',
+            "registration.status cannot map on_hold to waiting: Odoo knows draft, submitted, in_review, approved, "
+            "rejected, "
+            "cancelled",
+        ),
+        (
+            "registration.fields.status.values.on_hold = true",
+            "registration.status cannot map on_hold to true: Odoo knows draft, submitted, in_review, approved, "
+            "rejected, "
+            "cancelled",
+        ),
+        (
+            'user.fields.active.values.invited = "false"',
+            "user.active cannot map invited to false: Odoo knows true, false",
+        ),
+        (
+            'commission.fields.status.values.approved = "paid"',
+            "commission.status cannot map approved to paid: it comes back from Odoo as it went",
+        ),
+        ('client.fields.phone.values.a = "b"', "client.phone has no value map: it is text"),
+        (
+            "registration.fields.documents_verified.values.most = true",
+            "registration.documents_verified has no value map: no column holds it",
+        ),
+        (
+            'registration.held_back.status = ["drft"]',
+            "registrations.status has no value drft; known are approved, cancelled, draft, in_review, rejected, "
+            "submitted",
+        ),
+        (
+            'registration.held_back.company_name = ["x"]',
+            "registrations.company_name is no column with a closed set of values",
+        ),
+        (
+            'client.extra.x_a.from = "form_data.a"',
+            "client.x_a cannot be an extra field: only a registration has form_data",
+        ),
+        (
+            'registration.extra.note.from = "form_data.a"',
+            "registration.note cannot be an extra field: it goes to the field of Odoo that has its name, which must "
+            "begin "
+            "with x_ and be made of a-z, 0-9 and _",
+        ),
+        (
+            'registration.extra.x_comply360_status.from = "form_data.a"',
+            "registration.x_comply360_status cannot be an extra field: that is one of the bridge's own fields",
+        ),
+        (
+            'registration.extra.x_a = { from = "form_data.a", owner = "two_way" }',
+            "registration.x_a cannot be an extra field: nothing is written into form_data, so it cannot be two_way",
+        ),
+        (
+            'registration.extra.x_a = { from = "form_data.a", type = "integer", owner = "prefer_odoo_unless_blank" }',
+            "registration.x_a cannot be an extra field: in Odoo a value of type integer is never blank, so it cannot "
+            "be "
+            "prefer_odoo_unless_blank",
+        ),
+        ('tenant.fields.name.owner = "off"', "the contract of a tenant cannot be overridden"),
+    ],
+)
 def test_what_cannot_be_is_refused_in_plain_words(text: str, said: str) -> None:
     assert objection(f"[all]\n{text}") == said
 
 
-@pytest.mark.parametrize("text", [
-    'all.registration.fields.status.ownr = "app"',
-    'all.registration.fields.status.owner = "nobody"',
-    'all.registrations.held_back.status = []',
-    'everybody.client.fields.phone.owner = "app"',
-    'all.registration.extra.x_a.from = "metadata.a"',
-    'all.registration.extra.x_a.type = "text"',
-    "all.registration.fields.status.values.on_hold = 3",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'all.registration.fields.status.ownr = "app"',
+        'all.registration.fields.status.owner = "nobody"',
+        "all.registrations.held_back.status = []",
+        'everybody.client.fields.phone.owner = "app"',
+        'all.registration.extra.x_a.from = "metadata.a"',
+        'all.registration.extra.x_a.type = "text"',
+        "all.registration.fields.status.values.on_hold = 3",
+    ],
+)
 def test_an_unknown_key_or_word_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         overrides(text)

@@ -27,14 +27,16 @@ def phone_of(owner: Owner) -> Contracts:
 
 
 def planned(owner: Owner, phone: str | None, is_new: bool, agreed: Agreed | None = None) -> Plan:
-    return plan(Snapshot(
-        {CLIENT: owed(CLIENT)},
-        {CLIENT: row(Entity.CLIENT, phone=phone)},
-        bindings={} if is_new else {CLIENT: bound(CLIENT)},
-        agreed={CLIENT: {"phone": agreed}} if agreed else {},
-        customers=frozenset({CLIENT}),
-        contracts=phone_of(owner),
-    ))
+    return plan(
+        Snapshot(
+            {CLIENT: owed(CLIENT)},
+            {CLIENT: row(Entity.CLIENT, phone=phone)},
+            bindings={} if is_new else {CLIENT: bound(CLIENT)},
+            agreed={CLIENT: {"phone": agreed}} if agreed else {},
+            customers=frozenset({CLIENT}),
+            contracts=phone_of(owner),
+        )
+    )
 
 
 def sent(owner: Owner, phone: str | None, is_new: bool, agreed: Agreed | None = None) -> dict[str, object]:
@@ -42,7 +44,10 @@ def sent(owner: Owner, phone: str | None, is_new: bool, agreed: Agreed | None = 
     [item] = planned(owner, phone, is_new, agreed).send
     document = item.document
     parts = {
-        "fields": document.fields, "two_way": document.two_way, "offers": document.offers, "initial": document.initial,
+        "fields": document.fields,
+        "two_way": document.two_way,
+        "offers": document.offers,
+        "initial": document.initial,
     }
     return {name: part["phone"] for name, part in parts.items() if "phone" in part}
 
@@ -54,15 +59,18 @@ def taken(owner: Owner, app: str | None, odoo: str, agreed: Agreed | None) -> In
     return intake(rules[Entity.CLIENT], change, row(Entity.CLIENT, phone=app), bases)
 
 
-@pytest.mark.parametrize(("owner", "new", "there"), [
-    (Owner.APP, {"fields": APP}, {"fields": APP}),
-    (Owner.TWO_WAY, {"two_way": TwoWay(APP, None)}, {"two_way": TwoWay(APP, None)}),
-    (Owner.ODOO, {"initial": APP}, {}),
-    (Owner.PREFER_ODOO, {"offers": APP}, {"offers": APP}),
-    (Owner.PREFER_APP, {"fields": APP}, {"fields": APP}),
-    (Owner.CREATE_ONLY, {"initial": APP}, {}),
-    (Owner.OFF, {}, {}),
-])
+@pytest.mark.parametrize(
+    ("owner", "new", "there"),
+    [
+        (Owner.APP, {"fields": APP}, {"fields": APP}),
+        (Owner.TWO_WAY, {"two_way": TwoWay(APP, None)}, {"two_way": TwoWay(APP, None)}),
+        (Owner.ODOO, {"initial": APP}, {}),
+        (Owner.PREFER_ODOO, {"offers": APP}, {"offers": APP}),
+        (Owner.PREFER_APP, {"fields": APP}, {"fields": APP}),
+        (Owner.CREATE_ONLY, {"initial": APP}, {}),
+        (Owner.OFF, {}, {}),
+    ],
+)
 def test_what_the_app_has_is_sent_as_its_owner_says(
     owner: Owner, new: dict[str, object], there: dict[str, object]
 ) -> None:
@@ -70,15 +78,18 @@ def test_what_the_app_has_is_sent_as_its_owner_says(
     assert sent(owner, APP, is_new=False) == there
 
 
-@pytest.mark.parametrize(("owner", "there"), [
-    (Owner.APP, {"fields": ""}),
-    (Owner.TWO_WAY, {"two_way": TwoWay("", ODOO)}),
-    (Owner.ODOO, {}),
-    (Owner.PREFER_ODOO, {"offers": ""}),
-    (Owner.PREFER_APP, {}),
-    (Owner.CREATE_ONLY, {}),
-    (Owner.OFF, {}),
-])
+@pytest.mark.parametrize(
+    ("owner", "there"),
+    [
+        (Owner.APP, {"fields": ""}),
+        (Owner.TWO_WAY, {"two_way": TwoWay("", ODOO)}),
+        (Owner.ODOO, {}),
+        (Owner.PREFER_ODOO, {"offers": ""}),
+        (Owner.PREFER_APP, {}),
+        (Owner.CREATE_ONLY, {}),
+        (Owner.OFF, {}),
+    ],
+)
 def test_what_the_app_emptied_empties_odoo_only_where_the_app_decides(owner: Owner, there: dict[str, object]) -> None:
     assert sent(owner, None, is_new=False, agreed=Agreed(APP, ODOO)) == there
 
@@ -103,12 +114,15 @@ def test_of_odoos_own_field_nothing_goes_back_even_where_another_column_fills_th
     assert result.agreed == {"phone": Agreed("082 2", "")}
 
 
-@pytest.mark.parametrize(("app", "odoo", "writes", "push_back"), [
-    (APP, ODOO, {"phone": ODOO}, False),
-    (None, ODOO, {"phone": ODOO}, False),
-    (APP, "", {}, True),
-    (APP, APP, {}, False),
-])
+@pytest.mark.parametrize(
+    ("app", "odoo", "writes", "push_back"),
+    [
+        (APP, ODOO, {"phone": ODOO}, False),
+        (None, ODOO, {"phone": ODOO}, False),
+        (APP, "", {}, True),
+        (APP, APP, {}, False),
+    ],
+)
 def test_where_odoo_is_preferred_its_value_stands_unless_it_has_none(
     app: str | None, odoo: str, writes: dict[str, str], push_back: bool
 ) -> None:
@@ -116,12 +130,15 @@ def test_where_odoo_is_preferred_its_value_stands_unless_it_has_none(
     assert (result.writes, result.push_back, result.conflicts) == (writes, push_back, ())
 
 
-@pytest.mark.parametrize(("app", "odoo", "writes", "push_back"), [
-    (APP, ODOO, {}, True),
-    (None, ODOO, {"phone": ODOO}, False),
-    (APP, "", {}, True),
-    (APP, APP, {}, False),
-])
+@pytest.mark.parametrize(
+    ("app", "odoo", "writes", "push_back"),
+    [
+        (APP, ODOO, {}, True),
+        (None, ODOO, {"phone": ODOO}, False),
+        (APP, "", {}, True),
+        (APP, APP, {}, False),
+    ],
+)
 def test_where_the_app_is_preferred_its_value_stands_unless_it_has_none(
     app: str | None, odoo: str, writes: dict[str, str], push_back: bool
 ) -> None:
@@ -159,8 +176,11 @@ def test_nobody_is_asked_where_odoo_owns_nothing(owner: Owner) -> None:
 
 def test_a_conflict_about_a_field_that_has_one_owner_now_is_brought_to_its_end() -> None:
     snapshot = Snapshot(
-        {CLIENT: owed(CLIENT)}, {CLIENT: row(Entity.CLIENT, phone=APP)}, bindings={CLIENT: bound(CLIENT)},
-        conflicts={CLIENT: frozenset({"phone"})}, contracts=phone_of(Owner.APP),
+        {CLIENT: owed(CLIENT)},
+        {CLIENT: row(Entity.CLIENT, phone=APP)},
+        bindings={CLIENT: bound(CLIENT)},
+        conflicts={CLIENT: frozenset({"phone"})},
+        contracts=phone_of(Owner.APP),
     )
     assert plan(snapshot).ask == {CLIENT}
     assert plan(snapshot).send[0].document.fields["phone"] == APP
@@ -201,9 +221,12 @@ def test_what_odoo_stores_in_its_own_form_is_remembered_of_every_field_it_tells_
 def test_a_value_that_the_app_had_before_odoo_changed_it_is_sent_once_more(owner: Owner) -> None:
     [item] = planned(owner, APP, False, Agreed(APP, APP)).send
     snapshot = Snapshot(
-        {CLIENT: owed(CLIENT)}, {CLIENT: row(Entity.CLIENT, phone=APP)},
-        bindings={CLIENT: bound(CLIENT, item.document.digest)}, customers=frozenset({CLIENT}),
-        agreed={CLIENT: {name: Agreed(value, value) for name, value in item.told.items()}}, contracts=phone_of(owner),
+        {CLIENT: owed(CLIENT)},
+        {CLIENT: row(Entity.CLIENT, phone=APP)},
+        bindings={CLIENT: bound(CLIENT, item.document.digest)},
+        customers=frozenset({CLIENT}),
+        agreed={CLIENT: {name: Agreed(value, value) for name, value in item.told.items()}},
+        contracts=phone_of(owner),
     )
     assert plan(snapshot).send == ()
     taken_since = {CLIENT: {**snapshot.agreed[CLIENT], "phone": Agreed(ODOO, ODOO)}}

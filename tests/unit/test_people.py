@@ -46,9 +46,7 @@ def test_two_users_of_the_app_with_one_address_are_not_proposed_either() -> None
 
 
 def test_who_is_linked_already_is_proposed_to_nobody_else() -> None:
-    first, second = people(
-        [app_user("old@b.example", link(7)), app_user("a@b.example")], [odoo_user(7, "a@b.example")]
-    )
+    first, second = people([app_user("old@b.example", link(7)), app_user("a@b.example")], [odoo_user(7, "a@b.example")])
     assert (first.standing, second.standing) == (Standing.LINKED, Standing.UNKNOWN)
 
 

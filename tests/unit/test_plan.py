@@ -83,9 +83,9 @@ def test_a_customer_goes_before_its_registration_and_is_named_by_it() -> None:
 
 
 def test_everything_goes_parents_first() -> None:
-    planned = plan(snapshot(
-        COMMISSION, REGISTRATION, CLIENT, AGENT, customers=frozenset({CLIENT}), agents=frozenset({AGENT})
-    ))
+    planned = plan(
+        snapshot(COMMISSION, REGISTRATION, CLIENT, AGENT, customers=frozenset({CLIENT}), agents=frozenset({AGENT}))
+    )
     assert sent(planned) == [AGENT, CLIENT, REGISTRATION, COMMISSION]
 
 
@@ -93,7 +93,8 @@ def test_a_commission_asks_for_its_registration_and_its_agent() -> None:
     planned = plan(snapshot(COMMISSION, agents=frozenset({AGENT})))
     assert planned.parents == {REGISTRATION, AGENT}
     assert planned.send[0].document.refs == {
-        "registration": (Entity.REGISTRATION, REGISTRATION.id), "agent": (Entity.USER, AGENT.id),
+        "registration": (Entity.REGISTRATION, REGISTRATION.id),
+        "agent": (Entity.USER, AGENT.id),
     }
 
 
@@ -123,10 +124,16 @@ def test_a_commission_without_an_agent_is_refused_by_name() -> None:
 
 def test_only_children_wait_for_a_dead_record() -> None:
     other = key_of(Entity.REGISTRATION, "two")
-    planned = plan(snapshot(
-        COMMISSION, other, rows={**ROWS, other: row(Entity.REGISTRATION)}, agents=frozenset({AGENT}),
-        bindings={AGENT: bound(AGENT)}, dead={REGISTRATION: "status has the unknown value on_hold"},
-    ))
+    planned = plan(
+        snapshot(
+            COMMISSION,
+            other,
+            rows={**ROWS, other: row(Entity.REGISTRATION)},
+            agents=frozenset({AGENT}),
+            bindings={AGENT: bound(AGENT)},
+            dead={REGISTRATION: "status has the unknown value on_hold"},
+        )
+    )
     assert sent(planned) == [other]
     (blocked,) = planned.refused
     assert blocked.owed.key == COMMISSION and blocked.problem.code == "blocked"
@@ -207,8 +214,11 @@ def test_nothing_of_a_suspended_tenant_goes_but_the_tenant_itself() -> None:
 
 def test_a_record_of_another_tenant_is_no_parent() -> None:
     foreign = key_of(Entity.REGISTRATION, tenant=OTHER_TENANT)
-    rows = {**{key: value for key, value in ROWS.items() if key != REGISTRATION},
-            foreign: row(Entity.REGISTRATION), COMMISSION: row(Entity.COMMISSION, registration_id=str(foreign.id))}
+    rows = {
+        **{key: value for key, value in ROWS.items() if key != REGISTRATION},
+        foreign: row(Entity.REGISTRATION),
+        COMMISSION: row(Entity.COMMISSION, registration_id=str(foreign.id)),
+    }
     (refused,) = plan(snapshot(COMMISSION, rows=rows, agents=frozenset({AGENT}))).refused
     assert refused.problem.code == "parent_missing"
 

@@ -31,7 +31,9 @@ from tests.unit.records import bound, key_of, owed
 
 KEY = key_of(Entity.COMMISSION)
 DOCUMENT = Document(
-    KEY, Version(1, 7), {"currency": "ZAR"},
+    KEY,
+    Version(1, 7),
+    {"currency": "ZAR"},
     {"status": TwoWay("approved", "pending"), "payment_reference": TwoWay(" EFT 1", None)},
 )
 ANSWER = Result(KEY, Version(1, 7), Status.UPDATED, "x_commission", 41)
@@ -52,7 +54,8 @@ def test_a_record_that_went_through_is_applied_with_its_digest_and_bases(status:
     assert (settlement.status, settlement.model, settlement.res_id) == (status, "x_commission", 41)
     assert settlement.digest == DOCUMENT.digest
     assert settlement.agreed == {
-        "status": Agreed("approved", "approved"), "payment_reference": Agreed(" EFT 1", " EFT 1"),
+        "status": Agreed("approved", "approved"),
+        "payment_reference": Agreed(" EFT 1", " EFT 1"),
     }
 
 
@@ -84,7 +87,10 @@ def test_a_refused_record_is_dead_with_the_cause_in_plain_words() -> None:
     settlement = settle(refused)
     assert isinstance(settlement, Dead)
     assert (settlement.code, settlement.message, settlement.field, settlement.value) == (
-        "bad_amount", "no amount", "fee", "x"
+        "bad_amount",
+        "no amount",
+        "fee",
+        "x",
     )
 
 
@@ -116,7 +122,10 @@ def test_a_record_whose_call_is_refused_twice_is_dead_as_well() -> None:
     settlement = settle_refused(owed(KEY, attempts=1), problem)
     assert isinstance(settlement, Dead)
     assert (settlement.code, settlement.message, settlement.field, settlement.value) == (
-        "refused", "Odoo refuses this", "status", "x"
+        "refused",
+        "Odoo refuses this",
+        "status",
+        "x",
     )
 
 

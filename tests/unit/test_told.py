@@ -72,7 +72,10 @@ def test_a_value_that_cannot_be_taken_is_parked_by_name(field: str, value: Scala
 def test_every_concern_of_the_contract_has_its_sentence(entity: Entity) -> None:
     contract = CONTRACTS[entity]
     codes = [
-        value for field in contract.reported if field.name == "concern" for value in field.codec.args[0]  # type: ignore[attr-defined]
+        value
+        for field in contract.reported
+        if field.name == "concern"
+        for value in field.codec.args[0]  # type: ignore[attr-defined]
     ]
     for code in codes:
         concern = concern_of(contract, Told({"concern": code, "concern_about": "BILL/2026/0001"}))

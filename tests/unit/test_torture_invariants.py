@@ -26,8 +26,13 @@ Change = Callable[[History, Findings], Any]
 
 
 def _history() -> History:
-    made = [("client", CLIENT), ("registration", REGISTRATION), ("user", AGENT), ("commission", COMMISSION),
-            ("document", DOCUMENT)]
+    made = [
+        ("client", CLIENT),
+        ("registration", REGISTRATION),
+        ("user", AGENT),
+        ("commission", COMMISSION),
+        ("document", DOCUMENT),
+    ]
     intents = [Intent(Side.APP, Action.INSERT, TENANT, entity, identity) for entity, identity in made]
     intents.append(_intent(Side.ODOO, Action.UPDATE, "commission", COMMISSION, status="paid", payment_reference="EFT"))
     for intent in intents:
@@ -40,48 +45,121 @@ def _intent(side: Side, action: Action, entity: str, identity: UUID, **values: s
 
 
 def _findings() -> Findings:
-    money = {"registration_fee": Decimal("1000.40"), "commission_rate": Decimal("12.50"),
-             "commission_amount": Decimal("125.05"), "currency": "ZAR", "status": "paid", "approved_at": DAY,
-             "paid_at": DAY, "payment_reference": "EFT"}
-    person = {"email": "a@mail.example", "phone": "+27 82 1", "tax_number": "", "street": None, "city": "Gweru",
-              "postal_code": None, "country": "ZW", "active": True}
-    shared = {"tenant": TENANT, "status": "approved", "registration_type": "pty_ltd", "jurisdiction": "ZW",
-              "submitted_at": DAY, "approved_at": DAY, "active": True}
-    invoice = {"tenant": TENANT, "odoo_id": 9, "number": "INV/1", "state": "posted", "payment_state": "paid",
-               "total": Decimal("1500.10"), "residual": Decimal("0.00"), "currency": "ZAR", "invoice_date": DAY.date()}
+    money = {
+        "registration_fee": Decimal("1000.40"),
+        "commission_rate": Decimal("12.50"),
+        "commission_amount": Decimal("125.05"),
+        "currency": "ZAR",
+        "status": "paid",
+        "approved_at": DAY,
+        "paid_at": DAY,
+        "payment_reference": "EFT",
+    }
+    person = {
+        "email": "a@mail.example",
+        "phone": "+27 82 1",
+        "tax_number": "",
+        "street": None,
+        "city": "Gweru",
+        "postal_code": None,
+        "country": "ZW",
+        "active": True,
+    }
+    shared = {
+        "tenant": TENANT,
+        "status": "approved",
+        "registration_type": "pty_ltd",
+        "jurisdiction": "ZW",
+        "submitted_at": DAY,
+        "approved_at": DAY,
+        "active": True,
+    }
+    invoice = {
+        "tenant": TENANT,
+        "odoo_id": 9,
+        "number": "INV/1",
+        "state": "posted",
+        "payment_state": "paid",
+        "total": Decimal("1500.10"),
+        "residual": Decimal("0.00"),
+        "currency": "ZAR",
+        "invoice_date": DAY.date(),
+    }
     content = {"tenant": TENANT, "sha256": "the bytes", "file_name": "ID.pdf", "status": "verified"}
-    bound = [("registration", REGISTRATION, "crm.lead", 5), ("client", CLIENT, "res.partner", 6),
-             ("user", AGENT, "res.partner", 7), ("commission", COMMISSION, "x_commission", 8)]
-    bindings = [{"tenant": TENANT, "entity": entity, "id": identity, "res_model": model, "res_id": record,
-                 "state": "active"} for entity, identity, model, record in bound]
+    bound = [
+        ("registration", REGISTRATION, "crm.lead", 5),
+        ("client", CLIENT, "res.partner", 6),
+        ("user", AGENT, "res.partner", 7),
+        ("commission", COMMISSION, "x_commission", 8),
+    ]
+    bindings = [
+        {"tenant": TENANT, "entity": entity, "id": identity, "res_model": model, "res_id": record, "state": "active"}
+        for entity, identity, model, record in bound
+    ]
     return Findings(
-        registrations=[{**shared, "id": REGISTRATION, "client_id": CLIENT, "company_name": "Two\r\nlines ",
-                        "odoo_lead_id": 5, "odoo_invoice_id": 9}],
+        registrations=[
+            {
+                **shared,
+                "id": REGISTRATION,
+                "client_id": CLIENT,
+                "company_name": "Two\r\nlines ",
+                "odoo_lead_id": 5,
+                "odoo_invoice_id": 9,
+            }
+        ],
         clients=[{"tenant": TENANT, "id": CLIENT, "name": "Tendai", **person}],
         users=[{"tenant": TENANT, "id": AGENT, "email": "b@mail.example", "name": "Chipo"}],
-        commissions=[{"tenant": TENANT, "id": COMMISSION, "registration_id": REGISTRATION, "agent_id": AGENT,
-                      "odoo_commission_id": 8, **money}],
+        commissions=[
+            {
+                "tenant": TENANT,
+                "id": COMMISSION,
+                "registration_id": REGISTRATION,
+                "agent_id": AGENT,
+                "odoo_commission_id": 8,
+                **money,
+            }
+        ],
         bindings=bindings,
         odoo_bindings=[dict(row) for row in bindings],
-        leads=[{**shared, "id": REGISTRATION, "odoo_id": 5, "partner_name": "Two\nlines", "partner_id": 6,
-                "won_status": "won"}],
-        partners=[{"tenant": TENANT, "id": CLIENT, "odoo_id": 6, "name": "Tendai", **person},
-                  {"tenant": TENANT, "id": AGENT, "odoo_id": 7, "name": "Chipo", **person, "email": "b@mail.example"}],
+        leads=[
+            {
+                **shared,
+                "id": REGISTRATION,
+                "odoo_id": 5,
+                "partner_name": "Two\nlines",
+                "partner_id": 6,
+                "won_status": "won",
+            }
+        ],
+        partners=[
+            {"tenant": TENANT, "id": CLIENT, "odoo_id": 6, "name": "Tendai", **person},
+            {"tenant": TENANT, "id": AGENT, "odoo_id": 7, "name": "Chipo", **person, "email": "b@mail.example"},
+        ],
         records=[{"tenant": TENANT, "id": COMMISSION, "odoo_id": 8, "lead_id": 5, "agent_id": 7, **money}],
         outcomes=[{"tenant": TENANT, "id": REGISTRATION, "outcome": "won"}],
         documents=[{**content, "id": DOCUMENT, "registration_id": REGISTRATION, "client_id": None, "active": True}],
-        attachments=[{**content, "id": DOCUMENT, "odoo_id": 10, "res_model": "crm.lead", "res_id": 5,
-                      "original_id": None},
-                     {**content, "id": None, "odoo_id": 11, "res_model": "res.partner", "res_id": 6,
-                      "original_id": 10}],
+        attachments=[
+            {**content, "id": DOCUMENT, "odoo_id": 10, "res_model": "crm.lead", "res_id": 5, "original_id": None},
+            {**content, "id": None, "odoo_id": 11, "res_model": "res.partner", "res_id": 6, "original_id": 10},
+        ],
         invoices=[{**invoice, "kind": "invoice", "registration_id": REGISTRATION}],
         moves=[{**invoice, "id": None, "move_type": "out_invoice", "lead_id": 5}],
     )
 
 
 def _letter(**changes: Any) -> dict[str, Any]:
-    return {"tenant": TENANT, "id": UUID(int=99), "direction": "app_to_odoo", "entity": "registration",
-            "record_id": str(REGISTRATION), "field": "", "code": "refused", "message": "no", "value": "", **changes}
+    return {
+        "tenant": TENANT,
+        "id": UUID(int=99),
+        "direction": "app_to_odoo",
+        "entity": "registration",
+        "record_id": str(REGISTRATION),
+        "field": "",
+        "code": "refused",
+        "message": "no",
+        "value": "",
+        **changes,
+    }
 
 
 def _shown(found: Findings, letter: dict[str, Any]) -> None:
@@ -99,51 +177,64 @@ WRONG: dict[str, tuple[Change, str]] = {
     "a customer is missing": (lambda _h, f: f.partners.pop(0), LOST),
     "a committed row is missing in the app": (lambda _h, f: f.commissions.clear(), LOST),
     "a payment did not arrive": (
-        lambda _h, f: (f.commissions[0].update(status="approved"), f.records[0].update(status="approved")), LOST,
+        lambda _h, f: (f.commissions[0].update(status="approved"), f.records[0].update(status="approved")),
+        LOST,
     ),
     "a payment arrived with another reference": (
-        lambda _h, f: [row.update(payment_reference="X") for row in (f.commissions[0], f.records[0])], LOST,
+        lambda _h, f: [row.update(payment_reference="X") for row in (f.commissions[0], f.records[0])],
+        LOST,
     ),
     "the app's own value was overwritten": (
         lambda h, _f: h.intents.append(
             _intent(Side.APP, Action.UPDATE, "registration", REGISTRATION, status="rejected")
-        ), LOST,
+        ),
+        LOST,
     ),
     "a lead is there twice": (lambda _h, f: f.leads.append({**f.leads[0], "odoo_id": 50}), DOUBLED),
     "a commission is there twice": (lambda _h, f: f.records.append({**f.records[0], "odoo_id": 80}), DOUBLED),
     "a partner is there twice": (lambda _h, f: f.partners.append({**f.partners[0], "odoo_id": 60}), DOUBLED),
     "one record of Odoo is bound twice": (lambda _h, f: f.bindings.append({**f.bindings[0], "id": CLIENT}), DOUBLED),
     "what was taken back is in Odoo": (
-        lambda h, _f: next(h.of("registration", Action.INSERT)).__setattr__("outcome", Outcome.UNDONE), UNEXPECTED,
+        lambda h, _f: next(h.of("registration", Action.INSERT)).__setattr__("outcome", Outcome.UNDONE),
+        UNEXPECTED,
     ),
     "nobody asked for it": (
-        lambda _h, f: f.leads.append({**f.leads[0], "id": UUID(int=77), "odoo_id": 77}), UNEXPECTED,
+        lambda _h, f: f.leads.append({**f.leads[0], "id": UUID(int=77), "odoo_id": 77}),
+        UNEXPECTED,
     ),
     "a lead is at another tenant": (lambda _h, f: f.leads[0].update(tenant=OTHER), UNEXPECTED),
     "a lead has another tenant's customer": (lambda _h, f: f.partners[0].update(tenant=OTHER), UNEXPECTED),
     "a record is parked without a cause": (lambda _h, f: _shown(f, _letter()), UNEXPECTED),
     "a conflict that was none": (
-        lambda _h, f: _shown(f, _letter(code="conflict", entity="commission", record_id=str(COMMISSION))), UNEXPECTED,
+        lambda _h, f: _shown(f, _letter(code="conflict", entity="commission", record_id=str(COMMISSION))),
+        UNEXPECTED,
     ),
     "a message is parked that nobody sent": (
-        lambda _h, f: _shown(f, _letter(entity="message", record_id="0" * 32, code="no_json")), UNEXPECTED,
+        lambda _h, f: _shown(f, _letter(entity="message", record_id="0" * 32, code="no_json")),
+        UNEXPECTED,
     ),
     "nobody was told of what cannot go": (
-        lambda _h, f: (f.registrations[0].update(company_name="a\x0b"), f.leads.clear()), LOST,
+        lambda _h, f: (f.registrations[0].update(company_name="a\x0b"), f.leads.clear()),
+        LOST,
     ),
     "a letter is not shown in Odoo": (
-        lambda h, f: (h.messages.append(b"x"), f.letters.append(
-            _letter(entity="message", record_id=hashlib.sha256(b"x").hexdigest()[:32]))), DIFFERING,
+        lambda h, f: (
+            h.messages.append(b"x"),
+            f.letters.append(_letter(entity="message", record_id=hashlib.sha256(b"x").hexdigest()[:32])),
+        ),
+        DIFFERING,
     ),
     "a name differs": (lambda _h, f: f.leads[0].update(partner_name="Two lines"), DIFFERING),
     "an amount differs by a cent": (
-        lambda _h, f: f.records[0].update(commission_amount=Decimal("125.04")), DIFFERING,
+        lambda _h, f: f.records[0].update(commission_amount=Decimal("125.04")),
+        DIFFERING,
     ),
     "a customer's city differs": (lambda _h, f: f.partners[0].update(city="Harare"), DIFFERING),
     "the app names another lead": (lambda _h, f: f.registrations[0].update(odoo_lead_id=4), DIFFERING),
     "the two sides' books differ": (lambda _h, f: f.odoo_bindings.pop(), DIFFERING),
     "a record is still owed": (
-        lambda _h, f: f.owed.append({"entity": "client", "id": CLIENT, "is_dead": False, "last_error": ""}), DIFFERING,
+        lambda _h, f: f.owed.append({"entity": "client", "id": CLIENT, "is_dead": False, "last_error": ""}),
+        DIFFERING,
     ),
     "a change waits in Odoo": (
         lambda _h, f: f.odoo_marks.append({"entity": "client", "id": CLIENT, "state": "pending", "op": "upsert"}),
@@ -167,8 +258,11 @@ WRONG: dict[str, tuple[Change, str]] = {
     "an invoice that nobody booked": (lambda _h, f: f.moves.clear(), UNEXPECTED),
     "a registration names another invoice": (lambda _h, f: f.registrations[0].update(odoo_invoice_id=8), DIFFERING),
     "a deleted registration's lead is active": (
-        lambda h, f: (h.intents.append(_intent(Side.APP, Action.DELETE, "registration", REGISTRATION)),
-                      f.registrations.clear()), DIFFERING,
+        lambda h, f: (
+            h.intents.append(_intent(Side.APP, Action.DELETE, "registration", REGISTRATION)),
+            f.registrations.clear(),
+        ),
+        DIFFERING,
     ),
 }
 

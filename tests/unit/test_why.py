@@ -13,10 +13,22 @@ from tests.unit.records import key_of, owed
 
 DAY = datetime(2026, 1, 31, tzinfo=UTC)
 SENT = Entry(DAY, "run 1", Direction.APP_TO_ODOO, "created", "1.1", {"phone": {"value": "082", "lost": ""}})
-TAKEN = Entry(DAY, "run 2", Direction.ODOO_TO_APP, "written", "1.9",
-              {"phone": {"value": "+27 82", "lost": "082", "by": "ann", "side": "Odoo"}})
-KEPT = Entry(DAY, "run 3", Direction.ODOO_TO_APP, "kept", "1.10",
-             {"phone": {"value": "+27 82", "lost": "083", "by": "", "side": "app"}})
+TAKEN = Entry(
+    DAY,
+    "run 2",
+    Direction.ODOO_TO_APP,
+    "written",
+    "1.9",
+    {"phone": {"value": "+27 82", "lost": "082", "by": "ann", "side": "Odoo"}},
+)
+KEPT = Entry(
+    DAY,
+    "run 3",
+    Direction.ODOO_TO_APP,
+    "kept",
+    "1.10",
+    {"phone": {"value": "+27 82", "lost": "083", "by": "", "side": "app"}},
+)
 
 
 def only(*entries: Entry, value: str = "+27 82") -> Reason:
@@ -27,7 +39,13 @@ def only(*entries: Entry, value: str = "+27 82") -> Reason:
 def test_the_newest_line_of_the_ledger_about_the_field_says_why() -> None:
     found = only(SENT, TAKEN)
     assert (found.value, found.side, found.by, found.at, found.run, found.lost) == (
-        "+27 82", "Odoo", "ann", DAY, "run 2", "082")
+        "+27 82",
+        "Odoo",
+        "ann",
+        DAY,
+        "run 2",
+        "082",
+    )
     kept = only(SENT, TAKEN, KEPT)
     assert (kept.side, kept.lost, kept.how) == ("app", "083", "kept against Odoo's")
 
@@ -57,7 +75,9 @@ def test_a_value_that_odoo_has_in_its_own_form_is_carried() -> None:
 
 def test_a_field_the_ledger_never_saw_is_said_to_be_so() -> None:
     assert [reason.how for reason in reasons({"city": "Harare", "street": ""}, [SENT, TAKEN])] == [
-        "no sync has carried it", "it never had a value that was sent"]
+        "no sync has carried it",
+        "it never had a value that was sent",
+    ]
 
 
 def settled(status: Status, **replaced: str) -> Applied:

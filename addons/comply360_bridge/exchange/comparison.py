@@ -121,9 +121,7 @@ class Comparison:
         """In the order of their ids: binding, app's id, fingerprint, known digest."""
         page = SQL("%s ORDER BY external_id LIMIT %s", self._page(after, until), limit)
         return self.env.execute_query(
-            SQL(
-                "SELECT id, external_id, fingerprint, digest FROM (%s) known ORDER BY external_id", self._known(page)
-            )
+            SQL("SELECT id, external_id, fingerprint, digest FROM (%s) known ORDER BY external_id", self._known(page))
         )
 
     def _remember(self, found: Mapping[int, tuple[str, str]]) -> None:

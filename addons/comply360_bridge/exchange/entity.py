@@ -248,9 +248,7 @@ class EntityWriter:
             if present[name] != wanted:
                 work.normalised[name] = present[name]
             if name in work.document.two_way and not work.document.two_way[name].is_offer:
-                work.sent[name] = {
-                    "base": _base(work, name), "value": present[name], "version": self.batch.newest
-                }
+                work.sent[name] = {"base": _base(work, name), "value": present[name], "version": self.batch.newest}
 
 
 def _base(work: Work, name: str) -> Any:

@@ -39,8 +39,13 @@ def fingerprint(env: Any, mapper: Mapper, names: Collection[str]) -> tuple[SQL, 
             parts.append(_column(alias, shown))
             table = SQL.identifier(env[field.comodel_name]._table)
             joins.append(
-                SQL("LEFT JOIN %s AS %s ON %s = %s", table, SQL.identifier(alias), _column(alias, "id"),
-                    _column("t", rule.target))
+                SQL(
+                    "LEFT JOIN %s AS %s ON %s = %s",
+                    table,
+                    SQL.identifier(alias),
+                    _column(alias, "id"),
+                    _column("t", rule.target),
+                )
             )
     for reference in mapper.references:
         if not _is_column(model._fields[reference.target]):

@@ -215,8 +215,10 @@ class Comply360Bridge(models.AbstractModel):
     def holdings(self, bridge):
         """How many records of the app are or were bound here, by entity; none in a fresh database."""
         self._check_service()
-        groups = self._superuser().env["comply360.binding"]._read_group(
-            [("bridge", "=", self._bridge_id(bridge)), ("res_id", "!=", False)], ["entity"], ["__count"]
+        groups = (
+            self._superuser()
+            .env["comply360.binding"]
+            ._read_group([("bridge", "=", self._bridge_id(bridge)), ("res_id", "!=", False)], ["entity"], ["__count"])
         )
         return {"entities": {entity: str(count) for entity, count in groups}}
 

@@ -112,9 +112,7 @@ class Comply360Issue(models.Model):
             if issue.kind not in kinds:
                 raise UserError(self.env._("This cannot be decided about an issue of this kind."))
         # issues are the bridge's own: nobody may write them but by these buttons
-        self.sudo().write(
-            {"decision": decision, "decided_by": self.env.uid, "decided_at": fields.Datetime.now()}
-        )
+        self.sudo().write({"decision": decision, "decided_by": self.env.uid, "decided_at": fields.Datetime.now()})
         self.env.flush_all()
         if decision != "ignore":
             self._offer_records()
@@ -122,9 +120,11 @@ class Comply360Issue(models.Model):
 
     def _offer_records(self):
         """Have the app look at the records once more, with the values they have here."""
-        for bridge, issues in self.filtered(lambda issue: issue.direction == "odoo_to_app").grouped(
-            lambda issue: issue.tenant_id.bridge
-        ).items():
+        for bridge, issues in (
+            self.filtered(lambda issue: issue.direction == "odoo_to_app")
+            .grouped(lambda issue: issue.tenant_id.bridge)
+            .items()
+        ):
             keys = {(issue.tenant_id.uuid, issue.record_entity, issue.record_id) for issue in issues}
             self.env["comply360.outbox"].sudo()._requeue(bridge, keys)
 

@@ -66,9 +66,7 @@ class Comply360Link(models.Model):
             link.write(values)
             return link
         only = {"partner_id": left.id} if len(left) == 1 else {}
-        return self.create(
-            {**values, **only, "bridge": bridge, "tenant_id": tenant.id, "external_id": document.id}
-        )
+        return self.create({**values, **only, "bridge": bridge, "tenant_id": tenant.id, "external_id": document.id})
 
     def action_accept(self):
         """It is the same customer: bind it. What differs on both sides is then a conflict, and nobody's value is lost.

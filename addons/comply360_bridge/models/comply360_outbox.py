@@ -114,9 +114,10 @@ class Comply360Outbox(models.Model):
 
         No batch ever writes an invoice, so nothing can go back to where it came from.
         """
-        changed = SQL(" OR (%s) IS DISTINCT FROM (%s)", *(
-            SQL(", ").join(SQL.identifier(side, column) for column in columns) for side in ("n", "o")
-        ))
+        changed = SQL(
+            " OR (%s) IS DISTINCT FROM (%s)",
+            *(SQL(", ").join(SQL.identifier(side, column) for column in columns) for side in ("n", "o")),
+        )
         kinds = SQL(", ").join(_literal(kind) for kind in move_types)
         join = "JOIN old_rows o ON o.id = n.id"
         for event, operation, transition, old_rows, is_changed in (

@@ -106,8 +106,10 @@ class ResPartner(models.Model):
         for work in works:
             partners = self.browse({partner.id for number in numbers[work.document.key] for partner in known[number]})
             own = partners.filtered(
-                lambda partner, tenant=work.tenant: partner.x_comply360_tenant_id in (tenant, tenant.browse())
-                and partner.company_id in (tenant.company_id, tenant.company_id.browse())
+                lambda partner, tenant=work.tenant: (
+                    partner.x_comply360_tenant_id in (tenant, tenant.browse())
+                    and partner.company_id in (tenant.company_id, tenant.company_id.browse())
+                )
             )
             if link := self.env["comply360.link"]._propose(bridge, work.tenant, work.document, own):
                 found[work.document.key] = link

@@ -145,8 +145,12 @@ class TestCompared(BridgeCase):
                 before = self.compare(entity)
                 shown = self.record(entity, "1")[target]
                 self.sql(
-                    SQL("UPDATE %s SET %s = 'Q9' WHERE id = %s", SQL.identifier(shown._table), SQL.identifier(column),
-                        shown.id)
+                    SQL(
+                        "UPDATE %s SET %s = 'Q9' WHERE id = %s",
+                        SQL.identifier(shown._table),
+                        SQL.identifier(column),
+                        shown.id,
+                    )
                 )
                 self.assert_seen(entity, before)
 
@@ -180,8 +184,9 @@ class TestCompared(BridgeCase):
 
     def test_remembering_marks_nothing_and_moves_no_date(self):
         self.sql(SQL("UPDATE comply360_binding SET compared_digest = NULL, compared_from = NULL"))
-        dates = {entity: (self.binding(entity, "1").write_date, self.record(entity, "1").write_date)
-                 for entity in RECORDS}
+        dates = {
+            entity: (self.binding(entity, "1").write_date, self.record(entity, "1").write_date) for entity in RECORDS
+        }
         for entity in RECORDS:
             self.compare(entity)
             self.assertTrue(self.binding(entity, "1").compared_digest)

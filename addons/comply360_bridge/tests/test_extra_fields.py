@@ -97,9 +97,10 @@ class TestExtraFields(ExtraCase):
         }
         [result] = self.apply(document("registration", "1", **{name: value for name, (value, _) in wrong.items()}))
         self.assertEqual(result["status"], "created")
-        self.assertEqual({item["field"]: item["code"] for item in result["skipped"]}, {
-            name: code for name, (_, code) in wrong.items()
-        })
+        self.assertEqual(
+            {item["field"]: item["code"] for item in result["skipped"]},
+            {name: code for name, (_, code) in wrong.items()},
+        )
 
     def test_only_fields_that_the_app_may_fill_can_be_listed(self):
         own = self.env["ir.model.fields"]._get("crm.lead", "x_comply360_status")
@@ -122,9 +123,14 @@ class TestExtraFields(ExtraCase):
     def test_the_bridge_is_told_what_its_fields_are_and_what_is_listed(self):
         told = self.bridge.describe_fields(BRIDGE)
         status = told["entities"]["registration"]["status"]
-        self.assertEqual((status["model"], status["field"], status["type"]), (
-            "crm.lead", "x_comply360_status", "selection",
-        ))
+        self.assertEqual(
+            (status["model"], status["field"], status["type"]),
+            (
+                "crm.lead",
+                "x_comply360_status",
+                "selection",
+            ),
+        )
         self.assertIn("in_review", status["values"])
         self.assertEqual(told["tenants"][TENANT]["x_colour"]["values"], ["red", "blue"])
         self.assertEqual(told["tenants"][OTHER_TENANT], {})

@@ -39,9 +39,7 @@ class TestHeartbeat(BridgeCase):
         self.assertEqual(self._beat("1")["missing"], [])
         self.env.cr.execute("DROP TRIGGER comply360_crm_lead_deleted ON crm_lead")
         self.env.cr.execute("ALTER TABLE x_commission DISABLE TRIGGER comply360_x_commission_updated")
-        self.assertEqual(
-            self._beat("2")["missing"], ["comply360_crm_lead_deleted", "comply360_x_commission_updated"]
-        )
+        self.assertEqual(self._beat("2")["missing"], ["comply360_crm_lead_deleted", "comply360_x_commission_updated"])
 
     def test_what_is_no_number_is_refused(self):
         for beat in ("", "-1", "one", "1.2"):

@@ -244,8 +244,10 @@ class TestLeads(BridgeCase):
         lead.with_user(salesperson).action_comply360_leave()
         self.assertEqual(lead.x_comply360_sync_state, "off")
         changed = document("registration", "1", version="1.2", company_name="Changed")
-        self.assertEqual(self.statuses(changed, document("registration", "2", version="1.2", company_name="Changed")),
-                         ["held", "updated"])
+        self.assertEqual(
+            self.statuses(changed, document("registration", "2", version="1.2", company_name="Changed")),
+            ["held", "updated"],
+        )
         lead.action_set_won()
         self.assertEqual((self.changes(), self.bridge.backlog(BRIDGE)["tenants"]), ([], {}))
 

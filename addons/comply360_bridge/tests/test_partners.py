@@ -116,7 +116,6 @@ class TestPartners(BridgeCase):
         result = self.apply(document("client", "1", version="1.2", city="Durban", bases={"city": "Cape Town"}))[0]
         self.assertEqual((result["diverged"], partner.city), ({"city": "Paarl"}, "Paarl"))
 
-
     def test_a_client_moved_to_another_contact_leaves_the_former_one_to_itself(self):
         self.apply(document("client", "1"))
         former = self.record("client", "1")

@@ -15,9 +15,7 @@ class TestPeople(BridgeCase):
 
     def _assign(self, number, user, **changes):
         assigned = str(user.id) if user else ""
-        return self.apply(
-            document("registration", "1", version=f"1.{number}", assigned_user=assigned, **changes)
-        )[0]
+        return self.apply(document("registration", "1", version=f"1.{number}", assigned_user=assigned, **changes))[0]
 
     # -- who works here --------------------------------------------------------------------------------------------
 

@@ -32,8 +32,10 @@ class TestSelftest(BridgeCase):
         self.env.invalidate_all()
         models = ("x_commission", "crm.lead", "res.partner")
         everywhere = {model: self.env[model].with_context(active_test=False) for model in models}
-        found = {model: records.search_count([("x_comply360_tenant_id.uuid", "=", tenant)])
-                 for model, records in everywhere.items()}
+        found = {
+            model: records.search_count([("x_comply360_tenant_id.uuid", "=", tenant)])
+            for model, records in everywhere.items()
+        }
         for model in ("comply360.binding", "comply360.tenant"):
             name = "tenant" if model == "comply360.binding" else "uuid"
             found[model] = self.env[model].search_count([(name, "=", tenant)])

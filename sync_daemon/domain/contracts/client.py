@@ -9,8 +9,15 @@ CLIENT = Contract(
     table="clients",
     odoo_model="res.partner",
     fields=(
-        Field("name", ("row.company_name", "row.full_name", "row.email"), text(255), Owner.TWO_WAY,
-              required=True, column="full_name", holders=("company_name",)),
+        Field(
+            "name",
+            ("row.company_name", "row.full_name", "row.email"),
+            text(255),
+            Owner.TWO_WAY,
+            required=True,
+            column="full_name",
+            holders=("company_name",),
+        ),
         Field("is_company", ("row.client_type",), choice({"individual": False, "company": True})),
         Field("email", ("row.email",), text(255), Owner.TWO_WAY, column="email", not_null=True),
         Field("phone", ("row.phone", "row.mobile"), text(50), Owner.TWO_WAY, column="phone"),

@@ -24,8 +24,7 @@ COMMISSION = Contract(
         Field("status", ("row.status",), choice(STATUSES), Owner.TWO_WAY, required=True, column="status"),
         Field("approved_at", ("row.approved_at",), instant, Owner.TWO_WAY, column="approved_at"),
         Field("paid_at", ("row.paid_at",), instant, Owner.TWO_WAY, column="paid_at"),
-        Field("payment_reference", ("row.payment_reference",), text(255), Owner.TWO_WAY,
-              column="payment_reference"),
+        Field("payment_reference", ("row.payment_reference",), text(255), Owner.TWO_WAY, column="payment_reference"),
         Field("approved_by", ("linked.approved_by",), person),
     ),
     reported=(

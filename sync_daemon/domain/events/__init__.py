@@ -10,7 +10,11 @@ from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.mapping import Row
 
 EVENT_TYPES: tuple[EventType, ...] = (
-    *commission.TYPES, *invoice.TYPES, *client.TYPES, *lead.TYPES, *conflict.TYPES,
+    *commission.TYPES,
+    *invoice.TYPES,
+    *client.TYPES,
+    *lead.TYPES,
+    *conflict.TYPES,
 )
 
 

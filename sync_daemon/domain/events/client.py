@@ -17,8 +17,13 @@ CHANGED = EventType(
     "A customer was changed in Odoo, and the app's row with it.",
     (
         EventField("client_id", IDENTITY, "the client", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True),
-        EventField("columns", _COLUMNS, "the columns of the tenant's table clients that have new values",
-                   ["city", "phone"], required=True),
+        EventField(
+            "columns",
+            _COLUMNS,
+            "the columns of the tenant's table clients that have new values",
+            ["city", "phone"],
+            required=True,
+        ),
     ),
 )
 TYPES = (CHANGED,)

@@ -29,16 +29,25 @@ from sync_daemon.errors import RejectedError
 
 _FIELDS = (
     EventField("commission_id", IDENTITY, "the commission", "6f1b5a0e-7f4e-4d0a-9c39-5a4f6c1f0b11", required=True),
-    EventField("registration_id", IDENTITY, "the registration it was earned with",
-               "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22"),
+    EventField(
+        "registration_id", IDENTITY, "the registration it was earned with", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22"
+    ),
     EventField("agent_id", IDENTITY, "the user it is owed to", "d2b0a9f0-8a54-4d0e-8d4c-3c5b6f0d9c33"),
-    EventField("status", one_of(*STATUSES),
-               "what it is now; left out where the app has a status that the contract does not know", "paid"),
+    EventField(
+        "status",
+        one_of(*STATUSES),
+        "what it is now; left out where the app has a status that the contract does not know",
+        "paid",
+    ),
     EventField("amount", AMOUNT, "the amount of the commission", "187.50"),
     EventField("currency", CURRENCY, "the amount's currency, ISO 4217", "ZAR"),
     EventField("approved_at", INSTANT, "when it was approved", "2026-02-01T08:00:00Z"),
-    EventField("approved_by", IDENTITY, "the user who approved it, if that person is known in both",
-               "f4a1c2d3-5b6e-4f70-8a9b-1c2d3e4f5a77"),
+    EventField(
+        "approved_by",
+        IDENTITY,
+        "the user who approved it, if that person is known in both",
+        "f4a1c2d3-5b6e-4f70-8a9b-1c2d3e4f5a77",
+    ),
     EventField("paid_at", INSTANT, "when it was paid", "2026-02-03T09:30:00Z"),
     EventField("payment_reference", TEXT, "the payment's reference", "EFT 4711"),
 )
@@ -48,12 +57,19 @@ _commission = partial(EventType, fields=_FIELDS)
 
 APPROVED = _commission("commission.approved", "A commission was approved.", example={"status": "approved", **_UNPAID})
 PAID = _commission("commission.paid", "A commission was paid.")
-CANCELLED = _commission("commission.cancelled", "A commission was cancelled.",
-                        example={"status": "cancelled", **_UNDECIDED})
-REOPENED = _commission("commission.reopened", "An approved or cancelled commission is pending again.",
-                       example={"status": "pending", **_UNDECIDED})
-CHANGED = _commission("commission.changed", "A date, the approver or the payment's reference was corrected.",
-                      example={"payment_reference": "EFT 4712"})
+CANCELLED = _commission(
+    "commission.cancelled", "A commission was cancelled.", example={"status": "cancelled", **_UNDECIDED}
+)
+REOPENED = _commission(
+    "commission.reopened",
+    "An approved or cancelled commission is pending again.",
+    example={"status": "pending", **_UNDECIDED},
+)
+CHANGED = _commission(
+    "commission.changed",
+    "A date, the approver or the payment's reference was corrected.",
+    example={"payment_reference": "EFT 4712"},
+)
 TYPES = (APPROVED, PAID, CANCELLED, REOPENED, CHANGED)
 
 _STEPS = {"approved": APPROVED, "paid": PAID}

@@ -12,8 +12,13 @@ _TWO_WAY = {entity.value: contract.two_way for entity, contract in CONTRACTS.ite
 _FIELDS = (
     EventField("entity", one_of(*_TWO_WAY), "what kind of record it is", "client", required=True),
     EventField("record_id", IDENTITY, "the record", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True),
-    EventField("field", one_of(*sorted({item.name for fields in _TWO_WAY.values() for item in fields})),
-               "the field, as docs/contract.md names it", "phone", required=True),
+    EventField(
+        "field",
+        one_of(*sorted({item.name for fields in _TWO_WAY.values() for item in fields})),
+        "the field, as docs/contract.md names it",
+        "phone",
+        required=True,
+    ),
 )
 
 RAISED = EventType("conflict.raised", "Both sides changed the field, and a person has to decide.", _FIELDS)
@@ -22,9 +27,13 @@ RESOLVED = EventType(
     "The field flows again.",
     (
         *_FIELDS,
-        EventField("resolution", one_of(*RESOLUTIONS),
-                   "of `conflict.resolved`: what was decided; agreed: one side gave way by itself", "keep_odoo",
-                   required=True),
+        EventField(
+            "resolution",
+            one_of(*RESOLUTIONS),
+            "of `conflict.resolved`: what was decided; agreed: one side gave way by itself",
+            "keep_odoo",
+            required=True,
+        ),
     ),
 )
 TYPES = (RAISED, RESOLVED)

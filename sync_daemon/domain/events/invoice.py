@@ -29,8 +29,9 @@ _FIELDS = (
     EventField("number", TEXT, "its number; a draft has none", "INV/2026/00017"),
     EventField("state", one_of(*STATES, DELETED_STATE), "what it is now", "posted", required=True),
     EventField("payment_state", one_of(*PAYMENT_STATES), "what is known of its payment", "paid", required=True),
-    EventField("total", AMOUNT, "the total, with as many decimals as the currency has in Odoo", "1500.10",
-               required=True),
+    EventField(
+        "total", AMOUNT, "the total, with as many decimals as the currency has in Odoo", "1500.10", required=True
+    ),
     EventField("residual", AMOUNT, "what is left to pay", "0.00", required=True),
     EventField("currency", CURRENCY, "the currency of both, ISO 4217", "ZAR", required=True),
     EventField("invoice_date", DAY, "the invoice's day", "2026-02-01"),
@@ -39,26 +40,39 @@ _FIELDS = (
     EventField("payment_reference", TEXT, "that payment's reference", "EFT 9"),
     EventField("registration_id", IDENTITY, "the registration it is for", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22"),
     EventField("client_id", IDENTITY, "the client it is for", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55"),
-    EventField("credits_id", IDENTITY, "of a credit note: the invoice it gives back",
-               "7a6b5c4d-3e2f-4a1b-9c8d-7e6f5a4b3c66"),
+    EventField(
+        "credits_id", IDENTITY, "of a credit note: the invoice it gives back", "7a6b5c4d-3e2f-4a1b-9c8d-7e6f5a4b3c66"
+    ),
 )
 _PLAIN = {"credits_id": ""}
 _OPEN = {**_PLAIN, "payment_state": "not_paid", "residual": "1500.10", "paid_on": "", "payment_reference": ""}
 _invoice = partial(EventType, fields=_FIELDS)
 
-CREATED = _invoice("invoice.created", "An invoice or credit note was made for a synced customer or lead.",
-                   example={**_OPEN, "state": "draft", "number": ""})
+CREATED = _invoice(
+    "invoice.created",
+    "An invoice or credit note was made for a synced customer or lead.",
+    example={**_OPEN, "state": "draft", "number": ""},
+)
 POSTED = _invoice("invoice.posted", "It was booked.", example=_OPEN)
 PAID = _invoice("invoice.paid", "A payment was confirmed, and nothing is left to pay.", example=_PLAIN)
-PARTLY_PAID = _invoice("invoice.partly_paid", "A payment or credit was confirmed, and a part is left to pay.",
-                       example={**_OPEN, "payment_state": "partial", "residual": "500.10"})
-CREDITED = _invoice("invoice.credited", "Credit notes give all of it back.",
-                    example={**_OPEN, "payment_state": "reversed", "residual": "0.00"})
+PARTLY_PAID = _invoice(
+    "invoice.partly_paid",
+    "A payment or credit was confirmed, and a part is left to pay.",
+    example={**_OPEN, "payment_state": "partial", "residual": "500.10"},
+)
+CREDITED = _invoice(
+    "invoice.credited",
+    "Credit notes give all of it back.",
+    example={**_OPEN, "payment_state": "reversed", "residual": "0.00"},
+)
 UNPAID = _invoice("invoice.unpaid", "Payments or credits that were confirmed before were taken back.", example=_OPEN)
 CANCELLED = _invoice("invoice.cancelled", "It was cancelled.", example={**_OPEN, "state": "cancelled"})
 REOPENED = _invoice("invoice.reopened", "It is a draft again.", example={**_OPEN, "state": "draft"})
-DELETED = _invoice("invoice.deleted", "A draft was deleted, or is no longer of this tenant.",
-                   example={**_OPEN, "state": DELETED_STATE, "number": ""})
+DELETED = _invoice(
+    "invoice.deleted",
+    "A draft was deleted, or is no longer of this tenant.",
+    example={**_OPEN, "state": DELETED_STATE, "number": ""},
+)
 CHANGED = _invoice("invoice.changed", "Other values changed.", example={**_OPEN, "due_date": "2026-03-31"})
 TYPES = (CREATED, POSTED, PAID, PARTLY_PAID, CREDITED, UNPAID, CANCELLED, REOPENED, DELETED, CHANGED)
 

@@ -8,8 +8,13 @@ from sync_daemon.domain.document import Change
 from sync_daemon.domain.event import IDENTITY, TEXT, Event, EventField, EventType, event, one_of
 
 _FIELDS = (
-    EventField("registration_id", IDENTITY, "the registration that the lead is of",
-               "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22", required=True),
+    EventField(
+        "registration_id",
+        IDENTITY,
+        "the registration that the lead is of",
+        "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22",
+        required=True,
+    ),
     EventField("outcome", one_of("open", "won", "lost"), "what the lead is now", "lost", required=True),
     EventField("lost_reason", TEXT, "of a lost one: the reason, as Odoo's list names it", "Too expensive"),
 )
@@ -17,8 +22,9 @@ _lead = partial(EventType, fields=_FIELDS)
 
 WON = _lead("lead.won", "A salesperson won the lead.", example={"outcome": "won", "lost_reason": ""})
 LOST = _lead("lead.lost", "A salesperson lost the lead.")
-REOPENED = _lead("lead.reopened", "A lead that was won or lost is open again.",
-                 example={"outcome": "open", "lost_reason": ""})
+REOPENED = _lead(
+    "lead.reopened", "A lead that was won or lost is open again.", example={"outcome": "open", "lost_reason": ""}
+)
 CHANGED = _lead("lead.changed", "The reason of a lost lead was corrected.", example={"lost_reason": "No answer"})
 TYPES = (WON, LOST, REOPENED, CHANGED)
 
