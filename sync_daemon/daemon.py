@@ -18,26 +18,26 @@ import structlog
 
 from sync_daemon import errors
 from sync_daemon.config import Settings
-from sync_daemon.domain.contract_check import Mismatch
 from sync_daemon.domain.hint import named_tenant
 from sync_daemon.domain.keys import RecordKey
+from sync_daemon.domain.operations.contract_check import Mismatch
 from sync_daemon.health import Health, served
 from sync_daemon.loop import Loop
 from sync_daemon.odoo.client import Observe, open_odoo
 from sync_daemon.ports import Odoo
-from sync_daemon.postgres.backfill import TenantName
+from sync_daemon.postgres.admin.app_schema import AppShapes
+from sync_daemon.postgres.admin.backfill import TenantName
+from sync_daemon.postgres.admin.retention import Retention
 from sync_daemon.postgres.connection import Database
-from sync_daemon.postgres.contents import ContentMemory
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
-from sync_daemon.postgres.inbound import Inbound
-from sync_daemon.postgres.ledger import Ledger
-from sync_daemon.postgres.outbox import Outbox
+from sync_daemon.postgres.pull.inbound import Inbound
+from sync_daemon.postgres.push.contents import ContentMemory
+from sync_daemon.postgres.push.ledger import Ledger
+from sync_daemon.postgres.push.outbox import Outbox
+from sync_daemon.postgres.push.rows import Rows
+from sync_daemon.postgres.reconcile.comparison import Surveys
 from sync_daemon.postgres.registry import Registry
-from sync_daemon.postgres.retention import Retention
-from sync_daemon.postgres.rows import Rows
-from sync_daemon.postgres.shapes import AppShapes
-from sync_daemon.postgres.surveys import Surveys
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
 from sync_daemon.rabbitmq.events import RabbitAppEvents
 from sync_daemon.rabbitmq.publisher import RabbitEventPublisher, RabbitPublisher

@@ -21,8 +21,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sync_daemon.config import Settings
-from sync_daemon.domain.health import Debt, Lack, Neighbour, blocked, unready
-from sync_daemon.domain.heartbeat import Break, Heartbeat, Hop, broken
+from sync_daemon.domain.operations.health import Debt, Lack, Neighbour, blocked, unready
+from sync_daemon.domain.operations.heartbeat import Break, Heartbeat, Hop, broken
 from sync_daemon.errors import ConfigError
 from sync_daemon.logs import hide_secrets
 from sync_daemon.loop import Loop, pulse

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from sync_daemon import errors
-from sync_daemon.domain.health import Service
+from sync_daemon.domain.operations.health import Service
 from sync_daemon.services.report import Report
 
 FIRST_PAUSE, LONGEST_PAUSE, FATAL_PAUSE = 0.5, 15.0, 60.0

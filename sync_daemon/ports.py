@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from sync_daemon.domain.books import OdooEntry
 from sync_daemon.domain.content import Known, Place, Stat
-from sync_daemon.domain.contract_check import OdooFields
 from sync_daemon.domain.document import Change, Document, Result, Verdict
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
-from sync_daemon.domain.people import OdooUser
+from sync_daemon.domain.operations.books import OdooEntry
+from sync_daemon.domain.operations.contract_check import OdooFields
+from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.settlement import Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
 

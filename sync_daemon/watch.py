@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from sync_daemon.config import Settings
-from sync_daemon.domain.health import Debt
 from sync_daemon.domain.keys import Direction
+from sync_daemon.domain.operations.health import Debt
 from sync_daemon.errors import BridgeError
 from sync_daemon.health import Health
 from sync_daemon.loop import Loop
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.ports import Odoo, OdooBacklog, OdooInfo
+from sync_daemon.postgres.admin.overview import AppSide, Overview
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
-from sync_daemon.postgres.overview import AppSide, Overview
 from sync_daemon.rabbitmq.probe import Pulse
 from sync_daemon.services.report import Report
 

@@ -12,7 +12,7 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.ports import Odoo, OdooBinding
-from sync_daemon.postgres.bindings import Bindings, BindingView
+from sync_daemon.postgres.admin.bindings import Bindings, BindingView
 
 _TENANT = click.option("--tenant", help="Only this tenant: its subdomain or uuid.")
 

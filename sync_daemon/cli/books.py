@@ -14,10 +14,10 @@ from sync_daemon.cli.backfill import found, tenant_option
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import open_bridge
-from sync_daemon.domain.books import Books, Line, OdooEntry
-from sync_daemon.domain.books import books as compare
+from sync_daemon.domain.operations.books import Books, Line, OdooEntry
+from sync_daemon.domain.operations.books import books as compare
 from sync_daemon.ports import Odoo
-from sync_daemon.postgres.books import AppBooks
+from sync_daemon.postgres.admin.books import AppBooks
 
 PAGE = 1_000
 

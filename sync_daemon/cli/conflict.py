@@ -17,7 +17,7 @@ from sync_daemon.domain.decision import Decision, Keep, check_lawful
 from sync_daemon.domain.intake import decoded
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.errors import RejectedError
-from sync_daemon.postgres.decisions import Conflict, Conflicts
+from sync_daemon.postgres.admin.conflicts import Conflict, Conflicts
 from sync_daemon.postgres.overrides import OverrideBooks
 
 _KEEP = {"app": Keep.APP, "odoo": Keep.ODOO}

@@ -15,17 +15,17 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.contract_file import ContractFile, load_contract_file, rule_line
 from sync_daemon.daemon import Bridge, open_bridge
-from sync_daemon.domain.asyncapi import asyncapi, schemas
 from sync_daemon.domain.codec import kind_of
 from sync_daemon.domain.contract import Contract, Field
-from sync_daemon.domain.contract_check import Mismatch
-from sync_daemon.domain.contract_page import contract_data, contract_page, describe
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.event_page import event_data, event_page
 from sync_daemon.domain.events import EVENT_TYPES
 from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.operations.contract_check import Mismatch
 from sync_daemon.domain.overrides import Overrides, RuleChange, Rules, changes, contracts
-from sync_daemon.postgres.backfill import Backfills, TenantName
+from sync_daemon.pages.asyncapi import asyncapi, schemas
+from sync_daemon.pages.contract import contract_data, contract_page, describe
+from sync_daemon.pages.events import event_data, event_page
+from sync_daemon.postgres.admin.backfill import Backfills, TenantName
 from sync_daemon.postgres.overrides import OverrideBooks
 
 file_option = click.option("--file", "file_name", help="The file of overrides, instead of C360_CONTRACT_FILE.")

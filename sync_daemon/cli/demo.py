@@ -15,17 +15,17 @@ from rich.text import Text
 
 from db_init import tenants
 from db_init.tenants import NewTenant
+from demo import accountant
+from demo.agencies import AGENCIES, to_approve, to_pay
+from demo.books import Books, Count, Sum
+from demo.load import Loaded, load
+from demo.reading import read
 from stack import layout as layouts
 from stack.progress import step
 from sync_daemon.cli.drain import drain
 from sync_daemon.cli.output import print_json, say
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.daemon import register_tenant
-from sync_daemon.demo import accountant
-from sync_daemon.demo.agencies import AGENCIES, to_approve, to_pay
-from sync_daemon.demo.books import Books, Count, Sum
-from sync_daemon.demo.load import Loaded, load
-from sync_daemon.demo.reading import read
 from sync_daemon.errors import FatalError
 
 WIDTH = 118

@@ -13,10 +13,10 @@ from sync_daemon.cli.contract import located
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.daemon import Bridge, open_bridge
-from sync_daemon.domain.finding import Finding
+from sync_daemon.domain.operations.finding import Finding
 from sync_daemon.errors import BridgeError
 from sync_daemon.odoo import probe as odoo_probe
-from sync_daemon.postgres import probe as postgres_probe
+from sync_daemon.postgres.admin import probe as postgres_probe
 from sync_daemon.rabbitmq import probe as rabbitmq_probe
 
 MISFIT = "`c360 contract check` names the rule; override it (docs/overrides.md), or `c360 db attach` for a right"

@@ -10,7 +10,7 @@ import click
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
-from sync_daemon.domain.epochs import next_epoch
+from sync_daemon.domain.operations.epochs import next_epoch
 from sync_daemon.services.epochs import Restorer, Standing
 
 RUNBOOK = "docs/runbook.md, After a restore"

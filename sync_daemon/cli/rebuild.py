@@ -12,7 +12,7 @@ from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.ports import OdooInfo
-from sync_daemon.postgres.rebuild import Rebuilds, Stock
+from sync_daemon.postgres.admin.rebuild import Rebuilds, Stock
 
 
 @click.command()

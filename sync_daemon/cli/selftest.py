@@ -9,12 +9,12 @@ from uuid import UUID
 import click
 
 from db_init import tenants as tenancy
+from selftest.crashes import STEPS, Outcome, crashes, flagged, purge
+from selftest.verdict import Wrong
 from sync_daemon import logs
 from sync_daemon.cli.output import print_json, say
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.crash_points import CrashPoint
-from sync_daemon.selftest.crashes import STEPS, Outcome, crashes, flagged, purge
-from sync_daemon.selftest.verdict import Wrong
 
 FINDINGS = 3
 

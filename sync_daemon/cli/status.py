@@ -13,14 +13,14 @@ import click
 from sync_daemon.cli.output import ago, print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
-from sync_daemon.domain.health import Lack
-from sync_daemon.domain.heartbeat import Heartbeat, Hop, broken
 from sync_daemon.domain.keys import Direction
+from sync_daemon.domain.operations.health import Lack
+from sync_daemon.domain.operations.heartbeat import Heartbeat, Hop, broken
 from sync_daemon.errors import BridgeError
 from sync_daemon.ports import OdooBacklog
+from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
-from sync_daemon.postgres.overview import Overview
 from sync_daemon.postgres.registry import FlowState
 
 ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> app"}

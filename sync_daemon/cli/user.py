@@ -13,10 +13,10 @@ from sync_daemon.cli.backfill import found, tenant_option
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
-from sync_daemon.domain.people import AppUser, LinkState, OdooUser, Person, Standing, people
+from sync_daemon.domain.operations.user_links import AppUser, LinkState, OdooUser, Person, Standing, people
 from sync_daemon.errors import BridgeError
-from sync_daemon.postgres.backfill import Backfills, TenantName
-from sync_daemon.postgres.people import Decision, People
+from sync_daemon.postgres.admin.backfill import Backfills, TenantName
+from sync_daemon.postgres.admin.user_links import Decision, People
 
 PAGE = 1_000
 

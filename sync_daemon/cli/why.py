@@ -13,10 +13,10 @@ from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.drift import present_fields
 from sync_daemon.domain.keys import Entity, RecordKey
-from sync_daemon.domain.why import Reason, reasons
-from sync_daemon.postgres.backfill import TenantName
-from sync_daemon.postgres.decisions import Conflicts
-from sync_daemon.postgres.history import History
+from sync_daemon.domain.operations.why import Reason, reasons
+from sync_daemon.postgres.admin.backfill import TenantName
+from sync_daemon.postgres.admin.conflicts import Conflicts
+from sync_daemon.postgres.admin.history import History
 
 
 @click.command()

@@ -9,11 +9,11 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from sync_daemon.config import Settings
-from sync_daemon.domain.books import OdooEntry
-from sync_daemon.domain.contract_check import OdooFields
 from sync_daemon.domain.document import Document, Result, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
-from sync_daemon.domain.people import OdooUser
+from sync_daemon.domain.operations.books import OdooEntry
+from sync_daemon.domain.operations.contract_check import OdooFields
+from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
 from sync_daemon.odoo import wire
 from sync_daemon.odoo.transports.json2 import Json2

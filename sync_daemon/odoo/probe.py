@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from sync_daemon.domain.finding import Finding
+from sync_daemon.domain.operations.finding import Finding
 from sync_daemon.errors import BridgeError
 from sync_daemon.odoo.wire import PROTOCOL
 from sync_daemon.ports import Odoo, OdooInfo

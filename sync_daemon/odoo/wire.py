@@ -9,9 +9,7 @@ from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
-from sync_daemon.domain.books import Bill, OdooEntry
 from sync_daemon.domain.codec import printable
-from sync_daemon.domain.contract_check import OdooField, OdooFields
 from sync_daemon.domain.document import (
     NOTHING_HEARD,
     Change,
@@ -27,7 +25,9 @@ from sync_daemon.domain.document import (
 )
 from sync_daemon.domain.hint import record_key
 from sync_daemon.domain.keys import Entity, RecordKey, Version
-from sync_daemon.domain.people import OdooUser
+from sync_daemon.domain.operations.books import Bill, OdooEntry
+from sync_daemon.domain.operations.contract_check import OdooField, OdooFields
+from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.errors import RejectedError
 from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
 

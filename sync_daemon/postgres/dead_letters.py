@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.postgres.connection import Cursor
-from sync_daemon.postgres.outbox import key_arrays, mark
+from sync_daemon.postgres.push.outbox import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
-_SQL = statements("ledger")
+_SQL = statements("push/ledger")
 
 
 @dataclass(frozen=True)

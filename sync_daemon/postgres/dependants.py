@@ -11,7 +11,7 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor
-from sync_daemon.postgres.outbox import mark
+from sync_daemon.postgres.push.outbox import mark
 from sync_daemon.postgres.statements import statements
 
 DEPENDANTS = (
@@ -24,7 +24,7 @@ DEPENDANTS = (
 )
 """Whose change concerns whom, and the column of the dependant that names it."""
 
-_SQL = statements("ledger")
+_SQL = statements("push/ledger")
 _NAMING = sql.SQL("SELECT id FROM {table} WHERE {column} = ANY(%(ids)s::uuid[])")
 
 

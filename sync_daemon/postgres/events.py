@@ -13,7 +13,7 @@ from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("events")
-_INBOUND = statements("inbound")
+_INBOUND = statements("pull/inbound")
 _LEASE = "publish"
 
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sync_daemon.domain.heartbeat import Heartbeat, Hop
+from sync_daemon.domain.operations.heartbeat import Heartbeat, Hop
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.statements import statements
 
-_SQL = statements("heartbeat")
+_SQL = statements("heartbeats")
 
 
 class Heartbeats:

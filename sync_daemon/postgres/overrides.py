@@ -16,9 +16,9 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.overrides import Contracts, Overrides, RuleChange, contracts, objections
 from sync_daemon.errors import FatalError, RejectedError
-from sync_daemon.postgres.backfill import Backfills, TenantName
+from sync_daemon.postgres.admin.backfill import Backfills, TenantName
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.outbox import mark
+from sync_daemon.postgres.push.outbox import mark
 from sync_daemon.postgres.statements import statements
 
 PAGE = 1_000

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sync_daemon.domain.epochs import was_set_back
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
+from sync_daemon.domain.operations.epochs import was_set_back
 from sync_daemon.errors import FatalError, RejectedError
 from sync_daemon.ports import OdooInfo
 from sync_daemon.postgres.connection import Database
-from sync_daemon.postgres.outbox import mark
+from sync_daemon.postgres.push.outbox import mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("registry")

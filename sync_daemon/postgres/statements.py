@@ -1,4 +1,4 @@
-"""SQL lives in sql/*.sql, each statement under a line `-- name: ...`."""
+"""SQL lives beside its module, each statement under a line `-- name: ...`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent / "sql"
+_FOLDER = Path(__file__).parent
 _NAME = re.compile(r"^-- name: (\w+).*$", re.MULTILINE)
 
 

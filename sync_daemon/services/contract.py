@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sync_daemon.domain.contract_check import Mismatch, Tables, check_app, check_odoo
+from sync_daemon.domain.operations.contract_check import Mismatch, Tables, check_app, check_odoo
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.ports import Odoo
 from sync_daemon.services.report import Report

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from sync_daemon.domain.epochs import next_epoch, was_set_back
 from sync_daemon.domain.keys import Version
+from sync_daemon.domain.operations.epochs import next_epoch, was_set_back
 from sync_daemon.ports import Odoo
 
 

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Document, Result, Status
-from sync_daemon.domain.epochs import was_set_back
 from sync_daemon.domain.keys import RecordKey, Version
+from sync_daemon.domain.operations.epochs import was_set_back
 from sync_daemon.domain.plan import Plan, ToSend, doubtful, patient, plan, unread
 from sync_daemon.domain.settlement import (
     Applied,

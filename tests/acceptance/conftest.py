@@ -58,7 +58,7 @@ def odoo(stack_settings: Settings) -> Odoo:
 @pytest.fixture
 def accountant(stack_settings: Settings, stack_layout: Layout) -> Odoo:
     """Gives a person in Odoo who may process commissions and is no administrator."""
-    from sync_daemon.demo import accountant as demo
+    from demo import accountant as demo
 
     known = layouts.secrets(stack_layout)
     password = known.get("ODOO_DEMO_PASSWORD") or uuid4().hex

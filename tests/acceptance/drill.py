@@ -15,11 +15,11 @@ import pytest
 from psycopg2 import sql
 
 from db_init import connect
+from demo import accountant as demo
 from stack import layout as layouts
 from stack import odoo as odoo_server
 from stack.layout import Layout
 from sync_daemon.config import Settings
-from sync_daemon.demo import accountant as demo
 from sync_daemon.odoo.admin import issue_bot_key
 from tests import databases
 from tests.acceptance.command import c360, printed

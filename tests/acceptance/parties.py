@@ -18,10 +18,10 @@ import psycopg2.extras
 from psycopg2.extensions import connection as Connection
 from psycopg2.sql import SQL, Identifier
 
+from demo.databases import app_database
 from stack import rabbitmq
 from stack.layout import Layout, secrets
 from sync_daemon.config import SYNC_ROLE, Settings
-from sync_daemon.demo.databases import app_database
 from sync_daemon.odoo.admin import signed_in
 
 psycopg2.extras.register_uuid()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from demo.databases import odoo_database
 from sync_daemon.config import Settings
-from sync_daemon.demo.databases import odoo_database
 from tests.acceptance.parties import App
 
 Fields = dict[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from demo.databases import app_database, odoo_database
 from sync_daemon.config import Settings
-from sync_daemon.demo.databases import app_database, odoo_database
 from tests.acceptance.command import daemon, eventually
 from tests.acceptance.parties import App, Odoo
 from tests.acceptance.proxy import tap

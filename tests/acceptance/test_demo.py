@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 
+from demo.databases import odoo_database
 from sync_daemon.config import Settings
-from sync_daemon.demo.databases import odoo_database
 from tests.acceptance.command import c360, printed
 
 ONE_CENT = "UPDATE x_commission SET commission_amount = commission_amount + %s WHERE id = %s"

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg2 import errors
 
+from demo.databases import odoo_database
 from sync_daemon.config import Settings
-from sync_daemon.demo.databases import odoo_database
 from sync_daemon.domain.keys import Lane
 from sync_daemon.errors import FatalError
 from sync_daemon.rabbitmq.topology import HINTS_EXCHANGE, hints_queue, hints_routing_key

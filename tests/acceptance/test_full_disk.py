@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.databases import odoo_database
 from sync_daemon.config import Settings
-from sync_daemon.demo.databases import odoo_database
 from tests.acceptance.command import c360, daemon, eventually, printed
 from tests.acceptance.parties import App, Odoo
 from tests.databases import as_migrator

@@ -11,10 +11,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from db_init.init import initialise
+from demo.databases import odoo_database
 from stack import odoo as odoo_server
 from stack.layout import Layout
 from sync_daemon.config import Settings
-from sync_daemon.demo.databases import odoo_database
 from sync_daemon.odoo.admin import issue_bot_key
 from tests.acceptance import sides
 from tests.acceptance.command import c360, printed

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 
+from demo.databases import odoo_database
 from sync_daemon.daemon import open_bridge
-from sync_daemon.demo.databases import odoo_database
 from sync_daemon.domain.drift import Finding
 from sync_daemon.domain.keys import Entity
 from tests.acceptance.command import c360, daemon, eventually, printed

@@ -10,7 +10,7 @@ import psutil
 
 from sync_daemon.domain.keys import Lane
 from sync_daemon.postgres.connection import Database
-from sync_daemon.postgres.outbox import Outbox
+from sync_daemon.postgres.push.outbox import Outbox
 from tests.acceptance.command import c360, daemon
 from tests.acceptance.parties import as_sync
 from tests.bench.crowd import LONGEST_SECONDS, owe_bulk

@@ -17,11 +17,11 @@ from uuid import UUID, uuid4
 from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED, ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.extensions import connection as Connection
 
+from demo import accountant as demo
 from stack import odoo as odoo_server
 from stack import odoo_source
 from stack.layout import Layout
 from sync_daemon.config import Settings
-from sync_daemon.demo import accountant as demo
 from tests.acceptance.command import c360, daemon, printed
 from tests.acceptance.parties import App, Odoo, as_sync
 from tests.bench.figures import Figure, percentile

@@ -8,8 +8,8 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from sync_daemon.cli.contract import contract
-from sync_daemon.domain.contract_page import REGENERATE, contract_data, contract_page
 from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.pages.contract import REGENERATE, contract_data, contract_page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "contract.md"
 

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from sync_daemon.cli.contract import contract
-from sync_daemon.domain import asyncapi, event_page
 from sync_daemon.domain.event import EventType, header
 from sync_daemon.domain.events import EVENT_TYPES
+from sync_daemon.pages import asyncapi
+from sync_daemon.pages import events as event_page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 KINDS = pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda kind: kind.name)

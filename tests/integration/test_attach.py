@@ -17,8 +17,8 @@ from db_init.migrate import status
 from db_init.schema_level import head
 from sync_daemon.config import Settings
 from sync_daemon.errors import FatalError
+from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.connection import Database
-from sync_daemon.postgres.overview import Overview
 from tests import databases
 from tests.catalogue import catalogue, difference
 from tests.databases import as_admin, as_app, as_migrator, as_role, as_sync, fill, marks, register, rows

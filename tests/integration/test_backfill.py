@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from sync_daemon.domain.keys import Entity, Lane
-from sync_daemon.postgres import backfill
-from sync_daemon.postgres.backfill import Backfills, Selection, TenantName
+from sync_daemon.postgres.admin import backfill
+from sync_daemon.postgres.admin.backfill import Backfills, Selection, TenantName
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 

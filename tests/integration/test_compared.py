@@ -11,11 +11,11 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.drift import KnownRange, app_records, is_calm, range_digest
 from sync_daemon.domain.keys import Entity
-from sync_daemon.domain.people import LinkState
+from sync_daemon.domain.operations.user_links import LinkState
 from sync_daemon.domain.settlement import Applied
-from sync_daemon.postgres.backfill import TenantName
-from sync_daemon.postgres.people import Decision, People
-from sync_daemon.postgres.surveys import Surveys
+from sync_daemon.postgres.admin.backfill import TenantName
+from sync_daemon.postgres.admin.user_links import Decision, People
+from sync_daemon.postgres.reconcile.comparison import Surveys
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 

@@ -10,7 +10,7 @@ from sync_daemon.domain.document import Change, Op, Ruling, Scalar, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.settlement import Applied
 from sync_daemon.domain.snapshot import Agreed, BindingState
-from sync_daemon.postgres.bindings import Bindings
+from sync_daemon.postgres.admin.bindings import Bindings
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 

@@ -13,14 +13,14 @@ import pytest
 from stack import layout as layouts
 from stack import rabbitmq
 from stack.layout import Layout
-from sync_daemon.domain.asyncapi import schemas
 from sync_daemon.domain.document import Change, Op, Ruling, Status
 from sync_daemon.domain.event import EXCHANGE
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.settlement import Applied
 from sync_daemon.domain.snapshot import Agreed
 from sync_daemon.errors import FatalError, TransientError
-from sync_daemon.postgres import probe
+from sync_daemon.pages.asyncapi import schemas
+from sync_daemon.postgres.admin import probe
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.rabbitmq.publisher import RabbitEventPublisher
 from sync_daemon.services.publish import EventRelay, EventRetention

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
-from sync_daemon.domain.heartbeat import Hop
-from sync_daemon.postgres import probe
+from sync_daemon.domain.operations.heartbeat import Hop
+from sync_daemon.postgres.admin import probe
 from sync_daemon.postgres.heartbeats import Heartbeats
-from sync_daemon.postgres.surveys import Surveys
+from sync_daemon.postgres.reconcile.comparison import Surveys
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from db_init.attach import attach
 from stack import processes
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
-from sync_daemon.postgres.overview import Overview
+from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.statements import statements
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
@@ -147,7 +147,7 @@ def test_what_is_in_flight_is_found_without_reading_what_is_owed(installation: I
     with installation.database.transaction() as cursor:
         # the table is too small here for an index to pay
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("EXPLAIN " + statements("outbox")["claim"], parameters)
+        cursor.execute("EXPLAIN " + statements("push/outbox")["claim"], parameters)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "delivery_in_flight" in plan
     assert "Seq Scan on delivery" not in plan

@@ -7,12 +7,12 @@ from uuid import UUID
 import pytest
 
 from sync_daemon.domain.contract import Owner
-from sync_daemon.domain.contract_check import check_app
 from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.operations.contract_check import check_app
 from sync_daemon.domain.overrides import Contracts, Overrides, changes, contracts
 from sync_daemon.errors import FatalError, RejectedError
+from sync_daemon.postgres.admin.app_schema import AppShapes
 from sync_daemon.postgres.overrides import OverrideBooks
-from sync_daemon.postgres.shapes import AppShapes
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 

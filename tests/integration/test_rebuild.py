@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 from db_init import tenants
 from sync_daemon.domain.document import Change, Op, Ruling, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
-from sync_daemon.domain.people import LinkState
+from sync_daemon.domain.operations.user_links import LinkState
 from sync_daemon.domain.settlement import Applied
 from sync_daemon.ports import OdooInfo
-from sync_daemon.postgres.backfill import TenantName
-from sync_daemon.postgres.people import Decision, People
-from sync_daemon.postgres.rebuild import Rebuilds
+from sync_daemon.postgres.admin.backfill import TenantName
+from sync_daemon.postgres.admin.rebuild import Rebuilds
+from sync_daemon.postgres.admin.user_links import Decision, People
 from tests import databases
 from tests.databases import AppTenant
 from tests.integration.conftest import INSTANCE, Installation

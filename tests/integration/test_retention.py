@@ -11,7 +11,7 @@ from psycopg2 import errors
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Lane
 from sync_daemon.domain.settlement import Applied, Dead
-from sync_daemon.postgres.retention import KINDS, LEDGER, Retention
+from sync_daemon.postgres.admin.retention import KINDS, LEDGER, Retention
 from tests import databases
 from tests.integration.conftest import Installation
 

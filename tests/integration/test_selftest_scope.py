@@ -11,11 +11,11 @@ import pytest
 from db_init import tenants
 from sync_daemon.config import SELFTEST_INSTANCE
 from sync_daemon.domain.keys import Lane
-from sync_daemon.postgres.inbound import Inbound
-from sync_daemon.postgres.outbox import Outbox
-from sync_daemon.postgres.overview import Overview
+from sync_daemon.postgres.admin.overview import Overview
+from sync_daemon.postgres.pull.inbound import Inbound
+from sync_daemon.postgres.push.outbox import Outbox
+from sync_daemon.postgres.reconcile.comparison import Surveys
 from sync_daemon.postgres.registry import Registry
-from sync_daemon.postgres.surveys import Surveys
 from tests import databases
 from tests.databases import AppTenant
 from tests.integration.conftest import INSTANCE, Installation

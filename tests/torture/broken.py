@@ -12,7 +12,7 @@ from sync_daemon.config import Settings
 from sync_daemon.domain.document import Ruling, Verdict
 from sync_daemon.domain.settlement import Dropped, Settlement
 from sync_daemon.domain.snapshot import Owed
-from sync_daemon.postgres import ledger
+from sync_daemon.postgres.push import ledger
 from sync_daemon.services import pull, push
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_daemon.domain.books import AppEntry, Bill, OdooEntry, Total, books
+from sync_daemon.domain.operations.books import AppEntry, Bill, OdooEntry, Total, books
 from sync_daemon.odoo import wire
 
 ONE = UUID(int=1)

@@ -12,7 +12,7 @@ from sync_daemon.cli.conflict import outcome_of
 from sync_daemon.domain.decision import Keep
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.overrides import Contracts, Overrides, contracts
-from sync_daemon.postgres.decisions import Conflict
+from sync_daemon.postgres.admin.conflicts import Conflict
 from tests.unit.records import OTHER_TENANT, TENANT, key_of
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from sync_daemon.domain.codec import kind_of
 from sync_daemon.domain.contract import Field
-from sync_daemon.domain.contract_check import Column, Mismatch, OdooField, OdooFields, check_app, check_odoo
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.operations.contract_check import Column, Mismatch, OdooField, OdooFields, check_app, check_odoo
 from sync_daemon.domain.overrides import OVERRIDABLE, Contracts
-from sync_daemon.postgres.shapes import allowed
+from sync_daemon.postgres.admin.app_schema import allowed
 from tests.unit.records import OTHER_TENANT, TENANT
 from tests.unit.test_overrides import in_force
 

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from sync_daemon.demo.agencies import AGENCIES, JURISDICTIONS, TYPES, amount, tables, to_approve, to_pay
-from sync_daemon.demo.books import Commission, Registration, Side, compare
+from demo.agencies import AGENCIES, JURISDICTIONS, TYPES, amount, tables, to_approve, to_pay
+from demo.books import Commission, Registration, Side, compare
 
 TENANT = UUID(int=7)
 STATUSES = ("draft", "submitted", "in_review", "approved", "rejected", "cancelled")

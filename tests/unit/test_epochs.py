@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_daemon.domain.epochs import next_epoch, was_set_back
 from sync_daemon.domain.keys import Version
+from sync_daemon.domain.operations.epochs import next_epoch, was_set_back
 from sync_daemon.services.epochs import Standing
 
 NUMBERS = st.integers(0, 2**31 - 2)

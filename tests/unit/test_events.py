@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_daemon.domain.asyncapi import schemas
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Change, Op, Scalar
 from sync_daemon.domain.event import Event, EventType, OutgoingEvent
@@ -23,6 +22,7 @@ from sync_daemon.domain.intake import intake
 from sync_daemon.domain.keys import Entity, Version
 from sync_daemon.domain.overrides import Overrides, contracts
 from sync_daemon.domain.told import told as read_told
+from sync_daemon.pages.asyncapi import schemas
 from tests.unit.records import TENANT, commission_change, key_of, row
 from tests.unit.test_fuzz import SCALAR, TWO_WAY, rows_of
 from tests.unit.test_told import INVOICE

@@ -14,9 +14,9 @@ from uuid import uuid4
 import pytest
 
 from sync_daemon.config import Settings
-from sync_daemon.domain.health import Debt, Lack, Neighbour, Service, blocked, unready
-from sync_daemon.domain.heartbeat import Break, Hop
 from sync_daemon.domain.keys import Direction
+from sync_daemon.domain.operations.health import Debt, Lack, Neighbour, Service, blocked, unready
+from sync_daemon.domain.operations.heartbeat import Break, Hop
 from sync_daemon.errors import ConfigError, TransientError
 from sync_daemon.health import Health, served
 from sync_daemon.logs import register_secret

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sync_daemon.domain.heartbeat import Break, Heartbeat, Hop, broken
 from sync_daemon.domain.hint import Hint, decode, encode
 from sync_daemon.domain.keys import Lane
+from sync_daemon.domain.operations.heartbeat import Break, Heartbeat, Hop, broken
 from sync_daemon.errors import RejectedError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -25,7 +25,7 @@ from sync_daemon.domain.document import (
     Verdict,
 )
 from sync_daemon.domain.keys import Entity, RecordKey, Version
-from sync_daemon.domain.people import OdooUser
+from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.errors import RejectedError
 from sync_daemon.odoo import wire
 from sync_daemon.ports import OdooBacklog, RecordDigest

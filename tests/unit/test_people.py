@@ -8,7 +8,7 @@ from uuid import NAMESPACE_OID, uuid5
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_daemon.domain.people import AppUser, Link, LinkState, OdooUser, Person, Standing, people
+from sync_daemon.domain.operations.user_links import AppUser, Link, LinkState, OdooUser, Person, Standing, people
 
 
 def app_user(email: str, link: Link | None = None, active: bool = True, name: str = "") -> AppUser:

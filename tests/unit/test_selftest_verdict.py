@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from sync_daemon.selftest.verdict import App, Case, Commission, Lead, Odoo, Wrong, faults
+from selftest.verdict import App, Case, Commission, Lead, Odoo, Wrong, faults
 
 AGENT = uuid4()
 PENDING = Case(uuid4(), uuid4(), uuid4(), "Firm 1", "125.05")

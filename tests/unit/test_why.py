@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from sync_daemon.domain.document import Document, Result, Status, TwoWay
 from sync_daemon.domain.keys import Direction, Entity, Version
+from sync_daemon.domain.operations.why import Entry, Reason, reasons
 from sync_daemon.domain.plan import ToSend
 from sync_daemon.domain.settlement import Applied, settle_answers
-from sync_daemon.domain.why import Entry, Reason, reasons
 from tests.unit.records import key_of, owed
 
 DAY = datetime(2026, 1, 31, tzinfo=UTC)

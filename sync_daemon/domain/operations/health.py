@@ -1,0 +1,111 @@
+"""Whether a daemon is alive and whether it is ready, decided from what it has seen. Units: seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sync_daemon.domain.keys import Direction
+from sync_daemon.domain.operations.heartbeat import Break
+
+SILENT_SECONDS = 12.0
+"""A neighbour is asked every few seconds; one that has not answered for so long does not answer."""
+
+FAILING_SECONDS = 12.0
+SHOWN = 5
+
+WAYS = {Direction.APP_TO_ODOO: "from app to Odoo", Direction.ODOO_TO_APP: "from Odoo to app"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One loop: since when it gave no sign of life, how long it may, since when it fails and by what kind of error."""
+
+    name: str
+    silent: float
+    patience: float
+    failing: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One neighbour: since when it has not answered, and why the last question to it failed; empty if it did not."""
+
+    name: str
+    silent: float
+    error: str
+
+
+@dataclass(frozen=True)
+class Debt:
+    """What is owed in one direction by tenants whose records flow; `oldest` is 0 where nothing is."""
+
+    direction: Direction
+    owed: int
+    oldest: float
+    dead: int
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What the bridge put into a tenant's schema and is not there any more."""
+
+    tenant: UUID
+    what: str
+
+
+def blocked(services: Iterable[Service]) -> list[str]:
+    """Why the process is not alive: loops that give no sign of life. Neighbours play no part: every call ends."""
+    return [
+        f"{service.name} has been blocked for {service.silent:.0f} s"
+        for service in services
+        if service.silent > service.patience
+    ]
+
+
+def unready(
+    neighbours: Iterable[Neighbour],
+    services: Iterable[Service],
+    debts: Iterable[Debt],
+    breaks: Iterable[Break],
+    lacks: Iterable[Lack],
+    longest_owed: float,
+    oldest_event: float = 0.0,
+) -> list[str]:
+    """Why the process does not do its work, one cause each; none if it does."""
+    return [
+        *(cause for neighbour in neighbours for cause in _away(neighbour)),
+        *(
+            f"{service.name} has been failing for {service.failing:.0f} s ({service.kind}); its log says why"
+            for service in services
+            if service.failing > FAILING_SECONDS
+        ),
+        *(
+            f"the oldest record owed {WAYS[debt.direction]} is {debt.oldest:.0f} s old, more than {longest_owed:.0f}"
+            for debt in debts
+            if debt.oldest > longest_owed
+        ),
+        *(
+            [f"the oldest event that waits to be published is {oldest_event:.0f} s old, more than {longest_owed:.0f}"]
+            if oldest_event > longest_owed
+            else []
+        ),
+        *map(str, breaks),
+        *_lacking(list(lacks)),
+    ]
+
+
+def _away(neighbour: Neighbour) -> Iterator[str]:
+    if neighbour.error:
+        yield f"{neighbour.name}: {neighbour.error}"
+    elif neighbour.silent > SILENT_SECONDS:
+        yield f"{neighbour.name} has not answered for {neighbour.silent:.0f} s"
+
+
+def _lacking(lacks: list[Lack]) -> Iterator[str]:
+    for lack in lacks[:SHOWN]:
+        yield f"tenant {lack.tenant} lacks {lack.what}"
+    if len(lacks) > SHOWN:
+        yield f"{len(lacks) - SHOWN} more are lacking; see: c360 doctor"

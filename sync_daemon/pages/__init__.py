@@ -1,0 +1,1 @@
+"""Rendering: the contract and the events as pages, schemas and data."""

@@ -1,0 +1,127 @@
+"""Backfill: rows that are there are marked, page by page, each page and its checkpoint in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg2 import sql
+
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.push.outbox import mark
+from sync_daemon.postgres.statements import statements
+
+PAGE = 1_000
+
+_SQL = statements("admin/backfill")
+_SELECTED = """
+    FROM {table}
+    WHERE (%(after)s::uuid IS NULL OR id > %(after)s::uuid)
+      AND (%(since)s::timestamp IS NULL OR greatest(created_at, updated_at) >= %(since)s::timestamp)
+      AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))
+"""
+_PAGE = sql.SQL(f"SELECT id {_SELECTED} ORDER BY id LIMIT %(limit)s")
+_COUNT = sql.SQL(f"SELECT count(*) {_SELECTED}")
+
+
+@dataclass(frozen=True)
+class TenantName:
+    """A tenant whose records are captured."""
+
+    id: UUID
+    subdomain: str
+    schema: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows: those changed since an instant, or those with these ids, or all."""
+
+    since: datetime | None = None
+    ids: tuple[UUID, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The selection as JSON; equal selections have equal words."""
+        since = self.since.astimezone(UTC).isoformat() if self.since else ""
+        return json.dumps({"ids": sorted(map(str, self.ids)), "since": since}, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a backfill came; `marked` counts earlier runs with the same words too."""
+
+    marked: int
+    finished: bool
+
+
+class Backfills:
+    """Marks the app's present rows into the bulk lane. Marks carry no values: what is sent is read when it is sent."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+
+    def tenants(self, tenant: str | None = None) -> list[TenantName]:
+        """The tenants of this instance; `tenant` is a subdomain or a uuid."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["tenants"], {"instance": self._instance, "tenant": tenant})
+            return [TenantName(*row) for row in cursor.fetchall()]
+
+    def count(self, tenant: TenantName, entity: Entity, selection: Selection) -> int:
+        """How many rows a new backfill would mark."""
+        with self._database.transaction(snapshot=True) as cursor:
+            cursor.execute(_COUNT.format(table=_table(tenant, entity)), _parameters(selection, None))
+            row = cursor.fetchone()
+        return int(row[0]) if row else 0
+
+    def restart(self, tenant: TenantName, entity: Entity, selection: Selection) -> None:
+        """Let the next step begin with the first row again."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["restart"], _named(tenant, entity, selection))
+
+    def step(self, tenant: TenantName, entity: Entity, selection: Selection) -> Progress:
+        """Mark the next page, going on where the last step of the same words stopped."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["resume"], _named(tenant, entity, selection))
+            identity, after, marked = cursor.fetchone() or (None, None, 0)
+            ids = _page(cursor, tenant, entity, selection, after)
+            mark(cursor, [RecordKey(tenant.id, entity, record_id) for record_id in ids], Lane.BULK)
+            finished = len(ids) < PAGE
+            cursor.execute(
+                _SQL["advance"],
+                {
+                    "id": identity,
+                    "after": ids[-1] if ids else None,
+                    "marked": len(ids),
+                    "finished": finished,
+                },
+            )
+        return Progress(marked + len(ids), finished)
+
+
+def _page(
+    cursor: Cursor, tenant: TenantName, entity: Entity, selection: Selection, after: UUID | None
+) -> Sequence[UUID]:
+    cursor.execute(_PAGE.format(table=_table(tenant, entity)), {**_parameters(selection, after), "limit": PAGE})
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _table(tenant: TenantName, entity: Entity) -> sql.Identifier:
+    return sql.Identifier(tenant.schema, CONTRACTS[entity].table)
+
+
+def _parameters(selection: Selection, after: UUID | None) -> dict[str, Any]:
+    # the app's timestamps are naive UTC
+    since = selection.since.astimezone(UTC).replace(tzinfo=None) if selection.since else None
+    return {"after": after, "since": since, "ids": list(selection.ids) or None}
+
+
+def _named(tenant: TenantName, entity: Entity, selection: Selection) -> dict[str, Any]:
+    return {"tenant": tenant.id, "entity": entity.value, "selection": selection.words}

@@ -1,0 +1,156 @@
+"""What people decided: about conflicts on the command line, about sync issues in Odoo."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sync_daemon.domain.decision import Decision, Keep
+from sync_daemon.domain.document import Change
+from sync_daemon.domain.hint import record_key
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.push.outbox import key_arrays, mark
+from sync_daemon.postgres.statements import statements
+
+_SQL = statements("admin/conflicts")
+_LEDGER = statements("push/ledger")
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A field that both sides changed, and what was decided about it so far; `keep` is empty while nobody has."""
+
+    id: UUID
+    key: RecordKey
+    subdomain: str
+    field: str
+    base: str | None
+    app: str
+    odoo: str
+    keep: str
+    value: str
+    by: str
+    raised_at: datetime
+
+
+class Conflicts:
+    """The open conflicts with one Odoo instance."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+
+    def open(self, tenant: str | None = None) -> list[Conflict]:
+        """Open conflicts, oldest first; `tenant` is a subdomain or a uuid."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["conflicts"], {"instance": self._instance, "tenant": tenant})
+            return [
+                Conflict(
+                    identity,
+                    RecordKey(owner, Entity(entity), record),
+                    subdomain,
+                    field,
+                    base,
+                    app or "",
+                    odoo or "",
+                    keep,
+                    value,
+                    by,
+                    raised_at,
+                )
+                for (
+                    identity,
+                    owner,
+                    subdomain,
+                    entity,
+                    record,
+                    field,
+                    base,
+                    app,
+                    odoo,
+                    keep,
+                    value,
+                    by,
+                    raised_at,
+                ) in cursor.fetchall()
+            ]
+
+    def decide(self, conflict: Conflict, keep: Keep, value: str, by: str) -> None:
+        """Note a decision; it is carried out when Odoo tells of the record the next time."""
+        with self._database.transaction() as cursor:
+            _decide(cursor, self._instance, conflict.key, conflict.field, keep, value, by)
+
+
+def decisions_of(
+    cursor: Cursor, instance: str, tenant: UUID, entity: Entity, ids: Sequence[UUID]
+) -> Mapping[UUID, Mapping[str, Decision]]:
+    """What was decided about these records, by record and field."""
+    parameters = {"instance": instance, "tenant": tenant, "entity": entity.value, "ids": list(ids)}
+    cursor.execute(_SQL["decisions"], parameters)
+    found: defaultdict[UUID, dict[str, Decision]] = defaultdict(dict)
+    for record, field, keep, value, by, app, odoo in cursor.fetchall():
+        found[record][field] = Decision(Keep(keep), value, by, app or "", odoo or "")
+    return found
+
+
+def decide_issue(cursor: Cursor, instance: str, change: Change) -> None:
+    """Carry out what a manager decided about a sync issue in Odoo; nothing if it is closed already."""
+    decision = str(change.fields["decision"])
+    scope = {"instance": instance, "tenant": change.key.tenant, "id": change.key.id}
+    cursor.execute(_SQL["letter"], scope)
+    row = cursor.fetchone()
+    if row is None or not decision:
+        return
+    direction, entity, record, field = row
+    if decision == "ignore":
+        cursor.execute(_SQL["discard"], scope)
+        mark(cursor, [change.key], Lane.LIVE)
+    elif entity in set(Entity):
+        key = record_key(str(change.key.tenant), entity, record)
+        if decision in set(Keep):
+            _decide(cursor, instance, key, field, Keep(decision), "", change.by)
+            return
+        if direction == Direction.APP_TO_ODOO:
+            mark(cursor, [key], Lane.LIVE)
+    _record(cursor, instance, change.key, Direction.ODOO_TO_APP, "decided", {"decision": decision, "by": change.by})
+
+
+def _decide(cursor: Cursor, instance: str, key: RecordKey, field: str, keep: Keep, value: str, by: str) -> None:
+    cursor.execute(
+        _SQL["decide"],
+        {
+            "instance": instance,
+            "tenant": key.tenant,
+            "entity": key.entity.value,
+            "record": str(key.id),
+            "field": field,
+            "decision": keep.value,
+            "value": value,
+            "by": by,
+        },
+    )
+    if cursor.fetchone():
+        _record(cursor, instance, key, Direction.ODOO_TO_APP, "decided", {"decision": keep, "field": field, "by": by})
+
+
+def _record(
+    cursor: Cursor, instance: str, key: RecordKey, direction: Direction, action: str, detail: Mapping[str, Any]
+) -> None:
+    cursor.execute(
+        _LEDGER["record"],
+        {
+            "run": None,
+            "instance": instance,
+            "direction": direction.value,
+            **key_arrays([key]),
+            "actions": [action],
+            "versions": [""],
+            "details": [json.dumps(detail)],
+        },
+    )

@@ -1,0 +1,85 @@
+"""The state of the whole in a few figures, and what is missing of the bridge in tenants' schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sync_daemon.domain.contract import written_columns
+from sync_daemon.domain.contracts import CONTRACTS, columns_of
+from sync_daemon.domain.keys import Direction, Entity
+from sync_daemon.domain.operations.health import Lack
+from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.push.rows import TENANT_TABLES
+from sync_daemon.postgres.statements import statements
+
+EVENTS = ("insert", "update", "delete", "truncate")
+COUNTING = ("count_insert", "count_update_from", "count_update_to", "count_delete")
+"""On documents besides: leads show how many there are."""
+VIEWS = ("comply360_sync_state", "comply360_lead_outcome", "comply360_invoices")
+
+_SQL = statements("admin/overview")
+
+
+@dataclass(frozen=True)
+class AppSide:
+    """What the app's side knows; `receiving` are the tenants whose flow from Odoo is open.
+
+    Shapes: `bloat` are dead row versions in the queues, which stay while somebody holds a snapshot.
+    """
+
+    now: datetime
+    owed: int
+    oldest: float
+    dead: Mapping[Direction, int]
+    receiving: frozenset[UUID]
+    bloat: int
+
+
+class Overview:
+    """Figures over all tenants."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self) -> AppSide:
+        """The figures of this moment."""
+        with self._database.transaction(snapshot=True) as cursor:
+            cursor.execute(_SQL["owed"])
+            now, owed, oldest = cursor.fetchall()[0]
+            cursor.execute(_SQL["dead"])
+            dead = {Direction(direction): count for direction, count in cursor.fetchall()}
+            cursor.execute(_SQL["receiving"])
+            receiving = frozenset(row[0] for row in cursor.fetchall())
+            cursor.execute(_SQL["bloat"])
+            return AppSide(now, owed, oldest, dead, receiving, cursor.fetchall()[0][0])
+
+    def lacking(self, states: Collection[str]) -> list[Lack]:
+        """Triggers, policies, views and rights that attached tenants in these states should have and have not."""
+        rights = [
+            (CONTRACTS[entity].table, column, privilege)
+            for entity in TENANT_TABLES
+            for privilege, columns in (("SELECT", columns_of(entity)), ("UPDATE", written_columns(CONTRACTS[entity])))
+            for column in sorted(columns)
+        ]
+        tables, columns, privileges = (list(part) for part in zip(*rights, strict=True))
+        triggers = [
+            (CONTRACTS[entity].table, name)
+            for entity in TENANT_TABLES
+            for name in (*EVENTS, *(COUNTING if entity is Entity.DOCUMENT else ()))
+        ]
+        parameters = {
+            "states": list(states),
+            "tables": [CONTRACTS[entity].table for entity in TENANT_TABLES],
+            "trigger_tables": [table for table, _ in triggers],
+            "triggers": [name for _, name in triggers],
+            "views": list(VIEWS),
+            "right_tables": tables,
+            "right_columns": columns,
+            "privileges": privileges,
+        }
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["lacking"], parameters)
+            return [Lack(tenant, what) for tenant, what in cursor.fetchall()]

@@ -1,0 +1,107 @@
+"""What `c360 doctor` asks the app's database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sync_daemon.domain.operations.finding import Finding
+from sync_daemon.domain.operations.heartbeat import Hop, broken
+from sync_daemon.postgres.admin.overview import Overview
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.heartbeats import Heartbeats
+from sync_daemon.postgres.registry import Registered, Registry
+from sync_daemon.postgres.statements import statements
+
+OLDEST_SERVER = 150_000
+CLOCK_SKEW_SECONDS = 30
+EVENT_MINUTES = 5
+PLACE = "app database"
+
+_SQL = statements("admin/probe")
+
+
+FIXES = {
+    None: "start `c360 run`",
+    Hop.APP_TO_BROKER: "start RabbitMQ, or read the log of `c360 run` about the relay",
+    Hop.BROKER_TO_ODOO: "start Odoo, or read the log of `c360 run` about push",
+    Hop.ODOO_TO_APP: "read the log of `c360 run` about pull",
+}
+
+
+def check(database: Database, registry: Registry, interval: timedelta) -> list[Finding]:
+    """Findings about server, rights, schema, tenants and heartbeats, which come once in `interval`.
+
+    Raises: TransientError or FatalError if it cannot be asked.
+    """
+    tenants = registry.tenants()
+    names = {tenant.id: tenant.subdomain for tenant in tenants}
+    with database.transaction() as cursor:
+        found = [*_server(cursor), *_rights(cursor), *_tenants(tenants), *_events(cursor)]
+    return [*found, *_lacking(database, names), *_heartbeats(database, interval, registry.now())]
+
+
+def _server(cursor: Cursor) -> Iterator[Finding]:
+    cursor.execute(_SQL["server"])
+    version, synchronous_commit, fsync, full_page_writes, clock = cursor.fetchall()[0]
+    if version < OLDEST_SERVER:
+        yield Finding(PLACE, f"PostgreSQL {version // 10_000} is too old", "upgrade to PostgreSQL 15 or newer")
+    for name, value in (
+        ("synchronous_commit", synchronous_commit),
+        ("fsync", fsync),
+        ("full_page_writes", full_page_writes),
+    ):
+        if value == "off":
+            yield Finding(PLACE, f"{name} is off: a crash loses commits that were synced", f"set {name} = on")
+    if abs(clock - time.time()) > CLOCK_SKEW_SECONDS:
+        yield Finding(PLACE, f"its clock differs by {clock - time.time():+.0f} s", "synchronise the clocks with NTP")
+
+
+def _rights(cursor: Cursor) -> Iterator[Finding]:
+    cursor.execute(_SQL["rights"])
+    is_super, bypasses, creates, public_connects = cursor.fetchall()[0]
+    if is_super or bypasses or creates:
+        yield Finding(PLACE, "the sync role has administrator's rights", "c360 db init")
+    if public_connects:
+        yield Finding(PLACE, "PUBLIC may connect", "c360 db init")
+    cursor.execute(_SQL["readable_secrets"])
+    for schema, table, column in cursor.fetchall():
+        yield Finding(PLACE, f"the sync role can read {schema}.{table}.{column}", "c360 db attach")
+
+
+def _lacking(database: Database, names: Mapping[UUID, str]) -> Iterator[Finding]:
+    for lack in Overview(database).lacking(["active", "suspended"]):
+        problem = f"{lack.what} is not there: changes are missed or values stay behind"
+        place = f"tenant {names.get(lack.tenant, lack.tenant)}"
+        yield Finding(place, problem, f"c360 db attach --tenant {lack.tenant}")
+
+
+def _heartbeats(database: Database, interval: timedelta, now: datetime) -> Iterator[Finding]:
+    for heartbeat in Heartbeats(database).newest():
+        if found := broken(heartbeat, now, interval):
+            yield Finding("heartbeat", str(found), FIXES[found.hop])
+        for trigger in heartbeat.missing:
+            yield Finding("Odoo", f"trigger {trigger} is not there: changes are missed", "upgrade comply360_bridge")
+        for tenant in heartbeat.unserved:
+            yield Finding("Odoo", f"it does not serve tenant {tenant}, which is active in the app", "c360 dead list")
+
+
+def _events(cursor: Cursor) -> Iterator[Finding]:
+    cursor.execute(_SQL["events"])
+    waiting, minutes = cursor.fetchall()[0]
+    if minutes >= EVENT_MINUTES:
+        problem = f"{waiting} events wait to be published, the oldest for {minutes} minutes"
+        yield Finding(PLACE, problem, "see to RabbitMQ, and that `c360 run` is there with its service publish")
+
+
+def _tenants(tenants: list[Registered]) -> Iterator[Finding]:
+    for tenant in tenants:
+        if tenant.problem:
+            yield Finding(f"tenant {tenant.subdomain}", tenant.problem, f"c360 db attach --tenant {tenant.id}")
+        elif tenant.state == "" and tenant.app_status == "active":
+            yield Finding(f"tenant {tenant.subdomain}", "is not attached", f"c360 db attach --tenant {tenant.id}")
+        elif tenant.state == "creating":
+            fix = f"c360 tenant create {tenant.subdomain}"
+            yield Finding(f"tenant {tenant.subdomain}", "is not whole on both sides yet", fix)

@@ -1,0 +1,153 @@
+"""Users of the app, and the users of Odoo that they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg2 import errors, sql
+
+from sync_daemon.domain.approval import Linked
+from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.operations.user_links import AppUser, Link, LinkState
+from sync_daemon.errors import RejectedError
+from sync_daemon.postgres.admin.backfill import TenantName
+from sync_daemon.postgres.catalog import Catalog
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.dependants import mark_dependants
+from sync_daemon.postgres.push.outbox import key_arrays
+from sync_daemon.postgres.statements import statements
+
+_SQL = statements("admin/user_links")
+_LEDGER = statements("push/ledger")
+_USERS = sql.SQL("""
+    SELECT id, email, concat_ws(' ', first_name, last_name), status <> 'deleted' AND deleted_at IS NULL
+    FROM {table} ORDER BY lower(email), id
+""")
+_PRESENT = sql.SQL("SELECT id FROM {table} WHERE id = ANY(%(ids)s::uuid[])")
+_UNNAMED = sql.SQL("SELECT id FROM {table} WHERE approved_at IS NOT NULL AND approved_by IS NULL ORDER BY id")
+
+SHOWN = ((Entity.REGISTRATION, "assigned_to"), (Entity.COMMISSION, "approved_by"))
+"""The records that show a linked user, and the column that names him."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What an admin decided about one user of the app."""
+
+    user: UUID
+    odoo_id: int
+    login: str
+    state: LinkState
+    by: str
+
+
+class People:
+    """The users of tenants, and their links with one Odoo instance."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+        self._catalog = Catalog()
+
+    def of(self, tenant: TenantName) -> list[AppUser]:
+        """All users of a tenant, by their e-mail address."""
+        with self._database.transaction(snapshot=True) as cursor:
+            cursor.execute(_SQL["links"], {"instance": self._instance, "tenant": tenant.id})
+            links = {row[0]: Link(row[1], row[2], LinkState(row[3]), *row[4:]) for row in cursor.fetchall()}
+            cursor.execute(_USERS.format(table=_table(tenant.schema, Entity.USER)))
+            return [
+                AppUser(identity, email, name, active, links.get(identity))
+                for identity, email, name, active in cursor.fetchall()
+            ]
+
+    def decide(self, tenant: TenantName, decision: Decision) -> None:
+        """Write a decision down, and mark what shows the user into the bulk lane, in one transaction.
+
+        Raises: RejectedError if somebody else was linked with that user of Odoo meanwhile.
+        """
+        with self._database.transaction() as cursor:
+            try:
+                cursor.execute(
+                    _SQL["decide"],
+                    {
+                        "instance": self._instance,
+                        "tenant": tenant.id,
+                        "user": decision.user,
+                        "odoo_user": decision.odoo_id,
+                        "login": decision.login,
+                        "state": decision.state.value,
+                        "by": decision.by,
+                    },
+                )
+            except errors.UniqueViolation:
+                message = f"another user of {tenant.subdomain} was linked with {decision.login} meanwhile"
+                raise RejectedError("refused", message, "user", decision.login) from None
+            for dependant in SHOWN:
+                mark_dependants(
+                    cursor,
+                    self._instance,
+                    self._catalog,
+                    tenant.id,
+                    tenant.schema,
+                    dependant,
+                    [decision.user],
+                    lane=Lane.BULK,
+                )
+            self._record(cursor, tenant, decision)
+
+    def without_approver(self, tenant: TenantName) -> list[RecordKey]:
+        """Approved commissions of which the app does not know by whom."""
+        table = CONTRACTS[Entity.COMMISSION].table
+        with self._database.transaction() as cursor:
+            columns = self._catalog.columns(cursor, [tenant.schema]).get((tenant.schema, table), frozenset())
+            if not {"approved_at", "approved_by"} <= columns:
+                return []
+            cursor.execute(_UNNAMED.format(table=sql.Identifier(tenant.schema, table)))
+            return [RecordKey(tenant.id, Entity.COMMISSION, row[0]) for row in cursor.fetchall()]
+
+    def _record(self, cursor: Cursor, tenant: TenantName, decision: Decision) -> None:
+        detail = {"odoo_user": decision.odoo_id, "login": decision.login, "by": decision.by}
+        cursor.execute(
+            _LEDGER["record"],
+            {
+                "run": None,
+                "instance": self._instance,
+                "direction": Direction.APP_TO_ODOO.value,
+                **key_arrays([RecordKey(tenant.id, Entity.USER, decision.user)]),
+                "actions": [f"link {decision.state}"],
+                "versions": [""],
+                "details": [json.dumps(detail)],
+            },
+        )
+
+
+def linked_users(cursor: Cursor, instance: str, users: Collection[RecordKey]) -> Mapping[RecordKey, str]:
+    """Odoo's ids of those users of the app that are linked."""
+    if not users:
+        return {}
+    cursor.execute(_SQL["linked"], {"instance": instance, **key_arrays(sorted(users))})
+    return {RecordKey(tenant, Entity.USER, user): odoo_user for tenant, user, odoo_user in cursor.fetchall()}
+
+
+def people_of_odoo(
+    cursor: Cursor, instance: str, tenant: UUID, schema: str, users: Collection[str]
+) -> Mapping[str, Linked]:
+    """The tenant's users that these users of Odoo are, by Odoo's id, as far as their rows are there."""
+    if not users:
+        return {}
+    cursor.execute(_SQL["named_by_odoo"], {"instance": instance, "tenant": tenant, "users": sorted(users)})
+    found = {odoo_user: Linked(user, login) for odoo_user, user, login in cursor.fetchall()}
+    if not found:
+        return {}
+    ids = [linked.user for linked in found.values()]
+    cursor.execute(_PRESENT.format(table=_table(schema, Entity.USER)), {"ids": ids})
+    present = {row[0] for row in cursor.fetchall()}
+    return {odoo_user: linked for odoo_user, linked in found.items() if linked.user in present}
+
+
+def _table(schema: str, entity: Entity) -> sql.Identifier:
+    return sql.Identifier(schema, CONTRACTS[entity].table)

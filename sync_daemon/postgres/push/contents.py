@@ -1,0 +1,43 @@
+"""What the bridge remembers of contents that it has read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from sync_daemon.domain.content import Known
+from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.push.outbox import key_arrays
+from sync_daemon.postgres.statements import statements
+
+_SQL = statements("push/contents")
+
+
+class ContentMemory:
+    """The identity of each document's content, as long as the storage shows the same stamp."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Known]:
+        """What was read before, by document."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["known"], key_arrays(sorted(keys)))
+            return {
+                RecordKey(tenant, Entity.DOCUMENT, document): Known(path, stamp, sha256)
+                for tenant, document, path, stamp, sha256 in cursor.fetchall()
+            }
+
+    def remember(self, key: RecordKey, known: Known) -> None:
+        """Write down what was read."""
+        with self._database.transaction() as cursor:
+            cursor.execute(
+                _SQL["remember"],
+                {
+                    "tenant": key.tenant,
+                    "id": key.id,
+                    "path": known.path,
+                    "stamp": known.stamp,
+                    "sha256": known.sha256,
+                },
+            )

@@ -1,0 +1,106 @@
+"""What is owed: marks, owed records, claims."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sync_daemon.crash_points import CrashPoint, reached
+from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.statements import statements
+
+PER_TENANT_IN_FLIGHT = 1_000
+IN_FLIGHT = 5_000
+
+_SQL = statements("push/outbox")
+
+
+class Outbox:
+    """The outbox and the deliveries made of it: the selftest's tenants' or everybody else's."""
+
+    def __init__(self, database: Database, selftest: bool = False) -> None:
+        self._database = database
+        self._scope = {"selftest": selftest}
+
+    def collect(self, limit: int) -> int:
+        """Turn up to `limit` marks into owed records; how many marks were taken."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["has_marks"], self._scope)
+            if not _scalar(cursor.fetchone()):
+                return 0
+            cursor.execute(_SQL["collect"], {"limit": limit, **self._scope})
+            taken = int(str(_scalar(cursor.fetchone())))
+            reached(CrashPoint.RELAY_COLLECTING)
+        reached(CrashPoint.RELAY_COLLECTED)
+        return taken
+
+    def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:
+        """Take due records for publishing, by Odoo instance; none of them is offered again before `lease` is over."""
+        limits = {"per_tenant": PER_TENANT_IN_FLIGHT, "in_all": IN_FLIGHT, "lease": lease}
+        claimed: defaultdict[str, list[RecordKey]] = defaultdict(list)
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["claim"], {"lane": lane.value, **limits, **self._scope})
+            for instance, tenant, entity, record_id in cursor.fetchall():
+                claimed[instance].append(RecordKey(tenant, Entity(entity), record_id))
+            if claimed:
+                reached(CrashPoint.RELAY_CLAIMING)
+        return dict(claimed)
+
+    def release(self, instance: str, keys: Iterable[RecordKey]) -> None:
+        """Give claimed records back at once; their hints did not get out."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["release"], {"instance": instance, **key_arrays(sorted(keys))})
+
+    def owe(self, keys: Iterable[RecordKey]) -> None:
+        """Owe records that nobody marked."""
+        with self._database.transaction() as cursor:
+            owe(cursor, keys)
+
+    def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> None:
+        """Count an attempt, durably, before the call is made."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["begin_attempt"], {"instance": instance, **key_arrays(sorted(keys))})
+
+    def draw(self) -> int:
+        """A version number greater than all that were drawn before."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["draw"])
+            return int(str(_scalar(cursor.fetchone())))
+
+    def mark(self, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int:
+        """Mark records as a trigger would; how many were marked."""
+        with self._database.transaction() as cursor:
+            return mark(cursor, keys, lane)
+
+
+def owe(cursor: Cursor, keys: Iterable[RecordKey]) -> None:
+    """Owe records within a transaction that is under way; those that are owed stay as they are."""
+    cursor.execute(_SQL["owe"], key_arrays(sorted(keys)))
+
+
+def mark(cursor: Cursor, keys: Iterable[RecordKey], lane: Lane) -> int:
+    """Mark records within a transaction that is under way; how many were marked."""
+    groups: defaultdict[tuple[UUID, Entity], list[UUID]] = defaultdict(list)
+    for key in sorted(set(keys)):
+        groups[key.tenant, key.entity].append(key.id)
+    marked = 0
+    for (tenant, entity), ids in groups.items():
+        cursor.execute(_SQL["mark"], {"tenant": tenant, "entity": entity.value, "ids": ids, "lane": lane.value})
+        marked += sum(int(row[0]) for row in cursor.fetchall())
+    return marked
+
+
+def key_arrays(keys: Sequence[RecordKey]) -> dict[str, list[UUID] | list[str]]:
+    """Keys as three parallel arrays, for unnest."""
+    return {
+        "tenants": [key.tenant for key in keys],
+        "entities": [key.entity.value for key in keys],
+        "ids": [key.id for key in keys],
+    }
+
+
+def _scalar(row: Sequence[object] | None) -> object:
+    return row[0] if row else None

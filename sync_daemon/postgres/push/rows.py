@@ -1,0 +1,385 @@
+"""One consistent view of a batch: what is owed, the rows, the bindings, the agreed values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg2 import sql
+
+from sync_daemon.domain.contract import source_columns
+from sync_daemon.domain.contracts import CONTRACTS, columns_of
+from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
+from sync_daemon.domain.mapping import Row, UnreadableJson
+from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
+from sync_daemon.errors import TransientError
+from sync_daemon.postgres.admin.user_links import linked_users
+from sync_daemon.postgres.catalog import Catalog, Columns
+from sync_daemon.postgres.connection import Cursor, Database, read_json
+from sync_daemon.postgres.overrides import ContractsInForce
+from sync_daemon.postgres.push.outbox import key_arrays
+from sync_daemon.postgres.statements import statements
+
+TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT)
+
+FREE = "form_data"
+"""The column of free JSON."""
+
+_SQL = statements("push/rows")
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant as the bridge knows it."""
+
+    id: UUID
+    schema: str
+    state: str
+    epoch: int
+
+
+_NUMBERS = sql.SQL(
+    "SELECT DISTINCT client_id, registration_number FROM {table} WHERE client_id = ANY(%(ids)s::uuid[])"
+    " AND registration_number <> '' ORDER BY client_id, registration_number"
+)
+
+_DOCUMENTS = sql.SQL("""
+    SELECT k.id, count(d.id), count(d.id) > 0 AND bool_and(d.status = 'verified')
+    FROM unnest(%(ids)s::uuid[]) AS k (id)
+    LEFT JOIN {table} AS d ON d.registration_id = k.id AND d.deleted_at IS NULL
+    GROUP BY k.id
+""")
+
+
+class Rows:
+    """Reads snapshots for one Odoo instance."""
+
+    def __init__(self, database: Database, instance: str) -> None:
+        self._database = database
+        self._instance = instance
+        self._catalog = Catalog()
+        self._contracts = ContractsInForce()
+
+    def snapshot(self, keys: Collection[RecordKey]) -> Snapshot:
+        """Read everything about these records in one snapshot of the database."""
+        try:
+            with self._database.transaction(snapshot=True) as cursor:
+                return self._reading(cursor).snapshot(keys)
+        except TransientError:
+            # The app may have dropped or renamed a column since the catalog was read.
+            self._catalog.forget()
+            raise
+
+    def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
+        """Those of the keys that are rows of their own tenant; a key that names another tenant's row is not."""
+        with self._database.transaction(snapshot=True) as cursor:
+            return self._reading(cursor).existing(keys)
+
+    def survey(self, cursor: Cursor, keys: Collection[RecordKey]) -> Snapshot:
+        """The same as `snapshot` within a reading transaction under way, as if each of the keys were owed."""
+        return self._reading(cursor).snapshot(keys, is_owed=False)
+
+    def _reading(self, cursor: Cursor) -> _Reading:
+        return _Reading(cursor, self._instance, self._catalog, self._contracts)
+
+
+class _Reading:
+    """One snapshot being read."""
+
+    def __init__(self, cursor: Cursor, instance: str, catalog: Catalog, contracts: ContractsInForce) -> None:
+        self._cursor = cursor
+        self._instance = instance
+        self._catalog = catalog
+        self._contracts = contracts
+
+    def snapshot(self, keys: Collection[RecordKey], is_owed: bool = True) -> Snapshot:
+        tenants = self._tenants({key.tenant for key in keys})
+        owed = self._owed(keys, tenants) if is_owed else _as_owed(keys, tenants)
+        schemas = {tenant.schema for tenant in tenants.values()} | {"public"}
+        columns = self._catalog.columns(self._cursor, schemas)
+        rows = self._rows(owed, tenants, columns)
+        # Two steps reach everything: a commission's registration, and that one's client and people.
+        for _ in range(2):
+            rows.update(self._rows(_named_by(rows) - rows.keys(), tenants, columns))
+        known = sorted({*owed, *rows})
+        bindings = self._bindings(known)
+        # The app has no index on these columns: ask only for what the batch does not tell by itself.
+        open_ones = [key for key in owed if key not in bindings]
+        return Snapshot(
+            owed,
+            rows,
+            bindings=bindings,
+            agreed=self._agreed([key for key in known if CONTRACTS[key.entity].two_way]),
+            conflicts=self._conflicts(list(owed)),
+            customers=_customers(rows)
+            | self._named(Entity.CLIENT, Entity.REGISTRATION, "client_id", open_ones, tenants, columns),
+            agents=_agents(rows) | self._named(Entity.USER, Entity.COMMISSION, "agent_id", open_ones, tenants, columns),
+            dead=self._dead(sorted(set(known) - set(owed))),
+            unreadable=_unreadable(owed, tenants, columns),
+            numbers=self._numbers(open_ones, tenants, columns),
+            suspended=frozenset(tenant.id for tenant in tenants.values() if tenant.state == "suspended"),
+            figures=_joined(
+                self._figures([key for key in owed if key in rows], tenants, columns),
+                self._linked({key: rows[key] for key in owed if key in rows}),
+            ),
+            contracts=self._contracts.read(self._cursor),
+        )
+
+    def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
+        tenants = self._tenants({key.tenant for key in keys})
+        columns = self._catalog.columns(self._cursor, {tenant.schema for tenant in tenants.values()})
+        return set(self._rows(keys, tenants, columns))
+
+    def _tenants(self, ids: Collection[UUID]) -> dict[UUID, Tenant]:
+        self._cursor.execute(_SQL["tenants"], {"tenants": list(ids)})
+        return {row[0]: Tenant(*row) for row in self._cursor.fetchall()}
+
+    def _owed(self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant]) -> dict[RecordKey, Owed]:
+        found = {}
+        for tenant, entity, record_id, schema, number, attempts, lane, ago in self._all("owed", sorted(set(keys))):
+            key = RecordKey(tenant, Entity(entity), record_id)
+            version = Version(tenants[tenant].epoch if tenant in tenants else 1, number)
+            found[key] = Owed(key, schema, version, attempts, Lane(lane), ago)
+        return found
+
+    def _rows(
+        self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
+    ) -> dict[RecordKey, Row]:
+        groups: defaultdict[tuple[UUID, Entity], list[UUID]] = defaultdict(list)
+        for key in keys:
+            groups[key.tenant, key.entity].append(key.id)
+        issues = [record_id for (_, entity), ids in groups.items() if entity is Entity.ISSUE for record_id in ids]
+        selects = [
+            select
+            for (tenant, entity), ids in groups.items()
+            if entity is not Entity.ISSUE and tenant in tenants
+            if (select := _select(tenants[tenant], entity, ids, columns)) is not None
+        ]
+        rows: dict[RecordKey, Row] = {}
+        if selects:
+            self._cursor.execute(sql.SQL(" UNION ALL ").join(selects))
+            rows.update(
+                {
+                    RecordKey(tenant, Entity(entity), record_id): row
+                    if free is None
+                    else {**row, FREE: _free_json(free)}
+                    for tenant, entity, record_id, row, free in self._cursor.fetchall()
+                }
+            )
+        if issues:
+            self._cursor.execute(_SQL["issues"], {"instance": self._instance, "ids": issues})
+            rows.update({RecordKey(t, Entity.ISSUE, i): row for t, i, row in self._cursor.fetchall()})
+        return rows
+
+    def _bindings(self, keys: list[RecordKey]) -> dict[RecordKey, Binding]:
+        found = {}
+        for row in self._all("bindings", keys):
+            tenant, entity, record_id, state, model, res_id, epoch, number, digest, odoo_epoch, odoo_number = row
+            key = RecordKey(tenant, Entity(entity), record_id)
+            versions = Version(epoch, number), Version(odoo_epoch, odoo_number)
+            found[key] = Binding(key, BindingState(state), model, res_id, versions[0], digest, versions[1])
+        return found
+
+    def _agreed(self, keys: list[RecordKey]) -> dict[RecordKey, dict[str, Agreed]]:
+        found: defaultdict[RecordKey, dict[str, Agreed]] = defaultdict(dict)
+        for tenant, entity, record_id, field, app, odoo in self._all("agreed", keys):
+            found[RecordKey(tenant, Entity(entity), record_id)][field] = Agreed(app, odoo)
+        return dict(found)
+
+    def _conflicts(self, keys: list[RecordKey]) -> dict[RecordKey, frozenset[str]]:
+        found: defaultdict[RecordKey, set[str]] = defaultdict(set)
+        for tenant, entity, record_id, field in self._all("conflicts", keys):
+            found[RecordKey(tenant, Entity(entity), record_id)].add(field)
+        return {key: frozenset(fields) for key, fields in found.items()}
+
+    def _dead(self, keys: list[RecordKey]) -> dict[RecordKey, str]:
+        return {RecordKey(row[0], Entity(row[1]), row[2]): row[3] for row in self._all("dead", keys)}
+
+    def _named(
+        self,
+        named: Entity,
+        by: Entity,
+        column: str,
+        keys: Iterable[RecordKey],
+        tenants: Mapping[UUID, Tenant],
+        columns: Columns,
+    ) -> frozenset[RecordKey]:
+        """Those of the keys that some other record names: clients with an approved registration, agents."""
+        groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for key in keys:
+            if key.entity is named and key.tenant in tenants:
+                groups[key.tenant].append(key.id)
+        selects = [
+            _select_named(tenants[tenant], by, column, ids)
+            for tenant, ids in groups.items()
+            if {column, "status"} <= columns.get((tenants[tenant].schema, CONTRACTS[by].table), frozenset())
+        ]
+        if not selects:
+            return frozenset()
+        self._cursor.execute(sql.SQL(" UNION ALL ").join(selects))
+        return frozenset(RecordKey(tenant, named, record_id) for tenant, record_id in self._cursor.fetchall())
+
+    def _numbers(
+        self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
+    ) -> dict[RecordKey, tuple[str, ...]]:
+        """Registration numbers of clients that are not bound; one that Odoo has under them is not made twice."""
+        groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for key in keys:
+            if key.entity is Entity.CLIENT and key.tenant in tenants:
+                groups[key.tenant].append(key.id)
+        needed = {"client_id", "registration_number"}
+        found: defaultdict[RecordKey, list[str]] = defaultdict(list)
+        for tenant, ids in groups.items():
+            schema, table = tenants[tenant].schema, CONTRACTS[Entity.REGISTRATION].table
+            if needed <= columns.get((schema, table), frozenset()):
+                self._cursor.execute(_NUMBERS.format(table=sql.Identifier(schema, table)), {"ids": ids})
+                for client, number in self._cursor.fetchall():
+                    found[RecordKey(tenant, Entity.CLIENT, client)].append(number)
+        return {key: tuple(numbers) for key, numbers in found.items()}
+
+    def _figures(
+        self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
+    ) -> dict[RecordKey, dict[str, Row]]:
+        """Of registrations, how many documents they have, and whether all of them are verified."""
+        groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
+        for key in keys:
+            if key.entity is Entity.REGISTRATION and key.tenant in tenants:
+                groups[key.tenant].append(key.id)
+        found: dict[RecordKey, dict[str, Row]] = {}
+        for tenant, ids in groups.items():
+            schema, table = tenants[tenant].schema, CONTRACTS[Entity.DOCUMENT].table
+            if not columns.get((schema, table), frozenset()) >= {"registration_id", "deleted_at", "status"}:
+                nothing: dict[str, Row] = {"documents": {}}
+                found.update({RecordKey(tenant, Entity.REGISTRATION, record_id): nothing for record_id in ids})
+                continue
+            self._cursor.execute(_DOCUMENTS.format(table=sql.Identifier(schema, table)), {"ids": ids})
+            for registration, count, verified in self._cursor.fetchall():
+                figures = {"count": str(count), "verified": "all" if verified else "not_all"}
+                found[RecordKey(tenant, Entity.REGISTRATION, registration)] = {"documents": figures}
+        return found
+
+    def _linked(self, rows: Mapping[RecordKey, Row]) -> dict[RecordKey, dict[str, Row]]:
+        """Of records, which users of Odoo the people are whom their columns name."""
+        named = {
+            (key, column): RecordKey(key.tenant, Entity.USER, UUID(str(row[column])))
+            for key, row in rows.items()
+            for column in source_columns(CONTRACTS[key.entity], "linked")
+            if row.get(column)
+        }
+        links = linked_users(self._cursor, self._instance, set(named.values()))
+        found: defaultdict[RecordKey, dict[str, Row]] = defaultdict(dict)
+        for (key, column), user in named.items():
+            found[key]["linked"] = {**found[key].get("linked", {}), column: links.get(user)}
+        return found
+
+    def _all(self, name: str, keys: list[RecordKey]) -> list[tuple[Any, ...]]:
+        if not keys:
+            return []
+        self._cursor.execute(_SQL[name], {"instance": self._instance, **key_arrays(keys)})
+        return self._cursor.fetchall()
+
+
+def _select(tenant: Tenant, entity: Entity, ids: list[UUID], columns: Columns) -> sql.Composable | None:
+    """SELECT of one table's rows as jsonb; None where the table is not there."""
+    schema = "public" if entity is Entity.TENANT else tenant.schema
+    present = columns.get((schema, CONTRACTS[entity].table), frozenset())
+    if "id" not in present:
+        return None
+    has_free = FREE in columns_of(entity) & present
+    return sql.SQL(
+        "SELECT {tenant}::uuid, {entity}, r.id, to_jsonb(r) - {name}, {free} FROM "
+        "(SELECT {columns} FROM {schema}.{table} WHERE id = ANY({ids}::uuid[])) AS r"
+    ).format(
+        tenant=sql.Literal(str(tenant.id)),
+        entity=sql.Literal(entity.value),
+        name=sql.Literal(FREE if has_free else ""),
+        free=sql.SQL("coalesce(r.{}::text, 'null')" if has_free else "NULL::text").format(sql.Identifier(FREE)),
+        columns=sql.SQL(", ").join(map(sql.Identifier, sorted({"id"} | (columns_of(entity) & present)))),
+        schema=sql.Identifier(schema),
+        table=sql.Identifier(CONTRACTS[entity].table),
+        ids=sql.Literal([str(record_id) for record_id in ids]),
+    )
+
+
+def _free_json(text: str) -> object:
+    """What people and forms put there may be nested as deeply as they like: it costs its own fields and no others."""
+    try:
+        return read_json(text)
+    except RecursionError:
+        return UnreadableJson("is nested too deeply")
+    except ValueError:
+        return UnreadableJson("is no JSON")
+
+
+def _select_named(tenant: Tenant, by: Entity, column: str, ids: list[UUID]) -> sql.Composable:
+    approved = sql.SQL(" AND status = 'approved'") if by is Entity.REGISTRATION else sql.SQL("")
+    return (
+        sql.SQL(
+            "SELECT DISTINCT {tenant}::uuid, {column} FROM {schema}.{table} WHERE {column} = ANY({ids}::uuid[])"
+        ).format(
+            tenant=sql.Literal(str(tenant.id)),
+            column=sql.Identifier(column),
+            schema=sql.Identifier(tenant.schema),
+            table=sql.Identifier(CONTRACTS[by].table),
+            ids=sql.Literal([str(record_id) for record_id in ids]),
+        )
+        + approved
+    )
+
+
+def _as_owed(keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant]) -> dict[RecordKey, Owed]:
+    known = ((key, tenants[key.tenant]) for key in keys if key.tenant in tenants)
+    return {key: Owed(key, tenant.schema, Version(tenant.epoch, 0), 0, Lane.BULK) for key, tenant in known}
+
+
+def _joined(*parts: Mapping[RecordKey, Mapping[str, Row]]) -> dict[RecordKey, dict[str, Row]]:
+    found: defaultdict[RecordKey, dict[str, Row]] = defaultdict(dict)
+    for part in parts:
+        for key, rows in part.items():
+            found[key].update(rows)
+    return dict(found)
+
+
+def _customers(rows: Mapping[RecordKey, Row]) -> frozenset[RecordKey]:
+    return frozenset(
+        RecordKey(key.tenant, Entity.CLIENT, UUID(str(row["client_id"])))
+        for key, row in rows.items()
+        if key.entity is Entity.REGISTRATION and row.get("status") == "approved" and row.get("client_id")
+    )
+
+
+def _agents(rows: Mapping[RecordKey, Row]) -> frozenset[RecordKey]:
+    return frozenset(
+        RecordKey(key.tenant, Entity.USER, UUID(str(row["agent_id"])))
+        for key, row in rows.items()
+        if key.entity is Entity.COMMISSION and row.get("agent_id")
+    )
+
+
+def _named_by(rows: Mapping[RecordKey, Row]) -> set[RecordKey]:
+    return set(_names(rows))
+
+
+def _names(rows: Mapping[RecordKey, Row]) -> Iterator[RecordKey]:
+    for key, row in rows.items():
+        contract = CONTRACTS[key.entity]
+        columns = [(reference.entity, reference.column) for reference in contract.references]
+        for entity, column in {*columns, *contract.related.values()}:
+            if value := row.get(column):
+                yield RecordKey(key.tenant, entity, UUID(str(value)))
+
+
+def _unreadable(owed: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns) -> dict[RecordKey, str]:
+    found = {}
+    for key in owed:
+        tenant = tenants.get(key.tenant)
+        if tenant is None:
+            found[key] = f"the bridge knows no tenant {key.tenant}"
+        elif key.entity in TENANT_TABLES and "id" not in columns.get(
+            (tenant.schema, CONTRACTS[key.entity].table), frozenset()
+        ):
+            found[key] = f"the table {tenant.schema}.{CONTRACTS[key.entity].table} is not there or may not be read"
+    return found
