@@ -30,7 +30,7 @@ from sync_daemon.errors import FatalError
 
 WIDTH = 118
 PASSWORD = "ODOO_DEMO_PASSWORD"  # noqa: S105 - the name of a secret
-COLUMNS = ("app", "held back", "Odoo", "dead", "sum in the app", "sum in Odoo", "difference")
+COLUMNS = ("app", "filtered", "Odoo", "dead", "sum in the app", "sum in Odoo", "difference")
 
 
 @click.group("demo")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from itertools import product
 from pathlib import Path
 
@@ -19,7 +20,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)")
 COMMAND = re.compile(r"(?:`|^|\s)c360((?: (?:--?[a-z]|[a-z])[\w|-]*)+)", re.MULTILINE)
-ROOMS = ("addons", "db_init", "docker", "docs", "stack", "sync_daemon", "tests")
+ROOMS = ("addons", "db_init", "demo", "docker", "docs", "selftest", "stack", "sync_daemon", "tests")
 PATH = re.compile(rf"`((?:{'|'.join(ROOMS)})/[\w./*<>-]+)(?:::(\w+))?`")
 SETTING = re.compile(r"`((?:C360|ODOO|RABBITMQ|PLATFORM_POSTGRES|ODOO_POSTGRES)_[A-Z_]+)(?:=[^`]*)?`")
 
@@ -82,16 +83,33 @@ def test_every_command_that_is_named_exists_with_its_options(line: str) -> None:
         assert [word for word in words if word.startswith("-") and word not in options] == []
 
 
-def test_every_command_stands_in_the_readme() -> None:
-    readme = text_of(ROOT / "README.md")
-    table = readme.split("## Commands")[1].split("\n## ")[0]
-    rows = [re.sub(r"[`,]", "", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `c360")]
+def test_every_command_stands_on_the_page_of_commands() -> None:
+    lines = text_of(ROOT / "docs" / "commands.md").splitlines()
+    rows = [re.sub(r"[`,]", "", line.split("|")[1]) for line in lines if line.startswith("| `c360")]
     shown = {(row.split()[1], word) for row in rows for word in row.split()[1:]}
     for name, command in main.commands.items():
-        assert any(first == name for first, _ in shown), f"the README does not show c360 {name}"
+        assert any(first == name for first, _ in shown), f"docs/commands.md does not show c360 {name}"
         if isinstance(command, click.Group):
             public = {sub for sub, item in command.commands.items() if not item.hidden}
             assert public <= {word for first, word in shown if first == name}, f"of c360 {name}"
+
+
+def test_the_readme_is_short_enough_for_a_newcomer() -> None:
+    assert len(text_of(ROOT / "README.md").splitlines()) <= 120
+
+
+@pytest.mark.parametrize("index", ["docs/README.md", "docs/adr/README.md"])
+def test_an_index_names_every_page_beside_it(index: str) -> None:
+    page = ROOT / index
+    named = set(LINK.findall(text_of(page)))
+    assert {path.name for path in page.parent.glob("*.md")} - {page.name} <= named
+
+
+def test_the_image_holds_every_package_that_is_installed() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        packages = tomllib.load(file)["tool"]["setuptools"]["packages"]["find"]["include"]
+    copied = re.findall(r"^COPY (\w+) \1$", text_of(ROOT / "docker" / "Dockerfile"), re.MULTILINE)
+    assert {name.removesuffix("*") for name in packages} == set(copied)
 
 
 def test_the_architecture_names_every_table_of_schema_bridge() -> None:
