@@ -26,7 +26,6 @@ from sync_daemon.loop import Loop
 from sync_daemon.odoo.client import Observe, open_odoo
 from sync_daemon.ports import Odoo
 from sync_daemon.postgres.admin.app_schema import AppShapes
-from sync_daemon.postgres.admin.backfill import TenantName
 from sync_daemon.postgres.admin.retention import Retention
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.events import OutgoingEvents
@@ -98,7 +97,7 @@ class Bridge:
             self.settings.c360_batch_size,
         )
 
-    def reconciler(self, instance: str) -> Reconciler[TenantName]:
+    def reconciler(self, instance: str) -> Reconciler:
         """The comparer of one Odoo instance with the app."""
         return Reconciler(self.instances[instance], Surveys(self.database, instance), self.contents)
 
@@ -115,7 +114,7 @@ class Bridge:
         """What raises epochs after a restore."""
         return Restorer(instance, self.instances[instance], self.registry)
 
-    def contract_check(self, instance: str) -> ContractCheck[TenantName]:
+    def contract_check(self, instance: str) -> ContractCheck:
         """The comparer of the contract with the app's tables and with one Odoo instance."""
         return ContractCheck(AppShapes(self.database, instance), self.instances[instance])
 

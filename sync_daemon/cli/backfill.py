@@ -13,7 +13,8 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import open_bridge
 from sync_daemon.domain.keys import Entity
-from sync_daemon.postgres.admin.backfill import Backfills, Selection, TenantName
+from sync_daemon.domain.tenant import Tenant
+from sync_daemon.postgres.admin.backfill import Backfills, Selection
 from sync_daemon.postgres.push.rows import TENANT_TABLES
 
 ENTITIES = click.Choice([entity.value for entity in TENANT_TABLES])
@@ -69,23 +70,23 @@ def backfill(
     sys.exit(0)
 
 
-def found(tenants: Sequence[TenantName], asked: str | None) -> Sequence[TenantName]:
+def found(tenants: Sequence[Tenant], asked: str | None) -> Sequence[Tenant]:
     """The tenants a command is about. Raises UsageError if a tenant was asked for that is not there."""
     if asked and not tenants:
         raise click.UsageError(f"there is no attached tenant {asked}")
     return tenants
 
 
-def _counting(backfills: Backfills, tenant: TenantName, entity: Entity, selection: Selection) -> int:
+def _counting(backfills: Backfills, tenant: Tenant, entity: Entity, selection: Selection) -> int:
     return backfills.count(tenant, entity, selection)
 
 
-def _restarting(backfills: Backfills, tenant: TenantName, entity: Entity, selection: Selection) -> int:
+def _restarting(backfills: Backfills, tenant: Tenant, entity: Entity, selection: Selection) -> int:
     backfills.restart(tenant, entity, selection)
     return _marking(backfills, tenant, entity, selection)
 
 
-def _marking(backfills: Backfills, tenant: TenantName, entity: Entity, selection: Selection) -> int:
+def _marking(backfills: Backfills, tenant: Tenant, entity: Entity, selection: Selection) -> int:
     progress = backfills.step(tenant, entity, selection)
     while not progress.finished:
         say(f"{tenant.subdomain}: {progress.marked} of {entity} marked")

@@ -22,10 +22,11 @@ from sync_daemon.domain.events import EVENT_TYPES
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.contract_check import Mismatch
 from sync_daemon.domain.overrides import Overrides, RuleChange, Rules, changes, contracts
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.pages.asyncapi import asyncapi, schemas
 from sync_daemon.pages.contract import contract_data, contract_page, describe
 from sync_daemon.pages.events import event_data, event_page
-from sync_daemon.postgres.admin.backfill import Backfills, TenantName
+from sync_daemon.postgres.admin.backfill import Backfills
 from sync_daemon.postgres.overrides import OverrideBooks
 
 file_option = click.option("--file", "file_name", help="The file of overrides, instead of C360_CONTRACT_FILE.")
@@ -205,7 +206,7 @@ def _show_plan(planned: _Planned, as_json: bool) -> None:
 def _in_force(tenant: str) -> Rules:
     settings = load_settings()
     with open_bridge(settings) as bridge:
-        asked: Sequence[TenantName] = Backfills(bridge.database, settings.odoo_instance).tenants(tenant)
+        asked: Sequence[Tenant] = Backfills(bridge.database, settings.odoo_instance).tenants(tenant)
         [item] = found_tenants(asked, tenant)
         return OverrideBooks(bridge.database, settings.odoo_instance).contracts().of(item.id)
 

@@ -14,8 +14,9 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.operations.user_links import AppUser, LinkState, OdooUser, Person, Standing, people
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import BridgeError
-from sync_daemon.postgres.admin.backfill import Backfills, TenantName
+from sync_daemon.postgres.admin.backfill import Backfills
 from sync_daemon.postgres.admin.user_links import Decision, People
 
 PAGE = 1_000
@@ -130,7 +131,7 @@ def unlink(tenant: str, app_user: str, dry_run: bool) -> None:
     say(f"{'would take' if dry_run else 'took'} {one.email} of {owner.subdomain} and {login} of Odoo for two people")
 
 
-def _confirm(bridge: Bridge, tenant: TenantName, pairs: Sequence[tuple[AppUser, OdooUser]], dry_run: bool) -> None:
+def _confirm(bridge: Bridge, tenant: Tenant, pairs: Sequence[tuple[AppUser, OdooUser]], dry_run: bool) -> None:
     for one, other in pairs:
         if not dry_run:
             decision = Decision(one.id, other.id, other.login, LinkState.CONFIRMED, _who())
@@ -142,7 +143,7 @@ def _confirm(bridge: Bridge, tenant: TenantName, pairs: Sequence[tuple[AppUser, 
         _ask_for_approvers(bridge, tenant)
 
 
-def _ask_for_approvers(bridge: Bridge, tenant: TenantName) -> None:
+def _ask_for_approvers(bridge: Bridge, tenant: Tenant) -> None:
     """Odoo tells once more of approvals whose approver the app did not know. The links stand whatever comes of it."""
     odoo = bridge.instances[bridge.settings.odoo_instance]
     try:
@@ -154,7 +155,7 @@ def _ask_for_approvers(bridge: Bridge, tenant: TenantName) -> None:
         raise
 
 
-def _check_free(everybody: Sequence[AppUser], one: AppUser, chosen: OdooUser, tenant: TenantName) -> None:
+def _check_free(everybody: Sequence[AppUser], one: AppUser, chosen: OdooUser, tenant: Tenant) -> None:
     for other in everybody:
         if other.id != one.id and other.linked and other.linked.odoo_id == chosen.id:
             raise click.UsageError(
@@ -176,7 +177,7 @@ def _proposed(person: Person) -> OdooUser:
     raise click.UsageError(f"nobody is proposed for {email}: no other user of Odoo has this e-mail address")
 
 
-def _one(everybody: Sequence[AppUser], given: str, tenant: TenantName) -> AppUser:
+def _one(everybody: Sequence[AppUser], given: str, tenant: Tenant) -> AppUser:
     """The user of the tenant that is meant. Raises UsageError if there is none or more than one."""
     tests: tuple[Callable[[AppUser], bool], ...] = (
         lambda item: given in (str(item.id), item.email),
@@ -190,11 +191,11 @@ def _one(everybody: Sequence[AppUser], given: str, tenant: TenantName) -> AppUse
     raise click.UsageError(f"{tenant.subdomain} has no user {given} in the app; see: c360 user list")
 
 
-def _tenant(bridge: Bridge, given: str) -> TenantName:
+def _tenant(bridge: Bridge, given: str) -> Tenant:
     return _tenants(bridge, given)[0]
 
 
-def _tenants(bridge: Bridge, given: str | None) -> Sequence[TenantName]:
+def _tenants(bridge: Bridge, given: str | None) -> Sequence[Tenant]:
     return found(Backfills(bridge.database, bridge.settings.odoo_instance).tenants(given), given)
 
 
@@ -222,13 +223,13 @@ def _who() -> str:
     return f"{getpass.getuser()} (c360)"
 
 
-def _row(tenant: TenantName, person: Person) -> Sequence[object]:
+def _row(tenant: Tenant, person: Person) -> Sequence[object]:
     login = person.user.linked.login if person.user.linked else ""
     matches = ", ".join(match.login for match in person.matches)
     return tenant.subdomain, person.user.email, person.user.name, login, _WORDS[person.standing], matches
 
 
-def _json(tenant: TenantName, person: Person) -> dict[str, Any]:
+def _json(tenant: Tenant, person: Person) -> dict[str, Any]:
     link = person.user.link
     return {
         "tenant": tenant.subdomain,

@@ -14,7 +14,7 @@ from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.drift import present_fields
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.operations.why import Reason, reasons
-from sync_daemon.postgres.admin.backfill import TenantName
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.admin.conflicts import Conflicts
 from sync_daemon.postgres.admin.history import History
 
@@ -60,7 +60,7 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
         say(f"{name} is in conflict; see: c360 conflict show {record}")
 
 
-def _reasons(history: History, tenant: TenantName, entity: Entity, record: UUID, field: str | None) -> list[Reason]:
+def _reasons(history: History, tenant: Tenant, entity: Entity, record: UUID, field: str | None) -> list[Reason]:
     key = RecordKey(tenant.id, entity, record)
     survey = history.survey(tenant, entity, record)
     wanted = {name: value for name, value in present_fields(survey, key).items() if field in (None, name)}

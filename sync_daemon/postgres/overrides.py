@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.overrides import Contracts, Overrides, RuleChange, contracts, objections
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import FatalError, RejectedError
-from sync_daemon.postgres.admin.backfill import Backfills, TenantName
+from sync_daemon.postgres.admin.backfill import Backfills
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.push.outbox import mark
 from sync_daemon.postgres.statements import statements
@@ -64,7 +65,7 @@ class OverrideBooks:
         self._instance = instance
         self._in_force = ContractsInForce()
 
-    def tenants(self) -> list[TenantName]:
+    def tenants(self) -> list[Tenant]:
         """The tenants of this instance."""
         return Backfills(self._database, self._instance).tenants()
 
@@ -79,7 +80,7 @@ class OverrideBooks:
             cursor.execute(_SQL["described"])
             return next((Applied(*row) for row in cursor.fetchall()), Applied())
 
-    def count(self, tenant: TenantName, change: RuleChange) -> int:
+    def count(self, tenant: Tenant, change: RuleChange) -> int:
         """How many records the change of one rule concerns."""
         with self._database.transaction(snapshot=True) as cursor:
             return len(self._concerned(cursor, tenant, change))
@@ -107,7 +108,7 @@ class OverrideBooks:
                 mark(cursor, ordered[start : start + PAGE], Lane.BULK)
         return {entity: sum(key.entity is entity for key in ordered) for entity in {key.entity for key in ordered}}
 
-    def _concerned(self, cursor: Cursor, tenant: TenantName, change: RuleChange) -> set[UUID]:
+    def _concerned(self, cursor: Cursor, tenant: Tenant, change: RuleChange) -> set[UUID]:
         if change.column:
             table = sql.Identifier(tenant.schema, CONTRACTS[change.entity].table)
             statement = _WITH_VALUE.format(table=table, column=sql.Identifier(change.column))

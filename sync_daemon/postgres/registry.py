@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.operations.epochs import was_set_back
+from sync_daemon.domain.tenant import RegisteredTenant
 from sync_daemon.errors import FatalError, RejectedError
 from sync_daemon.ports import OdooInfo
 from sync_daemon.postgres.connection import Database
@@ -19,23 +20,6 @@ from sync_daemon.postgres.push.outbox import mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("registry")
-
-
-@dataclass(frozen=True)
-class Registered:
-    """A tenant of the app; `state` and the Odoo `instance` are the bridge's, empty while it is not attached."""
-
-    id: UUID
-    subdomain: str
-    app_status: str
-    schema: str
-    schema_status: str
-    state: str
-    attach_level: int
-    known_digest: str
-    digest: str
-    problem: str
-    instance: str
 
 
 @dataclass(frozen=True)
@@ -88,9 +72,9 @@ class Registry:
             raise FatalError("schema bridge is empty; run: c360 db init")
         return UUID(str(rows[0][0]))
 
-    def tenants(self) -> list[Registered]:
+    def tenants(self) -> list[RegisteredTenant]:
         """Every tenant that the app has registered."""
-        return [Registered(*row) for row in self._rows("registered", selftest=self._selftest)]
+        return [RegisteredTenant(*row) for row in self._rows("registered", selftest=self._selftest)]
 
     def set_state(self, tenant: UUID, state: str) -> None:
         """Let a tenant's records flow (`active`) or not."""

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
-from uuid import UUID
+from typing import Protocol
 
 from sync_daemon.domain.operations.contract_check import Mismatch, Tables, check_app, check_odoo
 from sync_daemon.domain.overrides import Contracts
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.ports import Odoo
 from sync_daemon.services.report import Report
 
 
-class Tenant(Protocol):
-    """A tenant whose schema is looked at."""
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def subdomain(self) -> str: ...
-
-
-T = TypeVar("T", bound=Tenant)
-
-
-class Shapes(Protocol[T]):
+class Shapes(Protocol):
     """The app's side."""
 
-    def tenants(self) -> Sequence[T]: ...
+    def tenants(self) -> Sequence[Tenant]: ...
     def contracts(self) -> Contracts: ...
-    def tables(self, tenant: T) -> Tables: ...
+    def tables(self, tenant: Tenant) -> Tables: ...
 
 
 @dataclass(frozen=True)
-class ContractCheck(Generic[T]):
+class ContractCheck:
     """Compares the contracts in force with the app's tables and with Odoo's fields."""
 
-    shapes: Shapes[T]
+    shapes: Shapes
     odoo: Odoo
 
     def app_mismatches(self) -> Iterator[Mismatch]:
@@ -53,10 +41,10 @@ class ContractCheck(Generic[T]):
 
 
 @dataclass
-class ContractWatch(Generic[T]):
+class ContractWatch:
     """Tells what does not fit, once, and again when it changes; nothing waits for it."""
 
-    check: ContractCheck[T]
+    check: ContractCheck
     on_found: Callable[[Mismatch], None]
     told: frozenset[Mismatch] = field(default_factory=frozenset)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 from uuid import UUID, uuid4
 
 from sync_daemon.domain.drift import (
@@ -33,6 +33,7 @@ from sync_daemon.domain.drift import (
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.plan import unread
 from sync_daemon.domain.snapshot import BindingState
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import TransientError
 from sync_daemon.ports import Odoo, RecordDigest
 from sync_daemon.services.contents import Contents
@@ -60,33 +61,21 @@ LEASE = timedelta(seconds=8)
 Pairs = Mapping[RecordKey, tuple[str, int]]
 
 
-class Tenant(Protocol):
-    """A tenant to be compared."""
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def subdomain(self) -> str: ...
-    @property
-    def schema(self) -> str: ...
-
-
-T = TypeVar("T", bound=Tenant)
-
-
-class Surveys(Protocol[T]):
+class Surveys(Protocol):
     """The app's side."""
 
-    def tenants(self, tenant: str | None = None) -> Sequence[T]: ...
-    def compared(self, tenant: T, entity: Entity) -> Collection[str]: ...
+    def tenants(self, tenant: str | None = None) -> Sequence[Tenant]: ...
+    def compared(self, tenant: Tenant, entity: Entity) -> Collection[str]: ...
     def ids(
-        self, tenant: T, entity: Entity, after: UUID | None, until: UUID | None, limit: int | None = None
+        self, tenant: Tenant, entity: Entity, after: UUID | None, until: UUID | None, limit: int | None = None
     ) -> Sequence[UUID]: ...
-    def ends(self, tenant: T, entity: Entity, after: UUID | None, size: int, count: int) -> Sequence[UUID | None]: ...
-    def known_ranges(self, tenant: T, entity: Entity, bounds: Sequence[UUID | None]) -> Sequence[KnownRange]: ...
-    def survey(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Survey: ...
-    def recall(self, tenant: T, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> Survey: ...
-    def remember(self, tenant: T, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None: ...
+    def ends(
+        self, tenant: Tenant, entity: Entity, after: UUID | None, size: int, count: int
+    ) -> Sequence[UUID | None]: ...
+    def known_ranges(self, tenant: Tenant, entity: Entity, bounds: Sequence[UUID | None]) -> Sequence[KnownRange]: ...
+    def survey(self, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> Survey: ...
+    def recall(self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> Survey: ...
+    def remember(self, tenant: Tenant, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None: ...
     def mend(self, run: UUID, drifts: Sequence[Drift], pairs: Pairs) -> None: ...
     def requests(self) -> Mapping[tuple[UUID, Entity], Sequence[int]]: ...
     def close_requests(self, ids: Sequence[int]) -> None: ...
@@ -121,7 +110,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Reconciler(Generic[T]):
+class Reconciler:
     """Compares one Odoo instance with the app, and mends what a plan says.
 
     Whole ranges of ids are compared by one digest each: first by what both sides remember, those that differ by what
@@ -129,10 +118,10 @@ class Reconciler(Generic[T]):
     """
 
     odoo: Odoo
-    surveys: Surveys[T]
+    surveys: Surveys
     contents: Contents
 
-    def compare(self, tenant: T, entity: Entity, on_page: Callable[[], None] = lambda: None) -> Comparison:
+    def compare(self, tenant: Tenant, entity: Entity, on_page: Callable[[], None] = lambda: None) -> Comparison:
         """Compare all records of one kind; what differs is looked at twice."""
         counts: Counter[Finding] = Counter()
         drifts: list[Drift] = []
@@ -157,7 +146,7 @@ class Reconciler(Generic[T]):
         there = {drift.key: self.odoo.show_binding(drift.key) for drift in drifts if drift.remedy is Remedy.REBIND}
         return {key: (found.model, int(found.res_id)) for key, found in there.items() if found.res_id}
 
-    def _pages(self, tenant: T, entity: Entity) -> Iterator[Page]:
+    def _pages(self, tenant: Tenant, entity: Entity) -> Iterator[Page]:
         size = CONTENTS if entity is Entity.DOCUMENT else PAGE
         bounds: list[UUID | None] = [None]
         while True:
@@ -166,7 +155,7 @@ class Reconciler(Generic[T]):
             if bounds[-1] is None:
                 return
 
-    def _known(self, tenant: T, entity: Entity, bounds: Sequence[UUID | None]) -> Iterator[Page]:
+    def _known(self, tenant: Tenant, entity: Entity, bounds: Sequence[UUID | None]) -> Iterator[Page]:
         """Compare by what is remembered; whatever differs is looked into."""
         # Odoo first, always: what the app changes between the two readings is marked by then, and counts as waiting.
         compared = self.surveys.compared(tenant, entity)
@@ -185,7 +174,7 @@ class Reconciler(Generic[T]):
         if differing:
             yield from self._ranges(tenant, entity, differing)
 
-    def _ranges(self, tenant: T, entity: Entity, bounds: Sequence[UUID | None]) -> Iterator[Page]:
+    def _ranges(self, tenant: Tenant, entity: Entity, bounds: Sequence[UUID | None]) -> Iterator[Page]:
         compared = self.surveys.compared(tenant, entity)
         there = self.odoo.digest_ranges(tenant.id, entity, _texts(bounds), compared)
         ids = self.surveys.ids(tenant, entity, bounds[0], bounds[-1])
@@ -200,7 +189,7 @@ class Reconciler(Generic[T]):
             else:
                 yield from self._closely(tenant, entity, after, until)
 
-    def _closely(self, tenant: T, entity: Entity, after: UUID | None, until: UUID | None) -> Iterator[Page]:
+    def _closely(self, tenant: Tenant, entity: Entity, after: UUID | None, until: UUID | None) -> Iterator[Page]:
         """Record by record; Odoo may have more of them in this range than the app."""
         while True:
             found, end = self._look(tenant, entity, after, until)
@@ -212,7 +201,7 @@ class Reconciler(Generic[T]):
             after = end
 
     def _look(
-        self, tenant: T, entity: Entity, after: UUID | None, until: UUID | None
+        self, tenant: Tenant, entity: Entity, after: UUID | None, until: UUID | None
     ) -> tuple[list[Drift], UUID | None]:
         """Compare the ids after `after` and up to `until`; gives also how far that went, None for the end."""
         size = CONTENTS if entity is Entity.DOCUMENT else PAGE
@@ -232,7 +221,7 @@ class Reconciler(Generic[T]):
         return compare(self._here(tenant, entity, ids), odoo), end
 
     def _recalled(
-        self, tenant: T, entity: Entity, after: UUID | None, ids: Sequence[UUID]
+        self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]
     ) -> Mapping[UUID, AppRecord | KnownRecord]:
         """The app's side; what changed is computed anew, and remembered with what it was computed from."""
         survey = self.surveys.recall(tenant, entity, after, ids)
@@ -248,7 +237,7 @@ class Reconciler(Generic[T]):
         )
         return {**survey.known, **changed}
 
-    def _here(self, tenant: T, entity: Entity, ids: Collection[UUID]) -> Mapping[RecordKey, AppRecord]:
+    def _here(self, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> Mapping[RecordKey, AppRecord]:
         return self._records(entity, self.surveys.survey(tenant, entity, ids))
 
     def _records(self, entity: Entity, survey: Survey) -> Mapping[RecordKey, AppRecord]:
@@ -261,15 +250,15 @@ class Reconciler(Generic[T]):
 
 
 @dataclass
-class ReconcileSchedule(Generic[T]):
+class ReconcileSchedule:
     """Compares everything at an interval, and emptied tables at once; mends all but what looks like a disaster."""
 
-    reconciler: Reconciler[T]
+    reconciler: Reconciler
     interval: timedelta
     on_compared: Callable[[Comparison, int, bool], None]
     holder: UUID = field(default_factory=uuid4)
     run: UUID | None = None
-    todo: list[tuple[T, Entity]] = field(default_factory=list)
+    todo: list[tuple[Tenant, Entity]] = field(default_factory=list)
 
     def run_once(self) -> Report:
         """Compare one kind of record of one tenant, if any is due."""
@@ -314,7 +303,7 @@ class ReconcileSchedule(Generic[T]):
         self.reconciler.surveys.close_requests(ids)
         return report
 
-    def _compare(self, tenant: T, entity: Entity, run: UUID) -> Report:
+    def _compare(self, tenant: Tenant, entity: Entity, run: UUID) -> Report:
         found = self.reconciler.compare(tenant, entity, self._renew)
         missing = Finding.MISSING_IN_APP
         mendable = [drift for drift in found.drifts if not (found.is_disaster and drift.finding is missing)]

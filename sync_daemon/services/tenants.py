@@ -8,31 +8,11 @@ from typing import Protocol
 from uuid import UUID
 
 from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.tenant import RegisteredTenant
 from sync_daemon.errors import UnavailableError
 from sync_daemon.ports import Outbox
 from sync_daemon.services.push import Pusher
 from sync_daemon.services.report import Report
-
-
-class RegisteredTenant(Protocol):
-    """What the keeper looks at."""
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def app_status(self) -> str: ...
-    @property
-    def schema_status(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def attach_level(self) -> int: ...
-    @property
-    def known_digest(self) -> str: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def instance(self) -> str: ...
 
 
 class TenantRegistry(Protocol):

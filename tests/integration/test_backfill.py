@@ -8,16 +8,17 @@ from uuid import UUID
 import pytest
 
 from sync_daemon.domain.keys import Entity, Lane
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.admin import backfill
-from sync_daemon.postgres.admin.backfill import Backfills, Selection, TenantName
+from sync_daemon.postgres.admin.backfill import Backfills, Selection
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
 
 @pytest.fixture
-def tenant(installation: Installation) -> TenantName:
+def tenant(installation: Installation) -> Tenant:
     """The installation's tenant, as commands name it."""
-    return TenantName(installation.tenant.id, installation.tenant.subdomain, installation.tenant.schema)
+    return Tenant(installation.tenant.id, installation.tenant.subdomain, installation.tenant.schema)
 
 
 def marked(installation: Installation) -> list[UUID]:
@@ -27,7 +28,7 @@ def marked(installation: Installation) -> list[UUID]:
 
 
 def test_an_interrupted_backfill_goes_on_where_it_stopped(
-    installation: Installation, tenant: TenantName, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backfill, "PAGE", 4)
     ids = sorted(key.id for key in installation.fill(10))
@@ -42,7 +43,7 @@ def test_an_interrupted_backfill_goes_on_where_it_stopped(
 
 
 def test_a_finished_backfill_begins_anew_and_other_words_are_another_one(
-    installation: Installation, tenant: TenantName, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backfill, "PAGE", 4)
     ids = [key.id for key in installation.fill(6)]
@@ -56,7 +57,7 @@ def test_a_finished_backfill_begins_anew_and_other_words_are_another_one(
     assert backfills.step(tenant, Entity.REGISTRATION, Selection()).marked == 4
 
 
-def test_only_rows_changed_since_an_instant_are_marked(installation: Installation, tenant: TenantName) -> None:
+def test_only_rows_changed_since_an_instant_are_marked(installation: Installation, tenant: Tenant) -> None:
     ids = [key.id for key in installation.fill(3)]
     began = installation.registry.now()
     installation.app("UPDATE {schema}.registrations SET company_name = 'New' WHERE id = %(id)s", id=str(ids[1]))

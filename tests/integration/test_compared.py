@@ -13,7 +13,7 @@ from sync_daemon.domain.drift import KnownRange, app_records, is_calm, range_dig
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.user_links import LinkState
 from sync_daemon.domain.settlement import Applied
-from sync_daemon.postgres.admin.backfill import TenantName
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.admin.user_links import Decision, People
 from sync_daemon.postgres.reconcile.comparison import Surveys
 from tests import databases
@@ -45,7 +45,7 @@ class Side:
         self.installation = installation
         self.surveys = Surveys(installation.database, INSTANCE)
         tenant = installation.tenant
-        self.name = TenantName(tenant.id, tenant.schema, tenant.schema)
+        self.name = Tenant(tenant.id, tenant.schema, tenant.schema)
         installation.fill(2)
         installation.app(
             "UPDATE {schema}.registrations SET assigned_to = (SELECT min(id::text)::uuid FROM {schema}.users)"
@@ -231,7 +231,7 @@ def test_what_was_remembered_of_one_tenant_says_nothing_of_another(side: Side) -
     )
     app.close()
     databases.clear_marks(installation.settings)
-    name = TenantName(other.id, other.schema, other.schema)
+    name = Tenant(other.id, other.schema, other.schema)
     assert side.surveys.recall(name, Entity.CLIENT, None, ids).known == {}
 
 

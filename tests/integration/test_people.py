@@ -12,8 +12,8 @@ from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.operations.user_links import LinkState
 from sync_daemon.domain.settlement import Applied
 from sync_daemon.domain.snapshot import Agreed
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import RejectedError
-from sync_daemon.postgres.admin.backfill import TenantName
 from sync_daemon.postgres.admin.user_links import Decision, People
 from tests import databases
 from tests.databases import AppTenant
@@ -27,8 +27,8 @@ def people(installation: Installation) -> People:
     return People(installation.database, INSTANCE)
 
 
-def name_of(tenant: AppTenant) -> TenantName:
-    return TenantName(tenant.id, tenant.schema, tenant.schema)
+def name_of(tenant: AppTenant) -> Tenant:
+    return Tenant(tenant.id, tenant.schema, tenant.schema)
 
 
 def decide(

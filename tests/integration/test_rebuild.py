@@ -9,8 +9,8 @@ from sync_daemon.domain.document import Change, Op, Ruling, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.operations.user_links import LinkState
 from sync_daemon.domain.settlement import Applied
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.ports import OdooInfo
-from sync_daemon.postgres.admin.backfill import TenantName
 from sync_daemon.postgres.admin.rebuild import Rebuilds
 from sync_daemon.postgres.admin.user_links import Decision, People
 from tests import databases
@@ -34,7 +34,7 @@ def test_a_user_of_the_former_odoo_is_nobody_in_the_new_one(installation: Instal
     [[user]] = installation.app("SELECT id::text FROM {schema}.users LIMIT 1")
     installation.app("UPDATE {schema}.registrations SET assigned_to = %(user)s", user=user)
     people = People(installation.database, INSTANCE)
-    tenant = TenantName(installation.tenant.id, installation.tenant.schema, installation.tenant.schema)
+    tenant = Tenant(installation.tenant.id, installation.tenant.schema, installation.tenant.schema)
     people.decide(tenant, Decision(UUID(str(user)), 7, "sales", LinkState.CONFIRMED, "admin (c360)"))
     assert salesperson(installation, registration) == "7"
     assert rebuild(installation) > 0

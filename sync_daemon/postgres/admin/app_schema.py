@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.operations.contract_check import Column, Tables
 from sync_daemon.domain.overrides import OVERRIDABLE, Contracts
-from sync_daemon.postgres.admin.backfill import TenantName
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.overrides import OverrideBooks
 from sync_daemon.postgres.statements import statements
@@ -27,7 +27,7 @@ class AppShapes:
         self._database = database
         self._books = OverrideBooks(database, instance)
 
-    def tenants(self) -> list[TenantName]:
+    def tenants(self) -> list[Tenant]:
         """The tenants of this instance."""
         return self._books.tenants()
 
@@ -35,7 +35,7 @@ class AppShapes:
         """The contracts in force."""
         return self._books.contracts()
 
-    def tables(self, tenant: TenantName) -> Tables:
+    def tables(self, tenant: Tenant) -> Tables:
         """The columns of one tenant's tables that may be read."""
         tables = [CONTRACTS[entity].table for entity in OVERRIDABLE]
         found: defaultdict[str, dict[str, Column]] = defaultdict(dict)

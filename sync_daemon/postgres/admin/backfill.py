@@ -13,6 +13,7 @@ from psycopg2 import sql
 
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.push.outbox import mark
 from sync_daemon.postgres.statements import statements
@@ -28,15 +29,6 @@ _SELECTED = """
 """
 _PAGE = sql.SQL(f"SELECT id {_SELECTED} ORDER BY id LIMIT %(limit)s")
 _COUNT = sql.SQL(f"SELECT count(*) {_SELECTED}")
-
-
-@dataclass(frozen=True)
-class TenantName:
-    """A tenant whose records are captured."""
-
-    id: UUID
-    subdomain: str
-    schema: str
 
 
 @dataclass(frozen=True)
@@ -68,25 +60,25 @@ class Backfills:
         self._database = database
         self._instance = instance
 
-    def tenants(self, tenant: str | None = None) -> list[TenantName]:
+    def tenants(self, tenant: str | None = None) -> list[Tenant]:
         """The tenants of this instance; `tenant` is a subdomain or a uuid."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["tenants"], {"instance": self._instance, "tenant": tenant})
-            return [TenantName(*row) for row in cursor.fetchall()]
+            return [Tenant(*row) for row in cursor.fetchall()]
 
-    def count(self, tenant: TenantName, entity: Entity, selection: Selection) -> int:
+    def count(self, tenant: Tenant, entity: Entity, selection: Selection) -> int:
         """How many rows a new backfill would mark."""
         with self._database.transaction(snapshot=True) as cursor:
             cursor.execute(_COUNT.format(table=_table(tenant, entity)), _parameters(selection, None))
             row = cursor.fetchone()
         return int(row[0]) if row else 0
 
-    def restart(self, tenant: TenantName, entity: Entity, selection: Selection) -> None:
+    def restart(self, tenant: Tenant, entity: Entity, selection: Selection) -> None:
         """Let the next step begin with the first row again."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["restart"], _named(tenant, entity, selection))
 
-    def step(self, tenant: TenantName, entity: Entity, selection: Selection) -> Progress:
+    def step(self, tenant: Tenant, entity: Entity, selection: Selection) -> Progress:
         """Mark the next page, going on where the last step of the same words stopped."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["resume"], _named(tenant, entity, selection))
@@ -106,14 +98,12 @@ class Backfills:
         return Progress(marked + len(ids), finished)
 
 
-def _page(
-    cursor: Cursor, tenant: TenantName, entity: Entity, selection: Selection, after: UUID | None
-) -> Sequence[UUID]:
+def _page(cursor: Cursor, tenant: Tenant, entity: Entity, selection: Selection, after: UUID | None) -> Sequence[UUID]:
     cursor.execute(_PAGE.format(table=_table(tenant, entity)), {**_parameters(selection, after), "limit": PAGE})
     return [row[0] for row in cursor.fetchall()]
 
 
-def _table(tenant: TenantName, entity: Entity) -> sql.Identifier:
+def _table(tenant: Tenant, entity: Entity) -> sql.Identifier:
     return sql.Identifier(tenant.schema, CONTRACTS[entity].table)
 
 
@@ -123,5 +113,5 @@ def _parameters(selection: Selection, after: UUID | None) -> dict[str, Any]:
     return {"after": after, "since": since, "ids": list(selection.ids) or None}
 
 
-def _named(tenant: TenantName, entity: Entity, selection: Selection) -> dict[str, Any]:
+def _named(tenant: Tenant, entity: Entity, selection: Selection) -> dict[str, Any]:
     return {"tenant": tenant.id, "entity": entity.value, "selection": selection.words}

@@ -10,7 +10,8 @@ from psycopg2 import sql
 from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.books import AppEntry
-from sync_daemon.postgres.admin.backfill import Backfills, TenantName
+from sync_daemon.domain.tenant import Tenant
+from sync_daemon.postgres.admin.backfill import Backfills
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.statements import statements
@@ -32,11 +33,11 @@ class AppBooks:
         self._instance = instance
         self._contracts = ContractsInForce()
 
-    def tenants(self, tenant: str | None = None) -> list[TenantName]:
+    def tenants(self, tenant: str | None = None) -> list[Tenant]:
         """The tenants of this instance; `tenant` is a subdomain or a uuid."""
         return Backfills(self._database, self._instance).tenants(tenant)
 
-    def entries(self, tenant: TenantName, month: date | None) -> tuple[dict[UUID, AppEntry], set[UUID]]:
+    def entries(self, tenant: Tenant, month: date | None) -> tuple[dict[UUID, AppEntry], set[UUID]]:
         """The commissions the app made in that month (None: all), and the ids of all others."""
         names = {name: sql.Identifier(tenant.schema, name) for name in ("commissions", "registrations")}
         with self._database.transaction(snapshot=True) as cursor:

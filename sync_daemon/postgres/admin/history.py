@@ -7,7 +7,7 @@ from uuid import UUID
 from sync_daemon.domain.drift import Survey
 from sync_daemon.domain.keys import Direction, Entity, RecordKey
 from sync_daemon.domain.operations.why import Entry
-from sync_daemon.postgres.admin.backfill import TenantName
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.reconcile.comparison import Surveys
 from sync_daemon.postgres.statements import statements
@@ -22,11 +22,11 @@ class History:
         self._database = database
         self._instance = instance
 
-    def tenants(self, record: UUID, tenant: str | None = None) -> list[TenantName]:
+    def tenants(self, record: UUID, tenant: str | None = None) -> list[Tenant]:
         """The tenants whose ledger knows this record."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["tenants_of"], {"instance": self._instance, "tenant": tenant, "id": record})
-            return [TenantName(*row) for row in cursor.fetchall()]
+            return [Tenant(*row) for row in cursor.fetchall()]
 
     def entries(self, key: RecordKey) -> list[Entry]:
         """What was carried of this record, oldest first."""
@@ -38,6 +38,6 @@ class History:
                 for at, run, direction, action, version, fields in cursor.fetchall()
             ]
 
-    def survey(self, tenant: TenantName, entity: Entity, record: UUID) -> Survey:
+    def survey(self, tenant: Tenant, entity: Entity, record: UUID) -> Survey:
         """The record as it is now."""
         return Surveys(self._database, self._instance).survey(tenant, entity, [record])

@@ -9,10 +9,11 @@ from uuid import UUID
 
 from sync_daemon.domain.operations.finding import Finding
 from sync_daemon.domain.operations.heartbeat import Hop, broken
+from sync_daemon.domain.tenant import RegisteredTenant
 from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.heartbeats import Heartbeats
-from sync_daemon.postgres.registry import Registered, Registry
+from sync_daemon.postgres.registry import Registry
 from sync_daemon.postgres.statements import statements
 
 OLDEST_SERVER = 150_000
@@ -96,7 +97,7 @@ def _events(cursor: Cursor) -> Iterator[Finding]:
         yield Finding(PLACE, problem, "see to RabbitMQ, and that `c360 run` is there with its service publish")
 
 
-def _tenants(tenants: list[Registered]) -> Iterator[Finding]:
+def _tenants(tenants: list[RegisteredTenant]) -> Iterator[Finding]:
     for tenant in tenants:
         if tenant.problem:
             yield Finding(f"tenant {tenant.subdomain}", tenant.problem, f"c360 db attach --tenant {tenant.id}")

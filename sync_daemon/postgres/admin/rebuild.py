@@ -12,9 +12,10 @@ from psycopg2 import sql
 
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import FatalError, TransientError
 from sync_daemon.ports import OdooInfo
-from sync_daemon.postgres.admin.backfill import Backfills, Selection, TenantName
+from sync_daemon.postgres.admin.backfill import Backfills, Selection
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.push.rows import TENANT_TABLES
@@ -78,7 +79,7 @@ class Rebuilds:
                 self._clear(tenant, entity, columns)
         return self._switch(tenants, info, known)
 
-    def _stock(self, tenant: TenantName) -> Iterator[Stock]:
+    def _stock(self, tenant: Tenant) -> Iterator[Stock]:
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["bound"], {"instance": self._instance, "tenant": tenant.id})
             bound = dict(cursor.fetchall())
@@ -87,7 +88,7 @@ class Rebuilds:
             yield Stock(tenant.subdomain, entity, rows, bound.get(entity.value, 0))
         yield Stock(tenant.subdomain, Entity.INVOICE, 0, bound.get(Entity.INVOICE.value, 0))
 
-    def _clear(self, tenant: TenantName, entity: Entity, columns: Sequence[str]) -> None:
+    def _clear(self, tenant: Tenant, entity: Entity, columns: Sequence[str]) -> None:
         """Empty the copies page by page; rows that the app has locked come later."""
         end = time.monotonic() + PATIENCE.total_seconds()
         while left := self._clear_page(tenant, entity, columns, is_patient=time.monotonic() < end):
@@ -95,7 +96,7 @@ class Rebuilds:
                 table = f"{tenant.schema}.{CONTRACTS[entity].table}"
                 raise TransientError(f"the app keeps {left} rows of {table} locked; nothing was rebuilt, try again")
 
-    def _clear_page(self, tenant: TenantName, entity: Entity, columns: Sequence[str], is_patient: bool) -> int:
+    def _clear_page(self, tenant: Tenant, entity: Entity, columns: Sequence[str], is_patient: bool) -> int:
         """Gives how many rows still hold a copy."""
         table = tenant.schema, CONTRACTS[entity].table
         with self._database.transaction() as cursor:
@@ -114,7 +115,7 @@ class Rebuilds:
             time.sleep(PAUSE.total_seconds())
         return left
 
-    def _switch(self, tenants: Sequence[TenantName], info: OdooInfo, known: str) -> int:
+    def _switch(self, tenants: Sequence[Tenant], info: OdooInfo, known: str) -> int:
         named = {
             "instance": self._instance,
             "former": f"{self._instance}@{known}",
@@ -130,7 +131,7 @@ class Rebuilds:
                 cursor.execute(_SQL[name], named)
             return sum(self._owe(cursor, tenant, entity) for tenant in tenants for entity in TENANT_TABLES)
 
-    def _owe(self, cursor: Cursor, tenant: TenantName, entity: Entity) -> int:
+    def _owe(self, cursor: Cursor, tenant: Tenant, entity: Entity) -> int:
         table = tenant.schema, CONTRACTS[entity].table
         if table not in self._catalog.columns(cursor, [tenant.schema]):
             return 0

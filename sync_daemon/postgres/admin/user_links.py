@@ -13,8 +13,8 @@ from sync_daemon.domain.approval import Linked
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.operations.user_links import AppUser, Link, LinkState
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import RejectedError
-from sync_daemon.postgres.admin.backfill import TenantName
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dependants import mark_dependants
@@ -53,7 +53,7 @@ class People:
         self._instance = instance
         self._catalog = Catalog()
 
-    def of(self, tenant: TenantName) -> list[AppUser]:
+    def of(self, tenant: Tenant) -> list[AppUser]:
         """All users of a tenant, by their e-mail address."""
         with self._database.transaction(snapshot=True) as cursor:
             cursor.execute(_SQL["links"], {"instance": self._instance, "tenant": tenant.id})
@@ -64,7 +64,7 @@ class People:
                 for identity, email, name, active in cursor.fetchall()
             ]
 
-    def decide(self, tenant: TenantName, decision: Decision) -> None:
+    def decide(self, tenant: Tenant, decision: Decision) -> None:
         """Write a decision down, and mark what shows the user into the bulk lane, in one transaction.
 
         Raises: RejectedError if somebody else was linked with that user of Odoo meanwhile.
@@ -99,7 +99,7 @@ class People:
                 )
             self._record(cursor, tenant, decision)
 
-    def without_approver(self, tenant: TenantName) -> list[RecordKey]:
+    def without_approver(self, tenant: Tenant) -> list[RecordKey]:
         """Approved commissions of which the app does not know by whom."""
         table = CONTRACTS[Entity.COMMISSION].table
         with self._database.transaction() as cursor:
@@ -109,7 +109,7 @@ class People:
             cursor.execute(_UNNAMED.format(table=sql.Identifier(tenant.schema, table)))
             return [RecordKey(tenant.id, Entity.COMMISSION, row[0]) for row in cursor.fetchall()]
 
-    def _record(self, cursor: Cursor, tenant: TenantName, decision: Decision) -> None:
+    def _record(self, cursor: Cursor, tenant: Tenant, decision: Decision) -> None:
         detail = {"odoo_user": decision.odoo_id, "login": decision.login, "by": decision.by}
         cursor.execute(
             _LEDGER["record"],

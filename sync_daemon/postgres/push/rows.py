@@ -15,6 +15,7 @@ from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row, UnreadableJson
 from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import TransientError
 from sync_daemon.postgres.admin.user_links import linked_users
 from sync_daemon.postgres.catalog import Catalog, Columns
@@ -32,13 +33,12 @@ _SQL = statements("push/rows")
 
 
 @dataclass(frozen=True)
-class Tenant:
-    """A tenant as the bridge knows it."""
+class _Recorded:
+    """The tenants of a batch as the bridge has them: the epochs of their versions, and which are suspended."""
 
-    id: UUID
-    schema: str
-    state: str
-    epoch: int
+    tenants: Mapping[UUID, Tenant]
+    epochs: Mapping[UUID, int]
+    suspended: frozenset[UUID]
 
 
 _NUMBERS = sql.SQL(
@@ -96,8 +96,9 @@ class _Reading:
         self._contracts = contracts
 
     def snapshot(self, keys: Collection[RecordKey], is_owed: bool = True) -> Snapshot:
-        tenants = self._tenants({key.tenant for key in keys})
-        owed = self._owed(keys, tenants) if is_owed else _as_owed(keys, tenants)
+        recorded = self._tenants({key.tenant for key in keys})
+        tenants = recorded.tenants
+        owed = self._owed(keys, recorded) if is_owed else _as_owed(keys, recorded)
         schemas = {tenant.schema for tenant in tenants.values()} | {"public"}
         columns = self._catalog.columns(self._cursor, schemas)
         rows = self._rows(owed, tenants, columns)
@@ -120,7 +121,7 @@ class _Reading:
             dead=self._dead(sorted(set(known) - set(owed))),
             unreadable=_unreadable(owed, tenants, columns),
             numbers=self._numbers(open_ones, tenants, columns),
-            suspended=frozenset(tenant.id for tenant in tenants.values() if tenant.state == "suspended"),
+            suspended=recorded.suspended,
             figures=_joined(
                 self._figures([key for key in owed if key in rows], tenants, columns),
                 self._linked({key: rows[key] for key in owed if key in rows}),
@@ -129,19 +130,24 @@ class _Reading:
         )
 
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
-        tenants = self._tenants({key.tenant for key in keys})
+        tenants = self._tenants({key.tenant for key in keys}).tenants
         columns = self._catalog.columns(self._cursor, {tenant.schema for tenant in tenants.values()})
         return set(self._rows(keys, tenants, columns))
 
-    def _tenants(self, ids: Collection[UUID]) -> dict[UUID, Tenant]:
+    def _tenants(self, ids: Collection[UUID]) -> _Recorded:
         self._cursor.execute(_SQL["tenants"], {"tenants": list(ids)})
-        return {row[0]: Tenant(*row) for row in self._cursor.fetchall()}
+        rows = self._cursor.fetchall()
+        return _Recorded(
+            {tenant: Tenant(tenant, subdomain, schema) for tenant, subdomain, schema, _, _ in rows},
+            {tenant: epoch for tenant, _, _, epoch, _ in rows},
+            frozenset(tenant for tenant, _, _, _, state in rows if state == "suspended"),
+        )
 
-    def _owed(self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant]) -> dict[RecordKey, Owed]:
+    def _owed(self, keys: Iterable[RecordKey], recorded: _Recorded) -> dict[RecordKey, Owed]:
         found = {}
         for tenant, entity, record_id, schema, number, attempts, lane, ago in self._all("owed", sorted(set(keys))):
             key = RecordKey(tenant, Entity(entity), record_id)
-            version = Version(tenants[tenant].epoch if tenant in tenants else 1, number)
+            version = Version(recorded.epochs.get(tenant, 1), number)
             found[key] = Owed(key, schema, version, attempts, Lane(lane), ago)
         return found
 
@@ -330,9 +336,9 @@ def _select_named(tenant: Tenant, by: Entity, column: str, ids: list[UUID]) -> s
     )
 
 
-def _as_owed(keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant]) -> dict[RecordKey, Owed]:
-    known = ((key, tenants[key.tenant]) for key in keys if key.tenant in tenants)
-    return {key: Owed(key, tenant.schema, Version(tenant.epoch, 0), 0, Lane.BULK) for key, tenant in known}
+def _as_owed(keys: Iterable[RecordKey], recorded: _Recorded) -> dict[RecordKey, Owed]:
+    known = ((key, recorded.tenants[key.tenant].schema) for key in keys if key.tenant in recorded.tenants)
+    return {key: Owed(key, schema, Version(recorded.epochs[key.tenant], 0), 0, Lane.BULK) for key, schema in known}
 
 
 def _joined(*parts: Mapping[RecordKey, Mapping[str, Row]]) -> dict[RecordKey, dict[str, Row]]:

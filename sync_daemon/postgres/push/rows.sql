@@ -1,5 +1,8 @@
 -- name: tenants
-SELECT tenant_id, schema_name, state, epoch FROM bridge.tenant WHERE tenant_id = ANY(%(tenants)s::uuid[])
+SELECT b.tenant_id, coalesce(t.subdomain, b.schema_name), b.schema_name, b.epoch, b.state
+FROM bridge.tenant AS b
+LEFT JOIN public.tenants AS t ON t.id = b.tenant_id
+WHERE b.tenant_id = ANY(%(tenants)s::uuid[])
 
 -- name: owed
 SELECT d.tenant_id, d.entity, d.record_id, d.schema_name, d.version, d.attempts, d.lane, now() - d.sent_at

@@ -18,7 +18,8 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.drift import Drift, KnownRange, KnownRecord, Remedy, Survey
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.mapping import Row
-from sync_daemon.postgres.admin.backfill import Backfills, TenantName
+from sync_daemon.domain.tenant import Tenant
+from sync_daemon.postgres.admin.backfill import Backfills
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters
@@ -53,18 +54,18 @@ class Surveys:
         self._catalog = Catalog()
         self._contracts = ContractsInForce()
 
-    def tenants(self, tenant: str | None = None) -> list[TenantName]:
+    def tenants(self, tenant: str | None = None) -> list[Tenant]:
         """The tenants of this instance; `tenant` is a subdomain or a uuid."""
         return Backfills(self._database, self._instance).tenants(tenant)
 
-    def compared(self, tenant: TenantName, entity: Entity) -> frozenset[str]:
+    def compared(self, tenant: Tenant, entity: Entity) -> frozenset[str]:
         """The fields that are to be equal on both sides; nothing where that is all of them."""
         with self._database.transaction(snapshot=True) as cursor:
             compared = self._contracts.read(cursor).of(tenant.id)[entity].compared
         return frozenset() if compared == CONTRACTS[entity].compared else compared
 
     def ids(
-        self, tenant: TenantName, entity: Entity, after: UUID | None, until: UUID | None, limit: int | None = None
+        self, tenant: Tenant, entity: Entity, after: UUID | None, until: UUID | None, limit: int | None = None
     ) -> list[UUID]:
         """The ids after one and up to another that are a row or a binding, in order."""
         parameters = {"after": after, "until": until, "limit": limit, **self._scope(tenant.id, entity)}
@@ -72,7 +73,7 @@ class Surveys:
             cursor.execute(self._ids(cursor, tenant, entity), parameters)
             return [row[0] for row in cursor.fetchall()]
 
-    def ends(self, tenant: TenantName, entity: Entity, after: UUID | None, size: int, count: int) -> list[UUID | None]:
+    def ends(self, tenant: Tenant, entity: Entity, after: UUID | None, size: int, count: int) -> list[UUID | None]:
         """The last ids of the next `count` ranges of `size` ids each; None ends the last one of all."""
         parameters = {
             "after": after,
@@ -86,19 +87,19 @@ class Surveys:
             found = [row[0] for row in cursor.fetchall()]
         return found if len(found) == count else [*found, None]
 
-    def _ids(self, cursor: Cursor, tenant: TenantName, entity: Entity) -> sql.Composable:
+    def _ids(self, cursor: Cursor, tenant: Tenant, entity: Entity) -> sql.Composable:
         bound = sql.SQL(_SQL["bound_ids"])
         table = CONTRACTS[entity].table
         if (tenant.schema, table) not in self._catalog.columns(cursor, [tenant.schema]):
             return bound
         return _IDS.format(rows=_ROW_IDS.format(table=sql.Identifier(tenant.schema, table)), bound=bound)
 
-    def survey(self, tenant: TenantName, entity: Entity, ids: Collection[UUID]) -> Survey:
+    def survey(self, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> Survey:
         """Everything about these records in one snapshot of the database."""
         with self._database.transaction(snapshot=True) as cursor:
             return self._survey(cursor, tenant, entity, ids)
 
-    def recall(self, tenant: TenantName, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> Survey:
+    def recall(self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> Survey:
         """The same of those of the ids after `after`, in order, that changed since; the others are known."""
         if not ids:
             return self.survey(tenant, entity, ids)
@@ -115,12 +116,12 @@ class Surveys:
                 fingerprints={record_id: found[record_id].text for record_id in changed if record_id in found},
             )
 
-    def known_ranges(self, tenant: TenantName, entity: Entity, bounds: Sequence[UUID | None]) -> list[KnownRange]:
+    def known_ranges(self, tenant: Tenant, entity: Entity, bounds: Sequence[UUID | None]) -> list[KnownRange]:
         """Ranges of ids, each after one bound and up to the next; with a digest where nothing in it changed since."""
         with self._database.transaction(snapshot=True) as cursor:
             return known_ranges(cursor, self._fingerprinted(cursor, tenant, entity), bounds)
 
-    def remember(self, tenant: TenantName, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None:
+    def remember(self, tenant: Tenant, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None:
         """Keep digests; a binding that is being written is passed over. Shapes: `found` are digest and fingerprint."""
         if not found:
             return
@@ -190,7 +191,7 @@ class Surveys:
         with self._database.transaction() as cursor:
             cursor.execute(_INBOUND["release"], {"name": self._service, "holder": holder})
 
-    def _survey(self, cursor: Cursor, tenant: TenantName, entity: Entity, ids: Collection[UUID]) -> Survey:
+    def _survey(self, cursor: Cursor, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> Survey:
         keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids]
         return Survey(
             self._rows.survey(cursor, keys),
@@ -199,7 +200,7 @@ class Surveys:
             read=self._read(cursor, tenant.id, ids) if entity is Entity.INVOICE else {},
         )
 
-    def _fingerprinted(self, cursor: Cursor, tenant: TenantName, entity: Entity) -> Scope:
+    def _fingerprinted(self, cursor: Cursor, tenant: Tenant, entity: Entity) -> Scope:
         cursor.execute(_SQL["state"], {"tenant": tenant.id})
         state = "".join(row[0] for row in cursor.fetchall())
         contracts = self._contracts.read(cursor)

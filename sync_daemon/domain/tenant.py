@@ -1,0 +1,32 @@
+"""A tenant: an agency of the app, whose records flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant and the schema that holds its records; `subdomain` is what people call it."""
+
+    id: UUID
+    subdomain: str
+    schema: str
+
+
+@dataclass(frozen=True)
+class RegisteredTenant:
+    """A tenant as the app registered it; `state` and the Odoo `instance` are empty until it is attached."""
+
+    id: UUID
+    subdomain: str
+    app_status: str
+    schema: str
+    schema_status: str
+    state: str
+    attach_level: int
+    known_digest: str
+    digest: str
+    problem: str
+    instance: str
