@@ -1,4 +1,4 @@
-"""The real broker and the real Odoo of the test stack, as the adapters' tests need them."""
+"""Each port's two implementations: in memory, and the real one on the test stack."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from stack import rabbitmq
 from stack.layout import Layout
 from sync_daemon.config import Settings
 from tests.ports.broker import Broker
+from tests.ports.rabbit import InMemory, Rabbit, Real
 
 
 @pytest.fixture
@@ -20,3 +21,9 @@ def broker(stack_layout: Layout, stack_settings: Settings) -> Iterator[Broker]:
     broker = Broker(rabbitmq.management_url(stack_layout), rabbitmq.ADMIN, password, stack_settings)
     yield broker
     broker.remove()
+
+
+@pytest.fixture(params=["memory", "real"])
+def rabbit(request: pytest.FixtureRequest) -> Rabbit:
+    """Gives a broker of one's own, in memory or real."""
+    return InMemory() if request.param == "memory" else Real(request.getfixturevalue("broker"))

@@ -1,4 +1,4 @@
-"""The app's own events against a real broker."""
+"""The app's own events: in memory and on the real broker; what is RabbitMQ's alone on the real one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import pytest
 
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.errors import RejectedError, TransientError
+from sync_daemon.ports import AppEvents
 from sync_daemon.rabbitmq import topology
 from sync_daemon.rabbitmq.events import RabbitAppEvents
 from tests.ports.broker import Broker
 from tests.ports.proxy import Proxy
+from tests.ports.rabbit import Rabbit, Real
 from tests.ports.test_hint_stream import Notebook
 from tests.ports.waiting import until
 
@@ -30,9 +32,8 @@ def notebook() -> Notebook:
 
 
 @pytest.fixture
-def events(broker: Broker, notebook: Notebook) -> Iterator[RabbitAppEvents]:
-    events = RabbitAppEvents(broker.settings, notebook)
-    until(lambda: events.connected, "the listener is connected")
+def events(rabbit: Rabbit, notebook: Notebook) -> Iterator[AppEvents]:
+    events = rabbit.app_events(notebook)
     yield events
     events.close()
 
@@ -47,7 +48,7 @@ def row(**columns: object) -> bytes:
     return json.dumps({"tenant_id": str(TENANT), **columns}).encode()
 
 
-def taken(events: RabbitAppEvents) -> tuple[list[RecordKey], object]:
+def taken(events: AppEvents) -> tuple[list[RecordKey], object]:
     received: list[tuple[list[RecordKey], object]] = []
 
     def attempt() -> bool:
@@ -75,14 +76,14 @@ def taken(events: RabbitAppEvents) -> tuple[list[RecordKey], object]:
     ids=["created", "deleted", "status", "unknown key", "commission"],
 )  # fmt: skip
 def test_an_event_becomes_the_key_of_its_record(
-    broker: Broker, events: RabbitAppEvents, exchange: str, routing_key: str, body: bytes, entity: Entity
+    rabbit: Rabbit, events: AppEvents, exchange: str, routing_key: str, body: bytes, entity: Entity
 ) -> None:
-    publish(broker, exchange, routing_key, body)
+    rabbit.publish(exchange, routing_key, body)
     keys, receipt = taken(events)
     assert keys == [RecordKey(TENANT, entity, RECORD)]
     events.done(receipt)
     events.close()
-    assert broker.left(topology.APP_EVENTS_QUEUE) == 0
+    assert rabbit.left(topology.APP_EVENTS_QUEUE) == 0
 
 
 @pytest.mark.parametrize(
@@ -104,44 +105,42 @@ def test_an_event_becomes_the_key_of_its_record(
     ids=["json", "bytes", "list", "no id", "null id", "number", "text", "no tenant", "tenant", "two", "big", "direct"],
 )  # fmt: skip
 def test_a_bad_event_is_recorded_and_the_next_one_flows(
-    broker: Broker, events: RabbitAppEvents, notebook: Notebook, exchange: str, body: bytes, code: str
+    rabbit: Rabbit, events: AppEvents, notebook: Notebook, exchange: str, body: bytes, code: str
 ) -> None:
-    publish(broker, exchange, topology.APP_EVENTS_QUEUE, body)
-    publish(broker, "comply360.commissions", "commission.created", row(id=str(RECORD)))
+    rabbit.publish(exchange, topology.APP_EVENTS_QUEUE, body)
+    rabbit.publish("comply360.commissions", "commission.created", row(id=str(RECORD)))
     keys, receipt = taken(events)
     assert keys == [RecordKey(TENANT, Entity.COMMISSION, RECORD)]
     assert [error.code for error, _ in notebook.entries] == [code]
     assert all(isinstance(error, RejectedError) for error, _ in notebook.entries)
     events.done(receipt)
     events.close()
-    assert broker.left(topology.APP_EVENTS_QUEUE) == 0
+    assert rabbit.left(topology.APP_EVENTS_QUEUE) == 0
 
 
-def test_document_events_are_taken_away_without_a_key(
-    broker: Broker, events: RabbitAppEvents, notebook: Notebook
-) -> None:
-    publish(broker, "comply360.documents", "document.uploaded", row(id=str(RECORD)))
-    publish(broker, "comply360.registrations", "registration.created", row(id=str(OTHER)))
+def test_document_events_are_taken_away_without_a_key(rabbit: Rabbit, events: AppEvents, notebook: Notebook) -> None:
+    rabbit.publish("comply360.documents", "document.uploaded", row(id=str(RECORD)))
+    rabbit.publish("comply360.registrations", "registration.created", row(id=str(OTHER)))
     keys, receipt = taken(events)
     events.done(receipt)
     assert keys == [RecordKey(TENANT, Entity.REGISTRATION, OTHER)]
     assert notebook.entries == []
     events.close()
-    assert broker.left(topology.APP_EVENTS_QUEUE) == 0
+    assert rabbit.left(topology.APP_EVENTS_QUEUE) == 0
 
 
-def test_many_events_of_one_record_are_one_key(broker: Broker, events: RabbitAppEvents) -> None:
+def test_many_events_of_one_record_are_one_key(rabbit: Rabbit, events: AppEvents) -> None:
     events.close()
-    with broker.channel() as channel:
-        for _ in range(20):
-            channel.basic_publish("comply360.registrations", "registration.created", row(id=str(RECORD)))
-    until(lambda: broker.ready(topology.APP_EVENTS_QUEUE) == 20, "all events wait")
-    again = RabbitAppEvents(broker.settings, Notebook())
-    until(lambda: broker.ready(topology.APP_EVENTS_QUEUE) == 0, "all events are delivered")
+    for _ in range(20):
+        rabbit.publish("comply360.registrations", "registration.created", row(id=str(RECORD)))
+    rabbit.until(lambda: rabbit.ready(topology.APP_EVENTS_QUEUE) == 20, "all events wait")
+    again = rabbit.app_events(Notebook())
+    if isinstance(rabbit, Real):
+        rabbit.until(lambda: rabbit.ready(topology.APP_EVENTS_QUEUE) == 0, "all events are delivered")
     keys, receipt = taken(again)
     again.done(receipt)
     again.close()
-    assert broker.left(topology.APP_EVENTS_QUEUE) == 0
+    assert rabbit.left(topology.APP_EVENTS_QUEUE) == 0
     assert keys == [RecordKey(TENANT, Entity.REGISTRATION, RECORD)]
 
 

@@ -1,4 +1,4 @@
-"""The EventPublisher against a real broker, read by the official SDK of CloudEvents."""
+"""The EventPublisher: in memory and on the real broker, where the official SDK of CloudEvents reads the events."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from pika.exceptions import ChannelClosedByBroker
 from sync_daemon.domain.event import EXCHANGE, EventType, OutgoingEvent
 from sync_daemon.domain.events import EVENT_TYPES
 from sync_daemon.errors import FatalError, TransientError
+from sync_daemon.ports import EventPublisher
 from sync_daemon.rabbitmq.publisher import RabbitEventPublisher
 from tests.ports.broker import Broker
 from tests.ports.proxy import Proxy
+from tests.ports.rabbit import Rabbit
 from tests.ports.waiting import until
 
 TENANT = UUID("6b8f9a1e-0f5d-4c53-9d53-6f6f2f3f0a01")
@@ -37,6 +39,15 @@ def publisher(broker: Broker) -> Iterator[RabbitEventPublisher]:
     publisher.open()
     yield publisher
     publisher.close()
+
+
+@pytest.fixture
+def events(rabbit: Rabbit) -> Iterator[EventPublisher]:
+    """Gives a publisher in memory, then one of the real broker."""
+    events = rabbit.event_publisher()
+    events.open()
+    yield events
+    events.close()
 
 
 def subscribe(broker: Broker, *keys: str, queue: str = "notifications.all", **arguments: object) -> None:
@@ -82,27 +93,26 @@ def test_the_exchange_is_there_before_the_first_event_and_is_a_durable_topic(
     assert (exchange["type"], exchange["durable"], exchange["auto_delete"]) == ("topic", True, False)
 
 
-def test_each_queue_gets_what_it_bound_to_in_order(broker: Broker, publisher: RabbitEventPublisher) -> None:
-    subscribe(broker, "commission.*", queue="notifications.commissions")
-    subscribe(broker, "invoice.paid", "lead.won", queue="notifications.some")
+def test_each_queue_gets_what_it_bound_to_in_order(rabbit: Rabbit, events: EventPublisher) -> None:
+    rabbit.subscribe("notifications.commissions", EXCHANGE, "commission.*")
+    rabbit.subscribe("notifications.some", EXCHANGE, "invoice.paid", "lead.won")
     sent = [event(kind, position) for position, kind in enumerate(EVENT_TYPES, 1)]
     for item in sent:
-        publisher.publish(item)
+        events.publish(item)
     commissions = [item for item in sent if item.routing_key.startswith("commission.")]
-    assert [found.get_id() for _, found in received(broker, "notifications.commissions")] == [
-        str(item.id) for item in commissions
-    ]
-    assert [found.get_type() for _, found in received(broker, "notifications.some")] == [
+    assert rabbit.event_ids("notifications.commissions") == [str(item.id) for item in commissions]
+    types = {str(item.id): item.type for item in sent}
+    assert [types[found] for found in rabbit.event_ids("notifications.some")] == [
         KINDS["invoice.paid"].type,
         KINDS["lead.won"].type,
     ]
 
 
-def test_an_event_that_nobody_wants_is_published_all_the_same(broker: Broker, publisher: RabbitEventPublisher) -> None:
-    publisher.publish(event())
-    subscribe(broker, "#")
-    publisher.publish(event(position=2))
-    assert len(received(broker)) == 1, "a queue gets what is published after it was bound"
+def test_an_event_that_nobody_wants_is_published_all_the_same(rabbit: Rabbit, events: EventPublisher) -> None:
+    events.publish(event())
+    rabbit.subscribe("notifications.all", EXCHANGE, "#")
+    events.publish(event(position=2))
+    assert len(rabbit.event_ids("notifications.all")) == 1, "a queue gets what is published after it was bound"
 
 
 def test_a_broker_that_went_away_is_an_error_and_the_next_attempt_finds_it_again(broker: Broker) -> None:
@@ -121,24 +131,22 @@ def test_a_broker_that_went_away_is_an_error_and_the_next_attempt_finds_it_again
     assert {found.get_id() for _, found in received(broker)} == {str(sent.id)}
 
 
-def test_a_full_queue_that_refuses_is_named_and_holds_the_event_up(
-    broker: Broker, publisher: RabbitEventPublisher
-) -> None:
-    subscribe(broker, "#", **{"x-max-length": 1, "x-overflow": "reject-publish"})
+def test_a_full_queue_that_refuses_is_named_and_holds_the_event_up(rabbit: Rabbit, events: EventPublisher) -> None:
+    rabbit.subscribe("notifications.all", EXCHANGE, "#", **{"x-max-length": 1, "x-overflow": "reject-publish"})
     refused = event()
 
     def rejected() -> bool:
         try:
-            publisher.publish(refused)
+            events.publish(refused)
         except TransientError as error:
             assert str(refused.id) in str(error) and f"bound to exchange {EXCHANGE} is full" in str(error)
             return True
         return False
 
-    until(rejected, "a publish is rejected")
-    assert received(broker)
-    publisher.publish(refused)
-    assert [found.get_id() for _, found in received(broker)] == [str(refused.id)]
+    rabbit.until(rejected, "a publish is rejected")
+    assert rabbit.event_ids("notifications.all")
+    events.publish(refused)
+    assert rabbit.event_ids("notifications.all") == [str(refused.id)]
 
 
 def test_another_service_binds_and_reads_with_rights_to_its_own_queues_and_cannot_forge_an_event(

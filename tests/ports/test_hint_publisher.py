@@ -1,4 +1,4 @@
-"""The HintPublisher against a real broker."""
+"""The HintPublisher: in memory and on the real broker; what is RabbitMQ's alone on the real one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sync_daemon.rabbitmq.connection import connect
 from sync_daemon.rabbitmq.publisher import RabbitPublisher
 from tests.ports.broker import Broker
 from tests.ports.proxy import Proxy
+from tests.ports.rabbit import Rabbit
 from tests.ports.waiting import until
 
 LIVE = topology.hints_queue("main", Lane.LIVE)
@@ -30,6 +31,15 @@ def publisher(broker: Broker) -> Iterator[RabbitPublisher]:
     publisher = RabbitPublisher(broker.settings)
     yield publisher
     publisher.close()
+
+
+def test_hints_go_out_in_order_each_into_the_queue_of_its_lane(rabbit: Rabbit) -> None:
+    first, second, bulk = hint(keys=3), hint(), hint(Lane.BULK, 200)
+    publisher = rabbit.hint_publisher()
+    publisher.publish([first, bulk, second])
+    publisher.close()
+    assert [decode("main", body) for body in rabbit.bodies(LIVE)] == [first, second]
+    assert [decode("main", body) for body in rabbit.bodies(BULK)] == [bulk]
 
 
 def test_a_published_hint_lies_in_the_queue_of_its_lane_and_survives_a_restart(
@@ -69,20 +79,21 @@ def test_a_dead_lettered_hint_arrives_in_the_dead_queue(broker: Broker, publishe
     until(lambda: broker.ready(topology.DEAD) == 1, "the hint is in the dead queue")
 
 
-def test_a_hint_without_a_queue_is_an_error_and_the_next_attempt_mends_it(
-    broker: Broker, publisher: RabbitPublisher
-) -> None:
+def test_a_hint_without_a_queue_is_an_error_and_the_next_attempt_mends_it(rabbit: Rabbit) -> None:
+    publisher = rabbit.hint_publisher()
     publisher.publish([hint()])
-    broker.unbind(topology.HINTS_EXCHANGE, LIVE, topology.hints_routing_key("main", Lane.LIVE))
+    rabbit.unbind(topology.HINTS_EXCHANGE, LIVE, topology.hints_routing_key("main", Lane.LIVE))
     with pytest.raises(TransientError, match=r"no queue took a hint: bridge\.v1\.hints\.main\.live"):
         publisher.publish([hint()])
     publisher.publish([hint()])
-    assert broker.ready(LIVE) == 2
+    publisher.close()
+    assert rabbit.ready(LIVE) == 2
 
 
-def test_a_full_queue_rejects_and_takes_again_when_there_is_room(broker: Broker, publisher: RabbitPublisher) -> None:
+def test_a_full_queue_rejects_and_takes_again_when_there_is_room(rabbit: Rabbit) -> None:
+    publisher = rabbit.hint_publisher()
     publisher.publish([hint()])
-    broker.limit("^bridge[.]v1[.]hints", 3)
+    rabbit.limit(LIVE, 3)
     published = 1
 
     def rejected() -> bool:
@@ -96,10 +107,10 @@ def test_a_full_queue_rejects_and_takes_again_when_there_is_room(broker: Broker,
         published += 1
         return False
 
-    until(rejected, "a publish is rejected")
+    rabbit.until(rejected, "a publish is rejected")
     # a quorum queue may have taken what it rejected; it never drops what it confirmed
-    assert published <= broker.ready(LIVE) <= published + 1
-    broker.unlimit()
+    assert published <= rabbit.ready(LIVE) <= published + 1
+    rabbit.unlimit(LIVE)
 
     def accepted() -> bool:
         try:
@@ -108,7 +119,8 @@ def test_a_full_queue_rejects_and_takes_again_when_there_is_room(broker: Broker,
             return False
         return True
 
-    until(accepted, "a publish is accepted")
+    rabbit.until(accepted, "a publish is accepted")
+    publisher.close()
 
 
 def test_a_connection_that_died_while_idle_is_replaced_without_an_error(broker: Broker) -> None:
@@ -138,13 +150,15 @@ def test_an_idle_connection_answers_when_the_broker_closes_it(broker: Broker, pu
     until(published, "hints go out on a new connection")
 
 
-def test_a_deleted_queue_is_declared_again(broker: Broker, publisher: RabbitPublisher) -> None:
+def test_a_deleted_queue_is_declared_again(rabbit: Rabbit) -> None:
+    publisher = rabbit.hint_publisher()
     publisher.publish([hint()])
-    broker.delete_queue(LIVE)
+    rabbit.delete_queue(LIVE)
     with pytest.raises(TransientError):
         publisher.publish([hint()])
     publisher.publish([hint()])
-    assert broker.ready(LIVE) == 1
+    publisher.close()
+    assert rabbit.ready(LIVE) == 1
 
 
 def test_a_broker_that_falls_silent_is_a_transient_error(broker: Broker) -> None:

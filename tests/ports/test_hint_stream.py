@@ -1,26 +1,27 @@
-"""The HintStream against a real broker."""
+"""The HintStream: in memory and on the real broker; what is RabbitMQ's alone on the real one."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from uuid import uuid4
 
-import pika
 import pytest
 
 from sync_daemon.config import Settings
 from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.errors import FatalError, RejectedError, TransientError
-from sync_daemon.ports import Received
+from sync_daemon.ports import HintStream, Received
 from sync_daemon.rabbitmq import topology
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
 from sync_daemon.rabbitmq.publisher import RabbitPublisher
 from tests.ports.broker import Broker
 from tests.ports.proxy import Proxy
+from tests.ports.rabbit import Rabbit, Real
 from tests.ports.waiting import until
 
 LIVE = topology.hints_queue("main", Lane.LIVE)
@@ -46,13 +47,19 @@ def hint(lane: Lane = Lane.LIVE, keys: int = 1) -> Hint:
     return Hint("main", lane, tuple(RecordKey(uuid4(), Entity.CLIENT, uuid4()) for _ in range(keys)))
 
 
-def publish(broker: Broker, *hints: Hint) -> None:
-    publisher = RabbitPublisher(broker.settings)
+def publish(broker: Broker | Rabbit, *hints: Hint) -> None:
+    publisher = RabbitPublisher(broker.settings) if isinstance(broker, Broker) else broker.hint_publisher()
     publisher.publish(hints)
     publisher.close()
 
 
-def taken(stream: RabbitHintStream, keys: int = 1000) -> list[Received]:
+def delivered(rabbit: Rabbit) -> None:
+    """Everything is on its way to the one stream; in memory a message stays in its queue until it is taken."""
+    if isinstance(rabbit, Real):
+        until(lambda: rabbit.ready(LIVE) + rabbit.ready(BULK) == 0, "everything is delivered")
+
+
+def taken(stream: HintStream, keys: int = 1000) -> list[Received]:
     """What comes within the deadline."""
 
     def attempt() -> list[Received]:
@@ -70,6 +77,14 @@ def notebook() -> Notebook:
 
 
 @pytest.fixture
+def hints(rabbit: Rabbit, notebook: Notebook) -> Iterator[HintStream]:
+    """Gives a stream in memory, then one of the real broker."""
+    hints = rabbit.hint_stream(notebook)
+    yield hints
+    hints.close()
+
+
+@pytest.fixture
 def stream(broker: Broker, notebook: Notebook) -> Iterator[RabbitHintStream]:
     stream = RabbitHintStream(broker.settings, "main", notebook)
     until(lambda: stream.connected, "the stream is connected")
@@ -77,69 +92,67 @@ def stream(broker: Broker, notebook: Notebook) -> Iterator[RabbitHintStream]:
     stream.close()
 
 
-def test_a_hint_arrives_and_is_gone_once_acknowledged(broker: Broker, stream: RabbitHintStream) -> None:
+def test_a_hint_arrives_and_is_gone_once_acknowledged(rabbit: Rabbit, hints: HintStream) -> None:
     sent = hint(keys=3)
-    publish(broker, sent)
-    received = taken(stream)
+    publish(rabbit, sent)
+    received = taken(hints)
     assert [item.hint for item in received] == [sent]
-    stream.ack(received)
-    stream.close()
-    assert broker.left(LIVE) == 0
+    hints.ack(received)
+    hints.close()
+    assert rabbit.left(LIVE) == 0
 
 
-def test_live_hints_go_before_bulk_hints(broker: Broker, notebook: Notebook) -> None:
-    publish(broker, *(hint(Lane.BULK, 10) for _ in range(3)), *(hint(Lane.LIVE) for _ in range(3)))
-    stream = RabbitHintStream(broker.settings, "main", notebook)
-    until(lambda: broker.ready(LIVE) + broker.ready(BULK) == 0, "everything is delivered")
+def test_live_hints_go_before_bulk_hints(rabbit: Rabbit, notebook: Notebook) -> None:
+    publish(rabbit, *(hint(Lane.BULK, 10) for _ in range(3)), *(hint(Lane.LIVE) for _ in range(3)))
+    stream = rabbit.hint_stream(notebook)
+    delivered(rabbit)
     lanes = [item.hint.lane for item in taken(stream)]
     stream.close()
     assert lanes == [Lane.LIVE] * 3 + [Lane.BULK] * 3
 
 
 def test_one_take_gives_about_as_many_keys_as_asked_for_and_at_least_one_hint(
-    broker: Broker, stream: RabbitHintStream
+    rabbit: Rabbit, hints: HintStream
 ) -> None:
-    publish(broker, *(hint(keys=4) for _ in range(5)), hint(keys=200))
-    until(lambda: broker.ready(LIVE) == 0, "everything is delivered")
-    sizes = [[len(item.hint.keys) for item in taken(stream, 10)] for _ in range(4)]
+    publish(rabbit, *(hint(keys=4) for _ in range(5)), hint(keys=200))
+    delivered(rabbit)
+    sizes = [[len(item.hint.keys) for item in taken(hints, 10)] for _ in range(4)]
     assert sizes == [[4, 4], [4, 4], [4], [200]]
 
 
-def test_nothing_to_take_is_an_empty_list_after_the_wait(stream: RabbitHintStream) -> None:
-    began = time.monotonic()
-    assert stream.take(10, timedelta(milliseconds=300)) == []
-    assert 0.25 < time.monotonic() - began < 5
+def test_nothing_to_take_is_an_empty_list_after_the_wait(rabbit: Rabbit, hints: HintStream) -> None:
+    began = rabbit.seconds()
+    assert hints.take(10, timedelta(milliseconds=300)) == []
+    assert 0.25 < rabbit.seconds() - began < 5
 
 
-def test_what_was_not_acknowledged_comes_again(broker: Broker, stream: RabbitHintStream, notebook: Notebook) -> None:
+def test_what_was_not_acknowledged_comes_again(rabbit: Rabbit, hints: HintStream, notebook: Notebook) -> None:
     sent = hint()
-    publish(broker, sent)
-    assert [item.hint for item in taken(stream)] == [sent]
-    stream.close()
-    second = RabbitHintStream(broker.settings, "main", notebook)
+    publish(rabbit, sent)
+    assert [item.hint for item in taken(hints)] == [sent]
+    hints.close()
+    second = rabbit.hint_stream(notebook)
     assert [item.hint for item in taken(second)] == [sent]
     second.close()
 
 
-def test_a_killed_connection_is_replaced_and_stale_receipts_are_left_alone(
-    broker: Broker, stream: RabbitHintStream
-) -> None:
+def test_a_killed_connection_is_replaced_and_stale_receipts_are_left_alone(rabbit: Rabbit, hints: HintStream) -> None:
     sent = hint()
-    publish(broker, sent)
-    stale = taken(stream)
-    broker.kill_connections()
-    again = taken(stream)
+    publish(rabbit, sent)
+    stale = taken(hints)
+    rabbit.kill_connections()
+    again = taken(hints)
     assert [item.hint for item in again] == [sent]
-    stream.ack(stale)
+    hints.ack(stale)
     later = hint()
-    publish(broker, later)
+    publish(rabbit, later)
     # had the stale receipt been used, the broker would have closed the channel
-    more = taken(stream)
+    more = taken(hints)
     assert [item.hint for item in more] == [later]
-    stream.ack(again)
-    stream.ack(more)
-    stream.close()
-    assert broker.left(LIVE) == 0
+    hints.ack(again)
+    hints.ack(more)
+    hints.close()
+    assert rabbit.left(LIVE) == 0
 
 
 def test_hints_in_hand_of_a_lost_connection_are_not_given_twice(broker: Broker, notebook: Notebook) -> None:
@@ -248,28 +261,32 @@ def test_a_broker_that_falls_silent_is_noticed_and_left(broker: Broker, notebook
     ids=["bytes", "depth", "list", "format", "lane", "uuid", "entity", "size"],
 )  # fmt: skip
 def test_a_bad_message_is_recorded_and_the_next_one_flows(
-    broker: Broker, stream: RabbitHintStream, notebook: Notebook, body: bytes, code: str
+    rabbit: Rabbit, hints: HintStream, notebook: Notebook, body: bytes, code: str
 ) -> None:
-    with broker.channel() as channel:
-        channel.basic_publish("", LIVE, body, pika.BasicProperties(delivery_mode=2))
+    rabbit.publish("", LIVE, body)
     sent = hint()
-    publish(broker, sent)
-    received = taken(stream)
+    publish(rabbit, sent)
+    received = taken(hints)
     assert [item.hint for item in received] == [sent]
     assert [(error.code, recorded) for error, recorded in notebook.entries] == [(code, body)]
-    stream.ack(received)
-    stream.close()
-    assert broker.left(LIVE) == broker.left(topology.DEAD) == 0
+    hints.ack(received)
+    hints.close()
+    assert rabbit.left(LIVE) == rabbit.left(topology.DEAD) == 0
 
 
-def test_a_bad_message_stays_until_it_is_recorded(broker: Broker, stream: RabbitHintStream, notebook: Notebook) -> None:
+def test_a_bad_message_stays_until_it_is_recorded(rabbit: Rabbit, hints: HintStream, notebook: Notebook) -> None:
     notebook.failures = 2
-    with broker.channel() as channel:
-        channel.basic_publish("", LIVE, b"bad", pika.BasicProperties(delivery_mode=2))
-    until(lambda: notebook.entries, "it is recorded")
+    rabbit.publish("", LIVE, b"bad")
+
+    def recorded() -> bool:
+        with suppress(TransientError):
+            hints.take(10, WAIT)
+        return bool(notebook.entries)
+
+    rabbit.until(recorded, "it is recorded")
     assert [body for _, body in notebook.entries] == [b"bad"]
-    stream.close()
-    assert broker.left(LIVE) == 0
+    hints.close()
+    assert rabbit.left(LIVE) == 0
 
 
 def test_the_reason_is_told_while_there_is_no_broker(broker: Broker, notebook: Notebook) -> None:
