@@ -33,7 +33,7 @@ class ContractFile:
     def for_tenants(self, known: Mapping[str, UUID]) -> Overrides:
         """The same with tenants by uuid. Raises ConfigError naming every tenant that is not there."""
         unknown = [
-            Objection(("tenants", name), f"there is no attached tenant {name}")
+            Objection(("tenants", name), f"no attached tenant {name}; see: c360 tenant list")
             for name in self.overrides.tenants
             if name not in known
         ]

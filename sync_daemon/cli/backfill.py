@@ -1,4 +1,4 @@
-"""`c360 backfill`: look at what is there once more, in the bulk lane."""
+"""`c360 backfill`: re-check existing rows in the bulk lane."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from sync_daemon.postgres.push.rows import TENANT_TABLES
 
 ENTITIES = click.Choice([entity.value for entity in TENANT_TABLES])
 
-tenant_option = click.option("--tenant", help="Only this tenant: its subdomain or uuid.")
-entity_option = click.option("--entity", "entities", type=ENTITIES, multiple=True, help="Only this kind of record.")
+tenant_option = click.option("--tenant", help="Limit to this tenant (subdomain or UUID).")
+entity_option = click.option("--entity", "entities", type=ENTITIES, multiple=True, help="Only this entity; repeatable.")
 
 
-@click.command()
+@click.command(short_help="Re-check existing rows and send those that differ.")
 @tenant_option
 @entity_option
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]),
-    help="Only rows changed since then, UTC.",
+    help="Limit to rows changed since this time (UTC).",
 )
-@click.option("--ids", multiple=True, help="Only these ids, separated by commas; may be given several times.")
-@click.option("--restart", is_flag=True, help="Begin anew instead of going on where a run stopped.")
-@click.option("--dry-run", is_flag=True, help="Only say how many rows would be marked.")
+@click.option("--ids", multiple=True, help="Limit to these ids, separated by commas; repeatable.")
+@click.option("--restart", is_flag=True, help="Start over instead of resuming an interrupted run.")
+@click.option("--dry-run", is_flag=True, help="Print how many rows would be marked; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def backfill(
     tenant: str | None,
@@ -44,10 +44,11 @@ def backfill(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Mark rows that are there: each is compared with what was sent last, and sent if it differs, behind all live ones.
+    """Re-check existing rows at low priority and send those that differ.
 
-    Nothing newer is overwritten: a mark carries no value, the row is read when its turn comes, and what people changed
-    in Odoo meanwhile is merged. Stopped anywhere, a second run with the same words goes on where the first one stopped.
+    It marks the rows; the daemon compares each one with what it last sent. No newer value is overwritten: the daemon
+    reads a row when its turn comes and merges what people changed in Odoo. If a run is interrupted, repeat the command
+    with the same options to resume it.
 
     Example: c360 backfill --tenant agency1 --entity registration --since 2026-01-01
     """
@@ -65,15 +66,15 @@ def backfill(
     if as_json:
         print_json([dict(zip(("tenant", "entity", "rows"), row, strict=True)) for row in rows])
     else:
-        title = "Rows that would be marked" if dry_run else "Rows marked into the bulk lane"
+        title = "Rows that would be marked" if dry_run else "Rows marked in the bulk lane"
         print_table(title, ("tenant", "entity", "rows"), rows)
     sys.exit(0)
 
 
 def found(tenants: Sequence[Tenant], asked: str | None) -> Sequence[Tenant]:
-    """The tenants a command is about. Raises UsageError if a tenant was asked for that is not there."""
+    """The tenants a command works on. Raises UsageError if the tenant asked for does not exist."""
     if asked and not tenants:
-        raise click.UsageError(f"there is no attached tenant {asked}")
+        raise click.UsageError(f"no attached tenant {asked}; see: c360 tenant list")
     return tenants
 
 
@@ -89,7 +90,7 @@ def _restarting(backfills: Backfills, tenant: Tenant, entity: Entity, selection:
 def _marking(backfills: Backfills, tenant: Tenant, entity: Entity, selection: Selection) -> int:
     progress = backfills.step(tenant, entity, selection)
     while not progress.finished:
-        say(f"{tenant.subdomain}: {progress.marked} of {entity} marked")
+        say(f"{tenant.subdomain}: {progress.marked} rows of {entity} marked")
         progress = backfills.step(tenant, entity, selection)
     return progress.marked
 
@@ -99,4 +100,4 @@ def _uuids(given: Sequence[str]) -> Iterator[UUID]:
         try:
             yield UUID(text)
         except ValueError:
-            raise click.UsageError(f"{text} is no uuid") from None
+            raise click.UsageError(f"{text} is not a UUID") from None

@@ -1,4 +1,4 @@
-"""`c360 binding`: which record of Odoo is which record of the app, and what to do when that one is gone."""
+"""`c360 binding`: which Odoo record belongs to an app record, and what to do when it is gone."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.ports import Odoo, OdooBinding
 from sync_daemon.postgres.admin.bindings import Bindings, BindingView
 
-_TENANT = click.option("--tenant", help="Only this tenant: its subdomain or uuid.")
+_TENANT = click.option("--tenant", help="Limit to this tenant (subdomain or UUID).")
 
 
 @click.group("binding")
 def binding() -> None:
-    """Bindings: show one, point it to another record of Odoo, or create that record anew."""
+    """Show, relink or recreate bindings to Odoo records."""
 
 
 @binding.command("show")
@@ -27,7 +27,9 @@ def binding() -> None:
 @_TENANT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(record: UUID, tenant: str | None, as_json: bool) -> None:
-    """Show how RECORD, an id of the app, is bound on both sides. Exit code 3 if the sides differ or it is not active.
+    """Show how both sides bind RECORD, an id of the app.
+
+    Exit code 3 if the sides differ or the binding is not active.
 
     Example: c360 binding show 0c7c1f0e-8a44-4f7e-9f6e-6b1f6f1f0a01
     """
@@ -35,7 +37,7 @@ def show(record: UUID, tenant: str | None, as_json: bool) -> None:
         odoo, bindings = _sides(bridge)
         found = [_described(view, odoo.show_binding(view.key), bindings) for view in bindings.find(record, tenant)]
     if not found:
-        raise click.UsageError(f"no record {record} is bound")
+        raise click.UsageError(f"record {record} is not bound")
     if as_json:
         print_json(found)
     else:
@@ -49,31 +51,33 @@ def show(record: UUID, tenant: str | None, as_json: bool) -> None:
 @click.argument("record", type=click.UUID)
 @click.argument("odoo_id", type=click.IntRange(min=1))
 @_TENANT
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
 def relink(record: UUID, odoo_id: int, tenant: str | None, dry_run: bool, yes: bool) -> None:
-    """Bind RECORD, an id of the app, to the record ODOO_ID of Odoo; what both sides have then differs to a person.
+    """Link RECORD to Odoo record ODOO_ID. Fields that differ become conflicts.
 
     Example: c360 binding relink 0c7c1f0e-8a44-4f7e-9f6e-6b1f6f1f0a01 4711 --yes
     """
     with open_bridge(load_settings()) as bridge:
         odoo, bindings = _sides(bridge)
         view = _one(bindings, record, tenant)
-        if not _agreed_to(f"bind {view.key} to {view.model} {odoo_id} instead of {view.res_id}", dry_run, yes):
+        if not _agreed_to(f"link {view.key} to {view.model} {odoo_id} instead of {view.res_id}", dry_run, yes):
             return
-        # Odoo first: it refuses what cannot be, and a second run completes what was cut short.
+        # Odoo first: it refuses an impossible link, and a second run completes an interrupted one.
         model, res_id = odoo.relink_binding(view.key, odoo_id)
         bindings.relink(view.key, model, res_id)
-        say(f"{view.key} is bound to {model} {res_id}")
+        say(f"{view.key} is linked to {model} {res_id}")
 
 
 @binding.command("recreate")
 @click.argument("record", type=click.UUID)
 @_TENANT
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
 def recreate(record: UUID, tenant: str | None, dry_run: bool, yes: bool) -> None:
-    """Create a new record in Odoo for RECORD, an id of the app, whose old one was deleted or merged there.
+    """Create a new Odoo record for RECORD, an id of the app.
+
+    Use it after somebody deleted or merged the former record in Odoo.
 
     Example: c360 binding recreate 0c7c1f0e-8a44-4f7e-9f6e-6b1f6f1f0a01 --yes
     """
@@ -84,7 +88,7 @@ def recreate(record: UUID, tenant: str | None, dry_run: bool, yes: bool) -> None
             return
         odoo.forget_binding(view.key)
         bindings.forget(view.key)
-        say(f"{view.key} will be created anew")
+        say(f"{view.key} will be created again in Odoo")
 
 
 def _sides(bridge: Bridge) -> tuple[Odoo, Bindings]:
@@ -95,7 +99,7 @@ def _sides(bridge: Bridge) -> tuple[Odoo, Bindings]:
 def _one(bindings: Bindings, record: UUID, tenant: str | None) -> BindingView:
     found = bindings.find(record, tenant)
     if len(found) != 1:
-        problem = "is bound under several tenants or entities; name --tenant" if found else "is not bound"
+        problem = "is bound under several tenants or entities; add --tenant" if found else "is not bound"
         raise click.UsageError(f"record {record} {problem}")
     return found[0]
 
@@ -106,7 +110,7 @@ def _agreed_to(what: str, dry_run: bool, yes: bool) -> bool:
         return False
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("without a terminal this needs --yes")
+            raise click.UsageError("not a terminal: add --yes to confirm")
         click.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)
     return True
 

@@ -1,4 +1,4 @@
-"""`c360 books`: do both sides have the same commissions, to the cent?"""
+"""`c360 books`: compare the commissions of both sides, to the cent."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ PAGE = 1_000
 
 @click.command()
 @tenant_option
-@click.option("--month", type=click.DateTime(["%Y-%m"]), help="Only commissions the app made in that month, UTC.")
+@click.option("--month", type=click.DateTime(["%Y-%m"]), help="Limit to commissions created in this month (UTC).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
-    """Count and sum commissions per tenant, currency and state: in the app, in Odoo, on posted vendor bills.
+    """Compare commissions in the app, in Odoo and on vendor bills.
 
-    Exit code 3 if a single row differs; each is named. What is under way differs too: run `c360 drain` before.
+    Counts and sums are per tenant, currency and state; only posted bills count. Run `c360 drain` first: a change in
+    transit counts as a difference. Exit code 3 if any row differs; the command names each one.
 
     Example: c360 books --month 2026-01
     """
@@ -54,7 +55,7 @@ def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
             "sum",
             "billed",
             "sum",
-            "held back",
+            "filtered",
             "difference",
         )
         print_table(

@@ -1,4 +1,4 @@
-"""`c360 config`: what the settings come to."""
+"""`c360 config`: the settings in force."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from sync_daemon.config import load_settings, redacted
 
 @click.group()
 def config() -> None:
-    """The settings in force."""
+    """Show the settings in force."""
 
 
 @config.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(as_json: bool) -> None:
-    """Show every setting; secrets as ***."""
+    """Show every setting in force, secrets as ***.
+
+    Example: c360 config show --json
+    """
     settings = redacted(load_settings())
     if as_json:
         print_json(settings)

@@ -1,4 +1,4 @@
-"""`c360 conflict`: fields that both sides changed, and whose value is to stand."""
+"""`c360 conflict`: fields that both sides changed, and the decision about each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEEP = {"app": Keep.APP, "odoo": Keep.ODOO}
 
 @click.group()
 def conflict() -> None:
-    """Conflicts: the same field was changed on both sides."""
+    """List and resolve fields that both sides changed."""
 
 
 @conflict.command("list")
@@ -41,7 +41,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
     if as_json:
         print_json(list(map(_json, found)))
     else:
-        columns = ("id", "tenant", "record", "field", "agreed last", "app", "Odoo", "decided", "since")
+        columns = ("id", "tenant", "record", "field", "base", "app", "Odoo", "decided", "since")
         print_table(
             f"{len(found)} conflicts",
             columns,
@@ -67,7 +67,12 @@ def list_(tenant: str | None, as_json: bool) -> None:
 @click.argument("conflict_id", metavar="CONFLICT")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(conflict_id: str, as_json: bool) -> None:
-    """Show one conflict whole; CONFLICT is its id, the first characters of it, or the record's id."""
+    """Show every detail of one conflict.
+
+    CONFLICT is its id, the first characters of its id, or the record's id.
+
+    Example: c360 conflict show 3f2a9c01
+    """
     with open_bridge(load_settings()) as bridge:
         found = _find(bridge, conflict_id)
     if as_json:
@@ -79,16 +84,19 @@ def show(conflict_id: str, as_json: bool) -> None:
 
 @conflict.command()
 @click.argument("conflict_id", metavar="CONFLICT")
-@click.option("--keep", type=click.Choice(sorted(_KEEP)), help="Whose value is to stand on both sides.")
-@click.option("--edit", "value", help="A value of your own for both sides.")
-@click.option("--dry-run", is_flag=True, help="Only say what would stand.")
+@click.option("--keep", type=click.Choice(sorted(_KEEP)), help="Keep this side's value on both sides.")
+@click.option("--edit", "value", help="Set this value on both sides.")
+@click.option("--dry-run", is_flag=True, help="Print the resulting value; change nothing.")
 def resolve(conflict_id: str, keep: str | None, value: str | None, dry_run: bool) -> None:
-    """Decide a conflict. The decision is about the values shown; if one of them changes first, it is a new conflict.
+    """Decide which value of a conflict stands.
+
+    CONFLICT is its id, the first characters of its id, or the record's id. The decision holds for the values shown; if
+    one of them changes first, a new conflict arises.
 
     Example: c360 conflict resolve 3f2a9c01 --keep odoo
     """
     if (keep is None) == (value is None):
-        raise click.UsageError("say --keep app, --keep odoo, or --edit VALUE")
+        raise click.UsageError("choose one: --keep app, --keep odoo or --edit VALUE")
     chosen = _KEEP[keep] if keep else Keep.EDIT
     with open_bridge(load_settings()) as bridge:
         found = _find(bridge, conflict_id)
@@ -99,12 +107,12 @@ def resolve(conflict_id: str, keep: str | None, value: str | None, dry_run: bool
                 _conflicts(bridge).decide(item, chosen, value or "", _who())
             bridge.instances[bridge.settings.odoo_instance].requeue_changes([item.key for item in found])
     for item, outcome in zip(found, stands, strict=True):
-        said = "would stand" if dry_run else "will stand"
-        say(f"{outcome or 'the empty value'} {said} on both sides: {item.field} of {item.key.entity} {item.key.id}")
+        said = "would become" if dry_run else "becomes"
+        say(f"{item.field} of {item.key.entity} {item.key.id} {said} {outcome or 'empty'} on both sides")
 
 
 def outcome_of(contracts: Contracts, item: Conflict, keep: Keep, value: str) -> str:
-    """The value that is to stand by the tenant's contract. Raises UsageError for one that may not."""
+    """The resulting value under the tenant's contract. Raises UsageError for a value it does not allow."""
     decision = Decision(keep, value, "", item.app, item.odoo)
     contract = contracts.of(item.key.tenant)[item.key.entity]
     [field] = [field for field in contract.fields if field.name == item.field]
@@ -122,7 +130,7 @@ def _conflicts(bridge: Bridge) -> Conflicts:
 def _find(bridge: Bridge, given: str) -> Sequence[Conflict]:
     found = [item for item in _conflicts(bridge).open() if str(item.id).startswith(given) or str(item.key.id) == given]
     if not found:
-        raise click.UsageError(f"there is no open conflict {given}")
+        raise click.UsageError(f"no open conflict {given}; see: c360 conflict list")
     return found
 
 

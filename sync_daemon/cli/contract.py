@@ -1,4 +1,4 @@
-"""`c360 contract`: which fields flow, what a deployment changes of that, whether both sides fit, which events go."""
+"""`c360 contract`: fields that flow, overrides, the check against both sides, published events."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from sync_daemon.pages.events import event_data, event_page
 from sync_daemon.postgres.admin.backfill import Backfills
 from sync_daemon.postgres.overrides import OverrideBooks
 
-file_option = click.option("--file", "file_name", help="The file of overrides, instead of C360_CONTRACT_FILE.")
+file_option = click.option("--file", "file_name", help="File of overrides; default: C360_CONTRACT_FILE.")
 
 
 @click.group()
 def contract() -> None:
-    """The contract: which fields flow, what a deployment changes of it, and which events are published."""
+    """Show, check and override which fields flow where."""
 
 
 @contract.command()
-@click.option("--entity", type=click.Choice([entity.value for entity in Entity]), help="Only this entity.")
-@click.option("--tenant", help="As it is in force for this tenant: its subdomain or uuid.")
+@click.option("--entity", type=click.Choice([entity.value for entity in Entity]), help="Limit to this entity.")
+@click.option("--tenant", help="Show the contract in force for this tenant (subdomain or UUID).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", is_flag=True, help="Print docs/contract.md.")
 def show(entity: str | None, tenant: str | None, as_json: bool, markdown: bool) -> None:
-    """Show the contract.
+    """Show which field flows from where to where.
 
     Example: c360 contract show --entity registration --tenant agency1
     """
     if markdown and (as_json or entity or tenant):
-        raise click.UsageError("--markdown prints the whole page; leave out --json, --entity and --tenant")
+        raise click.UsageError("--markdown prints the whole page: remove --json, --entity and --tenant")
     if markdown:
         click.echo(contract_page(), nl=False)
         return
@@ -64,7 +64,9 @@ def show(entity: str | None, tenant: str | None, as_json: bool, markdown: bool) 
 @file_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(file_name: str | None, as_json: bool) -> None:
-    """Say what the file of overrides would change, for which tenant, and how many records are concerned.
+    """Show what the file of overrides would change.
+
+    Each line names the tenant, the rule, its old and new value, and how many records it affects.
 
     Example: c360 contract plan --file contract.toml
     """
@@ -76,13 +78,13 @@ def plan(file_name: str | None, as_json: bool) -> None:
 
 @contract.command()
 @file_option
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--dry-run", is_flag=True, help="Print what would change; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def apply(file_name: str | None, dry_run: bool, as_json: bool) -> None:
-    """Put the file of overrides in force, and mark the records concerned into the bulk lane.
+    """Apply the file of overrides and mark affected records.
 
-    Every daemon follows with its next batch; none has to be started anew. A rule that the file names no more is the
-    contract's own again.
+    Every daemon follows with its next batch; no restart is needed. A rule that the file no longer names falls back to
+    the contract's own.
 
     Example: c360 contract apply --file contract.toml --dry-run
     """
@@ -95,16 +97,16 @@ def apply(file_name: str | None, dry_run: bool, as_json: bool) -> None:
             return
         marked = planned.books.apply(planned.overrides, planned.changes, planned.version, getpass.getuser())
     said = ", ".join(f"{number} of {entity}" for entity, number in sorted(marked.items())) or "none"
-    say(f"version {planned.version + 1} is in force; marked: {said}")
+    say(f"version {planned.version + 1} is in force; records marked: {said}")
 
 
 @contract.command()
 @file_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file_name: str | None, as_json: bool) -> None:
-    """Compare the contract in force with every tenant's tables and with Odoo's fields.
+    """Check the contract against all tables and Odoo's fields.
 
-    Exit code 3 if anything does not fit. At run time such a value parks its field, of that tenant alone.
+    Exit code 3 if anything does not fit. At run time such a value parks only its own field, for that tenant alone.
 
     Example: c360 contract check
     """
@@ -118,7 +120,7 @@ def check(file_name: str | None, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif rows:
-        columns = ("tenant", "where", "value", "what", "rule")
+        columns = ("tenant", "where", "value", "problem", "rule")
         print_table(f"{len(rows)} mismatches", columns, [list(row.values()) for row in rows])
     else:
         say("the contract fits every tenant's tables and Odoo")
@@ -131,12 +133,12 @@ def check(file_name: str | None, as_json: bool) -> None:
 @click.option("--schemas", "as_schemas", is_flag=True, help="Print the JSON Schema of each type's data.")
 @click.option("--markdown", is_flag=True, help="Print docs/events.md.")
 def events(as_json: bool, as_asyncapi: bool, as_schemas: bool, markdown: bool) -> None:
-    """Show the events that are published to the app's other services.
+    """Show the events published for the app's other services.
 
     Example: c360 contract events --schemas
     """
     if as_json + as_asyncapi + as_schemas + markdown > 1:
-        raise click.UsageError("--json, --asyncapi, --schemas and --markdown: one at a time")
+        raise click.UsageError("choose only one of --json, --asyncapi, --schemas and --markdown")
     if markdown:
         click.echo(event_page(), nl=False)
     elif as_json or as_asyncapi or as_schemas:
@@ -167,7 +169,7 @@ def located(
 
 @dataclass(frozen=True)
 class _Planned:
-    """What a file comes to beside what is in force; `counts` are the records that each change concerns."""
+    """A file compared with the rules in force; `counts` are the records each change affects."""
 
     books: OverrideBooks
     version: int
@@ -197,10 +199,10 @@ def _show_plan(planned: _Planned, as_json: bool) -> None:
         keys = ("tenant", "entity", "rule", "old", "new", "records")
         print_json([dict(zip(keys, row, strict=True)) for row in rows])
     elif rows:
-        columns = ("tenant", "record", "rule", "in force", "in the file", "records")
+        columns = ("tenant", "entity", "rule", "in force", "in the file", "records")
         print_table(f"{len(rows)} rules would change", columns, rows)
     else:
-        say(f"nothing to change: version {planned.version} is what the file says")
+        say(f"nothing to change: version {planned.version} already matches the file")
 
 
 def _in_force(tenant: str) -> Rules:
@@ -214,11 +216,11 @@ def _in_force(tenant: str) -> Rules:
 def _print(found: Contract) -> None:
     print_table(
         f"{found.entity}: {found.table} -> {found.odoo_model}",
-        ("field", "from", "lets through", "owner", "required"),
+        ("field", "from", "accepts", "owner", "required"),
         [_row(item) for item in found.fields],
     )
     for column, values in found.held_back.items():
-        say(f"held back while {column} is one of: {', '.join(sorted(values)) or 'nothing'}")
+        say(f"filtered out while {column} is: {', '.join(sorted(values)) or 'never'}")
 
 
 def _row(item: Field) -> Sequence[str]:

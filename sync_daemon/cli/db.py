@@ -31,14 +31,16 @@ _PART = click.Choice(backing.PARTS)
 
 @click.group("db")
 def db() -> None:
-    """Databases, roles and schemas: each command can be run again."""
+    """Set up, migrate, back up and restore the databases."""
 
 
 @db.command("init")
-@click.option("--dry-run", is_flag=True, help="Only say what would be made.")
+@click.option("--dry-run", is_flag=True, help="Print what would be created; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def init(dry_run: bool, as_json: bool) -> None:
-    """Make both databases, the roles, the app's schema for a new installation, and schema bridge.
+    """Create databases, roles and schemas of a new installation.
+
+    It creates only what is missing; repeat it as often as you like.
 
     Example: PLATFORM_POSTGRES_ADMIN_PASSWORD_FILE=/run/secrets/pg c360 db init
     """
@@ -51,15 +53,21 @@ def init(dry_run: bool, as_json: bool) -> None:
     elif dry_run:
         click.echo("\n".join(steps) or "nothing to do")
     elif not steps:
-        say("everything was there already")
+        say("nothing to do: everything exists")
 
 
 @db.command("attach")
-@click.option("--tenant", help="Only this tenant: its subdomain, schema or uuid.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be attached.")
+@click.option("--tenant", help="Limit to this tenant (subdomain, schema or UUID).")
+@click.option("--dry-run", is_flag=True, help="Print what would be attached; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def attach(tenant: str | None, dry_run: bool, as_json: bool) -> None:
-    """Bring the bridge to a database that the app has made itself. Exit code 3 if a tenant could not be attached."""
+    """Attach the bridge to an existing app database.
+
+    It adds roles, triggers and policies; it changes no column of the app's tables. Exit code 3 if a tenant could not be
+    attached.
+
+    Example: c360 db attach --dry-run
+    """
     settings = load_settings()
     if dry_run:
         planned = planned_attach(settings)
@@ -69,29 +77,37 @@ def attach(tenant: str | None, dry_run: bool, as_json: bool) -> None:
 
 
 @db.command("detach")
-@click.option("--yes", is_flag=True, help="Do not ask: what the bridge remembers of this database is lost.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt; all bindings are lost.")
 def detach(yes: bool) -> None:
-    """Take the bridge out of the app's database again: triggers, policies, rights, views, schema bridge."""
+    """Remove the bridge from the app's database.
+
+    It drops triggers, policies, rights, views and schema bridge. All bindings are lost: attaching again sends every
+    record as new.
+
+    Example: c360 db detach --yes
+    """
     settings = load_settings()
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("detaching forgets all bindings; without a terminal say --yes")
+            raise click.UsageError("detaching deletes all bindings; not a terminal: add --yes to confirm")
         question = f"Remove the bridge and all bindings from database {settings.platform_postgres_db}?"
         click.confirm(question, abort=True, err=True)
     detach_all(settings)
-    say(f"database {settings.platform_postgres_db} is without the bridge")
+    say(f"the bridge is removed from database {settings.platform_postgres_db}")
 
 
 @db.command("migrate")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def migrate(dry_run: bool, as_json: bool) -> None:
-    """Bring schema bridge and every tenant to the current level. Exit code 3 if a tenant could not follow.
+    """Migrate schema bridge and every tenant to the current level.
 
-    A broken tenant stops no other; the next run does only what is missing.
+    A tenant that fails stops no other; the next run does only what is missing. Exit code 3 if a tenant failed.
+
+    Example: c360 db migrate --dry-run
     """
     done = migrating.migrate(load_settings(), dry_run)
-    verb = "would go" if dry_run else "went"
+    verb = "would migrate" if dry_run else "migrated"
     say(f"schema bridge {verb} from level {done.before or 'none'} to {done.after}")
     _show(done.outcomes, as_json)
 
@@ -99,7 +115,12 @@ def migrate(dry_run: bool, as_json: bool) -> None:
 @db.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
-    """Show levels and what is missing. Exit code 3 if there is something to do, with the command."""
+    """Show schema levels and what each tenant is missing.
+
+    Exit code 3 if something is missing; the last line names the command that fixes it.
+
+    Example: c360 db status
+    """
     found = migrating.status(load_settings())
     rows = [
         (
@@ -124,23 +145,23 @@ def status(as_json: bool) -> None:
         )
     else:
         title = f"schema bridge: level {found.level or 'none'} of {found.head}; tenants: level {found.attach_level}"
-        print_table(title, ("tenant", "schema", "state", "level", "missing or wrong"), rows)
+        print_table(title, ("tenant", "schema", "state", "level", "problem"), rows)
         for schema in found.unattached:
-            say(f"the app registered {schema}, which is not attached: c360 db attach")
+            say(f"schema {schema} is registered in the app but not attached; run: c360 db attach")
     if not found.is_current:
-        say("to mend it: " + ("c360 db migrate" if found.level else "c360 db attach"))
+        say("to fix it, run: " + ("c360 db migrate" if found.level else "c360 db attach"))
         sys.exit(FINDINGS)
 
 
 @db.command("backup")
-@click.option("--to", "folder", type=_FOLDER, required=True, help="Where the backup's own folder is made.")
-@click.option("--only", "parts", type=_PART, multiple=True, help="Only this part; may be given several times.")
+@click.option("--to", "folder", type=_FOLDER, required=True, help="Parent folder of the backup's own folder.")
+@click.option("--only", "parts", type=_PART, multiple=True, help="Limit to this part; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def backup(folder: Path, parts: Sequence[str], as_json: bool) -> None:
-    """Back up the app's database, Odoo's database and Odoo's filestore, while both sides go on working.
+    """Back up both databases and Odoo's filestore.
 
-    Prints the folder that was made. It holds no passwords. Exit code 3 if files of the filestore are missing or
-    damaged.
+    Both sides keep working meanwhile. It prints the folder of the backup, which contains no passwords. Exit code 3 if
+    files of the filestore are missing or damaged.
 
     Example: c360 db backup --to /var/backups/comply360
     """
@@ -152,19 +173,20 @@ def backup(folder: Path, parts: Sequence[str], as_json: bool) -> None:
 
 
 @db.command("restore")
-@click.option("--from", "folder", type=_FOLDER, required=True, help="A backup's own folder.")
-@click.option("--only", "part", type=_PART, help="The part to restore; with --verify all of them if not given.")
-@click.option("--into", default="", help="Another database than the configured one.")
-@click.option("--verify", is_flag=True, help="Only on trial: into databases that are dropped again.")
-@click.option("--dry-run", is_flag=True, help="Only check, and say what would be done.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--from", "folder", type=_FOLDER, required=True, help="Folder of the backup.")
+@click.option("--only", "part", type=_PART, help="Part to restore; with --verify, default: all parts.")
+@click.option("--into", default="", help="Restore into this database instead of the configured one.")
+@click.option("--verify", is_flag=True, help="Test the backup: restore into temporary databases.")
+@click.option("--dry-run", is_flag=True, help="Check the backup and print what would be done; change nothing.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def restore(folder: Path, part: str | None, into: str, verify: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Bring one part of a backup back, or try whether the backup can be relied on (--verify).
+    """Restore one part of a backup, or test the backup (--verify).
 
-    The daemon must be stopped, and nobody connected to the database; the former one is kept under another name. The
-    restored side's epoch is raised. How to go on: docs/runbook.md, After a restore. --verify compares rows, constraints
-    and the filestore with the manifest, says how long it took, and ends with 3 if anything differs.
+    Stop the daemon first and disconnect everybody from the database. The former database is kept under another name,
+    and the restored side starts a new epoch. Then continue with docs/runbook.md, "After a restore". --verify compares
+    rows, constraints and the filestore with the manifest, prints how long restoring takes, and ends with exit code 3 if
+    anything differs.
 
     Example: c360 db restore --from /var/backups/comply360/c360-20261125T010000Z --only app
     """
@@ -173,7 +195,7 @@ def restore(folder: Path, part: str | None, into: str, verify: bool, dry_run: bo
         _verify(settings, folder, [part] if part else list(manifest.load(folder).parts), as_json)
         return
     if part is None:
-        raise click.UsageError("say which part: --only app, odoo or filestore")
+        raise click.UsageError("choose a part: --only app, --only odoo or --only filestore")
     if dry_run:
         steps = restoring.planned(settings, folder, part, into)
         print_json(steps) if as_json else click.echo("\n".join(steps))
@@ -185,20 +207,21 @@ def restore(folder: Path, part: str | None, into: str, verify: bool, dry_run: bo
         _raise_app_epoch(settings)
     if as_json:
         print_json({"part": part, "database": done.name, "kept": done.kept, "seconds": done.took.total_seconds()})
-    say(f"{part} is restored after {done.took.total_seconds()} s; next: docs/runbook.md, After a restore")
+    say(f"{part} restored in {done.took.total_seconds()} s; next: docs/runbook.md, After a restore")
 
 
 @db.command("prune")
-@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--dry-run", is_flag=True, help="Count only; delete nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def prune(dry_run: bool, as_json: bool) -> None:
-    """Forget what was closed more than C360_KEEP_CLOSED_DAYS ago, and ledger months beyond C360_KEEP_LEDGER_MONTHS.
+    """Delete closed items and old ledger months.
 
-    Bindings of records, agreed values and everything open are kept.
+    Closed items go after C360_KEEP_CLOSED_DAYS, ledger months after C360_KEEP_LEDGER_MONTHS. Bindings, bases and
+    everything open stay.
 
     Example: c360 db prune --dry-run
     """
-    # imported here: making databases needs neither Odoo nor RabbitMQ
+    # imported here: creating databases needs neither Odoo nor RabbitMQ
     from sync_daemon.daemon import open_bridge
 
     with open_bridge(load_settings()) as bridge:
@@ -206,8 +229,8 @@ def prune(dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        title = "Would be forgotten" if dry_run else "Forgotten"
-        print_table(title, ("what", "how much"), list(found.items()))
+        title = "Would be deleted" if dry_run else "Deleted"
+        print_table(title, ("what", "count"), list(found.items()))
 
 
 def _verify(settings: Settings, folder: Path, parts: Sequence[str], as_json: bool) -> None:
@@ -223,10 +246,10 @@ def _verify(settings: Settings, folder: Path, parts: Sequence[str], as_json: boo
         print_table(
             "Trial restore",
             ("part", "seconds", "result"),
-            [(item.part, str(item.took.total_seconds()), "\n".join(item.problems) or "whole") for item in checks],
+            [(item.part, str(item.took.total_seconds()), "\n".join(item.problems) or "ok") for item in checks],
         )
     total = sum(item.took.total_seconds() for item in checks)
-    say(f"restoring takes {total:.0f} s in all (RTO, without the time to find the backup)")
+    say(f"restoring takes {total:.0f} s in total (RTO, without the time to find the backup)")
     sys.exit(FINDINGS if any(item.problems for item in checks) else 0)
 
 
@@ -234,9 +257,9 @@ def _ask_for_name(part: str, name: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"this replaces {part} {name}; without a terminal say --yes")
-    if click.prompt(f"This sets {part} {name} back to an earlier time. Type its name", err=True) != name:
-        raise click.UsageError("that is another name; nothing was done")
+        raise click.UsageError(f"this replaces {part} {name}; not a terminal: add --yes to confirm")
+    if click.prompt(f"This resets {part} {name} to an earlier time. Type its name", err=True) != name:
+        raise click.UsageError("the name does not match; nothing was changed")
 
 
 def _raise_app_epoch(settings: Settings) -> None:
@@ -247,10 +270,10 @@ def _raise_app_epoch(settings: Settings) -> None:
             begun = bridge.restorer(settings.odoo_instance).bump_app()
     except BridgeError as error:
         raise UnavailableError(
-            f"the app's database is restored, but its epoch could not be raised: {error}; before the daemon starts "
-            "again: c360 epoch bump --side app"
+            f"the app's database is restored, but raising its epoch failed: {error}; before you start the daemon, run: "
+            "c360 epoch bump --side app"
         ) from None
-    say(f"app: epoch {begun} of its versions has begun")
+    say(f"app: started version epoch {begun}")
 
 
 def describe(tenant: Tenant) -> dict[str, object]:
@@ -275,7 +298,7 @@ def _show(outcomes: Iterable[Outcome], as_json: bool) -> None:
         print_json([describe(item.tenant) | {"action": item.action, "problem": item.problem} for item in found])
     else:
         rows = [(item.tenant.subdomain, item.tenant.schema_name, item.action, item.problem) for item in found]
-        print_table("tenants", ("tenant", "schema", "result", "reason"), rows)
+        print_table("Tenants", ("tenant", "schema", "result", "reason"), rows)
     if any(item.action == "failed" for item in found):
         sys.exit(FINDINGS)
 
@@ -284,5 +307,5 @@ def _tenant_id(settings: Settings, name: str | None) -> UUID | None:
     if name is None:
         return None
     if (tenant := tenancy.registered(settings, name)) is None:
-        raise click.UsageError(f"the app's registry has no tenant {name}")
+        raise click.UsageError(f"the app has no tenant {name}; see: c360 db status")
     return tenant

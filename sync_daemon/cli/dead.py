@@ -19,14 +19,14 @@ from sync_daemon.postgres.registry import OpenLetter
 
 @click.group()
 def dead() -> None:
-    """Dead letters: what did not go through, and why."""
+    """List, retry and discard what could not sync."""
 
 
 def _selection(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--all", "everything", is_flag=True, help="All of them."),
-        click.option("--code", help="Only this cause, such as unknown_value."),
-        click.option("--tenant", help="Only this tenant: its subdomain or uuid."),
+        click.option("--all", "everything", is_flag=True, help="Select all open dead letters."),
+        click.option("--code", help="Limit to this cause, such as unknown_value."),
+        click.option("--tenant", help="Limit to this tenant (subdomain or UUID)."),
         click.argument("ids", nargs=-1),
     ):
         command = option(command)
@@ -34,8 +34,8 @@ def _selection(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @dead.command("list")
-@click.option("--tenant", help="Only this tenant: its subdomain or uuid.")
-@click.option("--code", help="Only this cause, such as unknown_value.")
+@click.option("--tenant", help="Limit to this tenant (subdomain or UUID).")
+@click.option("--code", help="Limit to this cause, such as unknown_value.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(tenant: str | None, code: str | None, as_json: bool) -> None:
     """List open dead letters. Exit code 3 if there are any.
@@ -71,7 +71,12 @@ def list_(tenant: str | None, code: str | None, as_json: bool) -> None:
 @click.argument("letter")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(letter: str, as_json: bool) -> None:
-    """Show one dead letter whole; LETTER is its id, the first characters of it, or the record's id."""
+    """Show every detail of one dead letter.
+
+    LETTER is its id, the first characters of its id, or the record's id.
+
+    Example: c360 dead show 3f2a9c01
+    """
     with open_bridge(load_settings()) as bridge:
         found = _find(bridge, letter)
     for item in found:
@@ -83,9 +88,11 @@ def show(letter: str, as_json: bool) -> None:
 
 @dead.command()
 @_selection
-@click.option("--dry-run", is_flag=True, help="Only say what would be tried again.")
+@click.option("--dry-run", is_flag=True, help="Print what would be retried; change nothing.")
 def retry(ids: Sequence[str], tenant: str | None, code: str | None, everything: bool, dry_run: bool) -> None:
-    """Try records again, after their cause is mended: by id, by cause, by tenant, or all.
+    """Retry records after you fixed the cause.
+
+    Select dead letters by id, --code, --tenant or --all.
 
     Example: c360 dead retry --code unknown_value
     """
@@ -103,17 +110,19 @@ def retry(ids: Sequence[str], tenant: str | None, code: str | None, everything: 
         if to_app:
             for odoo in bridge.instances.values():
                 odoo.requeue_changes(to_app)
-        _say_each("will be tried again:", letters)
+        _say_each("will retry", letters)
 
 
 @dead.command()
 @_selection
-@click.option("--dry-run", is_flag=True, help="Only say what would be closed.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Print what would be closed; change nothing.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
 def discard(
     ids: Sequence[str], tenant: str | None, code: str | None, everything: bool, dry_run: bool, yes: bool
 ) -> None:
-    """Close letters that need not go through. The next change of such a record is tried again.
+    """Close dead letters without retrying them.
+
+    The next change of such a record syncs as usual.
 
     Example: c360 dead discard 3f2a9c01 --yes
     """
@@ -132,7 +141,7 @@ def _selected(
     bridge: Bridge, ids: Sequence[str], tenant: str | None, code: str | None, everything: bool
 ) -> list[OpenLetter]:
     if not (ids or tenant or code or everything):
-        raise click.UsageError("name ids, --tenant, --code, or --all")
+        raise click.UsageError("select dead letters by id, --tenant, --code or --all")
     if not ids:
         return bridge.registry.letters(tenant, code)
     return [item for given in ids for item in _find(bridge, given)]
@@ -143,13 +152,13 @@ def _find(bridge: Bridge, given: str) -> list[OpenLetter]:
         letter for letter in bridge.registry.letters() if str(letter.id).startswith(given) or letter.record_id == given
     ]
     if not found:
-        raise click.UsageError(f"there is no open dead letter {given}")
+        raise click.UsageError(f"no open dead letter {given}; see: c360 dead list")
     return found
 
 
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError("without a terminal this needs --yes")
+        raise click.UsageError("not a terminal: add --yes to confirm")
     click.confirm(question, abort=True, err=True)
 
 
@@ -157,7 +166,7 @@ def _say_each(what: str, letters: Sequence[OpenLetter]) -> None:
     for letter in letters:
         field = f", {letter.field}" if letter.field else ""
         say(f"{what} {letter.entity} {letter.record_id} of {letter.subdomain or letter.tenant}{field}")
-    say(f"{len(letters)} in all")
+    say(f"{len(letters)} in total")
 
 
 def _json(letter: OpenLetter) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`c360 demo`: two agencies' data through both systems and back, and the figures of both sides side by side."""
+"""`c360 demo`: sync two agencies both ways and compare both sides."""
 
 from __future__ import annotations
 
@@ -35,13 +35,15 @@ COLUMNS = ("app", "filtered", "Odoo", "dead", "sum in the app", "sum in Odoo", "
 
 @click.group("demo")
 def demo() -> None:
-    """Two agencies with believable data: load them, sync them both ways, compare."""
+    """Sync two demo agencies and compare both sides."""
 
 
 @demo.command("load")
-@click.option("--dry-run", is_flag=True, help="Only say what would be added.")
+@click.option("--dry-run", is_flag=True, help="Print what would be added; change nothing.")
 def load_(dry_run: bool) -> None:
-    """Make the two tenants and insert their rows as the app's role. Again: nothing is doubled.
+    """Create the two tenants and insert their rows.
+
+    The rows are inserted as the app's role. A second run adds only what is missing.
 
     Example: c360 demo load --dry-run
     """
@@ -51,7 +53,9 @@ def load_(dry_run: bool) -> None:
 @demo.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(as_json: bool) -> None:
-    """Compare both databases by plain SQL and print the figures. Exit code 3 if anything differs.
+    """Compare both databases with plain SQL.
+
+    Exit code 3 if anything differs.
 
     Example: c360 demo check --json
     """
@@ -59,16 +63,23 @@ def check(as_json: bool) -> None:
 
 
 @demo.command()
-@click.option("--timeout", default=240, show_default=True, type=click.IntRange(min=1), help="Seconds per drain.")
+@click.option("--timeout", default=240, show_default=True, type=click.IntRange(min=1), help="Seconds for each drain.")
 @click.pass_context
 def run(context: click.Context, timeout: int) -> None:
-    """Load, sync, approve and pay commissions in Odoo, sync back, compare. Exit code 3 if anything differs."""
+    """Load both agencies, sync them both ways, compare.
+
+    In between, an accountant approves and pays commissions in Odoo.
+
+    Exit code 3 if anything differs.
+
+    Example: c360 demo run
+    """
     settings = load_settings()
     loaded = _load(settings, dry_run=False)
-    drained = _drain(context, timeout, "sending what is owed to Odoo")
+    drained = _drain(context, timeout, "syncing to Odoo")
     with step("approving and paying commissions in Odoo"):
         _decide(settings, loaded)
-    drained = max(drained, _drain(context, timeout, "bringing back what was decided in Odoo"))
+    drained = max(drained, _drain(context, timeout, "syncing back to the app"))
     checked = _check(settings, as_json=False)
     _tell_where(settings)
     sys.exit(max(drained, checked))
@@ -80,15 +91,15 @@ def _load(settings: Settings, dry_run: bool) -> list[Loaded]:
         tenant = tenants.find(settings, agency.subdomain)
         if tenant is None or tenant.state != "active":
             if dry_run:
-                say(f"would make tenant {agency.subdomain} ({agency.name}) and insert all its rows")
+                say(f"would create tenant {agency.subdomain} ({agency.name}) and insert all its rows")
                 continue
-            with step(f"making tenant {agency.subdomain}"):
+            with step(f"creating tenant {agency.subdomain}"):
                 new = NewTenant(agency.subdomain, agency.name, agency.country)
                 tenant = tenants.create(settings, new, register_tenant)
         with step(f"loading {agency.name}"):
             done = load(settings, agency, tenant.tenant_id, tenant.schema_name, dry_run)
         added = ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in done.added.items() if count)
-        say(f"{agency.subdomain}: {'would add' if dry_run else 'added'} {added or 'nothing, all rows are there'}")
+        say(f"{agency.subdomain}: {'would add' if dry_run else 'added'} {added or 'nothing: all rows exist'}")
         loaded.append(done)
     return loaded
 
@@ -115,7 +126,7 @@ def _decide(settings: Settings, loaded: Sequence[Loaded]) -> None:
         {item.tenant: to_approve(item.agency) for item in loaded},
         {item.tenant: to_pay(item.agency) for item in loaded},
     )
-    earlier = f"; {done.before} were decided in an earlier run" if done.before else ""
+    earlier = f"; an earlier run had decided {done.before}" if done.before else ""
     say(f"in Odoo the accountant approved {done.approved} commissions and paid {done.paid} of them{earlier}")
 
 
@@ -203,8 +214,8 @@ def _money(amount: Decimal) -> str:
 def _tell_where(settings: Settings) -> None:
     layout = layouts.from_environment()
     if not layouts.secrets(layout).get(PASSWORD):
-        raise FatalError("the demo's accountant has no password; run: c360 demo run")
+        raise FatalError("the demo's accountant has no password yet; run: c360 demo run")
     say("")
     say(f"Odoo runs at {settings.odoo_url}/odoo/action-{accountant.HOME}")
-    say(f"  accountant:     login {accountant.LOGIN}, password: {PASSWORD} in {layout.state / 'secrets'}")
-    say(f"  administrator:  login {settings.odoo_admin_login}, password: ODOO_ADMIN_PASSWORD in the same file")
+    say(f"  accountant:     login {accountant.LOGIN}, password {PASSWORD} in {layout.state / 'secrets'}")
+    say(f"  administrator:  login {settings.odoo_admin_login}, password ODOO_ADMIN_PASSWORD in the same file")

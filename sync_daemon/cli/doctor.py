@@ -1,4 +1,4 @@
-"""`c360 doctor`: is everything as it should be, and if not, what to do."""
+"""`c360 doctor`: what is wrong, and how to fix it."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ from sync_daemon.odoo import probe as odoo_probe
 from sync_daemon.postgres.admin import probe as postgres_probe
 from sync_daemon.rabbitmq import probe as rabbitmq_probe
 
-MISFIT = "`c360 contract check` names the rule; override it (docs/overrides.md), or `c360 db attach` for a right"
-START = "start it, or check its variables in `c360 config show`"
+MISFIT = "`c360 contract check` names the rule; override it (docs/overrides.md), or grant a right with `c360 db attach`"
+START = "start it, or check its settings with `c360 config show`"
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
-    """Check every neighbour, version, right, schema and queue; name a fix beside each finding.
+    """Check every server, right and schema, and name fixes.
 
-    Exit code 3 if anything was found.
+    Each finding comes with a fix. Exit code 3 if there are findings.
+
+    Example: c360 doctor --json
     """
     settings = load_settings()
     findings = [*_broker(settings), *_sides(settings)]
     if as_json:
         print_json([vars(finding) for finding in findings])
     elif findings:
-        columns = ("where", "what", "what to do")
+        columns = ("where", "problem", "fix")
         print_table(f"{len(findings)} findings", columns, [(f.place, f.problem, f.fix) for f in findings])
     else:
-        say("all is well: app database, tenants, RabbitMQ, Odoo")
+        say("no problems found: app database, tenants, RabbitMQ, Odoo")
     sys.exit(3 if findings else 0)
 
 

@@ -23,12 +23,12 @@ from sync_daemon.services.drain import Debt, debt
 POLL_SECONDS = 0.25
 PROGRESS_SECONDS = 2.0
 NOT_WORK = frozenset({"events", "reconcile", "contract"})
-"""Services that bring nothing owed from one side to the other."""
+"""Services that carry nothing owed between the sides."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """What is left to do; `debt` is None while one side does not answer, and `problem` says which."""
+    """The work left; `debt` is None while one side does not answer, and `problem` says which."""
 
     debt: Debt | None
     events: int = 0
@@ -36,27 +36,26 @@ class Left:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether nobody who can flow owes anything, and everything that was to be told is told."""
+        """Whether nothing that can flow is owed and every event is published."""
         return self.debt is not None and self.debt.open == 0 and self.events == 0
 
     @property
     def words(self) -> str:
-        """What is left, for a person."""
+        """The work left, for a person."""
         if self.debt is None:
-            return "what is owed is not known"
+            return "cannot tell what is owed"
         owed = f"{self.debt.open} records are owed" if self.debt.open else "nothing is owed"
-        return owed + (f", {self.events} events are not published" if self.events else "")
+        return owed + (f", {self.events} events wait to be published" if self.events else "")
 
 
 @click.command()
-@click.option("--timeout", default=300, show_default=True, type=click.IntRange(min=1), help="Seconds to work at most.")
+@click.option("--timeout", default=300, show_default=True, type=click.IntRange(min=1), help="Stop after these seconds.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drain(timeout: int, as_json: bool) -> None:
-    """Work until nothing is owed on either side, except by suspended or paused tenants and dead records.
+    """Work until nothing is owed on either side.
 
-    What arrives from Odoo meanwhile is published, too.
-
-    Runs beside a daemon or without one. Exit code 3 if anything was parked meanwhile or time ran out.
+    Suspended and paused tenants and dead records do not count. Events that arise meanwhile are published. It works with
+    or without a running daemon. Exit code 3 if a record was parked or time ran out.
 
     Example: c360 drain --timeout 60
     """
@@ -64,7 +63,7 @@ def drain(timeout: int, as_json: bool) -> None:
     logs.configure(settings.model_copy(update={"c360_log_level": "ERROR"}))
     with open_bridge(settings) as bridge:
         began = bridge.registry.now()
-        # Tenants are looked at first: records of one that Odoo does not know yet could not go.
+        # Tenants first: records of a tenant that Odoo does not know yet cannot be sent.
         bridge.keeper(attacher(settings)).run_once()
         daemon = Daemon(bridge, [name for name in SERVICES if name not in NOT_WORK], attacher(settings))
         daemon.start()
@@ -83,7 +82,7 @@ def _wait(bridge: Bridge, daemon: Daemon, timeout: int) -> Left:
     while True:
         left = _look(bridge)
         if left.is_nothing:
-            # what goes over while both sides are asked may be seen on neither
+            # a change that crosses while both sides are asked may be seen on neither
             left = _look(bridge)
         if left.is_nothing or time.monotonic() > end or daemon.wait(POLL_SECONDS):
             return left
@@ -94,8 +93,8 @@ def _wait(bridge: Bridge, daemon: Daemon, timeout: int) -> Left:
 
 
 def _look(bridge: Bridge) -> Left:
-    # Odoo is asked after the app: what the puller has in hand is still owed there. Events are asked for last: a change
-    # that Odoo no longer owes has written its own.
+    # Odoo after the app: it still owes what the puller has in hand. Events last: a change that Odoo no longer owes has
+    # written its events.
     try:
         flows = bridge.registry.flows()
         owed = debt(flows, [odoo.backlog() for odoo in bridge.instances.values()])
@@ -112,7 +111,7 @@ def _show(bridge: Bridge, left: Left, parked: Sequence[OpenLetter], as_json: boo
         print_json({"owed": owed, "held": held, "events": left.events, "problem": left.problem, "parked": letters})
         return
     if held:
-        say(f"{held} records wait for suspended or paused tenants")
+        say(f"{held} records wait because their tenants are suspended or paused")
     if dead := bridge.registry.letters():
         columns = ("tenant", "record", "field", "cause", "last seen")
         print_table("Dead records and fields", columns, map(_row, dead))

@@ -1,4 +1,4 @@
-"""`c360 epoch`: after a restore by other means, the restored side's versions begin anew."""
+"""`c360 epoch`: version epochs, for restores that `c360 db restore` did not do."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ RUNBOOK = "docs/runbook.md, After a restore"
 
 @click.group("epoch")
 def epoch() -> None:
-    """Epochs: what makes a restored side's versions new ones again."""
+    """Manage version epochs after a restore."""
 
 
 @epoch.command("show")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(as_json: bool) -> None:
-    """Show how far each side's versions have come. Exit code 3 if one was set back and its epoch not raised yet.
+    """Show each side's epoch, and whether a side was set back.
+
+    Exit code 3 if a side was set back and its epoch was not raised since.
 
     Example: c360 epoch show
     """
@@ -45,7 +47,7 @@ def show(as_json: bool) -> None:
         rows = [(f"app, {name}", number, found.applied_in_odoo) for name, number in found.tenants.items()]
         print_table(
             "Epochs",
-            ("side", "its own", "known to the other side"),
+            ("side", "own version", "seen by the other side"),
             [
                 *rows,
                 ("Odoo", str(found.odoo), str(found.taken_from_odoo)),
@@ -56,18 +58,19 @@ def show(as_json: bool) -> None:
 
 
 @epoch.command("bump")
-@click.option("--side", type=click.Choice(["app", "odoo"]), required=True, help="The side that was restored.")
-@click.option("--tenant", help="With --side app: only this tenant, its subdomain or uuid.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--side", type=click.Choice(["app", "odoo"]), required=True, help="Side that was restored.")
+@click.option("--tenant", help="With --side app: limit to this tenant (subdomain or UUID).")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 def bump(side: str, tenant: str | None, dry_run: bool) -> None:
-    """Begin a new epoch of one side's versions. The daemon must not run; `c360 db restore` does this by itself.
+    """Start a new version epoch for one side.
 
-    Of the app's side Odoo also tells once more what became of each lead. Raised without need, it does no harm.
+    Stop the daemon first. `c360 db restore` does this by itself. For the app's side, Odoo also reports the outcome of
+    every lead again. An unneeded new epoch does no harm.
 
     Example: c360 epoch bump --side odoo
     """
     if tenant and side == "odoo":
-        raise click.UsageError("Odoo's epoch belongs to the whole database: leave --tenant out")
+        raise click.UsageError("Odoo's epoch covers the whole database: remove --tenant")
     with open_bridge(load_settings(), is_restored=True) as bridge:
         restorer = _restorer(bridge)
         chosen = _tenant(bridge, tenant)
@@ -75,10 +78,10 @@ def bump(side: str, tenant: str | None, dry_run: bool) -> None:
             found = restorer.standing()
             own = [found.applied_in_odoo, *found.tenants.values()]
             beyond = own if side == "app" else [found.odoo.epoch, found.taken_from_odoo.epoch]
-            say(f"would begin epoch {next_epoch(*beyond)} of {_named(side, tenant)}")
+            say(f"would start epoch {next_epoch(*beyond)} of {_named(side, tenant)}")
             return
         begun = restorer.bump_app(chosen) if side == "app" else restorer.bump_odoo()
-    say(f"epoch {begun} of {_named(side, tenant)} has begun; next: c360 reconcile --fix ({RUNBOOK})")
+    say(f"started epoch {begun} of {_named(side, tenant)}; next: c360 reconcile --fix ({RUNBOOK})")
 
 
 def _restorer(bridge: Bridge) -> Restorer:
@@ -91,7 +94,7 @@ def _tenant(bridge: Bridge, asked: str | None) -> UUID | None:
     for identity, (subdomain, _) in bridge.registry.epochs().items():
         if asked in (subdomain, str(identity)):
             return identity
-    raise click.UsageError(f"there is no attached tenant {asked}")
+    raise click.UsageError(f"no attached tenant {asked}; see: c360 tenant list")
 
 
 def _named(side: str, tenant: str | None) -> str:
@@ -101,4 +104,4 @@ def _named(side: str, tenant: str | None) -> str:
 def _explain(found: Standing) -> None:
     for side, is_back in (("app", found.app_was_set_back), ("odoo", found.odoo_was_set_back)):
         if is_back:
-            say(f"the {side} side was set back to an earlier time: c360 epoch bump --side {side} ({RUNBOOK})")
+            say(f"the {side} side was set back to an earlier time; run: c360 epoch bump --side {side} ({RUNBOOK})")

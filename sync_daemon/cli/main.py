@@ -45,9 +45,9 @@ class _Main(click.Group):
 @click.group(cls=_Main)
 @click.version_option(__version__, prog_name="c360")
 def main() -> None:
-    """Keeps a Comply360 database and an Odoo 19 in step.
+    """Keep a Comply360 database and Odoo 19 in sync.
 
-    Exit codes: 0 ok, 1 failed, 2 usage, 3 findings, 69 a neighbour is unavailable, 78 configuration.
+    Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 findings, 69 a server is unavailable, 78 a setting cannot be used.
     """
 
 

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, both on stdout; talk goes to stderr."""
+"""Command output: tables for people and JSON for programs on stdout, messages on stderr."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PLAIN_WIDTH = 200
 
 
 def print_json(value: object) -> None:
-    """Print any value of ours as indented JSON."""
+    """Print a value as indented JSON."""
     click.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows as a table; numbers stand to the right, an empty cell is a dash."""
+    """Print rows as a table; numbers align right, an empty cell shows a dash."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_WIDTH)
@@ -36,12 +36,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal."""
+    """Print a message for the person at the terminal."""
     click.echo(text, err=True)
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """How long ago, in the largest fitting unit; empty for never."""
+    """The age in the largest fitting unit; empty for never."""
     if moment is None:
         return ""
     seconds = max(0, int((now - moment.astimezone(UTC)).total_seconds()))

@@ -1,4 +1,4 @@
-"""`c360 rebuild`: another Odoo takes the place of the one that is gone."""
+"""`c360 rebuild`: a fresh Odoo replaces a lost one."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sync_daemon.postgres.admin.rebuild import Rebuilds, Stock
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only say what would be owed and what would become history.")
-@click.option("--yes", is_flag=True, help="Do not ask for the instance's name.")
+@click.option("--dry-run", is_flag=True, help="Print what would be sent and what would become history; change nothing.")
+@click.option("--yes", is_flag=True, help="Skip typing the instance's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rebuild(dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Fill a fresh Odoo with everything the app has, after the former one is gone for good.
+    """Fill a fresh Odoo that replaces a lost one.
 
-    The bindings to the former Odoo become history and every row is owed anew, in the bulk lane. Nothing is deleted or
-    archived, paid commissions go as paid ones, and what only the former Odoo told, such as invoices, stays and says so.
-    An Odoo that holds records of this installation already, such as a restored copy, is refused.
+    Bindings to the former Odoo become history and every row is owed again, at low priority. Nothing is deleted or
+    archived. Paid commissions are sent as paid. What only the former Odoo knew, such as invoices, stays readable and is
+    marked. The command refuses an Odoo that already holds records of this installation, such as a restored copy.
 
     Example: c360 rebuild --dry-run
     """
@@ -32,7 +32,7 @@ def rebuild(dry_run: bool, yes: bool, as_json: bool) -> None:
         instance = bridge.settings.odoo_instance
         info, known = _answering(bridge), bridge.registry.instance_uuid(instance)
         if known in ("", info.instance):
-            say(f"{info.instance} ({info.database}) is the Odoo of instance {instance}; there is nothing to rebuild")
+            say(f"nothing to rebuild: instance {instance} already is {info.instance} ({info.database})")
             return
         _refuse_a_copy(bridge, info)
         rebuilds = Rebuilds(bridge.database, instance)
@@ -42,13 +42,13 @@ def rebuild(dry_run: bool, yes: bool, as_json: bool) -> None:
         _confirm(instance, info, known, yes)
         owed = rebuilds.rebuild(info, known)
     say(
-        f"{info.instance} ({info.database}) is the Odoo of instance {instance} from now on; {owed} rows are owed in "
-        "the bulk lane, c360 drain waits for them"
+        f"instance {instance} now is {info.instance} ({info.database}); {owed} rows are owed in the bulk lane; wait "
+        "for them with: c360 drain"
     )
 
 
 def _answering(bridge: Bridge) -> OdooInfo:
-    """Who answers, whoever it is."""
+    """The Odoo that answers, whichever it is."""
     return open_odoo(bridge.settings, bridge.installation).ping()
 
 
@@ -56,8 +56,8 @@ def _refuse_a_copy(bridge: Bridge, info: OdooInfo) -> None:
     held = open_odoo(bridge.settings, bridge.installation).holdings()
     if records := sum(held.values()):
         raise click.UsageError(
-            f"{info.instance} ({info.database}) holds {records} records of this installation already: it is a copy or "
-            "a restored backup, and filling it would double them. Restore it with its instance id, or start from an "
+            f"{info.instance} ({info.database}) already holds {records} records of this installation: it is a copy or "
+            "a restored backup, and filling it would duplicate them. Restore it with its instance id, or start from an "
             "empty database"
         )
 
@@ -66,11 +66,11 @@ def _confirm(instance: str, info: OdooInfo, known: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("without a terminal this needs --yes")
-    say(f"The Odoo {known} is given up for {info.instance} ({info.database}). This cannot be taken back.")
-    typed = click.prompt(f"Type the instance's name, {instance}, to go on", err=True)
+        raise click.UsageError("not a terminal: add --yes to confirm")
+    say(f"This replaces Odoo {known} with {info.instance} ({info.database}). You cannot undo it.")
+    typed = click.prompt(f"Type the instance's name, {instance}, to continue", err=True)
     if typed != instance:
-        raise click.UsageError(f"{typed} is not {instance}; nothing was done")
+        raise click.UsageError(f"{typed} is not {instance}; nothing was changed")
 
 
 def _show(stock: Sequence[Stock], info: OdooInfo, known: str, as_json: bool) -> None:
@@ -87,7 +87,7 @@ def _show(stock: Sequence[Stock], info: OdooInfo, known: str, as_json: bool) -> 
         )
         return
     print_table(
-        f"{info.instance} ({info.database}) in place of {known}",
-        ("tenant", "entity", "rows looked at", "in the former Odoo"),
+        f"{info.instance} ({info.database}) replaces {known}",
+        ("tenant", "entity", "rows to send", "in the former Odoo"),
         rows,
     )

@@ -1,4 +1,4 @@
-"""`c360 reconcile`: compare both sides, say what differs, mend it."""
+"""`c360 reconcile`: compare both sides, report what differs, repair it."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ COUNTED = (Finding.MATCHED, *DRIFT, Finding.WAITING, Finding.PARKED, Finding.SET
     "entities",
     type=click.Choice([entity.value for entity in ENTITIES]),
     multiple=True,
-    help="Only this kind of record.",
+    help="Limit to this entity; repeatable.",
 )
-@click.option("--fix", is_flag=True, help="Write a plan, then carry it out.")
+@click.option("--fix", is_flag=True, help="Write a plan of the repairs, then carry it out.")
 @click.option(
     "--plan",
     "plan_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the plan goes; reconcile-<run>.json in this folder if not given.",
+    help="File for the plan; default: reconcile-<run>.json in this folder.",
 )
-@click.option("--dry-run", is_flag=True, help="With --fix: only write the plan.")
-@click.option("--yes", is_flag=True, help="With --fix: also where most of a table is missing in the app.")
+@click.option("--dry-run", is_flag=True, help="With --fix: write the plan, repair nothing.")
+@click.option("--yes", is_flag=True, help="With --fix: repair even if most of a table is missing in the app.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reconcile(
     tenant: str | None,
@@ -52,10 +52,10 @@ def reconcile(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Compare every record by digests, in pages, and count what matches, differs, is missing, orphaned or double.
+    """Compare every record on both sides; repair with --fix.
 
-    Waiting records are under way; parked ones are in `c360 dead list` or `c360 conflict list`; set aside is what people
-    took out, deleted or merged in Odoo. Exit code 3 on drift, also after --fix as far as a person has to decide.
+    Waiting records are in transit. Parked ones are in `c360 dead list` or `c360 conflict list`. Records set aside were
+    opted out, deleted or merged by people in Odoo. Exit code 3 on drift; after --fix, if a person still has to decide.
 
     Example: c360 reconcile --tenant agency1 --fix
     """
@@ -72,17 +72,17 @@ def reconcile(
 
 
 def _fix(bridge: Bridge, compared: Sequence[Comparison], plan_file: Path | None, dry_run: bool, yes: bool) -> int:
-    """Plan and mend; how many records are left."""
+    """Plan and repair; the number of records left."""
     run = uuid4()
     planned = [drift for item in compared for drift in _planned(item, yes)]
     path = plan_file or Path(f"reconcile-{run.hex[:12]}.json")
     _write_plan(path, run, planned)
-    say(f"the plan for {len(planned)} records is in {path}")
+    say(f"wrote the plan for {len(planned)} records to {path}")
     everything = sum(len(item.drifts) for item in compared)
     if dry_run:
         return everything
     mended = bridge.reconciler(bridge.settings.odoo_instance).mend(run, planned)
-    say(f"{mended} records are on their way in the bulk lane, as run {run}; c360 drain waits for them")
+    say(f"{mended} repairs are in the bulk lane as run {run}; wait for them with: c360 drain")
     return everything - mended
 
 
@@ -90,8 +90,8 @@ def _planned(item: Comparison, yes: bool) -> list[Drift]:
     if not item.is_disaster or yes:
         return [drift for drift in item.drifts if drift.remedy is not Remedy.PERSON]
     say(
-        f"{item.tenant}: {item.counts[Finding.MISSING_IN_APP]} of {item.entity} are missing in the app, which is most "
-        "of them; they are left alone. If that is right, add --yes"
+        f"{item.tenant}: {item.counts[Finding.MISSING_IN_APP]} records of {item.entity}, most of them, are missing in "
+        "the app; left unchanged. To repair them too, add --yes"
     )
     return [
         drift
@@ -105,7 +105,7 @@ def _write_plan(path: Path, run: UUID, planned: Sequence[Drift]) -> None:
     try:
         path.write_text(json.dumps(content, indent=1), encoding="utf-8")
     except OSError as error:
-        raise click.UsageError(f"the plan cannot be written to {path}: {error.strerror}") from None
+        raise click.UsageError(f"cannot write the plan to {path}: {error.strerror}") from None
 
 
 def _show(compared: Sequence[Comparison], as_json: bool) -> None:
@@ -121,7 +121,7 @@ def _show(compared: Sequence[Comparison], as_json: bool) -> None:
         )
         return
     print_table(
-        "Records of both sides",
+        "Records on both sides",
         ("tenant", "entity", *(finding.value for finding in COUNTED)),
         [(item.tenant, item.entity.value, *(item.counts[finding] for finding in COUNTED)) for item in compared],
     )
@@ -135,7 +135,7 @@ def _show(compared: Sequence[Comparison], as_json: bool) -> None:
             ],
         )
     if len(drifts) > SHOWN:
-        say(f"and {len(drifts) - SHOWN} more; --json names them all")
+        say(f"and {len(drifts) - SHOWN} more; --json lists all")
 
 
 def _counts(counts: Counter[Finding]) -> dict[str, int]:

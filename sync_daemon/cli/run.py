@@ -17,10 +17,12 @@ from sync_daemon.errors import BridgeError
 
 
 @click.command()
-@click.option("--only", help=f"Only these services, separated by commas: {', '.join(SERVICES)}.")
-@click.option("--selftest", is_flag=True, help="Serve the selftest's tenants, and nobody else.")
+@click.option("--only", help=f"Run only these services, separated by commas: {', '.join(SERVICES)}.")
+@click.option("--selftest", is_flag=True, help="Serve only the selftest's tenants.")
 def run(only: str | None, selftest: bool) -> None:
-    """Run the daemon until SIGTERM: all services in one process, or some of them for scaling out.
+    """Run the daemon until SIGTERM.
+
+    It runs all services in one process; --only runs some of them, to scale out.
 
     Example: c360 run --only push
     """
@@ -34,12 +36,12 @@ def run(only: str | None, selftest: bool) -> None:
 
 
 def attacher(settings: Settings) -> Attach | None:
-    """Attaches tenants that the app registers later; None where the migrator's credential is not at hand."""
+    """What attaches tenants that the app registers later; None without the migrator's password."""
     if not settings.c360_migrator_password.get_secret_value():
         return None
 
     def attach(tenant: UUID) -> None:
-        # imported here: without the credential the daemon needs nothing of db_init
+        # imported here: without the password the daemon needs nothing from db_init
         from db_init.connect import as_migrator
         from db_init.tenant_objects import attach_tenant
 
@@ -60,5 +62,5 @@ def _chosen(only: str | None, services: Collection[str]) -> Collection[str]:
         return services
     names = [name.strip() for name in only.split(",")]
     if unknown := sorted(set(names) - set(services)):
-        raise click.UsageError(f"no such service: {', '.join(unknown)}; there are {', '.join(services)}")
+        raise click.UsageError(f"unknown service {', '.join(unknown)}; choose from {', '.join(services)}")
     return names

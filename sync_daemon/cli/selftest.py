@@ -1,4 +1,4 @@
-"""`c360 selftest`: the promises tried on the user's own stack, with tenants that nobody else sees."""
+"""`c360 selftest`: test the promises on the user's own stack, with separate tenants."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FINDINGS = 3
 
 @click.group("selftest")
 def selftest() -> None:
-    """Try the bridge on this very installation, with tenants of its own that no other daemon serves."""
+    """Test crash safety on this installation."""
 
 
 @selftest.command()
@@ -31,16 +31,17 @@ def selftest() -> None:
     multiple=True,
     type=click.Choice([step.value for step in STEPS]),
     metavar="STEP",
-    help="Only this step; repeatable. Without it: all of them, in order.",
+    help="Limit to this step; repeatable. Default: every step, in order.",
 )
-@click.option("--patience", default=180, show_default=True, type=click.IntRange(min=5), help="Seconds per step.")
+@click.option("--patience", default=180, show_default=True, type=click.IntRange(min=5), help="Seconds for each step.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def crash(names: tuple[str, ...], patience: int, as_json: bool) -> None:
-    """Kill a daemon at each step of both walks; let another one finish; count what is lost and doubled.
+    """Kill daemons at each step; count lost and duplicate records.
 
-    Makes a tenant that only its own daemon serves, and removes it on both sides at the end. Needs the passwords of the
-    app's role, of the sync role, of the migrator (or PostgreSQL's administrator) and of Odoo's administrator, the API
-    key and RabbitMQ's password. Exit code 3 if anything is lost, doubled or differs.
+    A second daemon finishes the work after each kill. The test uses a tenant that only its own daemons serve, and
+    removes it from both sides at the end. It needs the passwords of the app's role, the sync role, the migrator (or
+    PostgreSQL's administrator) and Odoo's administrator, the API key and RabbitMQ's password. Exit code 3 if anything
+    is lost, duplicate or different.
 
     Example: c360 selftest crash --step push.unread
     """
@@ -53,20 +54,22 @@ def crash(names: tuple[str, ...], patience: int, as_json: bool) -> None:
 
 
 @selftest.command("purge")
-@click.option("--tenant", "names", multiple=True, help="Only this one, by subdomain, schema or uuid; repeatable.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--tenant", "names", multiple=True, help="Limit to this tenant (subdomain, schema or UUID); repeatable.")
+@click.option("--dry-run", is_flag=True, help="Print what would be removed; change nothing.")
 def purge_(names: tuple[str, ...], dry_run: bool) -> None:
-    """Remove the tenants of a selftest that was cut short, on both sides. Any other tenant is refused.
+    """Remove the tenants of an interrupted selftest.
+
+    It removes them from both sides and refuses any other tenant.
 
     Example: c360 selftest purge --dry-run
     """
     settings = load_settings()
     chosen = [_named(settings, name) for name in names] or flagged(settings)
     if dry_run or not chosen:
-        say("\n".join(f"would remove tenant {tenant}" for tenant in chosen) or "there is nothing to remove")
+        say("\n".join(f"would remove tenant {tenant}" for tenant in chosen) or "nothing to remove")
         return
     for tenant, removed in purge(settings, chosen).items():
-        say(f"removed tenant {tenant} and its {removed} records in Odoo")
+        say(f"removed tenant {tenant} and its {removed} Odoo records")
 
 
 def _crash(settings: Settings, steps: Sequence[CrashPoint], patience: int, quiet: bool) -> list[Outcome]:
@@ -82,7 +85,7 @@ def _crash(settings: Settings, steps: Sequence[CrashPoint], patience: int, quiet
 
 def _print(outcome: Outcome) -> None:
     counts = " ".join(f"{wrong}={outcome.count(wrong)}" for wrong in Wrong)
-    click.echo(f"{outcome.step:<18} {counts}  in step again after {outcome.seconds:.1f} s")
+    click.echo(f"{outcome.step:<18} {counts}  in sync again after {outcome.seconds:.1f} s")
     for fault in outcome.faults:
         say(f"  {fault.sentence}")
 
@@ -96,5 +99,5 @@ def _described(outcome: Outcome) -> dict[str, object]:
 def _named(settings: Settings, name: str) -> UUID:
     found = tenancy.registered(settings, name)
     if found is None:
-        raise click.UsageError(f"there is no tenant {name}")
+        raise click.UsageError(f"no tenant {name}; see: c360 tenant list")
     return found

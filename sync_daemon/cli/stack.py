@@ -24,32 +24,45 @@ _SERVICE = click.Choice(layouts.SERVICES)
 
 @click.group("stack")
 def stack() -> None:
-    """The local stack: PostgreSQL, RabbitMQ, Odoo and the daemon, without containers."""
+    """Manage the local servers, without containers."""
 
 
 @stack.command()
-@click.option("--without", multiple=True, type=_SERVICE, help="Leave this service out; repeatable.")
+@click.option("--without", multiple=True, type=_SERVICE, help="Skip this service; repeatable.")
 def up(without: tuple[str, ...]) -> None:
-    """Start what does not run yet. Servers named by environment variables are used instead of own ones."""
+    """Start services that are not already running.
+
+    Servers named in the environment are used as they are.
+
+    Example: c360 stack up --without daemon
+    """
     layout = layouts.from_environment()
     settings = local.up(layout, steps(), without)
     click.echo(
-        f"Odoo: {settings.odoo_url}  login: {settings.odoo_admin_login}  password: in {layout.state}/secrets", err=True
+        f"Odoo: {settings.odoo_url}  login: {settings.odoo_admin_login}  password: see {layout.state}/secrets", err=True
     )
 
 
 @stack.command()
 @click.argument("services", nargs=-1, type=_SERVICE)
 def down(services: tuple[str, ...]) -> None:
-    """Stop the named services, or all of them. Data stays."""
+    """Stop the named services, or all; keep their data.
+
+    Example: c360 stack down daemon
+    """
     stopped = local.down(layouts.from_environment(), services)
-    click.echo(f"stopped: {', '.join(stopped) or 'nothing was running'}", err=True)
+    click.echo(f"stopped: {', '.join(stopped) or 'nothing, no service was running'}", err=True)
 
 
 @stack.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
-    """Show what runs where. Exit code 3 if a service of the stack is stopped."""
+    """Show each service, its state, address and log.
+
+    Exit code 3 if a service of the stack is stopped.
+
+    Example: c360 stack status
+    """
     states = local.status(layouts.from_environment())
     if as_json:
         click.echo(json.dumps([asdict(state) | {"log": str(state.log)} for state in states], indent=2))
@@ -65,11 +78,14 @@ def status(as_json: bool) -> None:
 @stack.command()
 @click.argument("services", nargs=-1, type=_SERVICE)
 @click.option(
-    "--lines", "-n", default=40, show_default=True, type=click.IntRange(min=1), help="How many lines of each."
+    "--lines", "-n", default=40, show_default=True, type=click.IntRange(min=1), help="Number of lines per service."
 )
-@click.option("--follow", "-f", is_flag=True, help="Go on printing what is added, until Ctrl-C; one service only.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new lines until Ctrl-C; one service only.")
 def logs(services: tuple[str, ...], lines: int, follow: bool) -> None:
-    """Print the end of the logs."""
+    """Print the last lines of the logs.
+
+    Example: c360 stack logs odoo --follow
+    """
     layout = layouts.from_environment()
     if follow and len(services) != 1:
         raise click.UsageError("--follow needs exactly one service")
@@ -83,20 +99,23 @@ def logs(services: tuple[str, ...], lines: int, follow: bool) -> None:
 
 
 @stack.command("issue-key")
-@click.option(
-    "--to", "target", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write."
-)
+@click.option("--to", "target", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 def issue_key(target: Path) -> None:
-    """Write the bridge's API key to a file that only you may read; a file that exists is kept."""
+    """Issue an API key for the bridge and write it to a file.
+
+    Only you can read the file. An existing file is kept.
+
+    Example: c360 stack issue-key --to /etc/comply360/odoo_api_key
+    """
     if target.exists() and target.stat().st_size:
-        click.echo(f"{target} exists; remove it to have a new key issued", err=True)
+        click.echo(f"{target} exists; remove it to issue a new key", err=True)
         return
     layouts.write_private(target, _issue_bot_key(load_settings()))
-    click.echo(f"the key is in {target}; name it in ODOO_API_KEY_FILE", err=True)
+    click.echo(f"wrote the key to {target}; set ODOO_API_KEY_FILE to this path", err=True)
 
 
 def steps() -> Steps:
-    """Gives what `local.up` needs from the packages that the stack itself must not know."""
+    """What `local.up` needs from packages that the stack itself may not import."""
     return Steps(_initialise_databases, _issue_bot_key)
 
 

@@ -29,10 +29,12 @@ ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
-    """Show per tenant and direction what is owed, since when, what is dead, the last success; events and heartbeats.
+    """Show what is owed, how old it is and what is dead.
 
-    Exit code 3 if anything is dead or lacking, a tenant is not attached or a heartbeat stops, 69 if Odoo does not
-    answer.
+    One line per tenant and direction, plus waiting events and heartbeats. Exit code 3 if anything is dead or missing, a
+    tenant is not attached or heartbeats stop; 69 if Odoo does not answer.
+
+    Example: c360 status --json
     """
     settings = load_settings()
     with open_bridge(settings) as bridge:
@@ -75,7 +77,7 @@ def status(as_json: bool) -> None:
         )
         print_table(
             "Heartbeat",
-            ("Odoo", "begun", *Hop),
+            ("Odoo", "started", *Hop),
             [
                 (item.instance, ago(item.begun_at, now), *(ago(item.passed.get(hop), now) for hop in Hop))
                 for item in heartbeats
@@ -120,11 +122,11 @@ def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog]) -> dict[str, Any]
 
 
 def _of_odoo(heartbeat: Heartbeat) -> Iterator[str]:
-    """What Odoo said of itself when the last heartbeat arrived."""
+    """What Odoo reported about itself with the last heartbeat."""
     for tenant in heartbeat.unserved:
-        yield f"tenant {tenant} is active in the app, but Odoo {heartbeat.instance} does not serve it: c360 doctor"
+        yield f"tenant {tenant} is active in the app, but Odoo {heartbeat.instance} does not serve it; run: c360 doctor"
     for trigger in heartbeat.missing:
-        yield f"Odoo {heartbeat.instance} lacks trigger {trigger}: changes are missed; upgrade comply360_bridge there"
+        yield f"Odoo {heartbeat.instance} lacks trigger {trigger} and misses changes; upgrade comply360_bridge there"
 
 
 def _missing(flows: list[FlowState], lacks: list[Lack]) -> Iterator[str]:

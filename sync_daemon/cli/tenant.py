@@ -1,4 +1,4 @@
-"""`c360 tenant`: tenants come into being on both sides, and are looked at."""
+"""`c360 tenant`: create and show tenants."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _EXISTING = click.Choice(["complete", "skip", "fail"])
 
 @click.group("tenant")
 def tenant() -> None:
-    """Tenants: make, list, show."""
+    """Create, list and show tenants."""
 
 
 @tenant.command("create")
 @click.argument("subdomain")
-@click.option("--name", help="The agency's name; its subdomain if not given.")
-@click.option("--country", type=click.Choice(["ZA", "ZW"]), help="Where it is.")
-@click.option("--email", help="Whom to write to.")
+@click.option("--name", help="Name of the agency; default: the subdomain.")
+@click.option("--country", type=click.Choice(["ZA", "ZW"]), help="Country of the agency.")
+@click.option("--email", help="Contact address of the agency.")
 @click.option(
     "--if-exists",
     type=_EXISTING,
     default="complete",
     show_default=True,
-    help="What to do when the app knows that subdomain.",
+    help="What to do if the app already knows the subdomain.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def create(
     subdomain: str,
@@ -45,7 +45,9 @@ def create(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Make a tenant on both sides. Stopped anywhere, a second run completes it.
+    """Create a tenant on both sides.
+
+    If it is interrupted, run it again to complete the tenant.
 
     Example: c360 tenant create agency1 --name "Agency One"
     """
@@ -56,13 +58,13 @@ def create(
         raise click.UsageError(str(error)) from None
     is_known = tenancy.registered(settings, subdomain) is not None
     if is_known and if_exists == "fail":
-        raise click.UsageError(f"there is a tenant {subdomain} already")
+        raise click.UsageError(f"tenant {subdomain} already exists")
     new = tenancy.NewTenant(subdomain, name or subdomain, country, email)
     if dry_run:
         _say_steps(tenancy.plan(settings, new) if not (is_known and if_exists == "skip") else [], as_json)
         return
     if is_known and if_exists == "skip":
-        say(f"there is a tenant {subdomain} already")
+        say(f"tenant {subdomain} already exists")
         found = tenancy.find(settings, subdomain)
     else:
         found = tenancy.create(settings, new, _register_in_odoo)
@@ -74,7 +76,10 @@ def create(
 @tenant.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
-    """List the tenants the bridge knows."""
+    """List the tenants the bridge knows.
+
+    Example: c360 tenant list
+    """
     found = tenancy.list_tenants(load_settings())
     if as_json:
         print_json([describe(item) for item in found])
@@ -86,10 +91,15 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
-    """Show one tenant, named by subdomain, schema or uuid. Exit code 1 if the bridge does not know it."""
+    """Show one tenant, by subdomain, schema or UUID.
+
+    Exit code 1 if the bridge does not know it.
+
+    Example: c360 tenant show agency1
+    """
     found = tenancy.find(load_settings(), name)
     if found is None:
-        say(f"the bridge knows no tenant {name}; see: c360 tenant list, c360 db status")
+        say(f"the bridge does not know tenant {name}; see: c360 tenant list, c360 db status")
         sys.exit(1)
     if as_json:
         print_json(describe(found))
@@ -110,8 +120,8 @@ def _say_steps(steps: list[str], as_json: bool) -> None:
 
 def _print(tenants: list[Tenant]) -> None:
     print_table(
-        "tenants",
-        ("tenant", "name", "state", "schema", "uuid", "level", "problem"),
+        "Tenants",
+        ("tenant", "name", "state", "schema", "UUID", "level", "problem"),
         [
             (
                 item.subdomain,

@@ -1,4 +1,4 @@
-"""`c360 user`: which user of Odoo a user of the app is, so that assignee and approver arrive as people."""
+"""`c360 user`: links between users of the app and users of Odoo."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from sync_daemon.postgres.admin.user_links import Decision, People
 
 PAGE = 1_000
 
-_named_tenant = click.option("--tenant", required=True, help="The user's tenant: its subdomain or uuid.")
-_dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+_named_tenant = click.option("--tenant", required=True, help="Tenant of the user (subdomain or UUID).")
+_dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 _WORDS = {
     Standing.LINKED: "linked",
-    Standing.LOST: "linked, but does not work in Odoo any more",
+    Standing.LOST: "linked, but no longer an internal user of Odoo",
     Standing.PROPOSED: "proposed",
-    Standing.AMBIGUOUS: "ambiguous: several have this e-mail address",
+    Standing.AMBIGUOUS: "ambiguous: several users share this email address",
     Standing.DECLINED: "declined",
     Standing.UNKNOWN: "",
 }
@@ -35,16 +35,17 @@ _WORDS = {
 
 @click.group()
 def user() -> None:
-    """Users of the app and of Odoo: see who may be whom, link them, take a link back."""
+    """Link users of the app to users of Odoo."""
 
 
 @user.command("list")
 @tenant_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(tenant: str | None, as_json: bool) -> None:
-    """List the app's users and which users of Odoo they are; those with the same e-mail address are proposed.
+    """List app users with their linked or proposed Odoo users.
 
-    Exit code 3 if somebody is linked with a user who does not work in Odoo any more.
+    A single Odoo user with the same email address is proposed. Exit code 3 if someone is linked to a user who is no
+    longer an internal user of Odoo.
 
     Example: c360 user list --tenant agency1
     """
@@ -54,7 +55,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_json(item, person) for item, persons in listed for person in persons])
     else:
-        columns = ("tenant", "user of the app", "name", "user of Odoo", "state", "same e-mail address in Odoo")
+        columns = ("tenant", "app user", "name", "Odoo user", "state", "Odoo users with the same email")
         print_table("Users", columns, [_row(item, person) for item, persons in listed for person in persons])
     lost = any(person.standing is Standing.LOST for _, persons in listed for person in persons)
     sys.exit(3 if lost else 0)
@@ -66,9 +67,10 @@ def list_(tenant: str | None, as_json: bool) -> None:
 @click.argument("login", metavar="ODOO_LOGIN")
 @_dry_run
 def link(tenant: str, app_user: str, login: str, dry_run: bool) -> None:
-    """Link APP_USER, an e-mail address or id of that tenant, with the user of Odoo who signs in as ODOO_LOGIN.
+    """Link APP_USER to the Odoo user with login ODOO_LOGIN.
 
-    Leads assigned to the one get the other as salesperson, and who approves commissions in Odoo is named in the app.
+    APP_USER is an email address or id. The Odoo user becomes salesperson of the leads assigned to APP_USER, and the app
+    names APP_USER as approver of commissions that the Odoo user approves.
 
     Example: c360 user link --tenant agency1 thandi@agency1.example thandi
     """
@@ -84,15 +86,17 @@ def link(tenant: str, app_user: str, login: str, dry_run: bool) -> None:
 @user.command()
 @_named_tenant
 @click.argument("app_users", metavar="[APP_USER]...", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Confirm all that are proposed.")
+@click.option("--all", "every", is_flag=True, help="Confirm every proposal.")
 @_dry_run
 def confirm(tenant: str, app_users: Sequence[str], every: bool, dry_run: bool) -> None:
-    """Confirm what `c360 user list` proposes for each APP_USER, or for all of the tenant.
+    """Confirm proposed links of one, several or all users.
+
+    `c360 user list` shows the proposals. APP_USER is an email address or id.
 
     Example: c360 user confirm --tenant agency1 thandi@agency1.example
     """
     if bool(app_users) == every:
-        raise click.UsageError("name users of the app, or --all")
+        raise click.UsageError("name at least one APP_USER, or use --all")
     with open_bridge(load_settings()) as bridge:
         owner = _tenant(bridge, tenant)
         persons = people(_people(bridge).of(owner), _internal_users(bridge))
@@ -110,9 +114,10 @@ def confirm(tenant: str, app_users: Sequence[str], every: bool, dry_run: bool) -
 @click.argument("app_user", metavar="APP_USER")
 @_dry_run
 def unlink(tenant: str, app_user: str, dry_run: bool) -> None:
-    """Take back the link of APP_USER, or decline what is proposed: that pair is not proposed again.
+    """Remove the link of APP_USER, or decline a proposal.
 
-    Leads lose the salesperson that the link gave them. Who approved a commission stays named on both sides.
+    The same pair is not proposed again. Leads lose the salesperson that the link gave them. Approvers of commissions
+    stay named on both sides.
 
     Example: c360 user unlink --tenant agency1 thandi@agency1.example
     """
@@ -128,7 +133,7 @@ def unlink(tenant: str, app_user: str, dry_run: bool) -> None:
             other_id, login = proposed.id, proposed.login
         if not dry_run:
             _people(bridge).decide(owner, Decision(one.id, other_id, login, LinkState.DECLINED, _who()))
-    say(f"{'would take' if dry_run else 'took'} {one.email} of {owner.subdomain} and {login} of Odoo for two people")
+    say(f"{'would mark' if dry_run else 'marked'} {one.email} of {owner.subdomain} and Odoo user {login} as two people")
 
 
 def _confirm(bridge: Bridge, tenant: Tenant, pairs: Sequence[tuple[AppUser, OdooUser]], dry_run: bool) -> None:
@@ -136,22 +141,22 @@ def _confirm(bridge: Bridge, tenant: Tenant, pairs: Sequence[tuple[AppUser, Odoo
         if not dry_run:
             decision = Decision(one.id, other.id, other.login, LinkState.CONFIRMED, _who())
             _people(bridge).decide(tenant, decision)
-        say(f"{'would link' if dry_run else 'linked'} {one.email} of {tenant.subdomain} with {other.login} of Odoo")
+        say(f"{'would link' if dry_run else 'linked'} {one.email} of {tenant.subdomain} to Odoo user {other.login}")
     if not pairs:
-        say(f"nobody of {tenant.subdomain} is proposed")
+        say(f"no proposals for {tenant.subdomain}")
     elif not dry_run:
         _ask_for_approvers(bridge, tenant)
 
 
 def _ask_for_approvers(bridge: Bridge, tenant: Tenant) -> None:
-    """Odoo tells once more of approvals whose approver the app did not know. The links stand whatever comes of it."""
+    """Ask Odoo again for approvals whose approver the app did not know. The links stand even if this fails."""
     odoo = bridge.instances[bridge.settings.odoo_instance]
     try:
         keys = _people(bridge).without_approver(tenant)
         for start in range(0, len(keys), PAGE):
             odoo.requeue_changes(keys[start : start + PAGE])
     except BridgeError:
-        say("the link is made; approvals from before follow when the same command is run again")
+        say("the link is made; to fetch earlier approvals, run the same command again")
         raise
 
 
@@ -159,26 +164,26 @@ def _check_free(everybody: Sequence[AppUser], one: AppUser, chosen: OdooUser, te
     for other in everybody:
         if other.id != one.id and other.linked and other.linked.odoo_id == chosen.id:
             raise click.UsageError(
-                f"{chosen.login} of Odoo is {other.email} of {tenant.subdomain} already; "
-                f"to change that: c360 user unlink --tenant {tenant.subdomain} {other.email}"
+                f"Odoo user {chosen.login} is already linked to {other.email} of {tenant.subdomain}; "
+                f"to change that, run: c360 user unlink --tenant {tenant.subdomain} {other.email}"
             )
 
 
 def _proposed(person: Person) -> OdooUser:
-    """Whom Odoo has for this user. Raises UsageError where that is not one single person."""
+    """The proposed Odoo user. Raises UsageError unless there is exactly one."""
     if person.proposed:
         return person.proposed
     email = person.user.email
     if person.standing in (Standing.LINKED, Standing.LOST):
-        raise click.UsageError(f"{email} is linked with {person.user.link.login if person.user.link else ''} already")
+        raise click.UsageError(f"{email} is already linked to {person.user.link.login if person.user.link else ''}")
     if person.standing is Standing.AMBIGUOUS:
         logins = ", ".join(match.login for match in person.matches)
-        raise click.UsageError(f"{email} is ambiguous ({logins}); say which one it is with c360 user link")
-    raise click.UsageError(f"nobody is proposed for {email}: no other user of Odoo has this e-mail address")
+        raise click.UsageError(f"{email} matches several Odoo users ({logins}); choose one with: c360 user link")
+    raise click.UsageError(f"no proposal for {email}: no other Odoo user has this email address")
 
 
 def _one(everybody: Sequence[AppUser], given: str, tenant: Tenant) -> AppUser:
-    """The user of the tenant that is meant. Raises UsageError if there is none or more than one."""
+    """The tenant's user that is meant. Raises UsageError if there is none or more than one."""
     tests: tuple[Callable[[AppUser], bool], ...] = (
         lambda item: given in (str(item.id), item.email),
         lambda item: item.email.casefold() == given.casefold(),
@@ -187,8 +192,8 @@ def _one(everybody: Sequence[AppUser], given: str, tenant: Tenant) -> AppUser:
         if len(meant := [item for item in everybody if test(item)]) == 1:
             return meant[0]
     if meant:
-        raise click.UsageError(f"{given} is several users of {tenant.subdomain}; name one by its id")
-    raise click.UsageError(f"{tenant.subdomain} has no user {given} in the app; see: c360 user list")
+        raise click.UsageError(f"{given} matches several users of {tenant.subdomain}; use the id")
+    raise click.UsageError(f"tenant {tenant.subdomain} has no app user {given}; see: c360 user list")
 
 
 def _tenant(bridge: Bridge, given: str) -> Tenant:
@@ -207,7 +212,7 @@ def _internal_user(bridge: Bridge, login: str) -> OdooUser:
     for item in _internal_users(bridge):
         if item.login == login:
             return item
-    raise click.UsageError(f"nobody who works in Odoo signs in as {login}; portal users and archived ones do not count")
+    raise click.UsageError(f"no internal user of Odoo has login {login}; portal and archived users cannot be linked")
 
 
 def _internal_users(bridge: Bridge) -> list[OdooUser]:

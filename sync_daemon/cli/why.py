@@ -1,4 +1,4 @@
-"""`c360 why`: who gave a field its value, on which side, when, and which value lost."""
+"""`c360 why`: who set a field's value, on which side, when, and which value lost."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from sync_daemon.postgres.admin.conflicts import Conflicts
 from sync_daemon.postgres.admin.history import History
 
 
-@click.command()
+@click.command(short_help="Explain why fields hold their current values.")
 @click.argument("entity", type=ENTITIES)
 @click.argument("record", type=click.UUID)
 @click.argument("field", required=False)
 @tenant_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_json: bool) -> None:
-    """Say of RECORD, an id of the app, why its fields, or one FIELD, have the values they have.
+    """Explain why RECORD's fields (or just FIELD) hold their current values.
 
-    The app does not tell who changes its rows: what was set there has a name only where a person decided a conflict.
+    RECORD is an id of the app. The app does not report who changes its rows, so a value set there has a name only if a
+    person decided a conflict.
 
     Example: c360 why registration 0c7c1f0e-8a44-4f7e-9f6e-6b1f6f1f0a01 phone
     """
@@ -40,9 +41,9 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
         }
         open_ones = _in_conflict(bridge, record)
     if not found:
-        raise click.UsageError(f"no sync knows a {entity} {record}")
+        raise click.UsageError(f"no sync has carried {entity} {record}")
     if field and not any(found.values()):
-        raise click.UsageError(f"a {entity} has no field {field}")
+        raise click.UsageError(f"{entity} has no field {field}")
     if as_json:
         print_json([{"tenant": subdomain, **_json(item)} for subdomain, items in found.items() for item in items])
         return

@@ -21,7 +21,7 @@ def test_the_demo_flows_both_ways_and_again_without_doubling_anything(stack_sett
     began = time.monotonic()
     again = c360("demo", "run")
     assert time.monotonic() - began < 60
-    assert "nothing, all rows are there" in again.stderr
+    assert "nothing: all rows exist" in again.stderr
     assert printed("demo", "check", expect=0) == first
 
 
@@ -61,4 +61,4 @@ def test_one_cent_in_odoo_makes_the_check_fail_and_names_the_row(stack_settings:
 def test_what_would_be_loaded_is_said_without_loading_it(stack_settings: Settings) -> None:
     c360("demo", "load")
     told = c360("demo", "load", "--dry-run")
-    assert told.stderr.count("would add nothing, all rows are there") == 2
+    assert told.stderr.count("would add nothing: all rows exist") == 2

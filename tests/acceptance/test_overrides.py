@@ -303,6 +303,6 @@ def test_a_file_that_cannot_be_is_refused_by_line_before_anything_changes(app: A
     ) in said
     file.write_text(file.read_text(encoding="utf-8").replace('mobile.owner = "two_way"\n', ""), encoding="utf-8")
     said = c360("contract", "plan", expect=CONFIGURATION, C360_CONTRACT_FILE=str(file)).stderr
-    assert f"{file}:2: tenant nobody, as a whole: there is no attached tenant nobody" in said
+    assert f"{file}:2: tenant nobody, as a whole: no attached tenant nobody" in said
     (client,) = printed("contract", "show", "--entity", "client", "--tenant", app.subdomain, expect=0)
     assert {field["name"]: field["owner"] for field in client["fields"]}["phone"] == "two_way", "nothing was applied"

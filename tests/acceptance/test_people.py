@@ -171,7 +171,7 @@ def test_unlinking_takes_the_salesperson_back_and_declines_the_pair(
     said = listed(app)[thandi.email]
     assert (said["state"], said["matches"], said["decided"]["state"]) == ("declined", [], "declined")
     nobody = c360("user", "confirm", "--tenant", app.subdomain, "--all")
-    assert f"nobody of {app.subdomain} is proposed" in nobody.stderr
+    assert f"no proposals for {app.subdomain}" in nobody.stderr
 
 
 @pytest.mark.acceptance("O5")
@@ -293,13 +293,13 @@ def test_what_cannot_be_linked_is_said_in_plain_words(app: App, odoo: Odoo, hire
     c360("user", "link", *at, thandi.email, thandi.login)
     add_odoo_user(odoo, f"{tendai.login}b", tendai.email, SELLER)
     said = {
-        ("link", *at, "nobody@staff.example", thandi.login): f"{app.subdomain} has no user nobody@staff.example",
-        ("link", *at, tendai.email, "comply360_bridge"): "nobody who works in Odoo signs in as comply360_bridge",
-        ("link", *at, tendai.email, thandi.login): f"{thandi.login} of Odoo is {thandi.email} of {app.subdomain}",
-        ("confirm", *at, tendai.email): f"ambiguous ({tendai.login}, {tendai.login}b)",
-        ("confirm", *at, thandi.email): f"is linked with {thandi.login} already",
-        ("confirm", *at): "name users of the app, or --all",
-        ("link", "--tenant", "no-such", thandi.email, thandi.login): "there is no attached tenant no-such",
+        ("link", *at, "nobody@staff.example", thandi.login): f"{app.subdomain} has no app user nobody@staff.example",
+        ("link", *at, tendai.email, "comply360_bridge"): "no internal user of Odoo has the login comply360_bridge",
+        ("link", *at, tendai.email, thandi.login): f"{thandi.login} is already linked to {thandi.email}",
+        ("confirm", *at, tendai.email): f"several Odoo users ({tendai.login}, {tendai.login}b)",
+        ("confirm", *at, thandi.email): f"is already linked to {thandi.login}",
+        ("confirm", *at): "name at least one APP_USER, or use --all",
+        ("link", "--tenant", "no-such", thandi.email, thandi.login): "no attached tenant no-such",
     }
     for arguments, words in said.items():
         assert words in " ".join(c360("user", *arguments, expect=2).stderr.split())

@@ -68,12 +68,12 @@ def test_what_a_killed_selftest_leaves_behind_can_be_purged_and_its_steps_are_li
         with subprocess.Popen(command, cwd=ROOT, stdout=output, start_new_session=True) as process:
             eventually(lines.read_text, "the first step is through", 120)
             os.killpg(process.pid, signal.SIGKILL)
-    assert re.fullmatch(r"push.counted +lost=0 doubled=0 differing=0  in step again .*\n", lines.read_text())
+    assert re.fullmatch(r"push.counted +lost=0 doubled=0 differing=0  in sync again .*\n", lines.read_text())
     assert len(_left_behind(app, odoo, broker)) == 4
     assert c360("selftest", "purge", "--dry-run").stderr.startswith("would remove tenant ")
     c360("selftest", "purge")
     assert _left_behind(app, odoo, broker) == []
-    assert c360("selftest", "purge").stderr.strip() == "there is nothing to remove"
+    assert c360("selftest", "purge").stderr.strip() == "nothing to remove"
 
 
 def test_a_tenant_that_is_not_the_selftests_is_refused_and_nothing_of_it_is_touched(app: App, odoo: Odoo) -> None:

@@ -77,7 +77,7 @@ def test_a_tenant_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError) as caught:
         file.for_tenants({"agency2": UUID(int=1)})
     where = place("[tenants.agency1.registration]")
-    assert f"{where}: tenant agency1, as a whole: there is no attached tenant agency1" in str(caught.value)
+    assert f"{where}: tenant agency1, as a whole: no attached tenant agency1" in str(caught.value)
 
 
 def test_everything_that_cannot_be_is_said_at_once_with_line_tenant_field_and_value(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_each_tenant_owes_its_own_and_every_odoo_is_asked() -> None:
 def test_what_waits_to_be_published_holds_the_drain_up() -> None:
     left = Left(Debt(open=0, held=0), events=3)
     assert not left.is_nothing
-    assert left.words == "nothing is owed, 3 events are not published"
+    assert left.words == "nothing is owed, 3 events wait to be published"
     assert Left(Debt(open=0, held=7)).is_nothing
 
 

@@ -1,0 +1,79 @@
+"""What people read is plain English: the command line's help fits its lists, and replaced sentences stay away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from sync_daemon.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACES = ("*.md", "docs/**/*.md", "sync_daemon/**/*.py", "demo/**/*.py", "selftest/**/*.py", "stack/**/*.py")
+PLACES += (
+    "db_init/**/*.py",
+    "addons/**/*.py",
+    "addons/**/*.xml",
+    "addons/**/*.rst",
+    "addons/**/*.html",
+    ".env.example",
+)
+REPLACED = (
+    "what both sides have then differs to a person",
+    "have the values they have",
+    "what makes a restored side's versions new ones again",
+    "Mark rows that are there",
+    "Servers named by environment variables are used instead of own ones",
+    "on two cores that everything shared",
+    "Whether a side was set back is noticed",
+    "what was read may be of before that push",
+    "in a form of its own (or the app in its own) has a base in either form",
+)
+"""Fragments of sentences that read like a translation."""
+TRANSLATED = (
+    r"\bhas it told\b",
+    r"\bit has told\b",
+    r"\bin step\b",
+    r"\bcame of it\b",
+    r"\bcome of it\b",
+    r"\bWhoever must not\b",
+    r"\bwhat became of\b",
+)
+"""Turns of phrase that pages and help do not use."""
+
+
+def commands(found: click.Command = main, words: str = "c360") -> Iterator[tuple[str, click.Command]]:
+    yield words, found
+    if isinstance(found, click.Group):
+        for name, command in found.commands.items():
+            yield from commands(command, f"{words} {name}")
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_first_line_of_help_is_a_sentence_that_lists_do_not_cut(words: str) -> None:
+    line = COMMANDS[words].get_short_help_str(60)
+    assert line.endswith(".") and not line.endswith("...")
+    assert re.match(r"[A-Z][a-z-]+,? ", line), "it begins with a verb"
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_option_says_what_it_does(words: str) -> None:
+    options = [item for item in COMMANDS[words].params if isinstance(item, click.Option)]
+    assert [option.name for option in options if not (option.help or "").endswith(".")] == []
+
+
+def spoken() -> dict[str, str]:
+    """Every place that holds sentences for people, with its line breaks taken out."""
+    files = [path for place in PLACES for path in sorted(ROOT.glob(place)) if "tests" not in path.parts]
+    return {str(path.relative_to(ROOT)): " ".join(path.read_text(encoding="utf-8").split()) for path in files}
+
+
+@pytest.mark.parametrize("sentence", REPLACED)
+def test_no_replaced_sentence_is_left(sentence: str) -> None:
+    assert [name for name, text in spoken().items() if sentence in text] == []
