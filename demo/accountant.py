@@ -14,7 +14,7 @@ from sync_daemon.odoo.admin import as_administrator, signed_in
 LOGIN = "accountant"
 NAME = "Rudo Accountant (demo)"
 GROUPS = ("base.group_user", "comply360_bridge.group_accountant", "sales_team.group_sale_salesman_all_leads")
-HOME = "comply360_bridge.action_commission"
+HOME = "comply360_bridge.x_commission_action"
 FIRST_PAYMENT = datetime(2026, 10, 1, 8, 0, tzinfo=UTC)
 
 

@@ -38,7 +38,7 @@ def test_a_commission_paid_in_odoos_web_page_is_paid_in_the_app(
         counterpart = "SELECT odoo_commission_id FROM {t}.commissions WHERE id = %s"
         eventually(lambda: app.one(counterpart, [commission]) == record["id"], "the row names its counterpart")
         sign_in(page, accountant)
-        page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.action_commission/{record['id']}")
+        page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.x_commission_action/{record['id']}")
         page.get_by_role("button", name="Approve", exact=True).click()
         page.get_by_role("button", name="Mark as Paid").first.click()
         dialog = page.get_by_role("dialog")
@@ -65,7 +65,7 @@ def test_a_commission_is_billed_and_its_bill_paid_in_odoos_web_page(
         (record,) = odoo.commissions(app)
         accountant.call("x_commission", "action_approve", [record["id"]])
         sign_in(page, accountant)
-        page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.action_commission/{record['id']}")
+        page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.x_commission_action/{record['id']}")
         page.get_by_role("button", name="Create Bill", exact=True).click()
         page.locator("button[name=action_post]:visible").click()
         page.locator("button[name=action_register_payment]:visible").click()

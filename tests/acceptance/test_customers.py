@@ -264,7 +264,7 @@ def test_a_customer_odoo_knows_already_waits_for_a_person_who_accepts(
     )
     assert (link["state"], link["candidate_ids"], link["partner_id"][0]) == ("open", [known], known)
     sign_in(page, accountant)
-    page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.action_link/{link['id']}")
+    page.goto(f"{accountant.settings.odoo_url}/odoo/action-comply360_bridge.comply360_link_action/{link['id']}")
     expect(page.locator("[name=candidate_ids]")).to_contain_text("Baobab (old card)")
     page.get_by_role("button", name="Same Customer").click()
     expect(page.get_by_role("button", name="Same Customer")).to_have_count(0)

@@ -17,7 +17,7 @@ from sync_daemon.odoo.wire import PROTOCOL
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "wire.md").read_text(encoding="utf-8")
-ADDON = ROOT / "addons" / "comply360_bridge" / "models" / "comply360_bridge.py"
+SURFACE = sorted((ROOT / "addons" / "comply360_bridge" / "models").glob("comply360_bridge*.py"))
 FIELD = re.compile(r"(\w+)(?: \(([^)]*)\))?")
 
 
@@ -94,8 +94,9 @@ def test_the_page_is_of_the_protocol_that_is_spoken() -> None:
 
 def test_the_page_describes_every_method_that_can_be_called_and_no_other() -> None:
     described = dict(re.findall(r"^## (\w+)\(([\w, ]*)\)$", PAGE, re.MULTILINE))
-    (surface,) = [node for node in ast.parse(ADDON.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
-    methods = [node for node in surface.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    parts = [node for path in SURFACE for node in ast.parse(path.read_text(encoding="utf-8")).body]
+    surface = [node for part in parts if isinstance(part, ast.ClassDef) for node in part.body]
+    methods = [node for node in surface if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
     assert described == {
         method.name: ", ".join(argument.arg for argument in method.args.args if argument.arg != "self")
         for method in methods

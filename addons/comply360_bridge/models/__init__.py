@@ -1,21 +1,37 @@
-# a mixin must exist before the models that inherit it
+# a mixin must exist before the models that inherit it, a model before what extends it
 from . import comply360_record
+
+# isort: split
+from . import comply360_synced
 
 # isort: split
 from . import (
     account_move,
+    account_move_commission,
+    account_move_credit_note,
+    account_move_line,
     comply360_binding,
     comply360_bridge,
+    comply360_bridge_binding,
+    comply360_bridge_comparison,
+    comply360_bridge_epoch,
+    comply360_bridge_key,
+    comply360_bridge_selftest,
+    comply360_bridge_user,
     comply360_heartbeat,
     comply360_issue,
     comply360_link,
     comply360_outbox,
+    comply360_outbox_trigger,
     comply360_tenant,
     comply360_upload,
     crm_lead,
+    crm_lead_pipeline,
     ir_attachment,
+    res_currency,
     res_partner,
     res_users,
     res_users_apikeys,
     x_commission,
+    x_commission_bill,
 )

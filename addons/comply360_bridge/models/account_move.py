@@ -4,7 +4,6 @@ from odoo.tools import SQL, float_repr
 
 from ..mappers.invoice import KINDS
 
-CONCERNS = [("registration_cancelled", "Its registration was cancelled")]
 # what the app is told of: a change of any of these columns marks the invoice
 WATCHED = (
     "name",
@@ -27,7 +26,6 @@ WATCHED = (
 class AccountMove(models.Model):
     _name = "account.move"
     _inherit = ["account.move", "comply360.synced"]
-
     x_comply360_lead_id = fields.Many2one(
         "crm.lead",
         string="Registration",
@@ -44,15 +42,6 @@ class AccountMove(models.Model):
     x_comply360_external_id = fields.Char(
         compute="_compute_x_comply360_external_id", compute_sudo=True, store=False, index=False
     )
-    x_comply360_concern = fields.Selection(
-        CONCERNS, string="Needs a Decision", compute="_compute_x_comply360_concern", store=True, copy=False
-    )
-    x_comply360_commission_ids = fields.Many2many(
-        "x_commission", string="Commissions", compute="_compute_x_comply360_commission_ids"
-    )
-    x_comply360_commission_count = fields.Integer(compute="_compute_x_comply360_commission_ids")
-
-    # -- computes --------------------------------------------------------------------------------------------------
 
     @api.depends("partner_id", "move_type")
     def _compute_x_comply360_lead_id(self):
@@ -81,31 +70,6 @@ class AccountMove(models.Model):
         for move in self:
             move.x_comply360_external_id = bound.get(move._origin.id, False)
 
-    @api.depends(
-        "state",
-        "move_type",
-        "amount_total",
-        "x_comply360_lead_id.x_comply360_status",
-        "reversal_move_ids.state",
-        "reversal_move_ids.amount_total",
-    )
-    def _compute_x_comply360_concern(self):
-        for move in self:
-            is_due_back = (
-                move.move_type == "out_invoice"
-                and move.state == "posted"
-                and move.x_comply360_lead_id.x_comply360_status == "cancelled"
-                and not move._comply360_is_credited()
-            )
-            move.x_comply360_concern = "registration_cancelled" if is_due_back else False
-
-    @api.depends("invoice_line_ids.x_comply360_commission_id")
-    def _compute_x_comply360_commission_ids(self):
-        for move in self:
-            commissions = move.invoice_line_ids.x_comply360_commission_id
-            move.x_comply360_commission_ids = commissions
-            move.x_comply360_commission_count = len(commissions)
-
     @api.constrains("x_comply360_lead_id", "partner_id")
     def _check_x_comply360_lead_id(self):
         for move in self:
@@ -120,8 +84,6 @@ class AccountMove(models.Model):
                     )
                 )
 
-    # -- rules -----------------------------------------------------------------------------------------------------
-
     def init(self):
         """Invoices of synced customers and leads are bound as soon as they are there, and their changes are marked."""
         result = super().init()
@@ -130,25 +92,27 @@ class AccountMove(models.Model):
         outbox._watch_deletes("account.move")
         return result
 
+    def action_comply360_lead(self):
+        """Open the registration's lead."""
+        self.ensure_one()
+        self.check_access("read")
+        self.x_comply360_lead_id.check_access("read")
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "crm.lead",
+            "res_id": self.x_comply360_lead_id.id,
+            "views": [(False, "form")],
+        }
+
     def _post(self, soft=True):
         for move in self:
-            move._comply360_check_commissions()
-            if move.x_comply360_tenant_id or move.sudo().x_comply360_commission_ids:
+            if move._comply360_needs_rate():
                 move._comply360_check_rate()
         return super()._post(soft=soft)
 
-    def _comply360_check_commissions(self):
-        """A bill pays approved commissions; one that was taken back meanwhile is not booked."""
-        if self.move_type != "in_invoice":
-            return
-        for commission in self.sudo().x_comply360_commission_ids:
-            if commission.state not in ("approved", "paid"):
-                raise UserError(
-                    self.env._(
-                        "The commission %(name)s is not approved any more: take it off this bill before you post it.",
-                        name=commission.name,
-                    )
-                )
+    def _comply360_needs_rate(self):
+        """Whether the document's currency must have a rate before it is booked."""
+        return bool(self.x_comply360_tenant_id)
 
     def _comply360_check_rate(self):
         """Refuse a currency that has no rate: Odoo would book it at 1.0, or at a later day's rate."""
@@ -187,53 +151,7 @@ class AccountMove(models.Model):
         partners = self.partner_id | self.commercial_partner_id
         return partners.filtered(lambda partner: partner.x_comply360_entity == "client")[:1]
 
-    def _comply360_is_credited(self):
-        """Whether posted credit notes give back the whole invoice."""
-        credited = sum(self.reversal_move_ids.filtered(lambda move: move.state == "posted").mapped("amount_total"))
-        return self.currency_id.compare_amounts(credited, self.amount_total) >= 0
-
-    def _comply360_propose_credit_notes(self, reason, lines=None):
-        """Draft credit notes for these documents, for an accountant to look at; those that have one get no second one.
-
-        Shapes: `lines` restricts a credit note to some of the document's lines.
-        """
-        proposed = self.browse()
-        for move in self.filtered(lambda move: move.state == "posted"):
-            wanted = (lines or move.invoice_line_ids) & move.invoice_line_ids
-            if not wanted or move._comply360_credit_lines(wanted):
-                continue
-            try:
-                with self.env.cr.savepoint():
-                    note = move._comply360_credit_note(reason, wanted.x_comply360_commission_id)
-            except UserError as error:
-                body = self.env._("%(reason)s No credit note could be drafted: %(error)s", reason=reason, error=error)
-                move._message_log(body=body)
-                continue
-            body = self.env._("%(reason)s A credit note is proposed: %(note)s", reason=reason, note=note.display_name)
-            move._message_log(body=body)
-            proposed |= note
-        return proposed
-
-    def _comply360_credit_note(self, reason, commissions):
-        """A draft that gives back the whole document, or the lines of these commissions."""
-        self.ensure_one()
-        reference = self.env._("Credit for %(number)s: %(reason)s", number=self.name, reason=reason)
-        values = {"ref": reference, "invoice_date": fields.Date.context_today(self)}
-        note = self.with_company(self.company_id)._reverse_moves([values])
-        if commissions:
-            note.invoice_line_ids.filtered(lambda line: line.x_comply360_commission_id not in commissions).unlink()
-        note._message_log(body=self.env._("Proposed by the Comply360 bridge: %(reason)s", reason=reason))
-        return note
-
-    def _comply360_credit_lines(self, lines):
-        """Lines of credit notes, drafts too, that give back these lines or the whole document."""
-        notes = self.reversal_move_ids.filtered(lambda note: note.state != "cancel")
-        commissions = lines.x_comply360_commission_id
-        if not commissions:
-            return notes.invoice_line_ids
-        return notes.invoice_line_ids.filtered(lambda line: line.x_comply360_commission_id in commissions)
-
-    # -- what the app is told --------------------------------------------------------------------------------------
+    # -- what the app is told ------------------------------------------------------------------------------------------
 
     def _comply360_report(self, mapper):
         """Amounts as exact texts, other records by the ids that the app knows them by."""
@@ -292,67 +210,3 @@ class AccountMove(models.Model):
 
     def _comply360_identity_of(self, entity, record):
         return self._comply360_bound(record._name, entity, record.ids).get(record.id, False) if record else False
-
-    def _comply360_shown(self):
-        """The action that shows these documents."""
-        action = {"type": "ir.actions.act_window", "name": self.env._("Vendor Bills"), "res_model": "account.move"}
-        if len(self) == 1:
-            return {**action, "res_id": self.id, "views": [(False, "form")]}
-        return {**action, "domain": [("id", "in", self.ids)], "views": [(False, "list"), (False, "form")]}
-
-    # -- actions ---------------------------------------------------------------------------------------------------
-
-    def action_comply360_commissions(self):
-        """Open the commissions that these bills pay."""
-        self.check_access("read")
-        self.env["x_commission"].check_access("read")
-        action = self.env["ir.actions.act_window"]._for_xml_id("comply360_bridge.action_commission")
-        return {**action, "domain": [("id", "in", self.x_comply360_commission_ids.ids)], "context": {}}
-
-    def action_comply360_lead(self):
-        """Open the registration's lead."""
-        self.ensure_one()
-        self.check_access("read")
-        self.x_comply360_lead_id.check_access("read")
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "crm.lead",
-            "res_id": self.x_comply360_lead_id.id,
-            "views": [(False, "form")],
-        }
-
-
-class AccountMoveLine(models.Model):
-    _inherit = "account.move.line"
-
-    x_comply360_commission_id = fields.Many2one(
-        "x_commission",
-        string="Commission",
-        copy=False,
-        readonly=True,
-        index="btree_not_null",
-        ondelete="restrict",
-        check_company=True,
-    )
-
-    def _copy_data_extend_business_fields(self, values):
-        """A credit note's line names the commission that it takes back."""
-        result = super()._copy_data_extend_business_fields(values)
-        values["x_comply360_commission_id"] = self.x_comply360_commission_id.id
-        return result
-
-
-class ResCurrency(models.Model):
-    _inherit = "res.currency"
-
-    def _comply360_has_rate(self, company, day):
-        """Whether an amount of that day can be converted: the company's own currency always can."""
-        self.ensure_one()
-        if self == company.currency_id:
-            return True
-        domain = [
-            ("currency_id", "=", self.id),
-            ("name", "<=", day),
-            ("company_id", "in", [company.root_id.id, False]),
-        ]
-        return bool(self.env["res.currency.rate"].sudo().search_count(domain, limit=1))

@@ -2,20 +2,6 @@ from odoo import fields, models
 from odoo.tools import SQL
 
 LATER = "5 seconds"
-TRIGGERS = (
-    "comply360_account_move_deleted",
-    "comply360_account_move_inserted",
-    "comply360_account_move_updated",
-    "comply360_comply360_issue_updated",
-    "comply360_crm_lead_deleted",
-    "comply360_crm_lead_reported",
-    "comply360_ir_attachment_deleted",
-    "comply360_res_partner_deleted",
-    "comply360_res_partner_updated",
-    "comply360_x_commission_deleted",
-    "comply360_x_commission_reported",
-    "comply360_x_commission_updated",
-)
 
 
 class Comply360Outbox(models.Model):
@@ -25,7 +11,6 @@ class Comply360Outbox(models.Model):
     _description = "Comply360 Change to Send"
     _order = "id desc"
     _log_access = False
-
     binding_id = fields.Many2one("comply360.binding", required=True, readonly=True, ondelete="cascade")
     tenant_id = fields.Many2one(related="binding_id.tenant_id")
     entity = fields.Selection(related="binding_id.entity", string="Kind of Record")
@@ -41,7 +26,6 @@ class Comply360Outbox(models.Model):
     marked_at = fields.Datetime(string="Changed", required=True, readonly=True)
     marked_by = fields.Many2one("res.users", string="Changed by", readonly=True, ondelete="set null")
     message = fields.Char(string="Why it is parked", readonly=True)
-
     # the newest mark per record: pulling, acknowledging, the sync state of a record
     _record_index = models.Index("(binding_id, id)")
 
@@ -54,158 +38,6 @@ class Comply360Outbox(models.Model):
         if self.env.cr.fetchone() != ("bigint",):
             self.env.cr.execute("ALTER TABLE comply360_outbox ALTER COLUMN id TYPE bigint")
             self.env.cr.execute("ALTER SEQUENCE comply360_outbox_id_seq AS bigint")
-
-    # -- triggers --------------------------------------------------------------------------------------------------
-
-    def _watch_updates(self, model, columns, entity=False, event="updated", also_own=False):
-        """Mark bound records of a model (or of one entity) when one of these columns changes, whoever changes it.
-
-        A stored computed field does not pass through write(): only a trigger sees it. With `also_own` a change that
-        the bridge's own writing caused is marked as well: for what the app is told and never tells.
-        """
-        table = self.env[model]._table
-        self._watch(
-            table,
-            event,
-            SQL("UPDATE"),
-            SQL("REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"),
-            SQL(
-                """
-            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
-            SELECT b.id, 'upsert', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', n.write_uid
-              FROM new_rows n
-              JOIN old_rows o ON o.id = n.id
-              JOIN comply360_binding b ON b.res_model = %(model)s AND b.res_id = n.id AND b.state = 'active'
-                   AND %(entity)s
-             WHERE (%(new)s) IS DISTINCT FROM (%(old)s);
-            """,
-                model=_literal(model),
-                entity=SQL("b.entity = %s", _literal(entity)) if entity else SQL("TRUE"),
-                new=SQL(", ").join(SQL.identifier("n", column) for column in columns),
-                old=SQL(", ").join(SQL.identifier("o", column) for column in columns),
-            ),
-            also_own,
-        )
-
-    def _watch_deletes(self, model):
-        """Mark bound records of a model when they are deleted; the binding is unlinked in the same statement."""
-        table = self.env[model]._table
-        self._watch(
-            table,
-            "deleted",
-            SQL("DELETE"),
-            SQL("REFERENCING OLD TABLE AS old_rows"),
-            SQL(
-                """
-            WITH gone AS (
-                UPDATE comply360_binding b SET state = 'unlinked'
-                  FROM old_rows o
-                 WHERE b.res_model = %s AND b.res_id = o.id AND b.state IN ('active', 'alias')
-             RETURNING b.id)
-            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
-            SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM gone;
-            """,
-                _literal(model),
-            ),
-        )
-
-    def _watch_invoices(self, columns, move_types):
-        """Bind each invoice of a tenant under a new id, and mark it; one that goes to another tenant ends in the first.
-
-        No batch ever writes an invoice, so nothing can go back to where it came from.
-        """
-        changed = SQL(
-            " OR (%s) IS DISTINCT FROM (%s)",
-            *(SQL(", ").join(SQL.identifier(side, column) for column in columns) for side in ("n", "o")),
-        )
-        kinds = SQL(", ").join(_literal(kind) for kind in move_types)
-        join = "JOIN old_rows o ON o.id = n.id"
-        for event, operation, transition, old_rows, is_changed in (
-            ("inserted", "INSERT", "NEW TABLE AS new_rows", "", SQL("")),
-            ("updated", "UPDATE", "OLD TABLE AS old_rows NEW TABLE AS new_rows", join, changed),
-        ):
-            self._watch(
-                "account_move",
-                event,
-                SQL(operation),
-                SQL(f"REFERENCING {transition}"),
-                SQL(
-                    """
-            WITH lost AS (
-                UPDATE comply360_binding b SET state = 'unlinked'
-                  FROM new_rows n
-                  LEFT JOIN comply360_tenant t ON t.id = n.x_comply360_tenant_id
-                 WHERE b.res_model = 'account.move' AND b.res_id = n.id AND b.state = 'active'
-                   AND (b.bridge, b.tenant) IS DISTINCT FROM (t.bridge, t.uuid)
-             RETURNING b.id)
-            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
-            SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM lost;
-
-            WITH bound AS (
-                INSERT INTO comply360_binding
-                       (bridge, tenant, tenant_id, entity, external_id, res_model, res_id, state, version, digest,
-                        synced_at, create_uid, create_date)
-                SELECT t.bridge, t.uuid, t.id, 'invoice', gen_random_uuid()::text, 'account.move', n.id, 'active', '',
-                       '', now() AT TIME ZONE 'UTC', n.write_uid, now() AT TIME ZONE 'UTC'
-                  FROM new_rows n
-                  JOIN comply360_tenant t ON t.id = n.x_comply360_tenant_id
-                 WHERE n.move_type IN (%(kinds)s)
-                   AND NOT EXISTS (SELECT FROM comply360_binding b
-                                    WHERE b.res_model = 'account.move' AND b.res_id = n.id AND b.state = 'active')
-             RETURNING id, res_id)
-            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
-            SELECT coalesce(bound.id, b.id), 'upsert', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC',
-                   n.write_uid
-              FROM new_rows n
-              %(old_rows)s
-              LEFT JOIN bound ON bound.res_id = n.id
-              LEFT JOIN comply360_binding b
-                ON b.res_model = 'account.move' AND b.res_id = n.id AND b.state = 'active'
-             WHERE bound.id IS NOT NULL OR (b.id IS NOT NULL AND (FALSE%(changed)s));
-            """,
-                    kinds=kinds,
-                    old_rows=SQL(old_rows),
-                    changed=is_changed,
-                ),
-                also_own=True,
-            )
-
-    def _watch(self, table, event, operation, transition, body, also_own=False):
-        # what the bridge itself writes must not go back to where it came from
-        own = SQL("IF current_setting('comply360.applying', true) = 'on' THEN RETURN NULL; END IF;")
-        function = SQL.identifier(f"comply360_{table}_{event}")
-        self.env.execute_query(
-            SQL(
-                """
-            CREATE OR REPLACE FUNCTION %(function)s() RETURNS trigger LANGUAGE plpgsql AS $comply360$
-            BEGIN
-                %(own)s
-                %(body)s
-                RETURN NULL;
-            END $comply360$;
-            CREATE OR REPLACE TRIGGER %(trigger)s AFTER %(operation)s ON %(table)s %(transition)s
-                FOR EACH STATEMENT EXECUTE FUNCTION %(function)s();
-            SELECT 1
-            """,
-                function=function,
-                own=SQL("") if also_own else own,
-                body=body,
-                trigger=function,
-                operation=operation,
-                table=SQL.identifier(table),
-                transition=transition,
-            )
-        )
-
-    def _missing_triggers(self):
-        """Those that are gone or disabled: what they watched changes unseen until the addon is upgraded."""
-        rows = self.env.execute_query(
-            SQL(
-                "SELECT tgname FROM pg_trigger WHERE tgname = ANY(%s) AND tgenabled IN ('O', 'A') AND NOT tgisinternal",
-                list(TRIGGERS),
-            )
-        )
-        return sorted(set(TRIGGERS) - {name for (name,) in rows})
 
     def _append(self, binding_ids, op):
         """Mark bindings for what a person decided about them."""
@@ -224,7 +56,7 @@ class Comply360Outbox(models.Model):
                 )
             )
 
-    # -- the daemon's side -----------------------------------------------------------------------------------------
+    # -- the daemon's side ---------------------------------------------------------------------------------------------
 
     def _pull(self, bridge, limit, per_tenant):
         """Newest marks of due records, tenants in turn, oldest first; one more than `limit` if there are more."""
@@ -354,9 +186,3 @@ class Comply360Outbox(models.Model):
                 bridge,
             )
         )
-
-
-def _literal(text):
-    """A constant in a function's body, which takes no parameters; only names of our own models come here."""
-    assert "'" not in text and "$" not in text
-    return SQL(f"'{text}'")

@@ -4,7 +4,7 @@ from unittest.mock import patch
 from odoo.exceptions import UserError
 
 from ..mappers.document import digest_of
-from ..models import comply360_bridge
+from ..models import comply360_bridge_comparison
 from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, batch, commission, document, identity
 
 
@@ -210,7 +210,7 @@ class TestBatch(BridgeCase):
     def test_a_range_of_more_records_than_one_call_can_do_has_no_digest(self):
         self.apply(*[document("registration", str(n)) for n in range(5)])
         ids = sorted(identity("registration", str(n)) for n in range(5))
-        with patch.object(comply360_bridge, "MOST_RECORDS", 3):
+        with patch.object(comply360_bridge_comparison, "MOST_RECORDS", 3):
             bounds = ["", ids[1], ids[3], ""]
             found = self.bridge.digest_ranges(BRIDGE, TENANT, "registration", bounds)["digests"]
         self.assertEqual([bool(digest) for digest in found], [True, False, False])

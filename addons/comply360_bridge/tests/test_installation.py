@@ -6,7 +6,7 @@ import polib
 from odoo.tools.translate import trans_export
 
 from ..hooks import uninstall_hook
-from ..models.comply360_outbox import TRIGGERS
+from ..models.comply360_outbox_trigger import TRIGGERS
 from .documents import BridgeCase, document
 
 PRESENT = """

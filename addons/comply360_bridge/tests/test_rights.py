@@ -182,7 +182,7 @@ class TestRights(BridgeCase):
             self.assertEqual(granted, expected[group], group)
 
     def test_without_a_group_nothing_of_ours_is_readable_and_there_is_no_menu(self):
-        menu = self.env.ref("comply360_bridge.menu_root")
+        menu = self.env.ref("comply360_bridge.comply360_bridge_menu_root")
         for user in self.outsiders:
             for name in self._tables():
                 with self.subTest(f"{name} by {user.login}"), self.assertRaises(AccessError):

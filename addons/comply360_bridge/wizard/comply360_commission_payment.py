@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 
 
-class CommissionPayment(models.TransientModel):
+class Comply360CommissionPayment(models.TransientModel):
     _name = "comply360.commission.payment"
     _description = "Commission Payment"
 

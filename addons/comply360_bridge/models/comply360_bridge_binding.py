@@ -1,0 +1,73 @@
+from odoo import api, models
+
+from ..mappers import MAPPERS
+from .comply360_bridge import instant, key_of
+
+
+class Comply360Bridge(models.AbstractModel):
+    """Single bindings, for an operator."""
+
+    _inherit = "comply360.bridge"
+
+    @api.model
+    def show_binding(self, bridge, record):
+        """How one record is bound here."""
+        self._check_service()
+        binding = self._superuser()._binding_of(self._bridge_id(bridge), record)
+        bound = self._superuser().env[binding.res_model].browse(binding.res_id or []).exists() if binding else None
+        return {
+            "state": binding.state or "",
+            "model": binding.res_model or "",
+            "res_id": str(binding.res_id or ""),
+            "version": binding.version or "",
+            "held": binding.held,
+            "synced_at": instant(binding.synced_at),
+            "name": bound.display_name or "" if bound else "",
+        }
+
+    @api.model
+    def relink_binding(self, bridge, record, res_id):
+        """Bind a record of the app to another record of Odoo; what cannot be done is said in `refused`."""
+        self._check_service()
+        own = self._superuser(comply360_bridge=self._bridge_id(bridge))
+        key = key_of(record)
+        if key[1] not in MAPPERS or not str(res_id).isdecimal():
+            return {"model": "", "res_id": "", "refused": f"there is no {key[1]} {res_id} in Odoo"}
+        tenant = own._tenant(bridge, key[0])
+        target = own.env[MAPPERS[key[1]].model].browse(int(res_id)).exists()
+        if refused := own._why_not_relink(tenant, key, target):
+            return {"model": "", "res_id": "", "refused": refused}
+        own.env["comply360.binding"]._bind(bridge, tenant, key, target)
+        return {"model": target._name, "res_id": str(target.id), "refused": ""}
+
+    @api.model
+    def forget_binding(self, bridge, record):
+        """End a binding whose record is gone or merged; what cannot be done is said in `refused`."""
+        self._check_service()
+        own = self._superuser()
+        binding = own._binding_of(self._bridge_id(bridge), record)
+        if binding.state == "active" and own.env[binding.res_model].browse(binding.res_id or []).exists():
+            return {"refused": f"it is bound to {binding.res_model} {binding.res_id}, which is there"}
+        binding.unlink()
+        return {"refused": ""}
+
+    def _binding_of(self, bridge, record):
+        tenant, entity, identity = key_of(record)
+        return self.env["comply360.binding"].search(
+            [("bridge", "=", bridge), ("tenant", "=", tenant), ("entity", "=", entity), ("external_id", "=", identity)]
+        )
+
+    def _why_not_relink(self, tenant, key, target):
+        if not tenant:
+            return f"Odoo knows no tenant {key[0]}"
+        if key[1] in ("tenant", "issue") or not target:
+            return f"there is no such record that a {key[1]} could be"
+        if target.x_comply360_tenant_id not in (tenant, tenant.browse()):
+            return f"{target._name} {target.id} belongs to another tenant"
+        if target.company_id not in (tenant.company_id, tenant.company_id.browse()):
+            return f"{target._name} {target.id} belongs to another company"
+        bound = [("res_model", "=", target._name), ("res_id", "=", target.id), ("state", "=", "active")]
+        other = self.env["comply360.binding"].search(bound)
+        if other and (other.tenant, other.entity, other.external_id) != key:
+            return f"{target._name} {target.id} is {other.entity} {other.external_id} already"
+        return ""

@@ -1,0 +1,117 @@
+from odoo import api, models
+from odoo.exceptions import UserError
+
+from ..exchange.comparison import Comparison
+from ..mappers import MAPPERS
+from .comply360_bridge import MOST_RECORDS
+
+
+class Comply360Bridge(models.AbstractModel):
+    """What the daemon compares: digests of records, field definitions, commissions beside their bills."""
+
+    _inherit = "comply360.bridge"
+
+    @api.model
+    def digests(self, bridge, tenant, entity, after, limit, fields=()):
+        """Digests of the present values of a tenant's records, in the order of their ids; of these fields or of all."""
+        self._check_service()
+        comparison = self._superuser()._comparison(bridge, tenant, entity, fields)
+        found, more = comparison.digests(after, min(int(limit), MOST_RECORDS))
+        return {"digests": found, "more": more}
+
+    @api.model
+    def known_ranges(self, bridge, tenant, entity, bounds, fields=()):
+        """The same as `digest_ranges`, by what is remembered alone; empty where that is not all there is to say."""
+        self._check_service()
+        self._check_bounds(bounds)
+        return {"digests": self._superuser()._comparison(bridge, tenant, entity, fields).known_ranges(bounds)}
+
+    @api.model
+    def digest_ranges(self, bridge, tenant, entity, bounds, fields=()):
+        """One digest per range of ids, of what `digests` says of the records in it; empty beyond what one call does."""
+        self._check_service()
+        self._check_bounds(bounds)
+        comparison = self._superuser()._comparison(bridge, tenant, entity, fields)
+        return {"digests": comparison.digest_ranges(bounds, MOST_RECORDS)}
+
+    @api.model
+    def describe_fields(self, bridge):
+        """What the fields are here that documents go to, and those that managers listed for single tenants."""
+        self._check_service()
+        own = self._superuser()
+        tenants = own.env["comply360.tenant"].search([("bridge", "=", self._bridge_id(bridge))])
+        return {
+            "entities": {
+                entity: {rule.name: own._describe(mapper.model, rule.target) for rule in mapper.rules}
+                for entity, mapper in MAPPERS.items()
+            },
+            "required": {entity: own._required_of_others(mapper) for entity, mapper in MAPPERS.items() if mapper.rules},
+            "tenants": {
+                tenant.uuid: {
+                    field.name: own._describe(field.model, field.name)
+                    for field in tenant.extra_field_ids
+                    if tenant._is_extra(field.model, field.name)
+                }
+                for tenant in tenants
+            },
+        }
+
+    @api.model
+    def commission_books(self, bridge, tenant, after, limit):
+        """A tenant's commissions and what the posted bill that counts has of each, in the order of their ids."""
+        self._check_service()
+        own = self._superuser()
+        most = min(int(limit), MOST_RECORDS)
+        bindings = own.env["comply360.binding"].search(
+            [
+                ("bridge", "=", self._bridge_id(bridge)),
+                ("tenant", "=", tenant),
+                ("entity", "=", "commission"),
+                ("external_id", ">", after),
+                ("state", "=", "active"),
+                ("res_id", "!=", False),
+            ],
+            order="external_id",
+            limit=most + 1,
+        )
+        records = own.env["x_commission"].browse(bindings[:most].mapped("res_id")).exists()
+        rows = {record.id: row for record, row in zip(records, records._comply360_books(), strict=True)}
+        return {
+            "rows": [
+                {"id": binding.external_id, **rows[binding.res_id]}
+                for binding in bindings[:most]
+                if binding.res_id in rows
+            ],
+            "more": len(bindings) > most,
+        }
+
+    def _comparison(self, bridge, tenant, entity, fields):
+        """The tenant's records of one kind, in these fields, or in all of the contract's."""
+        if entity not in MAPPERS:
+            raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
+        mapper = MAPPERS[entity]
+        names = fields or [rule.name for rule in (*mapper.rules, *mapper.reported)]
+        own_mapper = self._tenant(bridge, tenant)._comply360_mapper(mapper)
+        return Comparison(self.env, self._bridge_id(bridge), tenant, own_mapper, names)
+
+    def _check_bounds(self, bounds):
+        if len(bounds) < 2:
+            raise UserError(self.env._("A range of ids has two bounds; %(count)s were given.", count=len(bounds)))
+
+    def _describe(self, model, name):
+        field = self.env[model]._fields[name]
+        return {
+            "model": model,
+            "field": name,
+            "type": field.type,
+            "required": bool(field.required),
+            "values": list(field.get_values(self.env)) if field.type == "selection" else [],
+        }
+
+    def _required_of_others(self, mapper):
+        """Fields that people added and made obligatory, and that have no default: no document fills them."""
+        return {
+            name: self._describe(mapper.model, name)
+            for name, field in self.env[mapper.model]._fields.items()
+            if field.manual and field.required and field.store and not field.default
+        }

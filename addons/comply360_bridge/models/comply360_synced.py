@@ -1,0 +1,123 @@
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+SYNC_STATES = [("synced", "Synced"), ("waiting", "Waiting"), ("failed", "Failed"), ("off", "Out of the Sync")]
+
+
+class Comply360Synced(models.AbstractModel):
+    """The fields that show a person where a record comes from and whether it is in step with the app."""
+
+    _name = "comply360.synced"
+    _inherit = ["comply360.record"]
+    _description = "Record in step with the Comply360 app"
+    x_comply360_tenant_id = fields.Many2one(
+        "comply360.tenant",
+        string="Comply360 Tenant",
+        index="btree_not_null",
+        readonly=True,
+        copy=False,
+        ondelete="restrict",
+    )
+    x_comply360_external_id = fields.Char(
+        string="Comply360 ID",
+        index="btree_not_null",
+        readonly=True,
+        copy=False,
+        help="The record's id in the Comply360 app.",
+    )
+    x_comply360_sync_state = fields.Selection(
+        SYNC_STATES,
+        string="Sync State",
+        compute="_compute_x_comply360_sync",
+        compute_sudo=True,
+        help="Synced: the app and Odoo agree. Waiting: a change made here is on its way to the app. "
+        "Failed: a person must look at it. Out of the Sync: a person has taken it out.",
+    )
+    x_comply360_synced_at = fields.Datetime(
+        string="Last Synced",
+        compute="_compute_x_comply360_sync",
+        compute_sudo=True,
+    )
+    x_comply360_sync_error = fields.Char(
+        string="Sync Error",
+        compute="_compute_x_comply360_sync",
+        compute_sudo=True,
+    )
+
+    def _comply360_supersede(self):
+        """Let nobody write these by an older view of what they hang on: whoever does begins anew, and sees it."""
+        if self:
+            statement = SQL(
+                "UPDATE %(table)s SET write_date = write_date WHERE id IN ("
+                "SELECT id FROM %(table)s WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE)",
+                table=SQL.identifier(self._table),
+                ids=self.ids,
+            )
+            self.env.cr.execute(statement, log_exceptions=False)
+
+    def _compute_x_comply360_sync(self):
+        found = self._comply360_sync_of(self.ids)
+        for record in self:
+            state, synced_at, error = found.get(record._origin.id, (False, False, False))
+            record.x_comply360_sync_state = state
+            record.x_comply360_synced_at = synced_at
+            record.x_comply360_sync_error = error
+
+    @api.model
+    def _comply360_sync_of(self, ids):
+        """Sync state, time and error by id, of those that are bound; from the bridge's own tables, so never stale."""
+        if not ids:
+            return {}
+        self.env["comply360.issue"].flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """
+            SELECT b.res_id, b.held, b.synced_at, issue.message,
+                   EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'pending'),
+                   EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'parked')
+              FROM comply360_binding b
+              LEFT JOIN LATERAL (
+                   SELECT i.message FROM comply360_issue i
+                    WHERE i.record_id = b.external_id AND i.record_entity = b.entity
+                      AND i.tenant_id = b.tenant_id AND i.state = 'open' AND i.kind <> 'money'
+                    ORDER BY i.id DESC LIMIT 1) issue ON TRUE
+             WHERE b.res_model = %s AND b.res_id = ANY(%s) AND b.state = 'active'
+            """,
+                self._name,
+                list(ids),
+            )
+        )
+        return {res_id: _sync_state(*rest) for res_id, *rest in rows}
+
+    @api.model
+    def _comply360_twins(self, bindings):
+        if not self._fields["x_comply360_external_id"].store:
+            return {}
+        bound = {binding.external_id: binding.res_id for binding in bindings}
+        found = {}
+        for record in self.search([("x_comply360_external_id", "in", list(bound))], order="id"):
+            if record.id != bound[record.x_comply360_external_id]:
+                found.setdefault(record.x_comply360_external_id, []).append(record.id)
+        return found
+
+    @api.model
+    def _comply360_has_twin(self):
+        """The same as a condition on the binding `p`."""
+        if not self._fields["x_comply360_external_id"].store:
+            return SQL("FALSE")
+        return SQL(
+            "EXISTS (SELECT FROM %s t WHERE t.x_comply360_external_id = p.external_id AND t.id <> p.res_id)",
+            SQL.identifier(self._table),
+        )
+
+    @api.model
+    def _comply360_identity(self, tenant, key):
+        return {"x_comply360_tenant_id": tenant.id, "x_comply360_external_id": key[2]}
+
+
+def _sync_state(held, synced_at, message, waiting, parked):
+    if held:
+        return "off", synced_at, False
+    if message or parked:
+        return "failed", synced_at, message or False
+    return ("waiting" if waiting else "synced"), synced_at, False

@@ -1,0 +1,151 @@
+from odoo import api, models
+
+from ..mappers.registration import UNDECIDED, Position, position
+
+# a lead's e-mail and phone are its partner's as soon as it has one: Odoo computes them both ways
+PARTNER_OWNED = ("email_from", "phone")
+# what a change of partner would compute anew, although the registration says it
+PARTNER_COMPUTED = ("partner_name", "contact_name")
+
+
+class CrmLead(models.Model):
+    """What the app's documents make of a lead: its values, its salesperson, its place in the pipeline."""
+
+    _inherit = "crm.lead"
+
+    _comply360_apart = frozenset({"active", "stage_id", "probability", "automated_probability", "lost_reason_id"})
+
+    @api.model
+    def _comply360_defaults(self, entity, tenant):
+        company = tenant.company_id
+        team = tenant.team_id or self.env["crm.team"].search(
+            [("company_id", "in", [company.id, False]), ("use_opportunities", "=", True)],
+            limit=1,
+        )
+        stages = self._stage_find(team_id=team.id, domain=[("fold", "=", False), ("is_won", "=", False)], limit=2)
+        stage = stages[:1]
+        won_stage = self._stage_find(team_id=team.id, domain=[("is_won", "=", True)])
+        return {
+            "created": {
+                "type": "opportunity",
+                "company_id": company.id,
+                "team_id": team.id,
+                "user_id": False,
+                "priority": "0",
+                "lang_id": False,
+                "partner_id": False,
+                "expected_revenue": 0.0,
+                **self._comply360_no_enrichment(),
+            },
+            "company_id": company.id,
+            Position.OPEN: self._comply360_open(team, stage),
+            Position.REVIEW: self._comply360_open(team, stages[-1:]),
+            Position.WON: {
+                "active": True,
+                "stage_id": won_stage.id,
+                "probability": 100.0,
+                "automated_probability": 100.0,
+                "lost_reason_id": False,
+            },
+            Position.REJECTED: self._comply360_lost("lost_reason_rejected", stage),
+            Position.CANCELLED: self._comply360_lost("lost_reason_cancelled", stage),
+        }
+
+    @api.model
+    def _comply360_open(self, team, stage):
+        # one estimate for the batch: computed per lead it would cost more than all the rest
+        estimate = self.new({"type": "opportunity", "team_id": team.id, "stage_id": stage.id, "user_id": False})
+        probability = estimate.automated_probability
+        return {
+            "active": True,
+            "stage_id": stage.id,
+            "probability": probability,
+            "automated_probability": probability,
+            "lost_reason_id": False,
+        }
+
+    @api.model
+    def _comply360_no_enrichment(self):
+        """crm_iap_enrich, if it is installed, must not send a bridge-made lead's domain to an outside service."""
+        return {"iap_enrich_done": True} if "iap_enrich_done" in self._fields else {}
+
+    @api.model
+    def _comply360_lost(self, reason, stage):
+        lost_reason = self.env.ref(f"comply360_bridge.{reason}", raise_if_not_found=False)
+        return {
+            "active": False,
+            "stage_id": stage.id,
+            "probability": 0.0,
+            "automated_probability": 0.0,
+            "lost_reason_id": lost_reason.id if lost_reason else False,
+        }
+
+    def _comply360_derive(self, entity, values, defaults):
+        values = dict(values)
+        if "partner_name" in values:
+            values["name"] = values["partner_name"]
+        self._comply360_leave_to_partner(values)
+        values.update(self._comply360_salesperson(values, defaults))
+        if not self:
+            return self._comply360_new_values(values, defaults)
+        if "partner_id" in values:
+            # a change of partner computes these anew, and drops the company of a lead without a salesperson
+            values.update(
+                {name: values.get(name, self[name]) for name in PARTNER_COMPUTED}, company_id=defaults["company_id"]
+            )
+        values.update(self._comply360_moved(values, defaults))
+        return values
+
+    def _comply360_salesperson(self, values, defaults):
+        """The salesperson follows the app's assignment when that one changes; whom people in Odoo chose stays.
+
+        Without an assignment only the person it had put there goes.
+        """
+        if "x_comply360_assigned_user_id" not in values:
+            return {}
+        assigned, former = values["x_comply360_assigned_user_id"], self.x_comply360_assigned_user_id
+        if not assigned and (not former or self.user_id != former):
+            return {}
+        # a change of salesperson computes team and company anew
+        kept = {"team_id": self.team_id.id} if self.team_id else {}
+        return {"user_id": assigned, **kept, "company_id": defaults["company_id"]}
+
+    def _comply360_leave_to_partner(self, values):
+        if values.get("partner_id") or self.partner_id:
+            for name in PARTNER_OWNED:
+                values.pop(name, None)
+
+    def _comply360_new_values(self, values, defaults):
+        status = values["x_comply360_status"]
+        place = position(status, values.get("x_comply360_active", True))
+        kept = defaults[position(status, active=True)]
+        placed = {**kept, "active": False} if place is Position.ARCHIVED else kept
+        contact = {"contact_name": False, "x_comply360_active": True}
+        return {**contact, **defaults["created"], **placed, **values}
+
+    def _comply360_moved(self, values, defaults):
+        """What a change of the app's status means for the pipeline; nothing if the lead's place does not change.
+
+        Won or lost by a salesperson stays as it is until the app decides anew, and so does a stage of his own choice.
+        """
+        status = values.get("x_comply360_status", self.x_comply360_status) or "submitted"
+        place = position(status, values.get("x_comply360_active", self.x_comply360_active))
+        former = position(self.x_comply360_status or "draft", self.x_comply360_active)
+        if place is former:
+            return {}
+        if place is Position.ARCHIVED:
+            return {"active": False}
+        moved = dict(defaults[place])
+        is_apps = self.stage_id.id in {defaults[one]["stage_id"] for one in UNDECIDED}
+        if {place, former} <= UNDECIDED:
+            is_open = self.active and self.won_status == "pending"
+            return self._comply360_progress(moved) if is_open and is_apps else {}
+        if place is not Position.WON and not self.stage_id.is_won and not (is_apps and place in UNDECIDED):
+            del moved["stage_id"]
+        return moved
+
+    def _comply360_progress(self, moved):
+        """A lead that stays open takes its stage; a probability that a salesperson gave it stays."""
+        if not self.is_automated_probability:
+            del moved["probability"]
+        return moved
