@@ -42,7 +42,7 @@ def planned_attach(settings: Settings) -> list[str]:
         with connection.cursor() as cursor:
             wanted = [role.name for role in roles.app_side(settings)]
             steps = [f"make role {name}" for name in wanted if not roles.exists(cursor, name)]
-        level = schema_level.level(connection)
+        level = schema_level.known_level(connection)
         if level != schema_level.head():
             steps.append(f"bring schema bridge from level {level or 'none'} to {schema_level.head()}")
         known = tenants(connection) if level else []

@@ -47,7 +47,7 @@ def plan(settings: Settings) -> list[str]:
     with connect.as_admin(connect.app_server(settings), settings.platform_postgres_db) as connection:
         if not app_schema.has_public(connection):
             steps.append("make the app's schema public")
-        if (level := schema_level.level(connection)) != schema_level.head():
+        if (level := schema_level.known_level(connection)) != schema_level.head():
             steps.append(f"bring schema bridge from level {level or 'none'} to {schema_level.head()}")
     return steps
 

@@ -50,7 +50,7 @@ def migrate(settings: Settings, dry_run: bool = False) -> Migrated:
     """Bring the schema to head and attach the tenants below the current level; one broken tenant stops no other."""
     with connect.as_operator(settings) as connection:
         if dry_run:
-            before = schema_level.level(connection)
+            before = schema_level.known_level(connection)
             waiting = [tenant for tenant in (tenants(connection) if before else []) if tenant.is_behind(ATTACH_LEVEL)]
             return Migrated(before, schema_level.head(), tuple(Outcome(tenant, "planned") for tenant in waiting))
         before, after = schema_level.upgrade(connection)
@@ -60,7 +60,7 @@ def migrate(settings: Settings, dry_run: bool = False) -> Migrated:
 def status(settings: Settings) -> Status:
     """Where everything stands; reads only."""
     with connect.as_operator(settings) as connection:
-        level = schema_level.level(connection)
+        level = schema_level.known_level(connection)
         known = tuple(tenants(connection)) if level else ()
         strangers = tuple(unattached(connection, bool(level)))
         lacking = {tenant.schema_name: missing_objects(connection, tenant) for tenant in known if tenant.is_attachable}

@@ -12,7 +12,7 @@ from psycopg2 import errors, sql
 
 from db_init.connect import Connection
 from sync_daemon.config import BRIDGE_OWNER_ROLE
-from sync_daemon.errors import FatalError
+from sync_daemon.errors import ConfigError, FatalError
 
 # Alembic and SQLAlchemy are imported where they work: loading them takes longer than most commands of c360.
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 ATTEMPTS = 5
+# the level that a new schema begins with; what it replaced was never released
+FIRST = "0019"
 
 
 def head() -> str:
@@ -27,8 +29,13 @@ def head() -> str:
     return _scripts().get_current_head() or ""
 
 
+def levels() -> list[str]:
+    """Every level this version of the bridge knows, oldest first."""
+    return sorted(script.revision for script in _scripts().walk_revisions())
+
+
 def level(connection: Connection) -> str:
-    """The level of the schema, empty where there is none."""
+    """The level of the schema, empty where there is none; it may be one that this version does not know."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('bridge.schema_version')")
         if cursor.fetchone() == (None,):
@@ -38,22 +45,35 @@ def level(connection: Connection) -> str:
     return str(row[0]) if row else ""
 
 
+def known_level(connection: Connection) -> str:
+    """The level of the schema, empty where there is none.
+
+    Raises: ConfigError for a level from before the first release; FatalError for one that is newer than this version.
+    """
+    found = level(connection)
+    connection.commit()
+    if not found or found in levels():
+        return found
+    if found < FIRST:
+        raise ConfigError(
+            f"the bridge schema has level {found}, from before the first release; this version starts at {FIRST}: take"
+            f" it to {FIRST} as docs/runbook.md says (Upgrading), or run `c360 db detach` and `c360 db attach`, which"
+            " forgets its bindings"
+        )
+    raise FatalError(f"the bridge schema has level {found}, this version knows up to {head()}: update c360")
+
+
 def upgrade(connection: Connection, target: str = "head") -> tuple[str, str]:
     """Bring the schema to a level, each level in a transaction of its own; gives the levels before and after.
 
-    Raises: FatalError when the schema is newer than this version of the bridge.
+    Raises: ConfigError or FatalError for a level that this version does not know.
     """
-    before = level(connection)
-    connection.commit()
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if before and before not in known:
-        raise FatalError(f"the bridge schema has level {before}, this version knows up to {head()}: update c360")
+    before = known_level(connection)
     if before != (head() if target == "head" else target):
         _patiently(connection, target)
-    if (after := level(connection)) >= "0002":
-        _ensure_ledger_partitions(connection)
+    _ensure_ledger_partitions(connection)
     connection.commit()
-    return before, after
+    return before, level(connection)
 
 
 def _scripts() -> ScriptDirectory:

@@ -1,4 +1,4 @@
-"""What the bridge adds to each tenant's schema: rights, policies, triggers, a view; level by level."""
+"""What the bridge adds to each tenant's schema: rights, policies, triggers, views."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from db_init.registry import Tenant, register_new, tenants
 from sync_daemon.config import SYNC_ROLE
 from sync_daemon.errors import FatalError
 
+# Raise it when a file of db_init/tenant/ changes: `c360 db migrate` then applies all of them to every tenant again.
 ATTACH_LEVEL = 13
 PAGE = 5000
 # A lock that is waited for makes the app's next statements queue behind us: so wait shortly and often.
@@ -29,6 +30,8 @@ COUNTING = ("count_insert", "count_update_from", "count_update_to", "count_delet
 VIEWS = ("comply360_sync_state", "comply360_lead_outcome", "comply360_invoices")
 
 _SQL = Path(__file__).parent / "tenant"
+_PER_TABLE = "capture.sql"
+_PER_TENANT = ("document_counts.sql", "readers_views.sql")
 _TO_BE_TRIED_AGAIN = (
     errors.LockNotAvailable,
     errors.DeadlockDetected,
@@ -185,9 +188,7 @@ class Outcome:
     problem: str = ""
 
 
-def attach_tenants(
-    connection: Connection, tenant_id: UUID | None = None, level: int = ATTACH_LEVEL
-) -> tuple[Outcome, ...]:
+def attach_tenants(connection: Connection, tenant_id: UUID | None = None) -> tuple[Outcome, ...]:
     """Attach every registered tenant that lacks something; a broken one is recorded and stops no other.
 
     Shapes: without `tenant_id`, tenants that are still being created or were deleted are left out.
@@ -200,7 +201,7 @@ def attach_tenants(
     connection.commit()
     if tenant_id and not found:
         raise FatalError(f"the app's registry has no tenant {tenant_id} with a schema")
-    return tuple(_attach(connection, tenant, level, is_asked_for=tenant_id is not None) for tenant in found)
+    return tuple(_attach(connection, tenant, is_asked_for=tenant_id is not None) for tenant in found)
 
 
 def attach_tenant(connection: Connection, tenant_id: UUID) -> Outcome:
@@ -220,18 +221,15 @@ def missing_objects(connection: Connection, tenant: Tenant) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def _attach(connection: Connection, tenant: Tenant, target: int, is_asked_for: bool) -> Outcome:
+def _attach(connection: Connection, tenant: Tenant, is_asked_for: bool) -> Outcome:
     if tenant.tenant_status == "deleted":
         return Outcome(tenant, "skipped", "the tenant was deleted")
     if not tenant.is_attachable and not is_asked_for:
         return Outcome(tenant, "skipped", "the tenant is still being created")
-    if not tenant.is_behind(target) and not missing_objects(connection, tenant):
+    if not tenant.is_behind(ATTACH_LEVEL) and not missing_objects(connection, tenant):
         return Outcome(tenant, "current")
     try:
-        for level in range(tenant.attach_level + 1, target + 1):
-            _apply_level(connection, tenant, level)
-        if target == ATTACH_LEVEL and missing_objects(connection, tenant):
-            _mend(connection, tenant)
+        _make_objects(connection, tenant)
         _queue_present_records(connection, tenant)
         _record(connection, tenant, problem="")
     except psycopg2.Error as error:
@@ -242,24 +240,18 @@ def _attach(connection: Connection, tenant: Tenant, target: int, is_asked_for: b
     return Outcome(tenants(connection, tenant.tenant_id)[0], "attached")
 
 
-def _mend(connection: Connection, tenant: Tenant) -> None:
-    """All levels once more: something that was there is gone."""
-    for level in range(1, ATTACH_LEVEL + 1):
-        _apply_level(connection, tenant, level)
-
-
-def _apply_level(connection: Connection, tenant: Tenant, level: int) -> None:
-    if level == 1:
-        patiently(connection, partial(_grant_schema, tenant=tenant))
-    for captured in CAPTURED if _file(level, "table").exists() else ():
-        patiently(connection, partial(_apply_to_table, tenant=tenant, captured=captured, level=level))
-    if _file(level, "schema").exists():
-        patiently(connection, partial(_apply_to_schema, tenant=tenant, level=level))
+def _make_objects(connection: Connection, tenant: Tenant) -> None:
+    """Make every object anew or replace it; a statement that waits for a lock holds no other table meanwhile."""
+    patiently(connection, partial(_grant_schema, tenant=tenant))
+    for captured in CAPTURED:
+        patiently(connection, partial(_apply_to_table, tenant=tenant, captured=captured))
+    for name in _PER_TENANT:
+        patiently(connection, partial(_apply_to_tenant, tenant=tenant, name=name))
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE bridge.tenant SET attach_level = GREATEST(attach_level, %(level)s), updated_at = now()"
             " WHERE tenant_id = %(tenant)s::uuid",
-            {"level": level, "tenant": str(tenant.tenant_id)},
+            {"level": ATTACH_LEVEL, "tenant": str(tenant.tenant_id)},
         )
     connection.commit()
 
@@ -292,26 +284,25 @@ def _grant_schema(cursor: Cursor, tenant: Tenant) -> None:
     )
 
 
-def _apply_to_table(cursor: Cursor, tenant: Tenant, captured: Captured, level: int) -> None:
-    cursor.execute(_statement(level, "table", tenant, captured))
-    if level == 1:
-        _grant_columns(cursor, tenant.schema_name, captured)
+def _apply_to_table(cursor: Cursor, tenant: Tenant, captured: Captured) -> None:
+    cursor.execute(_statement(_PER_TABLE, tenant, captured))
+    _grant_columns(cursor, tenant.schema_name, captured)
 
 
-def _apply_to_schema(cursor: Cursor, tenant: Tenant, level: int) -> None:
+def _apply_to_tenant(cursor: Cursor, tenant: Tenant, name: str) -> None:
     cursor.execute(
         "SELECT app_role FROM bridge.installation UNION"
         " SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %(schema)s",
         {"schema": tenant.schema_name},
     )
     readers = sql.SQL(", ").join(sql.Identifier(row[0]) for row in sorted(cursor.fetchall()))
-    cursor.execute(_statement(level, "schema", tenant, readers=readers))
+    cursor.execute(_statement(name, tenant, readers=readers))
 
 
 def _statement(
-    level: int, per: str, tenant: Tenant, captured: Captured | None = None, readers: sql.Composable | None = None
+    name: str, tenant: Tenant, captured: Captured | None = None, readers: sql.Composable | None = None
 ) -> sql.Composed:
-    return sql.SQL(_file(level, per).read_text(encoding="utf-8")).format(
+    return sql.SQL((_SQL / name).read_text(encoding="utf-8")).format(
         schema=sql.Identifier(tenant.schema_name),
         name=sql.Literal(tenant.schema_name),
         tenant=sql.SQL("{}::uuid").format(sql.Literal(str(tenant.tenant_id))),
@@ -319,10 +310,6 @@ def _statement(
         entity=sql.Literal(captured.entity if captured else ""),
         readers=readers or sql.SQL(""),
     )
-
-
-def _file(level: int, per: str) -> Path:
-    return _SQL / f"{level:04}_{per}.sql"
 
 
 def _grant_columns(cursor: Cursor, schema: str, captured: Captured) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sync_daemon.config import Settings
 from tests.databases import as_admin
 
+Catalogue = dict[str, set[tuple[object, ...]]]
+
 _OURS = "nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
 
 _RELATION_DEFAULT = """acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)"""
@@ -25,14 +27,22 @@ QUERIES = {
     "schemas": f"""SELECT nspname, pg_get_userbyid(nspowner), {_acl("nspacl", "acldefault('n', nspowner)")}
         FROM pg_namespace WHERE {_OURS}""",
     "relations": f"""SELECT nspname, relname, relkind, pg_get_userbyid(relowner), relrowsecurity, relforcerowsecurity,
-            reloptions::text, pg_get_expr(relpartbound, pg_class.oid),
+            reloptions::text, pg_get_partkeydef(pg_class.oid), pg_get_expr(relpartbound, pg_class.oid),
             {_acl("relacl", _RELATION_DEFAULT)}
         FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE {_OURS}""",
     "columns": f"""SELECT nspname, relname, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
-            pg_get_expr(adbin, adrelid), {_acl("attacl", "acldefault('c', relowner)")}
+            attgenerated, attstorage, attcollation::regcollation::text, pg_get_expr(adbin, adrelid),
+            {_acl("attacl", "acldefault('c', relowner)")}
         FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
         WHERE {_OURS} AND attnum > 0 AND NOT attisdropped""",
+    "sequences": f"""SELECT nspname, relname, seqtypid::regtype::text, seqstart, seqincrement, seqcache, seqcycle
+        FROM pg_sequence JOIN pg_class ON pg_class.oid = seqrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE {_OURS}""",
+    "comments": f"""SELECT nspname, relname, attname, description FROM pg_description
+        JOIN pg_class ON pg_class.oid = objoid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        LEFT JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid AND attnum > 0
+        WHERE {_OURS} AND pg_description.classoid = 'pg_class'::regclass""",
     "constraints": f"""SELECT nspname, conrelid::regclass::text, conname, pg_get_constraintdef(pg_constraint.oid)
         FROM pg_constraint JOIN pg_namespace ON pg_namespace.oid = connamespace WHERE {_OURS}""",
     "indexes": f"""SELECT nspname, pg_get_indexdef(indexrelid) FROM pg_index
@@ -57,7 +67,7 @@ QUERIES = {
 }
 
 
-def catalogue(settings: Settings) -> dict[str, set[tuple[object, ...]]]:
+def catalogue(settings: Settings) -> Catalogue:
     """Everything in the app's database that is not PostgreSQL's own, by kind."""
     connection = as_admin(settings)
     try:
@@ -71,7 +81,7 @@ def catalogue(settings: Settings) -> dict[str, set[tuple[object, ...]]]:
     return found
 
 
-def difference(left: dict[str, set[tuple[object, ...]]], right: dict[str, set[tuple[object, ...]]]) -> list[str]:
+def difference(left: Catalogue, right: Catalogue) -> list[str]:
     """What only one of two catalogues has, one line each; empty when they are equal."""
     lines = []
     for kind in left:

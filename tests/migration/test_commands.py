@@ -7,13 +7,13 @@ import json
 from pydantic import SecretStr
 
 from db_init.attach import attach
-from db_init.init import initialise
 from db_init.migrate import migrate, status
 from db_init.schema_level import head
 from db_init.tenants import NewTenant, create
 from sync_daemon.config import Settings
 from tests.catalogue import catalogue, difference
 from tests.databases import as_admin, register, rows
+from tests.migration import former
 from tests.migration.command import c360
 
 
@@ -105,6 +105,10 @@ def test_the_migrators_credential_is_enough_to_migrate_and_to_make_tenants(insta
 
 
 def test_the_migrator_brings_an_old_schema_to_the_current_level(scratch: Settings) -> None:
-    initialise(scratch, target="0001")
+    former.make(scratch)
+    register(scratch, "agency1")
+    former.attach(scratch, 1)
     done = migrate(without_administrator(scratch))
-    assert (done.before, done.after) == ("0001", head())
+    assert (done.before, done.after) == (former.LEVEL, head())
+    assert [outcome.action for outcome in done.outcomes] == ["attached"]
+    assert status(scratch).is_current

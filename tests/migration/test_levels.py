@@ -1,95 +1,179 @@
-"""`c360 db migrate`: from every released level, with data, to what a new installation has; resumable per tenant."""
+"""`c360 db migrate`: from every level, with data, to what a new installation has; resumable per tenant."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from uuid import UUID
 
 import pytest
 
 from db_init import connect, init, schema_level
 from db_init.migrate import migrate, status
-from db_init.tenant_objects import ATTACH_LEVEL, attach_tenants
+from db_init.tenant_objects import ATTACH_LEVEL
 from sync_daemon.config import Settings
 from sync_daemon.errors import FatalError
 from tests import databases
-from tests.catalogue import catalogue, difference
-from tests.databases import as_admin, as_app, as_sync, fill, register, rows
+from tests.catalogue import Catalogue, catalogue, difference
+from tests.databases import as_admin, as_app, clear_marks, fill, marks, register, rows
+from tests.migration import former
 from tests.migration.command import c360
 
 TENANTS = (UUID("0a000000-0000-4000-8000-000000000001"), UUID("0a000000-0000-4000-8000-000000000002"))
+# columns that a level after 0019 gives another name: {level: {"table.former": "present"}}
+RENAMED: dict[str, dict[str, str]] = {}
 
 
-def of_level(settings: Settings, level: str, tenant_level: int) -> None:
-    """A database as that release of the bridge left it, in use: two tenants with data, bindings, owed records."""
-    init.initialise(settings, target=level)
-    tenants = [register(settings, f"agency{number}", tenant_id) for number, tenant_id in enumerate(TENANTS)]
-    with connect.as_operator(settings) as connection:
-        attach_tenants(connection, level=tenant_level)
-    for tenant in tenants:
-        fill(as_app(settings), tenant, 3)
-    sync = as_sync(settings)
-    rows(
-        sync,
-        "INSERT INTO bridge.delivery (instance_id, tenant_id, schema_name, entity, record_id, version, lane,"
-        " marked_at) SELECT 'main', tenant_id, schema_name, entity, record_id, nextval('bridge.version_seq'),"
-        " lane, marked_at FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'registration'",
-    )
-    rows(
-        sync,
-        "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id, version)"
-        " SELECT 'main', tenant_id, entity, record_id, 'crm.lead', row_number() OVER (), 7"
-        "   FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'registration'",
-    )
-    rows(
-        sync,
-        "INSERT INTO bridge.dead_letter (instance_id, tenant_id, direction, entity, record_id, code, message)"
-        " SELECT 'main', tenant_id, 'app_to_odoo', 'client', record_id::text, 'required', 'no name'"
-        "   FROM bridge.outbox, unnest(record_ids) AS record_id WHERE entity = 'client' LIMIT 1",
-    )
-
-
-def contents(settings: Settings) -> dict[str, object]:
-    sync = as_sync(settings)
-    tables = ("installation", "odoo_instance", "outbox", "delivery", "binding", "dead_letter")
-    # a level may add columns that are empty then
-    row = "jsonb_strip_nulls(to_jsonb(t))::text"
-    found = {table: rows(sync, f"SELECT {row} FROM bridge.{table} AS t ORDER BY 1") for table in tables}
-    for tenant in TENANTS:
-        for table in ("users", "clients", "registrations", "commissions"):
-            found[f"{tenant} {table}"] = rows(
-                as_app(settings),
-                "SELECT to_jsonb(t)::text FROM {s}.{t} AS t ORDER BY 1",
-                s=f"tenant_{tenant.hex}",
-                t=table,
-            )
-    return found
-
-
-@pytest.mark.parametrize(
-    ("level", "tenant_level"), [("0001", 1), ("0002", 2), ("0003", 3), ("0006", 6), ("0007", 7), ("0009", 9)]
-)
-def test_a_released_level_with_data_becomes_what_a_new_installation_is(
-    stack_settings: Settings, level: str, tenant_level: int
-) -> None:
-    with databases.scratch(stack_settings) as old, databases.initialised(stack_settings) as new:
-        of_level(old, level, tenant_level)
-        before = contents(old)
-        done = migrate(old)
-        assert (done.before, done.after, done.failed) == (level, schema_level.head(), ())
-        assert contents(old) == before
+@pytest.fixture(scope="module")
+def new_catalogue(stack_settings: Settings) -> Catalogue:
+    """Of a new installation with the two tenants."""
+    with databases.initialised(stack_settings) as new:
         for number, tenant_id in enumerate(TENANTS):
             register(new, f"agency{number}", tenant_id)
         migrate(new)
+        return catalogue(new)
+
+
+def in_use(settings: Settings, tenant_level: int = former.TENANT_LEVEL) -> None:
+    """A database that the former levels made: two tenants with data, and rows in every table of schema bridge."""
+    former.make(settings)
+    tenants = [register(settings, f"agency{number}", tenant_id) for number, tenant_id in enumerate(TENANTS)]
+    former.attach(settings, tenant_level)
+    for tenant in tenants:
+        fill(as_app(settings), tenant, 3)
+    former.add_rows(settings, former.LEVEL)
+
+
+def bridge_tables(settings: Settings) -> list[str]:
+    found = rows(
+        as_admin(settings),
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'bridge'::regnamespace AND relkind IN ('r', 'p')"
+        " AND NOT relispartition AND relname <> 'schema_version'",
+    )
+    return [str(name) for (name,) in found]
+
+
+def contents(settings: Settings, attaches: bool = False) -> dict[str, list[dict[str, object]]]:
+    """Every row of schema bridge and of the tenants, by table; what attaching itself writes may be left out."""
+    app, admin = as_app(settings), as_admin(settings)
+    row = "to_jsonb(t)"
+    if attaches:
+        row += " - ARRAY['attach_level', 'updated_at', 'problem']"
+    found = {
+        table: rows(admin, f"SELECT {row} FROM bridge.{{t}} AS t ORDER BY to_jsonb(t)::text", t=table)
+        for table in bridge_tables(settings)
+    }
+    for tenant in TENANTS:
+        for table in ("users", "clients", "registrations", "commissions"):
+            found[f"{tenant} {table}"] = rows(
+                app,
+                "SELECT to_jsonb(t) FROM {s}.{t} AS t ORDER BY to_jsonb(t)::text",
+                s=f"tenant_{tenant.hex}",
+                t=table,
+            )
+    return {table: [_object(row[0]) for row in items] for table, items in found.items()}
+
+
+def _object(value: object) -> dict[str, object]:
+    assert isinstance(value, dict)
+    return value
+
+
+def kept(before: dict[str, list[dict[str, object]]], after: dict[str, list[dict[str, object]]]) -> list[str]:
+    """The tables whose rows are not the same; a level may rename columns and add new ones."""
+    names = {former: new for level in RENAMED.values() for former, new in level.items()}
+    lost = []
+    for table, items in before.items():
+        wanted = [{names.get(f"{table}.{column}", column): value for column, value in item.items()} for item in items]
+        columns = set(wanted[0]) if wanted else set()
+        found = [{column: value for column, value in item.items() if column in columns} for item in after[table]]
+        if Counter(map(_line, wanted)) != Counter(map(_line, found)):
+            lost.append(table)
+    return lost
+
+
+def _line(item: dict[str, object]) -> str:
+    return json.dumps(item, sort_keys=True)
+
+
+def later_levels() -> list[str]:
+    """The levels above the first one, oldest first."""
+    return [level for level in schema_level.levels() if level > schema_level.FIRST]
+
+
+def test_the_first_level_is_what_the_former_levels_made(stack_settings: Settings) -> None:
+    with databases.scratch(stack_settings) as old, databases.scratch(stack_settings) as new:
+        former.make(old)
+        init.initialise(new, target=schema_level.FIRST)
         assert difference(catalogue(new), catalogue(old)) == []
-        assert status(old).is_current
+
+
+@pytest.mark.parametrize("tenant_level", [1, 2, 3, 6, 7, 9, 13])
+def test_a_former_database_with_data_becomes_what_a_new_installation_is(
+    scratch: Settings, new_catalogue: Catalogue, tenant_level: int
+) -> None:
+    in_use(scratch, tenant_level)
+    before = contents(scratch, attaches=True)
+    assert [table for table in bridge_tables(scratch) if not before[table]] == []
+    done = migrate(scratch)
+    assert (done.before, done.after, done.failed) == (former.LEVEL, schema_level.head(), ())
+    assert kept(before, contents(scratch, attaches=True)) == []
+    assert difference(new_catalogue, catalogue(scratch)) == []
+    assert status(scratch).is_current
+
+
+def test_a_former_database_works_on_unchanged_where_nothing_is_to_be_done(scratch: Settings) -> None:
+    in_use(scratch)
+    before = contents(scratch), catalogue(scratch)
+    done = migrate(scratch)
+    if not later_levels() and ATTACH_LEVEL == former.TENANT_LEVEL:
+        assert {outcome.action for outcome in done.outcomes} == {"current"}
+        assert difference(before[1], catalogue(scratch)) == []
+        assert contents(scratch) == before[0]
+    clear_marks(scratch)
+    tenant = databases.AppTenant(TENANTS[0], f"tenant_{TENANTS[0].hex}", "agency0")
+    fill(as_app(scratch), tenant)
+    assert {mark[2] for mark in marks(scratch)} == {"user", "client", "registration", "commission"}
+    states = rows(as_app(scratch), "SELECT DISTINCT state FROM {s}.comply360_sync_state", s=tenant.schema)
+    assert ("waiting",) in states
+
+
+def test_each_level_keeps_every_row(scratch: Settings) -> None:
+    in_use(scratch)
+    for level in later_levels():
+        before = contents(scratch)
+        with connect.as_operator(scratch) as connection:
+            assert schema_level.upgrade(connection, level)[1] == level
+        assert kept(before, contents(scratch)) == []
+        if (former.ROWS / f"{level}.sql").exists():
+            former.add_rows(scratch, level)
+        assert [table for table in bridge_tables(scratch) if not contents(scratch)[table]] == [], f"rows/{level}.sql"
+
+
+@pytest.mark.parametrize("level", ["0001", "0018"])
+def test_a_level_from_before_the_first_is_refused_with_what_to_do(installation: Settings, level: str) -> None:
+    rows(as_admin(installation), "UPDATE bridge.schema_version SET version_num = %(level)s", level=level)
+    before = catalogue(installation)
+    for command in (
+        ("migrate",),
+        ("migrate", "--dry-run"),
+        ("status",),
+        ("attach",),
+        ("attach", "--dry-run"),
+        ("init",),
+    ):
+        done = c360(installation, "db", *command)
+        assert done.returncode == 78, (command, done.stderr)
+        assert f"level {level}, from before the first release" in done.stderr
+        assert "c360 db detach" in done.stderr
+    assert difference(before, catalogue(installation)) == []
 
 
 def test_an_old_level_is_reported_with_what_is_missing(scratch: Settings) -> None:
-    of_level(scratch, "0001", 1)
+    in_use(scratch, 1)
     found = status(scratch)
     assert not found.is_current
-    assert (found.level, found.head) == ("0001", schema_level.head())
+    assert (found.level, found.head) == (former.LEVEL, schema_level.head())
     assert "view comply360_sync_state" in found.missing[f"tenant_{TENANTS[0].hex}"]
     planned = migrate(scratch, dry_run=True)
     assert [outcome.action for outcome in planned.outcomes] == ["planned", "planned"]
@@ -97,7 +181,7 @@ def test_an_old_level_is_reported_with_what_is_missing(scratch: Settings) -> Non
 
 
 def test_a_broken_tenant_is_named_and_the_others_go_on(scratch: Settings) -> None:
-    of_level(scratch, "0001", 1)
+    in_use(scratch, 1)
     broken = f"tenant_{TENANTS[0].hex}"
     rows(as_app(scratch), "ALTER TABLE {s}.commissions RENAME TO commissions_away", s=broken)
     first = migrate(scratch)
@@ -114,7 +198,7 @@ def test_a_broken_tenant_is_named_and_the_others_go_on(scratch: Settings) -> Non
 
 
 def test_the_command_ends_with_findings_and_names_the_broken_tenant(scratch: Settings) -> None:
-    of_level(scratch, "0002", 2)
+    in_use(scratch, 2)
     broken = f"tenant_{TENANTS[1].hex}"
     rows(as_app(scratch), "DROP TABLE {s}.commissions", s=broken)
     done = c360(scratch, "db", "migrate", "--json")

@@ -1,8 +1,8 @@
-"""What is owed, what is bound, what failed."""
+"""Makes schema bridge whole; stands for the levels 0001 to 0019 from before the first release."""
 
 from db_init.migrations.apply import run_file
 
-revision = "0001"
+revision = "0019"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -10,4 +10,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply the SQL file of this level."""
-    run_file("0001_outbox_and_binding.sql")
+    run_file("0019_bridge_schema.sql")
