@@ -22,6 +22,7 @@ from sync_daemon.domain.operations.contract_check import OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.settlement import Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
+from sync_daemon.domain.tenant import RegisteredTenant
 
 
 @dataclass(frozen=True)
@@ -334,6 +335,22 @@ class Ledger(Protocol):
 
     def learn(self, owed: Owed, state: BindingState, model: str, res_id: int) -> None:
         """Write down a binding that Odoo has and the app never heard of, and mark what may go with it in sight."""
+        ...
+
+
+class TenantRegistry(Protocol):
+    """Which tenants there are, and what the bridge made of each."""
+
+    def tenants(self) -> Sequence[RegisteredTenant]: ...
+
+    def set_state(self, tenant: UUID, state: str) -> None: ...
+
+    def tenant_changed(self, tenant: UUID, digest: str) -> None:
+        """Owe the tenant's own document, and remember for which content."""
+        ...
+
+    def is_bound(self, tenant: UUID) -> bool:
+        """Whether Odoo knows the tenant."""
         ...
 
 

@@ -37,14 +37,14 @@ CATALOGUE = {
         "A lower number commits later",
         "owed is a state, not a cursor",
         (
-            "integration/outbox::a_transaction_that_commits_late_is_not_missed",
+            "ports/outbox::a_transaction_that_commits_late_is_not_missed",
             "addon/concurrency::a_mark_is_seen_when_its_change_is_and_not_before",
         ),
     ),
     "F02": Entry(
         "A foreign transaction holds a snapshot back",
         "marks are taken when they can be seen; no horizon of the cluster is looked at",
-        ("integration/outbox::a_transaction_that_commits_late_is_not_missed",),
+        ("ports/outbox::a_transaction_that_commits_late_is_not_missed",),
     ),
     "F03": Entry(
         "One position for a batch",
@@ -72,8 +72,8 @@ CATALOGUE = {
         "each mark and each claim is taken by one of them; order is the version's, not the message's",
         (
             "acceptance/daemons::a_rolling_restart_under_load_loses_and_doubles_nothing",
-            "integration/outbox::a_claimed_record_is_not_offered_again_before_its_lease_is_over",
-            "integration/ledger::an_older_answer_that_comes_late_does_not_replace_a_newer_one",
+            "ports/outbox::a_claimed_record_is_not_offered_again_before_its_lease_is_over",
+            "ports/ledger::an_older_answer_that_comes_late_does_not_replace_a_newer_one",
         ),
     ),
     "F07": Entry(
@@ -124,7 +124,7 @@ CATALOGUE = {
         "A tenant suspended or dropped with records in flight",
         "its records wait or are named; others go on",
         (
-            "integration/outbox::suspended_tenants_keep_their_debts_and_are_not_served",
+            "ports/outbox::suspended_tenants_keep_their_debts_and_are_not_served",
             "unit/plan::a_row_that_cannot_be_read_waits_with_the_reason",
             "acceptance/customers::a_suspended_tenants_flows_pause_both_ways_and_catch_up",
         ),
@@ -133,7 +133,7 @@ CATALOGUE = {
         "One noisy tenant",
         "tenants take turns, live records before bulk ones",
         (
-            "integration/outbox::live_marks_lift_a_record_out_of_the_bulk_lane",
+            "ports/outbox::live_marks_lift_a_record_out_of_the_bulk_lane",
             "addon/changes::tenants_take_turns",
             "ports/hint_stream::live_hints_go_before_bulk_hints",
         ),
@@ -142,7 +142,7 @@ CATALOGUE = {
         "A storm of updates",
         "marks coalesce: what is sent is the present row",
         (
-            "integration/outbox::fifty_updates_of_one_record_are_owed_once",
+            "ports/outbox::fifty_updates_of_one_record_are_owed_once",
             "acceptance/bulk::2000_at_once_take_at_most_40_calls_and_then_nothing_is_written_on_either_side",
         ),
     ),
@@ -219,7 +219,7 @@ CATALOGUE = {
         "Requeueing as a retry",
         "hints are acknowledged, the pause stands beside the owed record",
         (
-            "integration/ledger::a_postponed_record_comes_again_after_its_pause",
+            "ports/ledger::a_postponed_record_comes_again_after_its_pause",
             "unit/settlement::a_pause_is_between_half_a_second_and_a_minute",
         ),
     ),
@@ -533,8 +533,8 @@ CATALOGUE = {
         (
             "addon/batch::children_may_stand_before_their_parents",
             "acceptance/bad_input::a_missing_parent_keeps_its_child_waiting_and_nothing_else",
-            "integration/ledger::a_lead_whose_first_answer_was_lost_wakes_what_was_held_back_all_the_same",
-            "integration/ledger::who_read_a_commission_before_its_lead_was_there_does_not_settle_it",
+            "ports/ledger::a_lead_whose_first_answer_was_lost_wakes_what_was_held_back_all_the_same",
+            "ports/ledger::who_read_a_commission_before_its_lead_was_there_does_not_settle_it",
         ),
     ),
     "F71": Entry(
@@ -550,7 +550,7 @@ CATALOGUE = {
         "the record stays owed, the repeat brings the same id",
         (
             "acceptance/selftest::killed_at_each_step_of_both_walks_nothing_is_lost_or_doubled_beside_a_daemon_at_work",
-            "integration/ledger::a_row_the_app_has_locked_is_written_back_later",
+            "ports/ledger::a_row_the_app_has_locked_is_written_back_later",
         ),
     ),
     "F73": Entry(
@@ -590,7 +590,7 @@ CATALOGUE = {
         "`c360 dead retry`, and a button in Odoo",
         (
             "acceptance/conflicts::retry_and_ignore_in_odoo_reach_the_app",
-            "integration/ledger::a_dead_record_is_not_offered_again_until_it_changes",
+            "ports/ledger::a_dead_record_is_not_offered_again_until_it_changes",
         ),
     ),
     "F78": Entry(

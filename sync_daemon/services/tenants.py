@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.tenant import RegisteredTenant
 from sync_daemon.errors import UnavailableError
-from sync_daemon.ports import Outbox
+from sync_daemon.ports import Outbox, TenantRegistry
 from sync_daemon.services.push import Pusher
 from sync_daemon.services.report import Report
-
-
-class TenantRegistry(Protocol):
-    """Where tenants are looked up."""
-
-    def tenants(self) -> Sequence[RegisteredTenant]: ...
-    def set_state(self, tenant: UUID, state: str) -> None: ...
-    def tenant_changed(self, tenant: UUID, digest: str) -> None: ...
-    def is_bound(self, tenant: UUID) -> bool: ...
 
 
 @dataclass(frozen=True)

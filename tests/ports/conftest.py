@@ -10,7 +10,10 @@ from stack import layout as layouts
 from stack import rabbitmq
 from stack.layout import Layout
 from sync_daemon.config import Settings
+from tests.integration.conftest import installation  # noqa: F401 - a fixture
+from tests.ports import platform as platforms
 from tests.ports.broker import Broker
+from tests.ports.platform import Platform
 from tests.ports.rabbit import InMemory, Rabbit, Real
 
 
@@ -27,3 +30,11 @@ def broker(stack_layout: Layout, stack_settings: Settings) -> Iterator[Broker]:
 def rabbit(request: pytest.FixtureRequest) -> Rabbit:
     """Gives a broker of one's own, in memory or real."""
     return InMemory() if request.param == "memory" else Real(request.getfixturevalue("broker"))
+
+
+@pytest.fixture(params=["memory", "real"])
+def platform(request: pytest.FixtureRequest) -> Platform:
+    """Gives the app's database with one tenant, in memory or real."""
+    if request.param == "memory":
+        return platforms.InMemory()
+    return platforms.Real(request.getfixturevalue("installation"))

@@ -1,0 +1,401 @@
+"""The app's database in memory: the app's rows, and beside them what schema bridge remembers."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from uuid import UUID, uuid4
+
+from db_init.tenant_objects import ATTACH_LEVEL, CAPTURED
+from sync_daemon.domain.content import Known
+from sync_daemon.domain.event import OutgoingEvent
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
+from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.errors import TransientError
+from tests.memory.clock import Clock
+from tests.memory.process import Process
+
+INSTANCE = "main"
+Columns = dict[str, object]
+
+ENTITIES = {table.table: Entity(table.entity) for table in CAPTURED}
+TABLES = {entity: table for table, entity in ENTITIES.items()}
+COLUMNS = {table.table: table.readable for table in CAPTURED}
+DEFAULTS: Mapping[str, Mapping[str, object]] = {
+    "users": {"status": "active"},
+    "clients": {"client_type": "individual", "status": "active"},
+    "registrations": {"status": "draft"},
+    "commissions": {"currency": "ZAR", "status": "pending"},
+    "documents": {"status": "pending"},
+}
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant as the app registers it, and what the bridge made of it; `state` is empty before it is attached."""
+
+    id: UUID
+    schema: str
+    subdomain: str
+    name: str
+    app_status: str = "active"
+    schema_status: str = "active"
+    state: str = ""
+    attach_level: int = 0
+    known_digest: str = ""
+    instance: str = ""
+    epoch: int = 1
+
+    @property
+    def digest(self) -> str:
+        """Identity of what the tenant's own document shows."""
+        return f"{self.name}|{self.subdomain}|{self.app_status}"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Records of one tenant that changed, in the schema in which they did."""
+
+    tenant: UUID
+    schema: str
+    entity: Entity
+    ids: tuple[UUID, ...]
+    lane: Lane
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A record that is owed to Odoo."""
+
+    key: RecordKey
+    schema: str
+    instance: str
+    version: int
+    lane: Lane
+    marked_at: datetime
+    due_at: datetime
+    published_at: datetime | None = None
+    sent_at: datetime | None = None
+    attempts: int = 0
+    dead_version: int | None = None
+    last_error: str = ""
+
+    @property
+    def is_dead(self) -> bool:
+        return self.dead_version == self.version
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A record's other half."""
+
+    state: BindingState
+    model: str
+    res_id: int
+    version: Version
+    digest: str
+    odoo_version: Version
+    synced_at: datetime
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """What waits for a person, or did until `resolved_at`."""
+
+    id: UUID
+    tenant: UUID
+    direction: Direction
+    entity: str
+    record_id: str
+    field: str
+    version: str
+    code: str
+    message: str
+    value: str
+    attempts: int
+    first_at: datetime
+    last_at: datetime
+    resolved_at: datetime | None = None
+
+    @property
+    def name(self) -> tuple[UUID, Direction, str, str, str]:
+        """One letter per record and field."""
+        return self.tenant, self.direction, self.entity, self.record_id, self.field
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the ledger."""
+
+    run: UUID | None
+    key: RecordKey
+    direction: Direction
+    action: str
+    version: str
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Beat:
+    """How far the heartbeat of one Odoo instance came."""
+
+    number: int
+    begun_at: datetime
+    published_at: datetime | None = None
+    arrived_at: datetime | None = None
+    returned_at: datetime | None = None
+    returned: int | None = None
+    unserved: tuple[UUID, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event that is written down, and when it was published."""
+
+    event: OutgoingEvent
+    published_at: datetime | None = None
+
+
+@dataclass
+class State:
+    """Everything that a transaction may change. Containers change, what they hold does not."""
+
+    tenants: dict[UUID, Tenant] = field(default_factory=dict)
+    rows: dict[RecordKey, Columns] = field(default_factory=dict)
+    schemas: dict[RecordKey, str] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+    deliveries: dict[RecordKey, Delivery] = field(default_factory=dict)
+    bindings: dict[RecordKey, Bound] = field(default_factory=dict)
+    agreed: dict[tuple[RecordKey, str], Agreed] = field(default_factory=dict)
+    conflicts: dict[tuple[RecordKey, str], object] = field(default_factory=dict)
+    letters: dict[tuple[UUID, Direction, str, str, str], DeadLetter] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    paused: set[tuple[UUID, Direction]] = field(default_factory=set)
+    succeeded: dict[tuple[UUID, Direction], datetime] = field(default_factory=dict)
+    leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    beats: dict[str, Beat] = field(default_factory=dict)
+    events: list[Told] = field(default_factory=list)
+    contents: dict[RecordKey, Known] = field(default_factory=dict)
+    links: dict[RecordKey, str] = field(default_factory=dict)
+    odoo_epoch: int = 1
+
+    def copy(self) -> State:
+        """The same in containers of its own."""
+        return State(**{item.name: copy.copy(getattr(self, item.name)) for item in dataclasses.fields(self)})
+
+
+class Server:
+    """The database that several daemons and the app share. `is_away` lets every transaction fail."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.state = State()
+        self.is_away = False
+        self.in_transaction = False
+        self.app_transactions: list[AppTransaction] = []
+        self._number = 0
+
+    def draw(self) -> int:
+        """A number greater than all that were drawn before; a rollback gives none back."""
+        self._number += 1
+        return self._number
+
+    @contextmanager
+    def transaction(self) -> Iterator[State]:
+        """The state, which is as it was if the block does not end well."""
+        before = self.state.copy()
+        self.clock.tick()
+        self.in_transaction = True
+        try:
+            yield self.state
+        except BaseException:
+            self.state = before
+            raise
+        finally:
+            self.in_transaction = False
+
+    @property
+    def locked(self) -> set[RecordKey]:
+        """Rows that open transactions of the app have changed."""
+        return {key for app in self.app_transactions for key in app.changed}
+
+    @property
+    def has_writing_snapshots(self) -> bool:
+        """Whether a transaction of the app would fail if a row that it may write were written now."""
+        return any(app.is_snapshot for app in self.app_transactions)
+
+
+class Database:
+    """One daemon's way to the server."""
+
+    def __init__(self, server: Server, process: Process | None = None) -> None:
+        self.server = server
+        self.process = process or Process()
+
+    @contextmanager
+    def transaction(self) -> Iterator[State]:
+        """Raises TransientError while the database is away."""
+        self.process.check()
+        if self.server.is_away:
+            raise TransientError("the app's database: it is away")
+        with self.server.transaction() as state:
+            yield state
+
+    @property
+    def now(self) -> datetime:
+        return self.server.clock.now
+
+
+class App:
+    """What the app does in its database."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def register(self, subdomain: str, status: str = "active", schema_status: str = "active") -> Tenant:
+        """A new tenant, which the bridge does not know yet."""
+        tenant_id = uuid4()
+        tenant = Tenant(tenant_id, f"tenant_{tenant_id.hex}", subdomain, subdomain, status, schema_status)
+        with self.server.transaction() as state:
+            state.tenants[tenant_id] = tenant
+        return tenant
+
+    def change_tenant(self, tenant: UUID, name: str = "", app_status: str = "") -> None:
+        """The app renames or suspends a tenant."""
+        with self.server.transaction() as state:
+            known = state.tenants[tenant]
+            state.tenants[tenant] = dataclasses.replace(
+                known, name=name or known.name, app_status=app_status or known.app_status
+            )
+
+    def insert(self, tenant: Tenant, table: str, **columns: object) -> UUID:
+        """One row, in a transaction of its own."""
+        record_id = UUID(str(columns.pop("id", uuid4())))
+        row = dict.fromkeys(COLUMNS[table]) | dict(DEFAULTS[table]) | _plain(columns)
+        row |= {"id": str(record_id), "tenant_id": str(row["tenant_id"] or tenant.id)}
+        key = RecordKey(tenant.id, ENTITIES[table], record_id)
+        with self.server.transaction() as state:
+            state.rows[key] = row
+            state.schemas[key] = tenant.schema
+            self._capture(state, tenant.schema, key.entity, [row], [row])
+        return record_id
+
+    def update(self, key: RecordKey, **columns: object) -> None:
+        """One row, in a transaction of its own."""
+        with self.server.transaction() as state:
+            self.apply(state, key, _plain(columns))
+
+    def apply(self, state: State, key: RecordKey, columns: Mapping[str, object]) -> None:
+        """One row, within a transaction."""
+        old = state.rows[key]
+        state.rows[key] = {**old, **columns}
+        self._capture(state, state.schemas[key], key.entity, [old], [state.rows[key]])
+
+    def delete(self, key: RecordKey) -> None:
+        """One row, in a transaction of its own."""
+        with self.server.transaction() as state:
+            old = state.rows.pop(key)
+            self._capture(state, state.schemas[key], key.entity, [old], [])
+
+    def begin(self, is_snapshot: bool = False) -> AppTransaction:
+        """A transaction that stays open; `is_snapshot`: it fails if what it may write is written meanwhile."""
+        opened = AppTransaction(self, is_snapshot)
+        self.server.app_transactions.append(opened)
+        return opened
+
+    def _capture(
+        self, state: State, schema: str, entity: Entity, old: Sequence[Columns], new: Sequence[Columns]
+    ) -> None:
+        """As the triggers do: the statement's rows, and the registrations that count its documents."""
+        self._mark(state, schema, entity, new or old, "id")
+        if entity is Entity.DOCUMENT:
+            self._mark(state, schema, Entity.REGISTRATION, [*old, *new], "registration_id")
+
+    def _mark(self, state: State, schema: str, entity: Entity, rows: Iterable[Columns], column: str) -> None:
+        for row in rows:
+            if row[column]:
+                ids = (UUID(str(row[column])),)
+                state.marks.append(
+                    Mark(UUID(str(row["tenant_id"])), schema, entity, ids, Lane.LIVE, self.server.clock.now)
+                )
+
+
+class AppTransaction:
+    """A transaction of the app that is open: its rows are locked, and seen by others once it commits."""
+
+    def __init__(self, app: App, is_snapshot: bool) -> None:
+        self._app = app
+        self.is_snapshot = is_snapshot
+        self.changed: dict[RecordKey, Columns] = {}
+
+    def update(self, key: RecordKey, **columns: object) -> None:
+        """Change a row, which is locked from now on."""
+        self.changed[key] = {**self.changed.get(key, {}), **_plain(columns)}
+
+    def commit(self) -> None:
+        """Let others see it."""
+        self.rollback()
+        with self._app.server.transaction() as state:
+            for key, columns in self.changed.items():
+                self._app.apply(state, key, columns)
+
+    def rollback(self) -> None:
+        """Nothing happened."""
+        self._app.server.app_transactions.remove(self)
+
+
+def serve(server: Server, tenant: UUID, state: str = "active", instance: str = INSTANCE) -> None:
+    """Attach a tenant, as the migrator does, and let its records flow."""
+    with server.transaction() as now:
+        now.tenants[tenant] = dataclasses.replace(
+            now.tenants[tenant], state=state, attach_level=ATTACH_LEVEL, instance=instance
+        )
+        for key, row in now.rows.items():
+            if key.tenant == tenant:
+                owner = UUID(str(row["tenant_id"]))
+                now.marks.append(Mark(owner, now.schemas[key], key.entity, (key.id,), Lane.BULK, server.clock.now))
+
+
+def mark(server: Server, state: State, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int:
+    """Mark records of attached tenants within a transaction; how many were marked."""
+    known = [key for key in sorted(set(keys)) if state.tenants.get(key.tenant) and state.tenants[key.tenant].state]
+    for key in known:
+        schema = state.tenants[key.tenant].schema
+        state.marks.append(Mark(key.tenant, schema, key.entity, (key.id,), lane, server.clock.now))
+    return len(known)
+
+
+def changed(state: State, key: RecordKey, **changes: object) -> None:
+    """Change a delivery within a transaction."""
+    change: Callable[..., Delivery] = dataclasses.replace
+    state.deliveries[key] = change(state.deliveries[key], **changes)
+
+
+def held_lease(state: State, name: str, holder: UUID, duration: timedelta, now: datetime) -> bool:
+    """Take or renew a lease that is free, expired or one's own; whether it is the holder's now."""
+    other, until = state.leases.get(name, (holder, now))
+    if other != holder and until >= now:
+        return False
+    state.leases[name] = holder, now + duration
+    return True
+
+
+def _plain(columns: Mapping[str, object]) -> Columns:
+    """Values as PostgreSQL's JSON shows them."""
+    return {name: _shown(value) for name, value in columns.items()}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, str) and len(value) == 19 and value[10] == " ":
+        return value.replace(" ", "T")
+    return value
