@@ -51,7 +51,7 @@ def restore(settings: Settings, folder: Path, name: str, into: str = "", tell: T
     if name == "filestore":
         target = into or settings.odoo_postgres_db
         written, there = filestore.unpack(folder / part.file, filestore.folder_of(settings, target))
-        tell(f"filestore: {written} files were put back, {there} were there and whole")
+        tell(f"filestore: restored {written} files, {there} were intact")
         return Restored(name, target, "", _since(began))
     path = folder / part.file
     target, kept = (_restore_app if name == "app" else _restore_odoo)(settings, path, part, into, tell)
@@ -134,7 +134,7 @@ def _restore_odoo(settings: Settings, path: Path, part: Part, into: str, tell: T
             {"known": known},
         )
         if row := cursor.fetchone():
-            tell(f"odoo: epoch {row[0]} of its versions has begun")
+            tell(f"odoo: started version epoch {row[0]}")
 
     return target, _replace(server, path, part, target, settings.c360_odoo_db_user, "LC_COLLATE 'C'", finish, tell)
 
@@ -223,7 +223,7 @@ def _swap(server: Server, draft: str, target: str, tell: Tell) -> str:
             cursor.execute(rename(sql.Identifier(target), sql.Identifier(kept)))
         cursor.execute(rename(sql.Identifier(draft), sql.Identifier(target)))
     if was_there:
-        tell(f"the former database is kept as {kept}; when it is needed no longer: DROP DATABASE {kept}")
+        tell(f"the former database is kept as {kept}; to delete it: DROP DATABASE {kept}")
     return kept if was_there else ""
 
 

@@ -118,12 +118,12 @@ def crashes(settings: Settings, patience: float, say: Say) -> Iterator[Crashes]:
     subdomain = f"selftest{uuid4().hex[:12]}"
     new = tenants.NewTenant(subdomain, f"Selftest {subdomain}", "ZA", selftest=True)
     try:
-        say(f"making tenant {subdomain}")
+        say(f"creating tenant {subdomain}")
         tenant = tenants.create(own, new, register_tenant)
         agency = Agency(own, tenant.tenant_id, tenant.schema_name, uuid4())
         yield Crashes(own, agency, Office(own, tenant.tenant_id), patience, [])
     finally:
-        say(f"removing tenant {subdomain} on both sides")
+        say(f"removing tenant {subdomain} from both sides")
         if (tenant_id := tenants.registered(own, subdomain)) is not None:
             purge(settings, [tenant_id])
 

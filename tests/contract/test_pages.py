@@ -11,9 +11,12 @@ from pathlib import Path
 import click
 import pytest
 
+from db_init.schema_level import head
+from db_init.tenant_objects import ATTACH_LEVEL
 from sync_daemon import crash_points
 from sync_daemon.cli.main import main
 from sync_daemon.config import Settings
+from sync_daemon.daemon import CLOSE_SECONDS, GRACE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -146,3 +149,11 @@ def test_the_runbook_says_what_to_do_about_every_code() -> None:
     rows = [line.split("|")[1] for line in runbook.splitlines() if line.startswith("| `")]
     explained = {code for cell in rows for code in re.findall(r"`(\w+)`", cell)}
     assert sorted(codes_raised() - explained) == []
+
+
+def test_the_runbook_shows_the_times_and_levels_of_the_code() -> None:
+    runbook = text_of(ROOT / "docs" / "runbook.md")
+    times = re.findall(r"for up to (\d+) s(?: and|, then)\s+closes its connections for up to (\d+) s", runbook)
+    assert set(times) == {(f"{GRACE.total_seconds():.0f}", f"{CLOSE_SECONDS:.0f}")}
+    [shown] = re.findall(r"schema bridge: level (\d+) of (\d+); tenants: level (\d+)", runbook)
+    assert shown == (head(), head(), str(ATTACH_LEVEL)), "docs/runbook.md, Upgrade, shows the present levels"
