@@ -93,7 +93,7 @@ def kept(before: dict[str, list[dict[str, object]]], after: dict[str, list[dict[
 
 
 def _line(item: dict[str, object]) -> str:
-    return json.dumps(item, sort_keys=True)
+    return json.dumps(item, sort_keys=True, default=str)
 
 
 def later_levels() -> list[str]:
