@@ -34,9 +34,9 @@ from sync_daemon.postgres.pull.inbound import Inbound
 from sync_daemon.postgres.push.contents import ContentMemory
 from sync_daemon.postgres.push.ledger import Ledger
 from sync_daemon.postgres.push.outbox import Outbox
-from sync_daemon.postgres.push.rows import Rows
 from sync_daemon.postgres.reconcile.comparison import Surveys
 from sync_daemon.postgres.registry import Registry
+from sync_daemon.postgres.rows import Rows
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
 from sync_daemon.rabbitmq.events import RabbitAppEvents
 from sync_daemon.rabbitmq.publisher import RabbitEventPublisher, RabbitPublisher

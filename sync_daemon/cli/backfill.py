@@ -14,8 +14,8 @@ from sync_daemon.config import load_settings
 from sync_daemon.daemon import open_bridge
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.tenant import Tenant
-from sync_daemon.postgres.admin.backfill import Backfills, Selection
-from sync_daemon.postgres.push.rows import TENANT_TABLES
+from sync_daemon.postgres.backfill import Backfills, Selection
+from sync_daemon.postgres.rows import TENANT_TABLES
 
 ENTITIES = click.Choice([entity.value for entity in TENANT_TABLES])
 

@@ -26,7 +26,7 @@ from sync_daemon.domain.tenant import Tenant
 from sync_daemon.pages.asyncapi import asyncapi, schemas
 from sync_daemon.pages.contract import contract_data, contract_page, describe
 from sync_daemon.pages.events import event_data, event_page
-from sync_daemon.postgres.admin.backfill import Backfills
+from sync_daemon.postgres.backfill import Backfills
 from sync_daemon.postgres.overrides import OverrideBooks
 
 file_option = click.option("--file", "file_name", help="File of overrides; default: C360_CONTRACT_FILE.")

@@ -16,8 +16,8 @@ from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.operations.user_links import AppUser, LinkState, OdooUser, Person, Standing, people
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import BridgeError
-from sync_daemon.postgres.admin.backfill import Backfills
 from sync_daemon.postgres.admin.user_links import Decision, People
+from sync_daemon.postgres.backfill import Backfills
 
 PAGE = 1_000
 

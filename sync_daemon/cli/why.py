@@ -17,6 +17,7 @@ from sync_daemon.domain.operations.why import Reason, reasons
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.admin.conflicts import Conflicts
 from sync_daemon.postgres.admin.history import History
+from sync_daemon.postgres.reconcile.comparison import Surveys
 
 
 @click.command(short_help="Explain why fields hold their current values.")
@@ -36,7 +37,7 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
     with open_bridge(load_settings()) as bridge:
         history = History(bridge.database, bridge.settings.odoo_instance)
         found = {
-            item.subdomain: _reasons(history, item, Entity(entity), record, field)
+            item.subdomain: _reasons(bridge, history, item, Entity(entity), record, field)
             for item in history.tenants(record, tenant)
         }
         open_ones = _in_conflict(bridge, record)
@@ -61,9 +62,11 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
         say(f"{name} is in conflict; see: c360 conflict show {record}")
 
 
-def _reasons(history: History, tenant: Tenant, entity: Entity, record: UUID, field: str | None) -> list[Reason]:
+def _reasons(
+    bridge: Bridge, history: History, tenant: Tenant, entity: Entity, record: UUID, field: str | None
+) -> list[Reason]:
     key = RecordKey(tenant.id, entity, record)
-    survey = history.survey(tenant, entity, record)
+    survey = Surveys(bridge.database, bridge.settings.odoo_instance).survey(tenant, entity, [record])
     wanted = {name: value for name, value in present_fields(survey, key).items() if field in (None, name)}
     bases = survey.snapshot.agreed.get(key, {})
     agreed = {name for name, value in wanted.items() if name in bases and bases[name].app == value}

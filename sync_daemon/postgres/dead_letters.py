@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.postgres.connection import Cursor
-from sync_daemon.postgres.push.outbox import key_arrays, mark
+from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("push/ledger")

@@ -11,7 +11,7 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor
-from sync_daemon.postgres.push.outbox import mark
+from sync_daemon.postgres.marks import mark
 from sync_daemon.postgres.statements import statements
 
 DEPENDANTS = (

@@ -17,9 +17,9 @@ from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.overrides import Contracts, Overrides, RuleChange, contracts, objections
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import FatalError, RejectedError
-from sync_daemon.postgres.admin.backfill import Backfills
+from sync_daemon.postgres.backfill import Backfills
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.push.outbox import mark
+from sync_daemon.postgres.marks import mark
 from sync_daemon.postgres.statements import statements
 
 PAGE = 1_000

@@ -16,7 +16,7 @@ from sync_daemon.domain.tenant import RegisteredTenant
 from sync_daemon.errors import FatalError, RejectedError
 from sync_daemon.ports import OdooInfo
 from sync_daemon.postgres.connection import Database
-from sync_daemon.postgres.push.outbox import mark
+from sync_daemon.postgres.marks import mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("registry")

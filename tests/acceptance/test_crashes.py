@@ -14,7 +14,7 @@ from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.settlement import Dropped
 from sync_daemon.domain.snapshot import Snapshot
 from sync_daemon.postgres.push.ledger import Ledger
-from sync_daemon.postgres.push.rows import Rows
+from sync_daemon.postgres.rows import Rows
 from tests.acceptance.command import c360, daemon, eventually, kill, printed
 from tests.acceptance.parties import App, Odoo
 from tests.acceptance.proxy import Hold, tap

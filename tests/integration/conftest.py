@@ -17,8 +17,8 @@ from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.pull.inbound import Inbound
 from sync_daemon.postgres.push.ledger import Ledger
 from sync_daemon.postgres.push.outbox import Outbox
-from sync_daemon.postgres.push.rows import Rows
 from sync_daemon.postgres.registry import Registry
+from sync_daemon.postgres.rows import Rows
 from tests import databases
 from tests.databases import AppTenant
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.push.outbox import mark
+from sync_daemon.postgres.marks import mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("admin/bindings")

@@ -11,7 +11,7 @@ from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.books import AppEntry
 from sync_daemon.domain.tenant import Tenant
-from sync_daemon.postgres.admin.backfill import Backfills
+from sync_daemon.postgres.backfill import Backfills
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.statements import statements

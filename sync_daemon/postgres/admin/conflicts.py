@@ -15,7 +15,7 @@ from sync_daemon.domain.document import Change
 from sync_daemon.domain.hint import record_key
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.push.outbox import key_arrays, mark
+from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("admin/conflicts")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sync_daemon.domain.drift import Survey
-from sync_daemon.domain.keys import Direction, Entity, RecordKey
+from sync_daemon.domain.keys import Direction, RecordKey
 from sync_daemon.domain.operations.why import Entry
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.connection import Database
-from sync_daemon.postgres.reconcile.comparison import Surveys
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("admin/history")
@@ -37,7 +35,3 @@ class History:
                 Entry(at, run, Direction(direction), action, version, fields)
                 for at, run, direction, action, version, fields in cursor.fetchall()
             ]
-
-    def survey(self, tenant: Tenant, entity: Entity, record: UUID) -> Survey:
-        """The record as it is now."""
-        return Surveys(self._database, self._instance).survey(tenant, entity, [record])

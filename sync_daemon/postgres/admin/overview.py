@@ -12,7 +12,7 @@ from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Direction, Entity
 from sync_daemon.domain.operations.health import Lack
 from sync_daemon.postgres.connection import Database
-from sync_daemon.postgres.push.rows import TENANT_TABLES
+from sync_daemon.postgres.rows import TENANT_TABLES
 from sync_daemon.postgres.statements import statements
 
 EVENTS = ("insert", "update", "delete", "truncate")

@@ -15,10 +15,10 @@ from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import FatalError, TransientError
 from sync_daemon.ports import OdooInfo
-from sync_daemon.postgres.admin.backfill import Backfills, Selection
+from sync_daemon.postgres.backfill import Backfills, Selection
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.push.rows import TENANT_TABLES
+from sync_daemon.postgres.rows import TENANT_TABLES
 from sync_daemon.postgres.statements import statements
 
 PAGE = 500

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg2 import errors, sql
 
-from sync_daemon.domain.approval import Linked
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.operations.user_links import AppUser, Link, LinkState
@@ -18,7 +16,7 @@ from sync_daemon.errors import RejectedError
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dependants import mark_dependants
-from sync_daemon.postgres.push.outbox import key_arrays
+from sync_daemon.postgres.marks import key_arrays
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("admin/user_links")
@@ -27,7 +25,6 @@ _USERS = sql.SQL("""
     SELECT id, email, concat_ws(' ', first_name, last_name), status <> 'deleted' AND deleted_at IS NULL
     FROM {table} ORDER BY lower(email), id
 """)
-_PRESENT = sql.SQL("SELECT id FROM {table} WHERE id = ANY(%(ids)s::uuid[])")
 _UNNAMED = sql.SQL("SELECT id FROM {table} WHERE approved_at IS NOT NULL AND approved_by IS NULL ORDER BY id")
 
 SHOWN = ((Entity.REGISTRATION, "assigned_to"), (Entity.COMMISSION, "approved_by"))
@@ -123,30 +120,6 @@ class People:
                 "details": [json.dumps(detail)],
             },
         )
-
-
-def linked_users(cursor: Cursor, instance: str, users: Collection[RecordKey]) -> Mapping[RecordKey, str]:
-    """Odoo's ids of those users of the app that are linked."""
-    if not users:
-        return {}
-    cursor.execute(_SQL["linked"], {"instance": instance, **key_arrays(sorted(users))})
-    return {RecordKey(tenant, Entity.USER, user): odoo_user for tenant, user, odoo_user in cursor.fetchall()}
-
-
-def people_of_odoo(
-    cursor: Cursor, instance: str, tenant: UUID, schema: str, users: Collection[str]
-) -> Mapping[str, Linked]:
-    """The tenant's users that these users of Odoo are, by Odoo's id, as far as their rows are there."""
-    if not users:
-        return {}
-    cursor.execute(_SQL["named_by_odoo"], {"instance": instance, "tenant": tenant, "users": sorted(users)})
-    found = {odoo_user: Linked(user, login) for odoo_user, user, login in cursor.fetchall()}
-    if not found:
-        return {}
-    ids = [linked.user for linked in found.values()]
-    cursor.execute(_PRESENT.format(table=_table(schema, Entity.USER)), {"ids": ids})
-    present = {row[0] for row in cursor.fetchall()}
-    return {odoo_user: linked for odoo_user, linked in found.items() if linked.user in present}
 
 
 def _table(schema: str, entity: Entity) -> sql.Identifier:

@@ -30,16 +30,16 @@ from sync_daemon.domain.overrides import Rules
 from sync_daemon.domain.snapshot import Agreed, BindingState, heard
 from sync_daemon.domain.told import Told, told
 from sync_daemon.postgres.admin.conflicts import decide_issue, decisions_of
-from sync_daemon.postgres.admin.user_links import people_of_odoo
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters
 from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
 from sync_daemon.postgres.events import announce
+from sync_daemon.postgres.linked_users import people_of_odoo
+from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.pull.invoices import Invoices
 from sync_daemon.postgres.pull.receipts import Receipts
-from sync_daemon.postgres.push.outbox import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 PATIENCE = timedelta(minutes=2)

@@ -17,7 +17,7 @@ from sync_daemon.domain.snapshot import Agreed, BindingState
 from sync_daemon.domain.told import concern_of, told
 from sync_daemon.postgres.connection import Cursor
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
-from sync_daemon.postgres.push.outbox import key_arrays, mark
+from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("pull/inbound")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from sync_daemon.domain.content import Known
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.postgres.connection import Database
-from sync_daemon.postgres.push.outbox import key_arrays
+from sync_daemon.postgres.marks import key_arrays
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("push/contents")

@@ -21,7 +21,8 @@ from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
 from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
-from sync_daemon.postgres.push.outbox import key_arrays, mark, owe
+from sync_daemon.postgres.marks import key_arrays, mark
+from sync_daemon.postgres.push.outbox import owe
 from sync_daemon.postgres.statements import statements
 
 APP_ROW_BUSY = timedelta(seconds=1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from uuid import UUID
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 PER_TENANT_IN_FLIGHT = 1_000
@@ -79,27 +79,6 @@ class Outbox:
 def owe(cursor: Cursor, keys: Iterable[RecordKey]) -> None:
     """Owe records within a transaction that is under way; those that are owed stay as they are."""
     cursor.execute(_SQL["owe"], key_arrays(sorted(keys)))
-
-
-def mark(cursor: Cursor, keys: Iterable[RecordKey], lane: Lane) -> int:
-    """Mark records within a transaction that is under way; how many were marked."""
-    groups: defaultdict[tuple[UUID, Entity], list[UUID]] = defaultdict(list)
-    for key in sorted(set(keys)):
-        groups[key.tenant, key.entity].append(key.id)
-    marked = 0
-    for (tenant, entity), ids in groups.items():
-        cursor.execute(_SQL["mark"], {"tenant": tenant, "entity": entity.value, "ids": ids, "lane": lane.value})
-        marked += sum(int(row[0]) for row in cursor.fetchall())
-    return marked
-
-
-def key_arrays(keys: Sequence[RecordKey]) -> dict[str, list[UUID] | list[str]]:
-    """Keys as three parallel arrays, for unnest."""
-    return {
-        "tenants": [key.tenant for key in keys],
-        "entities": [key.entity.value for key in keys],
-        "ids": [key.id for key in keys],
-    }
 
 
 def _scalar(row: Sequence[object] | None) -> object:

@@ -107,11 +107,6 @@ FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (te
 WHERE d.instance_id = %(instance)s
   AND (d.tenant_id, d.entity, d.record_id) = (k.tenant_id, k.entity, k.record_id)
 
--- name: mark (marks records of one tenant through the bridge's own door)
-SELECT bridge.mark(%(tenant)s, schema_name, %(entity)s, %(ids)s::uuid[], %(lane)s)
-FROM bridge.tenant
-WHERE tenant_id = %(tenant)s
-
 -- name: draw
 SELECT nextval('bridge.version_seq')
 

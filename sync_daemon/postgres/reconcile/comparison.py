@@ -19,14 +19,14 @@ from sync_daemon.domain.drift import Drift, KnownRange, KnownRecord, Remedy, Sur
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.tenant import Tenant
-from sync_daemon.postgres.admin.backfill import Backfills
+from sync_daemon.postgres.backfill import Backfills
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import Letter, raise_letters
+from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.overrides import ContractsInForce
-from sync_daemon.postgres.push.outbox import key_arrays, mark
-from sync_daemon.postgres.push.rows import Rows
 from sync_daemon.postgres.reconcile.fingerprints import Scope, fingerprints, known_ranges
+from sync_daemon.postgres.rows import Rows
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("reconcile/comparison")

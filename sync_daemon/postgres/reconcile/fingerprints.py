@@ -18,7 +18,7 @@ from sync_daemon.domain.drift import KnownRange, range_digest
 from sync_daemon.domain.keys import Entity
 from sync_daemon.postgres.catalog import Columns
 from sync_daemon.postgres.connection import Cursor
-from sync_daemon.postgres.push.rows import FREE
+from sync_daemon.postgres.rows import FREE
 from sync_daemon.postgres.statements import statements
 
 _COUNTED = frozenset({"registration_id", "deleted_at", "status"})

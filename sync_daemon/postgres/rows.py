@@ -17,11 +17,11 @@ from sync_daemon.domain.mapping import Row, UnreadableJson
 from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import TransientError
-from sync_daemon.postgres.admin.user_links import linked_users
 from sync_daemon.postgres.catalog import Catalog, Columns
 from sync_daemon.postgres.connection import Cursor, Database, read_json
+from sync_daemon.postgres.linked_users import linked_users
+from sync_daemon.postgres.marks import key_arrays
 from sync_daemon.postgres.overrides import ContractsInForce
-from sync_daemon.postgres.push.outbox import key_arrays
 from sync_daemon.postgres.statements import statements
 
 TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT)
@@ -29,7 +29,7 @@ TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISS
 FREE = "form_data"
 """The column of free JSON."""
 
-_SQL = statements("push/rows")
+_SQL = statements("rows")
 
 
 @dataclass(frozen=True)

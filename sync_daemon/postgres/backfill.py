@@ -15,12 +15,12 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.push.outbox import mark
+from sync_daemon.postgres.marks import mark
 from sync_daemon.postgres.statements import statements
 
 PAGE = 1_000
 
-_SQL = statements("admin/backfill")
+_SQL = statements("backfill")
 _SELECTED = """
     FROM {table}
     WHERE (%(after)s::uuid IS NULL OR id > %(after)s::uuid)
