@@ -19,6 +19,7 @@ from threading import Lock
 from stack import layout, local, odoo, odoo_source, packages, postgres, rabbitmq
 from sync_daemon.cli.stack import steps
 from sync_daemon.errors import BridgeError
+from tests import newer_python
 from tests.stack_use import end_on_sigterm, using
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +49,9 @@ PRISTINE_DATABASE = "comply360_addon_pristine"
 ADDON_TESTS = ROOT / "addons" / "comply360_bridge" / "tests"
 FOLDERS = ("unit", "contract", "addon", "ports", "migration", "integration", "mutants", "acceptance", "torture")
 NEED_NOTHING = frozenset({"unit", "contract"})
+# run on a second Python as well
+NEWER_PYTHON = "newer-python"
+ON_NEWER_PYTHON = ("tests/unit", "tests/ports/test_odoo_transports.py")
 # their files are spread over the lanes; a folder that is not here is one job
 SPREAD = frozenset({"acceptance"})
 CHECKS = {
@@ -93,12 +97,14 @@ class Job:
 def main() -> int:
     """Gives 0 only if everything ran and passed."""
     parser = argparse.ArgumentParser(prog="python -m tests.run")
-    parser.add_argument("--only", action="append", choices=["lint", *FOLDERS], help="run only this; repeatable")
+    parser.add_argument(
+        "--only", action="append", choices=["lint", *FOLDERS, NEWER_PYTHON], help="run only this; repeatable"
+    )
     parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.prepare:
         return prepare()
-    wanted = options.only or ["lint", *FOLDERS]
+    wanted = options.only or ["lint", *FOLDERS, NEWER_PYTHON]
     end_on_sigterm()
     began = time.monotonic()
     REPORTS.mkdir(parents=True, exist_ok=True)
@@ -163,6 +169,7 @@ def _run_all(wanted: Sequence[str]) -> list[Outcome]:
             outcomes += [
                 _pytest(job, TEST_ENVIRONMENT) for name in folders if name in NEED_NOTHING for job in _jobs(name)
             ]
+            outcomes += [_newer_python()] if NEWER_PYTHON in wanted else []
             return outcomes + [outcome for lane in running for outcome in lane.result()]
         except (KeyboardInterrupt, SystemExit):
             # the lanes finish what they have in hand, and stop their servers
@@ -230,19 +237,35 @@ def _lint() -> list[Outcome]:
 
 
 def _pytest(job: Job, lane: dict[str, str]) -> Outcome:
-    report, log = REPORTS / f"{job.name}.xml", REPORTS / f"{job.name}.log"
-    report.unlink(missing_ok=True)
     options, environment = [], lane
     if job.folder == "addon":
         options, environment = addon_settings(lane, Path(lane["C360_STACK_DIR"]) / "odoo.conf")
-    arguments = [sys.executable, "-m", "pytest", f"--junitxml={report}", "--durations=5", *options, str(job.path)]
+    return _run_pytest(job.folder, job.name, sys.executable, [*options, str(job.path)], environment)
+
+
+def _newer_python() -> Outcome:
+    """The tests that need no server, on a Python that closes, warns and forgets where ours does not."""
+    try:
+        python = newer_python.locate(ROOT / ".cache")
+    except BridgeError as error:
+        _say(f"== {NEWER_PYTHON}\n{error}")
+        return Outcome(NEWER_PYTHON, 0, 1)
+    options = ["-p", "no:cacheprovider", *ON_NEWER_PYTHON]
+    environment = {**TEST_ENVIRONMENT, **python.environment}
+    return _run_pytest(NEWER_PYTHON, NEWER_PYTHON, str(python.executable), options, environment)
+
+
+def _run_pytest(kind: str, name: str, python: str, options: Sequence[str], environment: dict[str, str]) -> Outcome:
+    report, log = REPORTS / f"{name}.xml", REPORTS / f"{name}.log"
+    report.unlink(missing_ok=True)
+    arguments = [python, "-m", "pytest", f"--junitxml={report}", "--durations=5", *options]
     with log.open("wb") as output:
         environment = {**os.environ, **environment}
         done = subprocess.run(
             arguments, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
         )
-    _say(f"== {job.name}\n{log.read_text(errors='replace')}")
-    return _outcome(job.folder, report, done.returncode)
+    _say(f"== {name}\n{log.read_text(errors='replace')}")
+    return _outcome(kind, report, done.returncode)
 
 
 def addon_settings(lane: dict[str, str], configuration: Path) -> tuple[list[str], dict[str, str]]:

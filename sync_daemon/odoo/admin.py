@@ -92,6 +92,7 @@ def _errors() -> Iterator[None]:
     except RPCError as error:
         raise _refusal(error) from None
     except urllib.error.HTTPError as error:
+        error.close()
         raise faults.of_status(error.code, "", "") from None
     except (InternalError, OSError, http.client.HTTPException, ValueError, LookupError) as error:
         if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import xmlrpc.client
 from pathlib import Path
@@ -70,6 +71,37 @@ def test_a_good_answer_is_read(transport: str) -> None:
     with WebServer(encoded(transport, PING)) as server:
         assert ping(transport, server).user == "bot"  # type: ignore[attr-defined]
     assert len(server.requests) == 1
+
+
+def test_a_good_answer_is_read_where_its_last_byte_closes_the_socket(
+    transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As CPython 3.11.8, 3.12.2 and 3.13 do (gh-113199), whichever runs the test."""
+    read1 = http.client.HTTPResponse.read1
+
+    def closing(response: http.client.HTTPResponse, size: int = -1) -> bytes:
+        piece = read1(response, size)
+        if response.length == 0:
+            response.close()
+        return piece
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read1", closing)
+    with WebServer(encoded(transport, PING)) as server:
+        assert ping(transport, server).user == "bot"  # type: ignore[attr-defined]
+
+
+def test_an_answer_that_is_not_read_keeps_no_socket_open(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[http.client.HTTPResponse] = []
+    getresponse = http.client.HTTPConnection.getresponse
+
+    def kept(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+        answers.append(getresponse(connection))
+        return answers[-1]
+
+    monkeypatch.setattr(http.client.HTTPConnection, "getresponse", kept)
+    with WebServer(response("302 Found", b"x" * 10)) as server, pytest.raises(FatalError, match="redirect"):
+        ping(transport, server)
+    assert [answer.isclosed() for answer in answers] == [True]
 
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])

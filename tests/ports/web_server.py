@@ -58,8 +58,8 @@ class WebServer:
 
 
 def response(status: str, body: bytes = b"", *headers: str) -> bytes:
-    """A whole HTTP answer."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    """A whole HTTP answer; like Odoo's, it ends the connection."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 

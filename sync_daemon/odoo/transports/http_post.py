@@ -78,14 +78,15 @@ class HttpPost:
         deadline = time.monotonic() + self._timeout
         link.settimeout(self._timeout)
         connection.request("POST", path, body, {**headers, "Connection": "close", "Accept-Encoding": "identity"})
-        response = connection.getresponse()
-        answered(method)
-        if 300 <= response.status < 400:
-            # never followed: the request carries the key
-            raise FatalError(f"Odoo at {self._shown} answers with a redirect ({response.status}); check ODOO_URL")
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise TransientError(f"Odoo at {self._shown} answers in an encoding that was not asked for")
-        return Answer(response.status, _read(response, link, deadline))
+        # an answer that is not read to its end keeps its socket until it is closed
+        with connection.getresponse() as response:
+            answered(method)
+            if 300 <= response.status < 400:
+                # never followed: the request carries the key
+                raise FatalError(f"Odoo at {self._shown} answers with a redirect ({response.status}); check ODOO_URL")
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise TransientError(f"Odoo at {self._shown} answers in an encoding that was not asked for")
+            return Answer(response.status, _read(response, link, deadline))
 
 
 def odoo_address(url: str) -> SplitResult:
@@ -116,7 +117,8 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
 
 def _read(response: http.client.HTTPResponse, link: socket.socket, deadline: float) -> bytes:
     pieces = bytearray()
-    while True:
+    # CPython 3.11.8, 3.12.2 and 3.13 close the socket as soon as read1() has the last byte (gh-113199)
+    while not response.isclosed():
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise TimeoutError
