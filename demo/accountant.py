@@ -57,25 +57,25 @@ def decide(
         if pending:
             odoo.execute("x_commission", "action_approve", sorted(pending.values()))
         approved = _in_state(odoo, to_pay, "approved")
-        for number, (identity, commission) in enumerate(sorted(approved.items())):
+        for number, (record_id, commission) in enumerate(sorted(approved.items())):
             moment = FIRST_PAYMENT + timedelta(minutes=17 * number)
-            reference = f"EFT-{str(identity)[:8].upper()} – “agent’s share”"
+            reference = f"EFT-{str(record_id)[:8].upper()} – “agent’s share”"
             odoo.execute("x_commission", "mark_paid", [commission], reference, f"{moment:%Y-%m-%d %H:%M:%S}")
     return Decisions(len(pending), len(approved), sum(map(len, to_approve.values())) - len(pending))
 
 
 def _id_of(odoo: Any, name: str) -> int:
-    _, identity = odoo.execute("ir.model.data", "check_object_reference", *name.split(".", 1))
-    return int(identity)
+    _, xml_id = odoo.execute("ir.model.data", "check_object_reference", *name.split(".", 1))
+    return int(xml_id)
 
 
 def _in_state(odoo: Any, wanted: Mapping[UUID, Sequence[UUID]], state: str) -> dict[UUID, int]:
     found: dict[UUID, int] = {}
-    for tenant, identities in wanted.items():
+    for tenant, record_ids in wanted.items():
         domain = [
             ["state", "=", state],
             ["x_comply360_tenant_id.uuid", "=", str(tenant)],
-            ["x_comply360_external_id", "in", [str(identity) for identity in identities]],
+            ["x_comply360_external_id", "in", [str(record_id) for record_id in record_ids]],
         ]
         for row in odoo.execute("x_commission", "search_read", domain, ["x_comply360_external_id"]):
             found[UUID(row["x_comply360_external_id"])] = int(row["id"])

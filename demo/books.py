@@ -57,18 +57,18 @@ class Side:
 
 @dataclass(frozen=True)
 class Count:
-    """One line of records: what is in the app, rightly held back there, in Odoo, and dead."""
+    """One line of records: what is in the app, rightly filtered there, in Odoo, and dead."""
 
     what: str
     app: int
-    held_back: int
+    filtered: int
     odoo: int
     dead: int
 
     @property
     def difference(self) -> int:
         """What should be on the other side and is not, or the other way round."""
-        return self.app - self.held_back - self.odoo
+        return self.app - self.filtered - self.odoo
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Books:
+class DemoBooks:
     """The comparison of one tenant. Shapes: `faults` are sentences, one per row and field that differs."""
 
     tenant: str
@@ -104,26 +104,26 @@ class Books:
         return clean and not self.faults and all(line.difference == 0 and line.app == line.odoo for line in self.sums)
 
 
-def compare(tenant: str, app: Side, odoo: Side) -> Books:
+def compare(tenant: str, app: Side, odoo: Side) -> DemoBooks:
     """Compare both sides of one tenant."""
-    drafts = {identity for identity, row in app.registrations.items() if row.status == "draft"}
-    held_back = {identity for identity, row in app.commissions.items() if row.registration in drafts}
-    counts = _counts(app, odoo, drafts, held_back)
-    expected = [row for identity, row in app.commissions.items() if identity not in held_back - set(odoo.commissions)]
+    drafts = {record_id for record_id, row in app.registrations.items() if row.status == "draft"}
+    filtered = {record_id for record_id, row in app.commissions.items() if row.registration in drafts}
+    counts = _counts(app, odoo, drafts, filtered)
+    expected = [row for record_id, row in app.commissions.items() if record_id not in filtered - set(odoo.commissions)]
     sums = _sums(_totals(expected), _totals(odoo.commissions.values()))
-    return Books(tenant, tuple(counts), tuple(sums), tuple(_faults(app, odoo)))
+    return DemoBooks(tenant, tuple(counts), tuple(sums), tuple(_faults(app, odoo)))
 
 
-def _counts(app: Side, odoo: Side, drafts: set[UUID], held_commissions: set[UUID]) -> Iterator[Count]:
+def _counts(app: Side, odoo: Side, drafts: set[UUID], filtered_commissions: set[UUID]) -> Iterator[Count]:
     lines = (
         ("registrations", app.registrations, drafts, odoo.registrations, "registration"),
         ("customers", app.clients, set(app.clients) - set(app.customers), odoo.clients, "client"),
         ("agents", app.users, set(app.users) - set(app.agents), odoo.users, "user"),
-        ("commissions", app.commissions, held_commissions, odoo.commissions, "commission"),
+        ("commissions", app.commissions, filtered_commissions, odoo.commissions, "commission"),
     )
     for what, here, may_stay, there, entity in lines:
-        held_back = len(set(may_stay) - set(there))
-        yield Count(what, len(here), held_back, len(there), app.failed.get(entity, 0))
+        filtered = len(set(may_stay) - set(there))
+        yield Count(what, len(here), filtered, len(there), app.failed.get(entity, 0))
 
 
 def _sums(here: Totals, there: Totals) -> Iterator[Sum]:
@@ -157,23 +157,23 @@ def _faults(app: Side, odoo: Side) -> Iterator[str]:
         ("registration", app.registrations, odoo.registrations),
         ("commission", app.commissions, odoo.commissions),
     ):
-        for identity in sorted(set(here) & set(there)):
-            yield from _differing(kind, identity, here[identity], there[identity])
+        for record_id in sorted(set(here) & set(there)):
+            yield from _differing(kind, record_id, here[record_id], there[record_id])
 
 
 def _missing(kind: str, here: Collection[UUID], there: Collection[UUID]) -> Iterator[str]:
-    for identity in sorted(set(there) - set(here)):
-        yield f"{kind} {identity}: in Odoo, but not in the app"
+    for record_id in sorted(set(there) - set(here)):
+        yield f"{kind} {record_id}: in Odoo, but not in the app"
 
 
 def _differing(
-    kind: str, identity: UUID, here: Registration | Commission, there: Registration | Commission
+    kind: str, record_id: UUID, here: Registration | Commission, there: Registration | Commission
 ) -> Iterator[str]:
     for item in fields(here):
         app, odoo = getattr(here, item.name), getattr(there, item.name)
         if app != odoo:
             name = item.name.replace("_", " ")
-            yield f"{kind} {identity}: {name} is {_shown(app)} in the app, {_shown(odoo)} in Odoo"
+            yield f"{kind} {record_id}: {name} is {_shown(app)} in the app, {_shown(odoo)} in Odoo"
 
 
 def _shown(value: object) -> str:

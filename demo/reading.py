@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg2.extensions import connection as Connection
 from psycopg2.sql import SQL, Composable, Identifier
 
-from demo.books import Books, Commission, Registration, Side, compare
+from demo.books import Commission, DemoBooks, Registration, Side, compare
 from demo.databases import app_database, odoo_database
 from sync_daemon.config import Settings
 from sync_daemon.errors import FatalError
@@ -56,7 +56,7 @@ _ODOO_PARTNERS = """
 """
 
 
-def read(settings: Settings, subdomains: Sequence[str]) -> list[Books]:
+def read(settings: Settings, subdomains: Sequence[str]) -> list[DemoBooks]:
     """The comparison of each of these tenants. Raises: FatalError if one of them is not there."""
     with app_database(settings) as app:
         tenants = _rows(app, SQL(_TENANTS), [list(subdomains)])
@@ -74,12 +74,12 @@ def _app_side(connection: Connection, tenant: UUID, schema: str) -> Side:
         return _rows(connection, SQL(statement).format(schema=Identifier(schema)))
 
     return Side(
-        registrations={identity: Registration(*values) for identity, *values in rows(_APP_REGISTRATIONS)},
-        commissions={identity: Commission(*values) for identity, *values in rows(_APP_COMMISSIONS)},
-        clients={identity for (identity,) in rows(_APP_CLIENTS)},
-        users={identity for (identity,) in rows(_APP_USERS)},
-        customers={identity for (identity,) in rows(_APP_CUSTOMERS)},
-        agents={identity for (identity,) in rows(_APP_AGENTS)},
+        registrations={record_id: Registration(*values) for record_id, *values in rows(_APP_REGISTRATIONS)},
+        commissions={record_id: Commission(*values) for record_id, *values in rows(_APP_COMMISSIONS)},
+        clients={record_id for (record_id,) in rows(_APP_CLIENTS)},
+        users={record_id for (record_id,) in rows(_APP_USERS)},
+        customers={record_id for (record_id,) in rows(_APP_CUSTOMERS)},
+        agents={record_id for (record_id,) in rows(_APP_AGENTS)},
         failed=dict(rows(_APP_FAILED)),
     )
 
@@ -89,10 +89,10 @@ def _odoo_side(connection: Connection, tenant: UUID) -> Side:
         return _rows(connection, SQL(statement), {"tenant": str(tenant), **values})
 
     return Side(
-        registrations={identity: Registration(*values) for identity, *values in rows(_ODOO_REGISTRATIONS)},
-        commissions={identity: Commission(*values) for identity, *values in rows(_ODOO_COMMISSIONS)},
-        clients={identity for (identity,) in rows(_ODOO_PARTNERS, entity="client")},
-        users={identity for (identity,) in rows(_ODOO_PARTNERS, entity="user")},
+        registrations={record_id: Registration(*values) for record_id, *values in rows(_ODOO_REGISTRATIONS)},
+        commissions={record_id: Commission(*values) for record_id, *values in rows(_ODOO_COMMISSIONS)},
+        clients={record_id for (record_id,) in rows(_ODOO_PARTNERS, entity="client")},
+        users={record_id for (record_id,) in rows(_ODOO_PARTNERS, entity="user")},
     )
 
 

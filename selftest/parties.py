@@ -80,8 +80,8 @@ class Agency:
             registrations = self._run(connection, _REGISTRATIONS)
             commissions = self._run(connection, _COMMISSIONS)
         return App(
-            {identity: Lead(*values) for identity, *values in registrations},
-            {identity: Commission(*values) for identity, *values in commissions},
+            {record_id: Lead(*values) for record_id, *values in registrations},
+            {record_id: Commission(*values) for record_id, *values in commissions},
         )
 
     def _run(self, connection: Connection, statement: str, **values: object) -> list[tuple[Any, ...]]:
@@ -104,7 +104,7 @@ class Office:
         """Approve and pay the commissions, each under a reference of its own."""
         paid = [replace(case, payment=f"EFT {case.commission.hex[:8]}") for case in cases]
         with as_administrator(self.settings) as odoo:
-            ids = {identity: row["id"] for identity, row in self._rows(odoo, "x_commission")}
+            ids = {record_id: row["id"] for record_id, row in self._rows(odoo, "x_commission")}
             if missing := [case.commission for case in paid if case.commission not in ids]:
                 raise FatalError(f"commission {missing[0]} cannot be paid in Odoo: it is not there")
             odoo.execute("x_commission", "action_approve", [ids[case.commission] for case in paid])
@@ -119,9 +119,9 @@ class Office:
             commissions = self._rows(odoo, "x_commission", "commission_amount", "state", "payment_reference")
             partners = self._rows(odoo, "res.partner")
         return Odoo(
-            [(identity, Lead(row["id"], row["partner_name"])) for identity, row in leads],
-            [(identity, _commission(row)) for identity, row in commissions],
-            [identity for identity, _ in partners],
+            [(record_id, Lead(row["id"], row["partner_name"])) for record_id, row in leads],
+            [(record_id, _commission(row)) for record_id, row in commissions],
+            [record_id for record_id, _ in partners],
         )
 
     def _rows(self, odoo: Any, model: str, *fields: str) -> list[tuple[UUID, dict[str, Any]]]:

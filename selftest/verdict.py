@@ -81,8 +81,8 @@ class Odoo:
 def faults(cases: Sequence[Case], agent: UUID, app: App, odoo: Odoo) -> list[Fault]:
     """Everything that is wrong, each thing once."""
     return [
-        *_counted("lead", [case.registration for case in cases], [identity for identity, _ in odoo.leads]),
-        *_counted("commission", [case.commission for case in cases], [identity for identity, _ in odoo.commissions]),
+        *_counted("lead", [case.registration for case in cases], [record_id for record_id, _ in odoo.leads]),
+        *_counted("commission", [case.commission for case in cases], [record_id for record_id, _ in odoo.commissions]),
         *_counted("partner", [agent, *(case.client for case in cases)], odoo.partners),
         *_decided(cases, app),
         *_differing(cases, app, dict(odoo.leads), dict(odoo.commissions)),
@@ -91,13 +91,13 @@ def faults(cases: Sequence[Case], agent: UUID, app: App, odoo: Odoo) -> list[Fau
 
 def _counted(kind: str, wanted: Sequence[UUID], there: Sequence[UUID]) -> Iterator[Fault]:
     found = Counter(there)
-    for identity in sorted(set(wanted) - set(found)):
-        yield Fault(Wrong.LOST, f"{kind} {identity} is not in Odoo")
-    for identity in sorted(set(found) - set(wanted)):
-        yield Fault(Wrong.DIFFERING, f"{kind} {identity} is in Odoo, and nobody made it in the app")
-    for identity, number in sorted(found.items()):
+    for record_id in sorted(set(wanted) - set(found)):
+        yield Fault(Wrong.LOST, f"{kind} {record_id} is not in Odoo")
+    for record_id in sorted(set(found) - set(wanted)):
+        yield Fault(Wrong.DIFFERING, f"{kind} {record_id} is in Odoo, and nobody made it in the app")
+    for record_id, number in sorted(found.items()):
         if number > 1:
-            yield Fault(Wrong.DOUBLED, f"{kind} {identity} is {number} times in Odoo")
+            yield Fault(Wrong.DOUBLED, f"{kind} {record_id} is {number} times in Odoo")
 
 
 def _decided(cases: Sequence[Case], app: App) -> Iterator[Fault]:

@@ -25,7 +25,7 @@ from sync_daemon.health import Health, served
 from sync_daemon.loop import Loop
 from sync_daemon.odoo.client import Observe, open_odoo
 from sync_daemon.ports import Odoo
-from sync_daemon.postgres.admin.app_schema import AppShapes
+from sync_daemon.postgres.admin.app_schema import AppSchema
 from sync_daemon.postgres.admin.retention import Retention
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.events import OutgoingEvents
@@ -34,7 +34,7 @@ from sync_daemon.postgres.pull.inbound import Inbound
 from sync_daemon.postgres.push.contents import ContentMemory
 from sync_daemon.postgres.push.ledger import Ledger
 from sync_daemon.postgres.push.outbox import Outbox
-from sync_daemon.postgres.reconcile.comparison import Surveys
+from sync_daemon.postgres.reconcile.comparison import AppComparison
 from sync_daemon.postgres.registry import Registry
 from sync_daemon.postgres.rows import Rows
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
@@ -99,7 +99,7 @@ class Bridge:
 
     def reconciler(self, instance: str) -> Reconciler:
         """The comparer of one Odoo instance with the app."""
-        return Reconciler(self.instances[instance], Surveys(self.database, instance), self.contents)
+        return Reconciler(self.instances[instance], AppComparison(self.database, instance), self.contents)
 
     def carrier(self, instance: str) -> HeartbeatCarrier:
         """What carries heartbeats to one Odoo instance and back."""
@@ -116,7 +116,7 @@ class Bridge:
 
     def contract_check(self, instance: str) -> ContractCheck:
         """The comparer of the contract with the app's tables and with one Odoo instance."""
-        return ContractCheck(AppShapes(self.database, instance), self.instances[instance])
+        return ContractCheck(AppSchema(self.database, instance), self.instances[instance])
 
     def keeper(self, attach: Attach | None = None) -> TenantKeeper:
         """The keeper of the tenants that live on the configured instance."""
@@ -138,8 +138,8 @@ def open_bridge(
         registry = Registry(database, settings.is_selftest)
         installation = _named_to_odoo(settings, registry.installation())
         instance = settings.odoo_instance
-        acquaint = registry.recognise if is_restored else registry.acquaint
-        instances = {instance: open_odoo(settings, installation, partial(acquaint, instance), observe)}
+        verify_instance = registry.identify_instance if is_restored else registry.verify_instance
+        instances = {instance: open_odoo(settings, installation, partial(verify_instance, instance), observe)}
         outbox, contents = Outbox(database, settings.is_selftest), _contents(settings, database)
         yield Bridge(settings, database, registry, outbox, installation, instances, contents)
     finally:
@@ -342,9 +342,11 @@ def _event_loop(bridge: Bridge) -> Loop:
     events = RabbitAppEvents(bridge.settings, _bad_message(bridge))
 
     def on_unknown(key: RecordKey) -> None:
-        log.warning("event.names_nothing", tenant=str(key.tenant), entity=key.entity.value, id=str(key.id))
+        log.warning(
+            "event.names_nothing", tenant=str(key.tenant), entity=key.entity.value, record_id=str(key.record_id)
+        )
         message = f"an event of the app names {key}, but that tenant has no such row; nothing was read or written"
-        problem = errors.RejectedError("no_such_row", message, "id", str(key.id))
+        problem = errors.RejectedError("no_such_row", message, "id", str(key.record_id))
         bridge.registry.park_message(instance, key.tenant, str(key).encode(), problem)
 
     listener = EventListener(events, Rows(bridge.database, instance), bridge.outbox, on_unknown, HINT_WAIT)

@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sync_daemon.config import Settings
-from sync_daemon.domain.operations.health import Debt, Lack, Neighbour, blocked, unready
+from sync_daemon.domain.operations.health import FlowDebt, Lack, Neighbour, blocked, unready
 from sync_daemon.domain.operations.heartbeat import Break, Heartbeat, Hop, broken
 from sync_daemon.errors import ConfigError
 from sync_daemon.logs import hide_secrets
@@ -39,7 +39,7 @@ class Health:
     interval: timedelta
     longest_owed: float
     loops: Sequence[Loop] = ()
-    debts: Sequence[Debt] = ()
+    debts: Sequence[FlowDebt] = ()
     backlog: Mapping[UUID, OdooBacklog] = field(default_factory=dict)
     heartbeats: Sequence[Heartbeat] = ()
     heartbeats_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -74,11 +74,11 @@ class Pulse:
 class RecordDigest:
     """A bound record's content as Odoo holds it now; `twins` are other records of Odoo that carry the same id."""
 
-    id: UUID
+    record_id: UUID
     version: str
     digest: str
     state: str
-    held: bool
+    opted_out: bool
     waiting: bool
     twins: tuple[int, ...]
 
@@ -91,7 +91,7 @@ class OdooBinding:
     model: str
     res_id: str
     version: str
-    held: bool
+    opted_out: bool
     synced_at: str
     name: str
 
@@ -357,7 +357,7 @@ class TenantRegistry(Protocol):
 class Inbound(Protocol):
     """Writes Odoo's changes into the app."""
 
-    def seize(self, holder: UUID, duration: timedelta) -> datetime | None:
+    def acquire(self, holder: UUID, duration: timedelta) -> datetime | None:
         """Take or renew the lease; since when, by the clock of the app's database."""
         ...
 

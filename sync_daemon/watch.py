@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sync_daemon.config import Settings
 from sync_daemon.domain.keys import Direction
-from sync_daemon.domain.operations.health import Debt
+from sync_daemon.domain.operations.health import FlowDebt
 from sync_daemon.errors import BridgeError
 from sync_daemon.health import Health
 from sync_daemon.loop import Loop
@@ -82,16 +82,16 @@ class _AppDatabase:
             self._looks_at = time.monotonic() + CATALOGUE_SECONDS
 
 
-def _owed_here(here: AppSide) -> Debt:
+def _owed_here(here: AppSide) -> FlowDebt:
     direction = Direction.APP_TO_ODOO
-    return Debt(direction, here.owed, here.oldest, here.dead.get(direction, 0))
+    return FlowDebt(direction, here.owed, here.oldest, here.dead.get(direction, 0))
 
 
-def _owed_there(here: AppSide, backlog: Mapping[UUID, OdooBacklog]) -> Debt:
+def _owed_there(here: AppSide, backlog: Mapping[UUID, OdooBacklog]) -> FlowDebt:
     direction = Direction.ODOO_TO_APP
     flowing = [side for tenant, side in backlog.items() if tenant in here.receiving]
     ages = [(here.now - side.oldest).total_seconds() for side in flowing if side.oldest]
-    return Debt(direction, sum(side.owed for side in flowing), max(ages, default=0.0), here.dead.get(direction, 0))
+    return FlowDebt(direction, sum(side.owed for side in flowing), max(ages, default=0.0), here.dead.get(direction, 0))
 
 
 @dataclass(frozen=True)

@@ -533,7 +533,7 @@ CATALOGUE = {
         (
             "addon/batch::children_may_stand_before_their_parents",
             "acceptance/bad_input::a_missing_parent_keeps_its_child_waiting_and_nothing_else",
-            "ports/ledger::a_lead_whose_first_answer_was_lost_wakes_what_was_held_back_all_the_same",
+            "ports/ledger::a_lead_whose_first_answer_was_lost_wakes_what_was_filtered_all_the_same",
             "ports/ledger::who_read_a_commission_before_its_lead_was_there_does_not_settle_it",
         ),
     ),

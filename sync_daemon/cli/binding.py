@@ -119,20 +119,20 @@ def _described(view: BindingView, odoo: OdooBinding, bindings: Bindings) -> dict
     return {
         "tenant": view.subdomain or str(view.key.tenant),
         "entity": view.key.entity.value,
-        "id": str(view.key.id),
+        "id": str(view.key.record_id),
         "model": view.model,
         "res_id": view.res_id,
         "name_in_odoo": odoo.name,
         "state": view.state.value,
         "state_in_odoo": odoo.state or "not bound",
         "res_id_in_odoo": int(odoo.res_id or 0),
-        "in_sync": not odoo.held,
+        "in_sync": not odoo.opted_out,
         "version": view.version,
         "version_in_odoo": odoo.version,
         "odoo_version_seen": view.odoo_version,
         "digest": view.digest,
         "synced_at": view.synced_at,
-        "agreed": {field: {"app": app, "odoo": other} for field, app, other in bindings.bases(view.key)},
+        "bases": {field: {"app": app, "odoo": other} for field, app, other in bindings.bases(view.key)},
     }
 
 

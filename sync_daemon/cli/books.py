@@ -40,7 +40,7 @@ def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
         compared: list[tuple[str, Books]] = []
         for item in found(app.tenants(tenant), tenant):
             here, others = app.entries(item, month.date() if month else None)
-            there = {identity: entry for identity, entry in _entries(odoo, item.id) if identity not in others}
+            there = {record_id: entry for record_id, entry in _entries(odoo, item.id) if record_id not in others}
             compared.append((item.subdomain, compare(here, there)))
     if as_json:
         print_json([_json(*result) for result in compared])
@@ -72,7 +72,7 @@ def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
                     line.odoo.sum,
                     line.billed.count,
                     line.billed.sum,
-                    line.held_back,
+                    line.filtered,
                     line.difference,
                 )
                 for subdomain, result in compared
@@ -81,7 +81,7 @@ def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
         )
         for subdomain, result in compared:
             for fault in result.faults:
-                say(f"{subdomain}: commission {fault.id}: {fault.message}")
+                say(f"{subdomain}: commission {fault.record_id}: {fault.message}")
     sys.exit(0 if all(result.agree for _, result in compared) else 3)
 
 
@@ -98,7 +98,7 @@ def _json(subdomain: str, item: Books) -> dict[str, Any]:
         "tenant": subdomain,
         "agree": item.agree,
         "lines": [_line(line) for line in item.lines],
-        "faults": [{"id": str(fault.id), "message": fault.message} for fault in item.faults],
+        "faults": [{"id": str(fault.record_id), "message": fault.message} for fault in item.faults],
     }
 
 
@@ -107,7 +107,7 @@ def _line(line: Line) -> dict[str, Any]:
     return {
         "currency": line.currency,
         "state": line.state,
-        "held_back": line.held_back,
+        "filtered": line.filtered,
         "difference": line.difference,
         **{name: {"count": total.count, "sum": total.sum} for name, total in totals.items()},
     }

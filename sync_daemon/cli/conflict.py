@@ -17,7 +17,7 @@ from sync_daemon.domain.decision import Decision, Keep, check_lawful
 from sync_daemon.domain.intake import decoded
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.errors import RejectedError
-from sync_daemon.postgres.admin.conflicts import Conflict, Conflicts
+from sync_daemon.postgres.admin.conflicts import Conflicts, OpenConflict
 from sync_daemon.postgres.overrides import OverrideBooks
 
 _KEEP = {"app": Keep.APP, "odoo": Keep.ODOO}
@@ -49,7 +49,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
                 (
                     str(item.id)[:8],
                     item.subdomain,
-                    f"{item.key.entity} {item.key.id}",
+                    f"{item.key.entity} {item.key.record_id}",
                     item.field,
                     item.base,
                     item.app,
@@ -108,10 +108,10 @@ def resolve(conflict_id: str, keep: str | None, value: str | None, dry_run: bool
             bridge.instances[bridge.settings.odoo_instance].requeue_changes([item.key for item in found])
     for item, outcome in zip(found, stands, strict=True):
         said = "would become" if dry_run else "becomes"
-        say(f"{item.field} of {item.key.entity} {item.key.id} {said} {outcome or 'empty'} on both sides")
+        say(f"{item.field} of {item.key.entity} {item.key.record_id} {said} {outcome or 'empty'} on both sides")
 
 
-def outcome_of(contracts: Contracts, item: Conflict, keep: Keep, value: str) -> str:
+def outcome_of(contracts: Contracts, item: OpenConflict, keep: Keep, value: str) -> str:
     """The resulting value under the tenant's contract. Raises UsageError for a value it does not allow."""
     decision = Decision(keep, value, "", item.app, item.odoo)
     contract = contracts.of(item.key.tenant)[item.key.entity]
@@ -127,8 +127,10 @@ def _conflicts(bridge: Bridge) -> Conflicts:
     return Conflicts(bridge.database, bridge.settings.odoo_instance)
 
 
-def _find(bridge: Bridge, given: str) -> Sequence[Conflict]:
-    found = [item for item in _conflicts(bridge).open() if str(item.id).startswith(given) or str(item.key.id) == given]
+def _find(bridge: Bridge, given: str) -> Sequence[OpenConflict]:
+    found = [
+        item for item in _conflicts(bridge).open() if str(item.id).startswith(given) or str(item.key.record_id) == given
+    ]
     if not found:
         raise click.UsageError(f"no open conflict {given}; see: c360 conflict list")
     return found
@@ -138,13 +140,13 @@ def _who() -> str:
     return f"{getpass.getuser()} (c360)"
 
 
-def _json(item: Conflict) -> dict[str, Any]:
+def _json(item: OpenConflict) -> dict[str, Any]:
     return {
         "id": str(item.id),
         "tenant": str(item.key.tenant),
         "subdomain": item.subdomain,
         "entity": item.key.entity.value,
-        "record_id": str(item.key.id),
+        "record_id": str(item.key.record_id),
         "field": item.field,
         "base": item.base,
         "app": item.app,

@@ -219,7 +219,7 @@ def _print(found: Contract) -> None:
         ("field", "from", "accepts", "owner", "required"),
         [_row(item) for item in found.fields],
     )
-    for column, values in found.held_back.items():
+    for column, values in found.filtered.items():
         say(f"filtered out while {column} is: {', '.join(sorted(values)) or 'never'}")
 
 

@@ -17,7 +17,7 @@ from db_init import tenants
 from db_init.tenants import NewTenant
 from demo import accountant
 from demo.agencies import AGENCIES, to_approve, to_pay
-from demo.books import Books, Count, Sum
+from demo.books import Count, DemoBooks, Sum
 from demo.load import Loaded, load
 from demo.reading import read
 from stack import layout as layouts
@@ -140,7 +140,7 @@ def _check(settings: Settings, as_json: bool) -> int:
     return 0 if agree else 3
 
 
-def _json(books: Books) -> dict[str, object]:
+def _json(books: DemoBooks) -> dict[str, object]:
     return {
         "tenant": books.tenant,
         "agree": books.agree,
@@ -150,7 +150,7 @@ def _json(books: Books) -> dict[str, object]:
     }
 
 
-def _print(books: Sequence[Books]) -> None:
+def _print(books: Sequence[DemoBooks]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
@@ -164,7 +164,7 @@ def _print(books: Sequence[Books]) -> None:
         console.print(Text("The two sides differ.", style="bold red"))
 
 
-def _table(books: Sequence[Books]) -> Table:
+def _table(books: Sequence[DemoBooks]) -> Table:
     table = Table(title="The app and Odoo, each read by plain SQL", title_style="bold", title_justify="left")
     table.add_column("tenant / what", no_wrap=True)
     for column in COLUMNS:
@@ -184,7 +184,7 @@ def _table(books: Sequence[Books]) -> Table:
 def _count_cells(line: Count) -> Iterable[Text]:
     yield Text(f"  {line.what}")
     yield Text(f"{line.app:,}")
-    yield Text(f"{line.held_back:,}" if line.held_back else "-", style="dim" if not line.held_back else "")
+    yield Text(f"{line.filtered:,}" if line.filtered else "-", style="dim" if not line.filtered else "")
     yield Text(f"{line.odoo:,}")
     yield Text(f"{line.dead:,}", style="bold red" if line.dead else "")
     yield Text("")

@@ -13,7 +13,7 @@ from sync_daemon.cli.contract import located
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.daemon import Bridge, open_bridge
-from sync_daemon.domain.operations.finding import Finding
+from sync_daemon.domain.operations.diagnosis import Diagnosis
 from sync_daemon.errors import BridgeError
 from sync_daemon.odoo import probe as odoo_probe
 from sync_daemon.postgres.admin import probe as postgres_probe
@@ -44,26 +44,26 @@ def doctor(as_json: bool) -> None:
     sys.exit(3 if findings else 0)
 
 
-def _broker(settings: Settings) -> Iterator[Finding]:
+def _broker(settings: Settings) -> Iterator[Diagnosis]:
     for problem in rabbitmq_probe.check(settings):
-        yield Finding("RabbitMQ", problem, START)
+        yield Diagnosis("RabbitMQ", problem, START)
 
 
-def _sides(settings: Settings) -> Iterator[Finding]:
+def _sides(settings: Settings) -> Iterator[Diagnosis]:
     try:
         with open_bridge(settings, is_restored=True) as bridge:
             yield from _asked("app database", lambda: _app_side(bridge))
             yield from _odoo(bridge)
             yield from _contract(bridge)
     except BridgeError as error:
-        yield Finding("app database", str(error), START)
+        yield Diagnosis("app database", str(error), START)
 
 
-def _app_side(bridge: Bridge) -> list[Finding]:
+def _app_side(bridge: Bridge) -> list[Diagnosis]:
     return postgres_probe.check(bridge.database, bridge.registry, bridge.settings.heartbeat_interval)
 
 
-def _odoo(bridge: Bridge) -> Iterator[Finding]:
+def _odoo(bridge: Bridge) -> Iterator[Diagnosis]:
     now = bridge.registry.now().astimezone(UTC)
     for instance, odoo in bridge.instances.items():
         found = odoo_probe.check(odoo, now, bridge.registry.instance_uuid(instance))
@@ -72,29 +72,29 @@ def _odoo(bridge: Bridge) -> Iterator[Finding]:
             yield from _asked("Odoo", partial(_restored, bridge, instance))
 
 
-def _restored(bridge: Bridge, instance: str) -> list[Finding]:
-    standing = bridge.restorer(instance).standing()
-    sides = {"app": standing.app_was_set_back, "odoo": standing.odoo_was_set_back}
+def _restored(bridge: Bridge, instance: str) -> list[Diagnosis]:
+    positions = bridge.restorer(instance).positions()
+    sides = {"app": positions.app_was_set_back, "odoo": positions.odoo_was_set_back}
     return [
-        Finding(f"{side} database", "was set back to an earlier time", f"c360 epoch bump --side {side}")
+        Diagnosis(f"{side} database", "was set back to an earlier time", f"c360 epoch bump --side {side}")
         for side, is_back in sides.items()
         if is_back
     ]
 
 
-def _contract(bridge: Bridge) -> Iterator[Finding]:
+def _contract(bridge: Bridge) -> Iterator[Diagnosis]:
     asked = bridge.contract_check(bridge.settings.odoo_instance)
     for mismatches in (asked.app_mismatches, asked.odoo_mismatches):
         try:
             for row in located(bridge, bridge.settings, list(mismatches()), None):
                 place = "the contract" if row["tenant"] == "all" else f"tenant {row['tenant']}"
-                yield Finding(place, row["message"], MISFIT)
+                yield Diagnosis(place, row["message"], MISFIT)
         except BridgeError as error:
-            yield Finding("the contract", str(error), "c360 contract check")
+            yield Diagnosis("the contract", str(error), "c360 contract check")
 
 
-def _asked(place: str, ask: Callable[[], list[Finding]]) -> list[Finding]:
+def _asked(place: str, ask: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
     try:
         return ask()
     except BridgeError as error:
-        return [Finding(place, str(error), START)]
+        return [Diagnosis(place, str(error), START)]

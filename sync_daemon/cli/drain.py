@@ -104,14 +104,14 @@ def _look(bridge: Bridge) -> Left:
 
 
 def _show(bridge: Bridge, left: Left, parked: Sequence[OpenLetter], as_json: bool) -> None:
-    held = left.debt.held if left.debt else None
+    paused = left.debt.paused if left.debt else None
     if as_json:
         owed = left.debt.open if left.debt else None
         letters = [vars(letter) for letter in parked]
-        print_json({"owed": owed, "held": held, "events": left.events, "problem": left.problem, "parked": letters})
+        print_json({"owed": owed, "paused": paused, "events": left.events, "problem": left.problem, "parked": letters})
         return
-    if held:
-        say(f"{held} records wait because their tenants are suspended or paused")
+    if paused:
+        say(f"{paused} records wait because their tenants are suspended or paused")
     if dead := bridge.registry.letters():
         columns = ("tenant", "record", "field", "cause", "last seen")
         print_table("Dead records and fields", columns, map(_row, dead))

@@ -11,7 +11,7 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.operations.epochs import next_epoch
-from sync_daemon.services.epochs import Restorer, Standing
+from sync_daemon.services.epochs import Positions, Restorer
 
 RUNBOOK = "docs/runbook.md, After a restore"
 
@@ -31,7 +31,7 @@ def show(as_json: bool) -> None:
     Example: c360 epoch show
     """
     with open_bridge(load_settings(), is_restored=True) as bridge:
-        found = _restorer(bridge).standing()
+        found = _restorer(bridge).positions()
     if as_json:
         print_json(
             {
@@ -75,7 +75,7 @@ def bump(side: str, tenant: str | None, dry_run: bool) -> None:
         restorer = _restorer(bridge)
         chosen = _tenant(bridge, tenant)
         if dry_run:
-            found = restorer.standing()
+            found = restorer.positions()
             own = [found.applied_in_odoo, *found.tenants.values()]
             beyond = own if side == "app" else [found.odoo.epoch, found.taken_from_odoo.epoch]
             say(f"would start epoch {next_epoch(*beyond)} of {_named(side, tenant)}")
@@ -101,7 +101,7 @@ def _named(side: str, tenant: str | None) -> str:
     return "Odoo's versions" if side == "odoo" else f"the app's versions of {tenant or 'all tenants'}"
 
 
-def _explain(found: Standing) -> None:
+def _explain(found: Positions) -> None:
     for side, is_back in (("app", found.app_was_set_back), ("odoo", found.odoo_was_set_back)):
         if is_back:
             say(f"the {side} side was set back to an earlier time; run: c360 epoch bump --side {side} ({RUNBOOK})")

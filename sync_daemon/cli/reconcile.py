@@ -21,7 +21,7 @@ from sync_daemon.domain.drift import DRIFT, Drift, Finding, Remedy
 from sync_daemon.services.reconcile import ENTITIES, Comparison
 
 SHOWN = 50
-COUNTED = (Finding.MATCHED, *DRIFT, Finding.WAITING, Finding.PARKED, Finding.SET_ASIDE, Finding.HELD_BACK)
+COUNTED = (Finding.MATCHED, *DRIFT, Finding.WAITING, Finding.PARKED, Finding.SET_ASIDE, Finding.FILTERED)
 
 
 @click.command()
@@ -62,7 +62,7 @@ def reconcile(
     wanted = [entity for entity in ENTITIES if not entities or entity.value in entities]
     with open_bridge(load_settings()) as bridge:
         reconciler = bridge.reconciler(bridge.settings.odoo_instance)
-        tenants = found(reconciler.surveys.tenants(tenant), tenant)
+        tenants = found(reconciler.app.tenants(tenant), tenant)
         compared = [reconciler.compare(item, entity) for item in tenants for entity in wanted]
         _show(compared, as_json)
         left = sum(len(item.drifts) for item in compared)
@@ -130,7 +130,7 @@ def _show(compared: Sequence[Comparison], as_json: bool) -> None:
             "Drift",
             ("entity", "id", "finding", "remedy", "in Odoo"),
             [
-                (drift.key.entity.value, drift.key.id, drift.finding.value, drift.remedy.value, _odoo_ids(drift))
+                (drift.key.entity.value, drift.key.record_id, drift.finding.value, drift.remedy.value, _odoo_ids(drift))
                 for drift in drifts[:SHOWN]
             ],
         )
@@ -146,7 +146,7 @@ def _described(drift: Drift) -> dict[str, Any]:
     return {
         "tenant": str(drift.key.tenant),
         "entity": drift.key.entity.value,
-        "id": str(drift.key.id),
+        "id": str(drift.key.record_id),
         "finding": drift.finding.name.lower(),
         "remedy": drift.remedy.value,
         "odoo_ids": list(drift.odoo_ids),

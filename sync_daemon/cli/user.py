@@ -16,7 +16,7 @@ from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.operations.user_links import AppUser, LinkState, OdooUser, Person, Standing, people
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import BridgeError
-from sync_daemon.postgres.admin.user_links import Decision, People
+from sync_daemon.postgres.admin.user_links import LinkDecision, UserLinks
 from sync_daemon.postgres.backfill import Backfills
 
 PAGE = 1_000
@@ -132,14 +132,14 @@ def unlink(tenant: str, app_user: str, dry_run: bool) -> None:
             proposed = _proposed(person)
             other_id, login = proposed.id, proposed.login
         if not dry_run:
-            _people(bridge).decide(owner, Decision(one.id, other_id, login, LinkState.DECLINED, _who()))
+            _people(bridge).decide(owner, LinkDecision(one.id, other_id, login, LinkState.DECLINED, _who()))
     say(f"{'would mark' if dry_run else 'marked'} {one.email} of {owner.subdomain} and Odoo user {login} as two people")
 
 
 def _confirm(bridge: Bridge, tenant: Tenant, pairs: Sequence[tuple[AppUser, OdooUser]], dry_run: bool) -> None:
     for one, other in pairs:
         if not dry_run:
-            decision = Decision(one.id, other.id, other.login, LinkState.CONFIRMED, _who())
+            decision = LinkDecision(one.id, other.id, other.login, LinkState.CONFIRMED, _who())
             _people(bridge).decide(tenant, decision)
         say(f"{'would link' if dry_run else 'linked'} {one.email} of {tenant.subdomain} to Odoo user {other.login}")
     if not pairs:
@@ -204,8 +204,8 @@ def _tenants(bridge: Bridge, given: str | None) -> Sequence[Tenant]:
     return found(Backfills(bridge.database, bridge.settings.odoo_instance).tenants(given), given)
 
 
-def _people(bridge: Bridge) -> People:
-    return People(bridge.database, bridge.settings.odoo_instance)
+def _people(bridge: Bridge) -> UserLinks:
+    return UserLinks(bridge.database, bridge.settings.odoo_instance)
 
 
 def _internal_user(bridge: Bridge, login: str) -> OdooUser:

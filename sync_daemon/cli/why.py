@@ -17,7 +17,7 @@ from sync_daemon.domain.operations.why import Reason, reasons
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.admin.conflicts import Conflicts
 from sync_daemon.postgres.admin.history import History
-from sync_daemon.postgres.reconcile.comparison import Surveys
+from sync_daemon.postgres.reconcile.comparison import AppComparison
 
 
 @click.command(short_help="Explain why fields hold their current values.")
@@ -66,16 +66,16 @@ def _reasons(
     bridge: Bridge, history: History, tenant: Tenant, entity: Entity, record: UUID, field: str | None
 ) -> list[Reason]:
     key = RecordKey(tenant.id, entity, record)
-    survey = Surveys(bridge.database, bridge.settings.odoo_instance).survey(tenant, entity, [record])
-    wanted = {name: value for name, value in present_fields(survey, key).items() if field in (None, name)}
-    bases = survey.snapshot.agreed.get(key, {})
-    agreed = {name for name, value in wanted.items() if name in bases and bases[name].app == value}
-    return list(reasons(wanted, history.entries(key), agreed))
+    view = AppComparison(bridge.database, bridge.settings.odoo_instance).view(tenant, entity, [record])
+    wanted = {name: value for name, value in present_fields(view, key).items() if field in (None, name)}
+    bases = view.snapshot.bases.get(key, {})
+    settled = {name for name, value in wanted.items() if name in bases and bases[name].app == value}
+    return list(reasons(wanted, history.entries(key), settled))
 
 
 def _in_conflict(bridge: Bridge, record: UUID) -> set[str]:
     conflicts = Conflicts(bridge.database, bridge.settings.odoo_instance).open()
-    return {item.field for item in conflicts if item.key.id == record}
+    return {item.field for item in conflicts if item.key.record_id == record}
 
 
 def _seconds(item: Reason) -> str:

@@ -65,7 +65,7 @@ class Contract:
 
     Shapes: `related` maps a role to (entity, column of this row that names it); `write_back` is the app's column that
     takes Odoo's id, or empty; `reported` are fields that Odoo alone has, told to the app and never sent; `also_read`
-    are columns that no field shows. `held_back` are values by column: a row that has one of them does not go to Odoo
+    are columns that no field shows. `filtered` are values by column: a row that has one of them does not go to Odoo
     unless it is there already. An entity without `fields` is Odoo's own.
     """
 
@@ -78,7 +78,7 @@ class Contract:
     write_back: str = ""
     reported: tuple[Field, ...] = ()
     also_read: tuple[str, ...] = ()
-    held_back: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    filtered: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def two_way(self) -> tuple[Field, ...]:

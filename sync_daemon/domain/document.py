@@ -14,13 +14,13 @@ from sync_daemon.domain.keys import Entity, RecordKey, Version
 
 Scalar = str | bool
 
-NOTHING_HEARD = Version(0, 0)
-"""Of a record no change in Odoo was taken in yet."""
+NOTHING_SEEN = Version(0, 0)
+"""No change of the record in Odoo was taken in yet."""
 
 
 @dataclass(frozen=True)
 class TwoWay:
-    """A two-way field's present value, and the last one both sides agreed on (None: they never did)."""
+    """A two-way field's present value, and Odoo's side of its base (None: there is none)."""
 
     value: Scalar
     base: Scalar | None
@@ -30,8 +30,8 @@ class TwoWay:
 class Document:
     """What one record should look like in Odoo, in the bridge's own field names.
 
-    Shapes: `offers` are taken only where Odoo has nothing, `initial` only when the record is made; `heard` is the
-    version of the last change in Odoo that was taken in.
+    Shapes: `offers` are taken only where Odoo has nothing, `initial` only when the record is made;
+    `last_seen_version` is that of the last change in Odoo that was taken in.
     """
 
     key: RecordKey
@@ -43,7 +43,7 @@ class Document:
     """Registration numbers of a customer that is not in Odoo yet, to find one that Odoo knows from elsewhere."""
     offers: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
     initial: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
-    heard: Version = NOTHING_HEARD
+    last_seen_version: Version = NOTHING_SEEN
 
     @property
     def digest(self) -> str:
@@ -74,7 +74,7 @@ class Status(StrEnum):
     UNCHANGED = "unchanged"
     REMOVED = "removed"
     STALE = "stale"
-    HELD = "held"
+    OPTED_OUT = "held"
     RETRY = "retry"
     REJECTED = "rejected"
 

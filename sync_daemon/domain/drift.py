@@ -34,7 +34,7 @@ class Finding(StrEnum):
     WAITING = "waiting"
     PARKED = "parked"
     SET_ASIDE = "set aside"
-    HELD_BACK = "held back"
+    FILTERED = "filtered"
 
 
 DRIFT = (
@@ -94,10 +94,10 @@ class KnownRange:
 class OdooRecord:
     """A bound record as Odoo has it now. `digest` is empty where the record is gone; `twins` claim the same id."""
 
-    id: UUID
+    record_id: UUID
     state: BindingState
     digest: str
-    is_held: bool = False
+    is_opted_out: bool = False
     is_waiting: bool = False
     twins: tuple[int, ...] = ()
 
@@ -118,7 +118,7 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Survey:
+class AppView:
     """What the app's side knows of some records at one instant.
 
     Shapes: every key of `snapshot.owed` is looked at, owed or not. `waiting` are those that really are owed, `parked`
@@ -134,9 +134,9 @@ class Survey:
     fingerprints: Mapping[UUID, str] = field(default_factory=dict)
 
 
-def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
+def app_records(view: AppView) -> dict[RecordKey, AppRecord]:
     """The app's side of a comparison; what a record should be in Odoo is planned as if nothing had been sent yet."""
-    snapshot = survey.snapshot
+    snapshot = view.snapshot
     unsent = {key: replace(binding, digest="") for key, binding in snapshot.bindings.items()}
     planned = plan(replace(snapshot, bindings=unsent))
     digests = {
@@ -146,7 +146,7 @@ def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
     incomplete = {item.document.key for item in planned.send if item.parked}
     incomplete |= {item.owed.key for item in planned.refused}
     aside = {key for key in snapshot.owed if _names_an_alias(snapshot, key)}
-    waiting = ({item.owed.key for item in planned.waiting} - survey.parked) | survey.waiting
+    waiting = ({item.owed.key for item in planned.waiting} - view.parked) | view.waiting
     return {
         key: AppRecord(
             key,
@@ -154,29 +154,29 @@ def app_records(survey: Survey) -> dict[RecordKey, AppRecord]:
             digest=digests.get(key, "") if key in snapshot.rows else "",
             binding=snapshot.bindings.get(key),
             is_waiting=key in waiting,
-            is_parked=key in survey.parked or key in incomplete or key in aside,
+            is_parked=key in view.parked or key in incomplete or key in aside,
         )
         for key in snapshot.owed
     }
 
 
-def told_records(survey: Survey) -> dict[RecordKey, AppRecord]:
+def reported_records(view: AppView) -> dict[RecordKey, AppRecord]:
     """The app's side of records that Odoo makes: what it was told of them last."""
     return {
         key: AppRecord(
             key,
-            has_row=key in survey.read,
-            digest=_told_digest(key, survey.read[key]) if key in survey.read else "",
-            binding=survey.snapshot.bindings.get(key),
-            is_parked=key in survey.parked,
+            has_row=key in view.read,
+            digest=_reported_digest(key, view.read[key]) if key in view.read else "",
+            binding=view.snapshot.bindings.get(key),
+            is_parked=key in view.parked,
         )
-        for key in survey.snapshot.owed
+        for key in view.snapshot.owed
     }
 
 
-def present_fields(survey: Survey, key: RecordKey) -> dict[str, Scalar]:
+def present_fields(view: AppView, key: RecordKey) -> dict[str, Scalar]:
     """The record's fields as the app has them, whether they flow or not; those that cannot be read are missing."""
-    snapshot = survey.snapshot
+    snapshot = view.snapshot
     if key not in snapshot.rows:
         return {}
     found: dict[str, Scalar] = {}
@@ -206,17 +206,17 @@ def range_digest(records: Iterable[AppRecord | KnownRecord]) -> str:
     return digest.hexdigest()
 
 
-def as_foretold(record: AppRecord | KnownRecord) -> Drift:
+def as_expected(record: AppRecord | KnownRecord) -> Drift:
     """What a record is whose range has the digest that was foretold."""
     if isinstance(record, KnownRecord):
         return Drift(record.key, Finding.MATCHED)
     if record.binding is None:
-        return Drift(record.key, Finding.HELD_BACK)
+        return Drift(record.key, Finding.FILTERED)
     is_active = record.binding.state is BindingState.ACTIVE
     return Drift(record.key, Finding.MATCHED if is_active else Finding.SET_ASIDE)
 
 
-def is_told(entity: Entity) -> bool:
+def is_reported(entity: Entity) -> bool:
     """Whether Odoo makes these records, and the app only reads of them."""
     return not CONTRACTS[entity].fields
 
@@ -225,7 +225,7 @@ def compare(app: Mapping[RecordKey, AppRecord], odoo: Mapping[RecordKey, OdooRec
     """Compare records, in order of their keys."""
     unknown = {key: AppRecord(key, False, "", None) for key in odoo.keys() - app.keys()}
     return [
-        (_compare_told if is_told(key.entity) else _compare)(key, record, odoo.get(key))
+        (_compare_reported if is_reported(key.entity) else _compare)(key, record, odoo.get(key))
         for key, record in sorted({**unknown, **app}.items(), key=_first)
     ]
 
@@ -251,7 +251,7 @@ def _compare(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
         return Drift(key, Finding.WAITING)
     if app.is_parked:
         return Drift(key, Finding.PARKED)
-    if odoo is not None and odoo.is_held:
+    if odoo is not None and odoo.is_opted_out:
         return Drift(key, Finding.SET_ASIDE)
     if odoo is None:
         return _only_here(key, app)
@@ -260,7 +260,7 @@ def _compare(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
     return _both(key, app, odoo)
 
 
-def _compare_told(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
+def _compare_reported(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
     """Odoo is asked for what the app does not have as it is; what is gone there stays in the read model."""
     if odoo is not None and odoo.is_waiting:
         return Drift(key, Finding.WAITING)
@@ -292,7 +292,7 @@ def _only_here(key: RecordKey, app: AppRecord) -> Drift:
         return Drift(key, Finding.MISSING_IN_ODOO, Remedy.SEND)
     if app.binding is not None:
         return Drift(key, Finding.ORPHANED, Remedy.FORGET)
-    return Drift(key, Finding.HELD_BACK)
+    return Drift(key, Finding.FILTERED)
 
 
 def _ended_there(key: RecordKey, app: AppRecord) -> Drift:
@@ -308,7 +308,7 @@ def _both(key: RecordKey, app: AppRecord, odoo: OdooRecord) -> Drift:
     if not app.has_row:
         return _row_is_gone(key, app)
     if app.binding is None:
-        # A row that would be held back flows again once it is bound, as it did before its binding was lost.
+        # A row that would be filtered flows again once it is bound, as it did before its binding was lost.
         return Drift(key, Finding.ORPHANED, Remedy.SEND if app.digest else Remedy.REBIND)
     if not odoo.digest:
         return Drift(key, Finding.ORPHANED, Remedy.SEND if app.digest else Remedy.PERSON)
@@ -328,7 +328,7 @@ def _row_is_gone(key: RecordKey, app: AppRecord) -> Drift:
     return Drift(key, Finding.MISSING_IN_APP, Remedy.SEND)
 
 
-def _told_digest(key: RecordKey, row: Row) -> str:
+def _reported_digest(key: RecordKey, row: Row) -> str:
     """Identity of what was told; empty where the read model holds what Odoo could not have told."""
     try:
         reported = CONTRACTS[key.entity].reported
@@ -344,16 +344,16 @@ def _is_under_way(record: AppRecord) -> bool:
 def _range_line(record: AppRecord | KnownRecord) -> str | None:
     """The line of one record, empty for one that Odoo has not; None where a closer look is needed."""
     if isinstance(record, KnownRecord):
-        return f"{record.key.id} {BindingState.ACTIVE} {record.digest}\n"
+        return f"{record.key.record_id} {BindingState.ACTIVE} {record.digest}\n"
     if _is_under_way(record):
         return None
     if record.binding is None:
         return None if record.digest else ""
     if record.binding.state is not BindingState.ACTIVE:
-        return f"{record.key.id} {record.binding.state} \n"
+        return f"{record.key.record_id} {record.binding.state} \n"
     if not record.has_row or not record.digest:
         return None
-    return f"{record.key.id} {record.binding.state} {record.digest}\n"
+    return f"{record.key.record_id} {record.binding.state} {record.digest}\n"
 
 
 def _first(item: tuple[RecordKey, AppRecord]) -> RecordKey:

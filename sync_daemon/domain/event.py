@@ -140,7 +140,7 @@ def rfc3339(wire: str) -> str:
 
 def subject(key: RecordKey) -> str:
     """How a record is named in `subject`."""
-    return f"{key.entity}/{key.id}"
+    return f"{key.entity}/{key.record_id}"
 
 
 def source(instance: str) -> str:

@@ -35,7 +35,7 @@ def hints_of(instance: str, lane: Lane, keys: Sequence[RecordKey]) -> Iterator[H
 
 def encode(hint: Hint) -> bytes:
     """The message body: compact JSON."""
-    keys = [[str(key.tenant), key.entity.value, str(key.id)] for key in hint.keys]
+    keys = [[str(key.tenant), key.entity.value, str(key.record_id)] for key in hint.keys]
     beat = {"beat": hint.beat} if hint.beat else {}
     return json.dumps({"format": FORMAT, "lane": hint.lane, "keys": keys, **beat}, separators=(",", ":")).encode()
 

@@ -9,11 +9,11 @@ from types import MappingProxyType
 from sync_daemon.domain.codec import is_blank, printable
 from sync_daemon.domain.contract import Contract, Field, Owner
 from sync_daemon.domain.decision import Decision, Keep, check_lawful
-from sync_daemon.domain.document import NOTHING_HEARD, Change, FieldProblem, Scalar, Sent
+from sync_daemon.domain.document import NOTHING_SEEN, Change, FieldProblem, Scalar, Sent
 from sync_daemon.domain.keys import Version
 from sync_daemon.domain.mapping import Row, encode_field
 from sync_daemon.domain.merge import Merge, merge_owned, merge_status
-from sync_daemon.domain.snapshot import Agreed
+from sync_daemon.domain.snapshot import Base
 from sync_daemon.errors import RejectedError
 
 
@@ -22,7 +22,7 @@ class FieldConflict:
     """Both sides changed the field since they last agreed. `refusal` says why a decision about it cannot stand."""
 
     field: str
-    agreed: Agreed | None
+    agreed: Base | None
     app: Scalar
     odoo: Scalar
     refusal: str = ""
@@ -47,7 +47,7 @@ class Intake:
     """
 
     writes: Mapping[str, str | None]
-    agreed: Mapping[str, Agreed]
+    agreed: Mapping[str, Base]
     conflicts: tuple[FieldConflict, ...] = ()
     problems: tuple[FieldProblem, ...] = ()
     push_back: bool = False
@@ -58,9 +58,9 @@ def intake(
     contract: Contract,
     change: Change,
     row: Row,
-    agreed: Mapping[str, Agreed],
+    agreed: Mapping[str, Base],
     decisions: Mapping[str, Decision] = MappingProxyType({}),
-    heard: Version = NOTHING_HEARD,
+    heard: Version = NOTHING_SEEN,
 ) -> Intake:
     """Decide one change against the app's present row. Fields that Odoo does not own are left alone.
 
@@ -84,14 +84,14 @@ def intake(
     return Intake(found.writes, found.bases, tuple(found.conflicts), tuple(found.problems), found.push_back, found.won)
 
 
-def _base(sent: Sent | None, agreed: Agreed | None, heard: Version) -> Agreed | None:
+def _base(sent: Sent | None, agreed: Base | None, heard: Version) -> Base | None:
     """What both sides agreed on last, also where the answer to what the app had sent never came.
 
     It has come, or this value has been chosen in Odoo since, if what was taken in last is newer than what was sent.
     """
     if sent is None or sent.version < heard or sent.base != (agreed.odoo if agreed else ""):
         return agreed
-    return Agreed(sent.value, sent.value)
+    return Base(sent.value, sent.value)
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class _Sides:
 
     app: Scalar
     odoo: Scalar
-    base: Agreed | None
-    known: Agreed | None
+    base: Base | None
+    known: Base | None
 
 
 @dataclass
@@ -109,7 +109,7 @@ class _Found:
     """What was decided so far."""
 
     writes: dict[str, str | None]
-    bases: dict[str, Agreed]
+    bases: dict[str, Base]
     conflicts: list[FieldConflict]
     problems: list[FieldProblem]
     won: dict[str, Won]
@@ -120,7 +120,7 @@ def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decis
     app, odoo, base = sides.app, sides.odoo, sides.base
     match _merge(item, base, app, odoo):
         case Merge.AGREED:
-            found.bases[item.name] = Agreed(app, odoo)
+            found.bases[item.name] = Base(app, odoo)
         case Merge.TAKE_ODOO:
             _take(found, item, row, odoo, odoo)
             found.won[item.name] = Won(odoo, app)
@@ -155,9 +155,9 @@ def _take(found: _Found, item: Field, row: Row, value: Scalar, odoo: Scalar) -> 
     found.writes[column] = str(value) if value != "" else None
     shown = encode_field(item, {"row": {**row, column: found.writes[column]}})
     if shown == odoo:
-        found.bases[item.name] = Agreed(odoo, odoo)
+        found.bases[item.name] = Base(odoo, odoo)
     elif item.owner is Owner.ODOO:
-        found.bases[item.name] = Agreed(shown, odoo)
+        found.bases[item.name] = Base(shown, odoo)
     else:
         # An edit, or another column that fills the gap, such as the mobile number for the phone.
         _keep(found, item, shown, odoo)
@@ -172,13 +172,13 @@ def decoded(field: Field, value: Scalar) -> Scalar:
     return found
 
 
-def _merge(field: Field, agreed: Agreed | None, app: Scalar, odoo: Scalar) -> Merge:
+def _merge(field: Field, agreed: Base | None, app: Scalar, odoo: Scalar) -> Merge:
     return merge_status(agreed, app, odoo) if field.name == "status" else merge_owned(field.owner, agreed, app, odoo)
 
 
-def _won_by_app(app: Scalar, odoo: Scalar) -> Agreed:
+def _won_by_app(app: Scalar, odoo: Scalar) -> Base:
     """The base under which the app's value is sent over Odoo's: it must not look like one that Odoo has already."""
-    return Agreed("" if app != "" else odoo, odoo)
+    return Base("" if app != "" else odoo, odoo)
 
 
 def _column(field: Field, row: Row, odoo: Scalar) -> str:

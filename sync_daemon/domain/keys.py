@@ -46,10 +46,10 @@ class RecordKey:
 
     tenant: UUID
     entity: Entity
-    id: UUID
+    record_id: UUID
 
     def __str__(self) -> str:
-        return f"{self.entity} {self.id} of tenant {self.tenant}"
+        return f"{self.entity} {self.record_id} of tenant {self.tenant}"
 
 
 @dataclass(frozen=True, order=True)

@@ -1,4 +1,4 @@
-"""Three-way merge of one two-way field against the last value both sides agreed on."""
+"""Three-way merge of one two-way field against its base, the last value that both sides had."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sync_daemon.domain.contract import Owner
 from sync_daemon.domain.document import Scalar
-from sync_daemon.domain.snapshot import Agreed
+from sync_daemon.domain.snapshot import Base
 
 PROGRESS = {"pending": 0, "approved": 1, "paid": 2}
 """How far a commission has come; `cancelled` is not on this road."""
@@ -21,22 +21,22 @@ class Merge(StrEnum):
     CONFLICT = "conflict"
 
 
-def merge(agreed: Agreed | None, app: Scalar, odoo: Scalar) -> Merge:
-    """Decide one field; without an agreed value only equal or one-sided values merge."""
+def merge(base: Base | None, app: Scalar, odoo: Scalar) -> Merge:
+    """Decide one field; without a base, only equal or one-sided values merge."""
     if app == odoo:
         return Merge.AGREED
-    if agreed is None:
+    if base is None:
         return Merge.TAKE_ODOO if app == "" else Merge.KEEP_APP if odoo == "" else Merge.CONFLICT
-    if odoo == agreed.odoo:
+    if odoo == base.odoo:
         return Merge.KEEP_APP
-    return Merge.TAKE_ODOO if app == agreed.app else Merge.CONFLICT
+    return Merge.TAKE_ODOO if app == base.app else Merge.CONFLICT
 
 
-def merge_owned(owner: Owner, agreed: Agreed | None, app: Scalar, odoo: Scalar) -> Merge:
-    """Decide one field by its owner. Equal values, and values that were agreed on each in its form, need nothing."""
+def merge_owned(owner: Owner, base: Base | None, app: Scalar, odoo: Scalar) -> Merge:
+    """Decide one field by its owner. Equal values, and values that are the base in each side's form, need nothing."""
     if owner is Owner.TWO_WAY:
-        return merge(agreed, app, odoo)
-    if app == odoo or (agreed is not None and (agreed.app, agreed.odoo) == (app, odoo)):
+        return merge(base, app, odoo)
+    if app == odoo or (base is not None and (base.app, base.odoo) == (app, odoo)):
         return Merge.AGREED
     match owner:
         case Owner.ODOO:
@@ -49,7 +49,7 @@ def merge_owned(owner: Owner, agreed: Agreed | None, app: Scalar, odoo: Scalar) 
             return Merge.AGREED
 
 
-def merge_status(agreed: Agreed | None, app: Scalar, odoo: Scalar) -> Merge:
+def merge_status(base: Base | None, app: Scalar, odoo: Scalar) -> Merge:
     """Decide a commission's status: the further of two steps on one road wins, a paid one is never undone."""
     if app == odoo:
         return Merge.AGREED
@@ -57,7 +57,7 @@ def merge_status(agreed: Agreed | None, app: Scalar, odoo: Scalar) -> Merge:
         return Merge.KEEP_APP if odoo in PROGRESS else Merge.CONFLICT
     if odoo == "paid":
         return Merge.TAKE_ODOO if app in PROGRESS else Merge.CONFLICT
-    plain = merge(agreed, app, odoo)
+    plain = merge(base, app, odoo)
     if plain is Merge.CONFLICT and app in PROGRESS and odoo in PROGRESS:
         return Merge.TAKE_ODOO if PROGRESS[str(odoo)] > PROGRESS[str(app)] else Merge.KEEP_APP
     return plain

@@ -73,10 +73,10 @@ class ExtraField(_Part):
 class EntityOverride(_Part):
     """What changes for one kind of record.
 
-    Shapes: `held_back` are values by column, `extra` are fields by their name in Odoo.
+    Shapes: `filtered` are values by column, `extra` are fields by their name in Odoo.
     """
 
-    held_back: dict[str, list[str]] = {}
+    filtered: dict[str, list[str]] = {}
     fields: dict[str, FieldOverride] = {}
     extra: dict[str, ExtraField] = {}
 
@@ -144,8 +144,8 @@ def _changed(contract: Contract, override: EntityOverride) -> Contract:
         Field(name, (f"row.{extra.source}",), _CODECS[extra.type], extra.owner, is_extra=True)
         for name, extra in override.extra.items()
     ]
-    held_back = {**contract.held_back, **{name: frozenset(values) for name, values in override.held_back.items()}}
-    return replace(contract, fields=(*kept, *added), held_back=held_back)
+    filtered = {**contract.filtered, **{name: frozenset(values) for name, values in override.filtered.items()}}
+    return replace(contract, fields=(*kept, *added), filtered=filtered)
 
 
 def _field(item: Field, override: FieldOverride | None) -> Field:
@@ -167,8 +167,8 @@ def _objections(contract: Contract, override: EntityOverride, path: tuple[str, .
         if changed.owner and (reason := _owner_objection(contract, known[name], changed.owner)):
             yield Objection((*where, "owner"), f"{contract.entity}.{name} cannot be {changed.owner}: {reason}")
         yield from _value_objections(contract, known[name], changed.values, (*where, "values"))
-    for column, values in override.held_back.items():
-        yield from _held_back_objections(contract, column, values, (*path, "held_back", column))
+    for column, values in override.filtered.items():
+        yield from _filtered_objections(contract, column, values, (*path, "filtered", column))
     for name, extra in override.extra.items():
         if reason := _extra_objection(contract, known.get(name), name, extra):
             yield Objection((*path, "extra", name), f"{contract.entity}.{name} cannot be an extra field: {reason}")
@@ -209,7 +209,7 @@ def _value_objections(
             yield Objection((*path, app), f"{name} cannot map {app} to {wire}: it comes back from Odoo as it went")
 
 
-def _held_back_objections(
+def _filtered_objections(
     contract: Contract, column: str, values: Iterable[str], path: tuple[str, ...]
 ) -> Iterator[Objection]:
     known = [
@@ -277,11 +277,11 @@ def _changes(tenant: UUID, old: Contract, new: Contract) -> Iterator[RuleChange]
             yield RuleChange(tenant, old.entity, name, described, _rule(now))
         if was and now:
             yield from _value_changes(tenant, old.entity, was, now)
-    for column in sorted(old.held_back.keys() | new.held_back.keys()):
-        held, holds = (contract.held_back.get(column, frozenset()) for contract in (old, new))
+    for column in sorted(old.filtered.keys() | new.filtered.keys()):
+        held, holds = (contract.filtered.get(column, frozenset()) for contract in (old, new))
         if differing := sorted(held ^ holds):
             yield RuleChange(
-                tenant, old.entity, f"held_back.{column}", _listed(held), _listed(holds), column, tuple(differing)
+                tenant, old.entity, f"filtered.{column}", _listed(held), _listed(holds), column, tuple(differing)
             )
 
 

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import ONLY_WHEN_NEW, Contract, Field, Owner, Reference
-from sync_daemon.domain.document import NOTHING_HEARD, Document, FieldProblem, Scalar, TwoWay
+from sync_daemon.domain.document import NOTHING_SEEN, Document, FieldProblem, Scalar, TwoWay
 from sync_daemon.domain.keys import ENTITY_ORDER, Entity, RecordKey
 from sync_daemon.domain.mapping import Mapped, Row, encode_field, map_row
-from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
+from sync_daemon.domain.snapshot import Base, Binding, BindingState, Owed, Snapshot
 from sync_daemon.errors import RejectedError
 
 
@@ -21,14 +21,14 @@ from sync_daemon.errors import RejectedError
 class ToSend:
     """A document, and the fields of its row that had to stay behind.
 
-    Shapes: `told` are the app's own values of fields of which Odoo tells: what both sides then have is remembered.
-    `over` is what Odoo had of them when both sides agreed last (None: they never did).
+    Shapes: `reported` are the app's own values of the fields that Odoo reports: they become bases once Odoo has them.
+    `sent_over` is Odoo's side of the base that each was sent over (None: there is no base).
     """
 
     document: Document
     parked: tuple[FieldProblem, ...]
-    told: Mapping[str, Scalar] = field(default_factory=dict)
-    over: Mapping[str, Scalar | None] = field(default_factory=dict)
+    reported: Mapping[str, Scalar] = field(default_factory=dict)
+    sent_over: Mapping[str, Scalar | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Plan:
     """What one batch comes to.
 
     Shapes: `send` is in order of application. `parents` are records that are not owed but must go first: owe them, read
-    again and plan again. `ask` are records of which Odoo is to tell, because some of their fields are its own.
+    again and plan again. `ask` are records that Odoo must report, because it owns some of their fields.
     """
 
     send: tuple[ToSend, ...] = ()
@@ -90,14 +90,14 @@ def plan(snapshot: Snapshot) -> Plan:
     )
 
 
-def doubtful(decided: Plan) -> list[Owed]:
-    """Records that are not to be sent and are bound to nothing, but were sent before: Odoo may have them."""
+def possibly_sent(decided: Plan) -> list[Owed]:
+    """Records that need not go and are not bound, but were sent before: Odoo may have them."""
     return [item.owed for item in decided.nothing if item.binding is None and item.owed.sent_ago is not None]
 
 
-def patient(decided: Plan, patience: timedelta) -> Plan:
-    """The same, where what was sent so short a time ago waits: Odoo may still be at work on it."""
-    recent = [owed for owed in doubtful(decided) if owed.sent_ago is not None and owed.sent_ago < patience]
+def defer_recent(decided: Plan, patience: timedelta) -> Plan:
+    """The same plan, where a record that was sent less than `patience` ago waits: Odoo may still be at work on it."""
+    recent = [owed for owed in possibly_sent(decided) if owed.sent_ago is not None and owed.sent_ago < patience]
     return dataclasses.replace(
         decided,
         nothing=tuple(item for item in decided.nothing if item.owed not in recent),
@@ -109,8 +109,8 @@ def is_wanted(snapshot: Snapshot, key: RecordKey) -> bool:
     """Whether this record flows at all. Source: docs/architecture.md, Which record flows when."""
     if key in snapshot.bindings:
         return True
-    held_back = snapshot.contract(key).held_back
-    if any(snapshot.rows[key].get(column) in values for column, values in held_back.items()):
+    filtered = snapshot.contract(key).filtered
+    if any(snapshot.rows[key].get(column) in values for column, values in filtered.items()):
         return False
     match key.entity:
         case Entity.CLIENT:
@@ -128,8 +128,8 @@ def is_wanted(snapshot: Snapshot, key: RecordKey) -> bool:
             return True
 
 
-def unread(snapshot: Snapshot) -> list[RecordKey]:
-    """Documents that would go, if only their contents were known."""
+def without_content(snapshot: Snapshot) -> list[RecordKey]:
+    """Documents that would go if their contents had been read."""
     return [
         owed.key
         for owed in _flowing(snapshot)
@@ -162,11 +162,11 @@ def _step(snapshot: Snapshot, owed: Owed) -> Step:
     if owed.key.tenant in snapshot.suspended and owed.key.entity is not Entity.TENANT:
         return Waiting(owed, "the tenant is suspended")
     if not snapshot.contract(owed.key).fields:
-        return Nothing(owed, "only Odoo tells of it")
+        return Nothing(owed, "only Odoo reports it")
     if _is_gone(snapshot, owed.key):
         return _gone(snapshot, owed)
     if not is_wanted(snapshot, owed.key):
-        return Nothing(owed, "held back")
+        return Nothing(owed, "filtered")
     try:
         return _document_step(snapshot, owed)
     except RejectedError as problem:
@@ -199,22 +199,22 @@ def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
         if blocked := _blocked_by(snapshot, owed, reference, parent):
             return blocked
         if parent and (reference.required or _goes(snapshot, parent)):
-            refs[reference.role] = (parent.entity, parent.id)
+            refs[reference.role] = (parent.entity, parent.record_id)
     if owed.key.entity is Entity.DOCUMENT and (blocked := _incomplete(snapshot, owed, refs)):
         return blocked
     binding = snapshot.bindings.get(owed.key)
     mapped = map_row(contract, related_rows(snapshot, owed.key), is_new=_is_new(binding))
     document = _document(snapshot, owed, contract, mapped, refs)
     values = document.values
-    told = {item.name: mapped.fields[item.name] for item in contract.from_odoo if item.name in values}
-    # What was sent last says nothing of fields that Odoo has changed since; and values without a base would make a
-    # conflict of a person's first edit there: both are agreed on first.
-    agreed = snapshot.agreed.get(owed.key, {})
-    is_agreed = all(name in agreed and agreed[name].app == value for name, value in told.items())
-    if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest and is_agreed:
+    reported = {item.name: mapped.fields[item.name] for item in contract.from_odoo if item.name in values}
+    # The last digest says nothing of fields that Odoo has changed since, and a value without a base would turn a
+    # person's first edit there into a conflict: both need a base first.
+    bases = snapshot.bases.get(owed.key, {})
+    is_same = all(name in bases and bases[name].app == value for name, value in reported.items())
+    if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest and is_same:
         return Nothing(owed, "nothing differs", binding, mapped.parked)
-    over = {name: agreed[name].odoo if name in agreed else None for name in told}
-    return ToSend(document, mapped.parked, told, over)
+    sent_over = {name: bases[name].odoo if name in bases else None for name in reported}
+    return ToSend(document, mapped.parked, reported, sent_over)
 
 
 def _is_new(binding: Binding | None) -> bool:
@@ -244,14 +244,14 @@ def _document(
     snapshot: Snapshot, owed: Owed, contract: Contract, mapped: Mapped, refs: Mapping[str, tuple[Entity, UUID]]
 ) -> Document:
     in_conflict = snapshot.conflicts.get(owed.key, frozenset())
-    agreed = snapshot.agreed.get(owed.key, {})
+    bases = snapshot.bases.get(owed.key, {})
     owners = {item.name: item.owner for item in contract.fields}
 
     def pair(name: str, value: Scalar) -> TwoWay:
-        if name not in agreed:
+        if name not in bases:
             return TwoWay(value, None)
         # what the app did not change goes in the form that Odoo has given it, or it would be written at every sync
-        return TwoWay(agreed[name].odoo if value == agreed[name].app else value, agreed[name].odoo)
+        return TwoWay(bases[name].odoo if value == bases[name].app else value, bases[name].odoo)
 
     def owned(*wanted: Owner) -> dict[str, Scalar]:
         return {name: value for name, value in mapped.fields.items() if owners[name] in wanted}
@@ -265,7 +265,7 @@ def _document(
         two_way={name: pair(name, value) for name, value in two_way.items() if name not in in_conflict},
         offers=owned(Owner.PREFER_ODOO),
         initial=owned(*ONLY_WHEN_NEW),
-        heard=binding.heard if (binding := snapshot.bindings.get(owed.key)) else NOTHING_HEARD,
+        last_seen_version=binding.last_seen_version if (binding := snapshot.bindings.get(owed.key)) else NOTHING_SEEN,
         refs=refs,
         numbers=snapshot.numbers.get(owed.key, ()),
     )
@@ -279,13 +279,13 @@ def _blocked_by(snapshot: Snapshot, owed: Owed, reference: Reference, parent: Re
         message = f"{reference.column} names {named or 'nothing'}, but the app has no such {reference.entity}"
         return Refused(owed, RejectedError("parent_missing", message, reference.column, named))
     if (cause := snapshot.dead.get(parent)) and parent not in snapshot.bindings:
-        message = f"waits for {reference.entity} {parent.id}, which is dead: {cause}"
-        return Refused(owed, RejectedError("blocked", message, reference.column, str(parent.id)))
+        message = f"waits for {reference.entity} {parent.record_id}, which is dead: {cause}"
+        return Refused(owed, RejectedError("blocked", message, reference.column, str(parent.record_id)))
     return None
 
 
 def _is_to_be_asked(snapshot: Snapshot, key: RecordKey) -> bool:
-    """Whether Odoo has to tell of a record: of its own field that the app changed, or under a rule that is new."""
+    """Whether Odoo must report a record: the app changed a field that Odoo owns, or a rule is new."""
     binding = snapshot.bindings.get(key)
     if binding is None or binding.state is not BindingState.ACTIVE:
         return False
@@ -293,18 +293,18 @@ def _is_to_be_asked(snapshot: Snapshot, key: RecordKey) -> bool:
     two_way = {item.name for item in contract.two_way}
     if snapshot.conflicts.get(key, frozenset()) - two_way:
         return True
-    agreed = snapshot.agreed.get(key, {})
+    bases = snapshot.bases.get(key, {})
     one_sided = [item for item in contract.from_odoo if item.owner is not Owner.TWO_WAY]
     return any(
-        _is_odoos_to_say(item.owner, agreed.get(item.name), value)
+        _is_odoos_to_say(item.owner, bases.get(item.name), value)
         for item in one_sided
         if (value := _present(item, snapshot.rows[key])) is not None
     )
 
 
-def _is_odoos_to_say(owner: Owner, agreed: Agreed | None, value: Scalar) -> bool:
-    if agreed is None or agreed.app == value:
-        return agreed is None
+def _is_odoos_to_say(owner: Owner, base: Base | None, value: Scalar) -> bool:
+    if base is None or base.app == value:
+        return base is None
     return owner is Owner.ODOO or (owner is Owner.PREFER_APP and value == "")
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from sync_daemon.domain.document import Document, FieldProblem, Result, Scalar, Status
 from sync_daemon.domain.keys import RecordKey
 from sync_daemon.domain.plan import Nothing, Plan, ToSend, Waiting
-from sync_daemon.domain.snapshot import Agreed, Owed
+from sync_daemon.domain.snapshot import Base, Owed
 from sync_daemon.errors import RejectedError
 
 FIRST_PAUSE = timedelta(seconds=1)
@@ -21,8 +21,8 @@ WAITING_PAUSE = timedelta(seconds=20)
 class Applied:
     """Both sides hold this version. `status` is None when no call was needed.
 
-    Shapes: `agreed` are the two-way fields' new bases, `over` those they were sent over; `diverged` are fields that
-    Odoo left alone. `written` maps a field to its new value in Odoo and the one it replaced.
+    Shapes: `bases` are the two-way fields' new bases, `sent_over` those they were sent over; `diverged` are fields
+    that Odoo left alone. `written` maps a field to its new value in Odoo and the one it replaced.
     """
 
     owed: Owed
@@ -30,11 +30,11 @@ class Applied:
     model: str
     res_id: int
     digest: str
-    agreed: Mapping[str, Agreed]
+    bases: Mapping[str, Base]
     diverged: Mapping[str, Scalar]
     parked: tuple[FieldProblem, ...]
     written: Mapping[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
-    over: Mapping[str, Scalar | None] = field(default_factory=dict)
+    sent_over: Mapping[str, Scalar | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ def _settle_result(owed: Owed, sent: ToSend, result: Result, jitter: float) -> S
             return _applied(owed, sent, result)
         case Status.STALE:
             return Postponed(owed, FIRST_PAUSE, f"Odoo holds the newer version {result.version}")
-        case Status.HELD:
-            return Dropped(owed, "taken out of the sync in Odoo")
+        case Status.OPTED_OUT:
+            return Dropped(owed, "opted out in Odoo")
         case Status.RETRY:
             return Postponed(owed, pause_after(owed.attempts + 1, jitter), result.message)
         case Status.REJECTED:
@@ -137,7 +137,7 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
     document = sent.document
     # An offer that Odoo did not take is as it should be, unless Odoo's value is to come to the app.
     diverged = {
-        name: value for name, value in result.diverged.items() if name not in document.offers or name in sent.told
+        name: value for name, value in result.diverged.items() if name not in document.offers or name in sent.reported
     }
     complete = not result.skipped and not diverged
     return Applied(
@@ -147,11 +147,11 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
         result.res_id,
         # An incomplete record must be sent again when anything of it changes, so no digest is remembered for it.
         document.digest_with(result.normalised) if complete else "",
-        _agreed(sent, result),
+        _bases(sent, result),
         diverged,
         (*sent.parked, *result.skipped),
         _written(document, result),
-        {**sent.over, **{name: two_way.base for name, two_way in document.two_way.items()}},
+        {**sent.sent_over, **{name: two_way.base for name, two_way in document.two_way.items()}},
     )
 
 
@@ -162,11 +162,11 @@ def _written(document: Document, result: Result) -> dict[str, tuple[Scalar, Scal
     return {name: (values[name], former) for name, former in result.replaced.items() if name in values}
 
 
-def _agreed(sent: ToSend, result: Result) -> dict[str, Agreed]:
+def _bases(sent: ToSend, result: Result) -> dict[str, Base]:
     left_out = {*result.diverged, *(problem.field for problem in result.skipped)}
     values = sent.document.values
     return {
-        name: Agreed(sent.told.get(name, values[name]), result.normalised.get(name, values[name]))
-        for name in (*sent.document.two_way, *(sent.told.keys() - sent.document.two_way.keys()))
+        name: Base(sent.reported.get(name, values[name]), result.normalised.get(name, values[name]))
+        for name in (*sent.document.two_way, *(sent.reported.keys() - sent.document.two_way.keys()))
         if name not in left_out
     }

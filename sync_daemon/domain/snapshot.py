@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import Contract
-from sync_daemon.domain.document import NOTHING_HEARD, Scalar
+from sync_daemon.domain.document import NOTHING_SEEN, Scalar
 from sync_daemon.domain.keys import Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.overrides import Contracts
@@ -31,9 +31,9 @@ class Owed:
     sent_ago: timedelta | None = None
 
 
-def heard(odoo_version: Version) -> Version:
-    """What was taken in of a pair's changes in Odoo: one that is new stands at the beginning of the present epoch."""
-    return odoo_version if odoo_version.number else NOTHING_HEARD
+def last_seen(odoo_version: Version) -> Version:
+    """The version of the last change in Odoo that was taken in; a new pair stands at the beginning of the epoch."""
+    return odoo_version if odoo_version.number else NOTHING_SEEN
 
 
 class BindingState(StrEnum):
@@ -58,14 +58,14 @@ class Binding:
     odoo_version: Version
 
     @property
-    def heard(self) -> Version:
+    def last_seen_version(self) -> Version:
         """The version of the last change in Odoo that was taken in."""
-        return heard(self.odoo_version)
+        return last_seen(self.odoo_version)
 
 
 @dataclass(frozen=True)
-class Agreed:
-    """The last value of a two-way field that both sides had, in each side's representation."""
+class Base:
+    """The last value of a field that both sides had, in each side's form: what the next change is merged against."""
 
     app: Scalar
     odoo: Scalar
@@ -85,7 +85,7 @@ class Snapshot:
     owed: Mapping[RecordKey, Owed]
     rows: Mapping[RecordKey, Row]
     bindings: Mapping[RecordKey, Binding] = field(default_factory=dict)
-    agreed: Mapping[RecordKey, Mapping[str, Agreed]] = field(default_factory=dict)
+    bases: Mapping[RecordKey, Mapping[str, Base]] = field(default_factory=dict)
     conflicts: Mapping[RecordKey, frozenset[str]] = field(default_factory=dict)
     customers: frozenset[RecordKey] = frozenset()
     agents: frozenset[RecordKey] = frozenset()

@@ -25,9 +25,9 @@ MODEL = "comply360.bridge"
 # the same whatever language the service user has: a translated text would look like a change
 _CONTEXT = {"lang": "en_US", "tz": "UTC"}
 
-MEET_SECONDS = 60.0
+VERIFIED_SECONDS = 60.0
 
-Acquaint = Callable[[], Callable[[OdooInfo], None]]
+VerifyInstance = Callable[[], Callable[[OdooInfo], None]]
 Observe = Callable[[str, float, str], None]
 """Is told of each call that ended: method, seconds, `ok` or the kind of error."""
 
@@ -47,25 +47,24 @@ def _anyone() -> Callable[[OdooInfo], None]:
 class RpcOdoo:
     """One Odoo instance as one app installation (`bridge`) sees it; any number of threads may use it.
 
-    Shapes: `acquaint` is called before who answers is asked, and what it gives is shown the answer: before the first
-    call, every minute and after an outage. It raises FatalError for a stranger. `selftest` flags the tenants that are
-    made.
+    Shapes: `verify_instance` is called before a ping, and the function that it returns takes the answer: before the
+    first call, every minute and after an outage. It raises FatalError for a stranger. `selftest` flags new tenants.
     """
 
     def __init__(
         self,
         transport: Transport,
         bridge: UUID,
-        acquaint: Acquaint = _anyone,
+        verify_instance: VerifyInstance = _anyone,
         selftest: bool = False,
         observe: Observe = lambda _method, _seconds, _outcome: None,
     ) -> None:
         self._transport = transport
         self._bridge = str(bridge)
-        self._acquaint = acquaint
+        self._verify_instance = verify_instance
         self._selftest = selftest
         self._observe = observe
-        self._met_until = 0.0
+        self._verified_until = 0.0
 
     def ping(self) -> OdooInfo:
         """Who answers."""
@@ -221,22 +220,22 @@ class RpcOdoo:
         """One page of the people who work in Odoo, in order of id; the flag says whether more follow."""
         return self._call("internal_users", {"after": after, "limit": str(limit)}, wire.internal_users)
 
-    def _meet(self) -> None:
-        if time.monotonic() < self._met_until:
+    def _verify(self) -> None:
+        if time.monotonic() < self._verified_until:
             return
-        meet = self._acquaint()
+        verify = self._verify_instance()
         info = self.ping()
         if info.protocol != wire.PROTOCOL:
             raise FatalError(
                 f"Odoo's addon {info.addon} speaks protocol {info.protocol}, this bridge {wire.PROTOCOL}: "
                 "bring both to one release"
             )
-        meet(info)
-        self._met_until = time.monotonic() + MEET_SECONDS
+        verify(info)
+        self._verified_until = time.monotonic() + VERIFIED_SECONDS
 
     def _call(self, method: str, arguments: Mapping[str, object], read: Callable[[object], _T]) -> _T:
         if method != "ping":
-            self._meet()
+            self._verify()
         answer = self._sent(method, {**arguments, "context": _CONTEXT})
         try:
             return read(answer)
@@ -251,7 +250,7 @@ class RpcOdoo:
             outcome = type(error).__name__
             if isinstance(error, TransientError):
                 # Whoever answers next may have been restored meanwhile.
-                self._met_until = 0.0
+                self._verified_until = 0.0
             raise
         finally:
             self._observe(method, time.monotonic() - began, outcome)
@@ -260,7 +259,7 @@ class RpcOdoo:
 def open_odoo(
     settings: Settings,
     bridge: UUID,
-    acquaint: Acquaint = _anyone,
+    verify_instance: VerifyInstance = _anyone,
     observe: Observe = lambda _method, _seconds, _outcome: None,
 ) -> RpcOdoo:
     """The Odoo that the settings name, over the transport they name; nothing is sent yet.
@@ -268,4 +267,4 @@ def open_odoo(
     Raises: ConfigError for an address that must not be used.
     """
     transport: Transport = Json2(settings, MODEL) if settings.odoo_transport == "json2" else XmlRpc(settings, MODEL)
-    return RpcOdoo(transport, bridge, acquaint, settings.is_selftest, observe)
+    return RpcOdoo(transport, bridge, verify_instance, settings.is_selftest, observe)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from sync_daemon.domain.operations.finding import Finding
+from sync_daemon.domain.operations.diagnosis import Diagnosis
 from sync_daemon.errors import BridgeError
 from sync_daemon.odoo.wire import PROTOCOL
 from sync_daemon.ports import Odoo, OdooInfo
@@ -16,29 +16,29 @@ PLACE = "Odoo"
 ANOTHER = "check ODOO_URL and ODOO_DATABASE; if the known one is gone for good: c360 rebuild --dry-run"
 
 
-def check(odoo: Odoo, now: datetime, known_instance: str) -> list[Finding]:
+def check(odoo: Odoo, now: datetime, known_instance: str) -> list[Diagnosis]:
     """Findings about version, protocol, key and identity."""
     try:
         info = odoo.ping()
     except BridgeError as error:
-        return [Finding(PLACE, str(error), _fix_for(str(error)))]
+        return [Diagnosis(PLACE, str(error), _fix_for(str(error)))]
     return list(_findings(info, now, known_instance))
 
 
-def _findings(info: OdooInfo, now: datetime, known_instance: str) -> Iterator[Finding]:
+def _findings(info: OdooInfo, now: datetime, known_instance: str) -> Iterator[Diagnosis]:
     if not info.odoo.startswith(SERIES):
-        yield Finding(PLACE, f"Odoo {info.odoo} is not {SERIES}", f"use Odoo {SERIES}")
+        yield Diagnosis(PLACE, f"Odoo {info.odoo} is not {SERIES}", f"use Odoo {SERIES}")
     if info.protocol != PROTOCOL:
         problem = f"the addon {info.addon} speaks protocol {info.protocol}, this bridge {PROTOCOL}"
-        yield Finding(PLACE, problem, "upgrade the addon comply360_bridge and the daemon to the same release")
+        yield Diagnosis(PLACE, problem, "upgrade the addon comply360_bridge and the daemon to the same release")
     if known_instance and known_instance != info.instance:
         problem = f"another database answers: {info.instance}, known is {known_instance}"
-        yield Finding(PLACE, problem, ANOTHER)
+        yield Diagnosis(PLACE, problem, ANOTHER)
     if info.key_expires is not None:
         left = info.key_expires.replace(tzinfo=UTC) - now
         if left < KEY_WARNING:
             problem = f"the bot's API key expires in {left.days} days"
-            yield Finding(PLACE, problem, "issue a new one: comply360.bridge issue_key, then set ODOO_API_KEY")
+            yield Diagnosis(PLACE, problem, "issue a new one: comply360.bridge issue_key, then set ODOO_API_KEY")
 
 
 def _fix_for(problem: str) -> str:

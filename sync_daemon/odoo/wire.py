@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sync_daemon.domain.codec import printable
 from sync_daemon.domain.document import (
-    NOTHING_HEARD,
+    NOTHING_SEEN,
     Change,
     Document,
     FieldProblem,
@@ -63,7 +63,7 @@ def document(value: Document) -> dict[str, object]:
         "fields": fields,
         "two_way": {**two_way, **offers},
         "refs": {role: {"entity": str(entity), "id": str(id_)} for role, (entity, id_) in value.refs.items()},
-        **({"heard": str(value.heard)} if value.heard > NOTHING_HEARD else {}),
+        **({"heard": str(value.last_seen_version)} if value.last_seen_version > NOTHING_SEEN else {}),
         **({"initial": initial} if initial else {}),
         **({"numbers": numbers} if numbers else {}),
     }
@@ -71,7 +71,7 @@ def document(value: Document) -> dict[str, object]:
 
 def key(value: RecordKey) -> dict[str, object]:
     """A record's name."""
-    return {"tenant": str(value.tenant), "entity": str(value.entity), "id": str(value.id)}
+    return {"tenant": str(value.tenant), "entity": str(value.entity), "id": str(value.record_id)}
 
 
 def verdict(value: Verdict) -> dict[str, object]:
@@ -149,7 +149,7 @@ def bound(answer: object) -> OdooBinding:
     """The answer to show_binding."""
     fields = _dict(answer, "the answer")
     texts = {name: _text(fields, name) for name in ("state", "model", "res_id", "version", "synced_at", "name")}
-    return OdooBinding(**texts, held=_flag(fields, "held"))
+    return OdooBinding(**texts, opted_out=_flag(fields, "held"))
 
 
 def relinked(answer: object) -> tuple[str, int, str]:
@@ -327,11 +327,11 @@ def _tenant_backlog(row: object) -> OdooBacklog:
 def _digest(row: object) -> RecordDigest:
     fields = _dict(row, "a digest")
     return RecordDigest(
-        id=_parsed("id", UUID, _text(fields, "id")),
+        record_id=_parsed("id", UUID, _text(fields, "id")),
         version=_text(fields, "version"),
         digest=_text(fields, "digest"),
         state=_text(fields, "state"),
-        held=_flag(fields, "held"),
+        opted_out=_flag(fields, "held"),
         waiting=_flag(fields, "waiting"),
         twins=tuple(_parsed("twins", int, str(twin)) for twin in _list(fields, "twins")),
     )

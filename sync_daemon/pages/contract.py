@@ -85,7 +85,7 @@ def _entity(contract: Contract) -> dict[str, Any]:
         "related": {
             role: {"entity": entity.value, "column": column} for role, (entity, column) in contract.related.items()
         },
-        "held_back": {column: sorted(values) for column, values in contract.held_back.items()},
+        "filtered": {column: sorted(values) for column, values in contract.filtered.items()},
         "fields": [_field(item) for item in contract.fields],
     }
 
@@ -115,7 +115,7 @@ def _section(contract: Contract) -> str:
 def _facts(contract: Contract) -> Iterator[str]:
     where = "in the app" if contract.fields else "of schema bridge, a view per tenant for the app's readers"
     yield f"`{contract.table}` {where}, `{contract.odoo_model}` in Odoo"
-    for column, values in contract.held_back.items():
+    for column, values in contract.filtered.items():
         yield f"stays in the app while `{column}` is {' or '.join(sorted(values))}, unless it is in Odoo already"
     for item in contract.references:
         need = "waits for it" if item.required else "goes without it while it is not in Odoo"

@@ -82,14 +82,14 @@ class Backfills:
         """Mark the next page, going on where the last step of the same words stopped."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["resume"], _named(tenant, entity, selection))
-            identity, after, marked = cursor.fetchone() or (None, None, 0)
+            backfill, after, marked = cursor.fetchone() or (None, None, 0)
             ids = _page(cursor, tenant, entity, selection, after)
             mark(cursor, [RecordKey(tenant.id, entity, record_id) for record_id in ids], Lane.BULK)
             finished = len(ids) < PAGE
             cursor.execute(
                 _SQL["advance"],
                 {
-                    "id": identity,
+                    "id": backfill,
                     "after": ids[-1] if ids else None,
                     "marked": len(ids),
                     "finished": finished,

@@ -42,7 +42,7 @@ def mark_dependants(
     """Mark the dependants of these records, within the transaction that changed them.
 
     Those that show values of other records are marked if they are bound or wait; those that only go after other records
-    were perhaps held back so far, and nothing is known of them. Those that wait to be read will be read as they are
+    were perhaps filtered so far, and nothing is known of them. Those that wait to be read will be read as they are
     now: they only get a new version, so that whoever has read one before settles it no longer.
 
     Shapes: with a `version`, only those whose own version is not a later one.
@@ -59,10 +59,10 @@ def mark_dependants(
         "tenant": tenant,
         "entity": entity.value,
         "version": version,
-        "held_back": not CONTRACTS[entity].related,
+        "filtered": not CONTRACTS[entity].related,
     }
     cursor.execute(_SQL["renew_unread"], {**parameters, "ids": candidates})
     renewed = {row[0] for row in cursor.fetchall()}
-    others = [identity for identity in candidates if identity not in renewed]
+    others = [record_id for record_id in candidates if record_id not in renewed]
     cursor.execute(_SQL["dependants"], {**parameters, "ids": others})
     mark(cursor, [RecordKey(tenant, entity, row[0]) for row in cursor.fetchall()], lane)

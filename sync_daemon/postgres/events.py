@@ -30,7 +30,7 @@ class OutgoingEvents:
             cursor.execute(_SQL["has_waiting"])
             if not (cursor.fetchone() or (False,))[0]:
                 return []
-            cursor.execute(_INBOUND["seize"], {"name": _LEASE, "holder": holder, "duration": lease})
+            cursor.execute(_INBOUND["acquire"], {"name": _LEASE, "holder": holder, "duration": lease})
             if cursor.fetchone() is None:
                 return []
             cursor.execute(_SQL["waiting"], {"limit": limit})

@@ -17,7 +17,7 @@ def mark(cursor: Cursor, keys: Iterable[RecordKey], lane: Lane) -> int:
     """Mark records within a transaction that is under way; how many were marked."""
     groups: defaultdict[tuple[UUID, Entity], list[UUID]] = defaultdict(list)
     for key in sorted(set(keys)):
-        groups[key.tenant, key.entity].append(key.id)
+        groups[key.tenant, key.entity].append(key.record_id)
     marked = 0
     for (tenant, entity), ids in groups.items():
         cursor.execute(_SQL["mark"], {"tenant": tenant, "entity": entity.value, "ids": ids, "lane": lane.value})
@@ -30,5 +30,5 @@ def key_arrays(keys: Sequence[RecordKey]) -> dict[str, list[UUID] | list[str]]:
     return {
         "tenants": [key.tenant for key in keys],
         "entities": [key.entity.value for key in keys],
-        "ids": [key.id for key in keys],
+        "ids": [key.record_id for key in keys],
     }

@@ -90,17 +90,17 @@ class Registry:
         """Whether Odoo knows the tenant."""
         return bool(self._rows("is_bound", tenant=tenant)[0][0])
 
-    def acquaint(self, instance: str) -> Callable[[OdooInfo], None]:
-        """What is known of an Odoo before it is asked; what it gives takes the answer.
+    def verify_instance(self, instance: str) -> Callable[[OdooInfo], None]:
+        """Read what is known of an Odoo before a ping; the function that it returns takes the answer.
 
-        Raises: FatalError if it is another database than before, such as a copy or a fresh one, or one that was set
+        Raises: FatalError if another database than before answers, such as a copy or a fresh one, or one that was set
         back to an earlier time: nothing may be sent to it.
         """
         # Read before Odoo is asked: what is taken in between is no sign of a restore.
         known = self.odoo_reached(instance)
 
-        def meet(info: OdooInfo) -> None:
-            self.recognise(instance)(info)
+        def verify(info: OdooInfo) -> None:
+            self.identify_instance(instance)(info)
             if was_set_back(known, Version(info.epoch, info.newest)):
                 raise FatalError(
                     f"Odoo's database {info.database} was set back to an earlier time: it has come to version "
@@ -109,12 +109,12 @@ class Registry:
                 )
             self._see_epoch(instance, info.epoch)
 
-        return meet
+        return verify
 
-    def recognise(self, instance: str) -> Callable[[OdooInfo], None]:
-        """As `acquaint`, but an Odoo that was set back is taken as it is: its epoch is about to be raised."""
+    def identify_instance(self, instance: str) -> Callable[[OdooInfo], None]:
+        """The same, but accept an Odoo that was set back: its epoch is about to be raised."""
 
-        def meet(info: OdooInfo) -> None:
+        def verify(info: OdooInfo) -> None:
             self._run("see_instance", instance=instance, uuid=info.instance, epoch=info.epoch)
             if (known := self.instance_uuid(instance)) != info.instance:
                 raise FatalError(
@@ -123,7 +123,7 @@ class Registry:
                     "for good, see: c360 rebuild --dry-run"
                 )
 
-        return meet
+        return verify
 
     def odoo_reached(self, instance: str) -> Version:
         """The newest version of Odoo's that is known here: seen in its epoch, or taken from one of its changes."""

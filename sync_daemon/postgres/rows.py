@@ -1,4 +1,4 @@
-"""One consistent view of a batch: what is owed, the rows, the bindings, the agreed values."""
+"""One consistent view of a batch: what is owed, the rows, the bindings, the bases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sync_daemon.domain.contract import source_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row, UnreadableJson
-from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
+from sync_daemon.domain.snapshot import Base, Binding, BindingState, Owed, Snapshot
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import TransientError
 from sync_daemon.postgres.catalog import Catalog, Columns
@@ -78,7 +78,7 @@ class Rows:
         with self._database.transaction(snapshot=True) as cursor:
             return self._reading(cursor).existing(keys)
 
-    def survey(self, cursor: Cursor, keys: Collection[RecordKey]) -> Snapshot:
+    def snapshot_as_owed(self, cursor: Cursor, keys: Collection[RecordKey]) -> Snapshot:
         """The same as `snapshot` within a reading transaction under way, as if each of the keys were owed."""
         return self._reading(cursor).snapshot(keys, is_owed=False)
 
@@ -113,7 +113,7 @@ class _Reading:
             owed,
             rows,
             bindings=bindings,
-            agreed=self._agreed([key for key in known if CONTRACTS[key.entity].two_way]),
+            bases=self._bases([key for key in known if CONTRACTS[key.entity].two_way]),
             conflicts=self._conflicts(list(owed)),
             customers=_customers(rows)
             | self._named(Entity.CLIENT, Entity.REGISTRATION, "client_id", open_ones, tenants, columns),
@@ -156,7 +156,7 @@ class _Reading:
     ) -> dict[RecordKey, Row]:
         groups: defaultdict[tuple[UUID, Entity], list[UUID]] = defaultdict(list)
         for key in keys:
-            groups[key.tenant, key.entity].append(key.id)
+            groups[key.tenant, key.entity].append(key.record_id)
         issues = [record_id for (_, entity), ids in groups.items() if entity is Entity.ISSUE for record_id in ids]
         selects = [
             select
@@ -189,10 +189,10 @@ class _Reading:
             found[key] = Binding(key, BindingState(state), model, res_id, versions[0], digest, versions[1])
         return found
 
-    def _agreed(self, keys: list[RecordKey]) -> dict[RecordKey, dict[str, Agreed]]:
-        found: defaultdict[RecordKey, dict[str, Agreed]] = defaultdict(dict)
-        for tenant, entity, record_id, field, app, odoo in self._all("agreed", keys):
-            found[RecordKey(tenant, Entity(entity), record_id)][field] = Agreed(app, odoo)
+    def _bases(self, keys: list[RecordKey]) -> dict[RecordKey, dict[str, Base]]:
+        found: defaultdict[RecordKey, dict[str, Base]] = defaultdict(dict)
+        for tenant, entity, record_id, field, app, odoo in self._all("bases", keys):
+            found[RecordKey(tenant, Entity(entity), record_id)][field] = Base(app, odoo)
         return dict(found)
 
     def _conflicts(self, keys: list[RecordKey]) -> dict[RecordKey, frozenset[str]]:
@@ -217,7 +217,7 @@ class _Reading:
         groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
         for key in keys:
             if key.entity is named and key.tenant in tenants:
-                groups[key.tenant].append(key.id)
+                groups[key.tenant].append(key.record_id)
         selects = [
             _select_named(tenants[tenant], by, column, ids)
             for tenant, ids in groups.items()
@@ -235,7 +235,7 @@ class _Reading:
         groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
         for key in keys:
             if key.entity is Entity.CLIENT and key.tenant in tenants:
-                groups[key.tenant].append(key.id)
+                groups[key.tenant].append(key.record_id)
         needed = {"client_id", "registration_number"}
         found: defaultdict[RecordKey, list[str]] = defaultdict(list)
         for tenant, ids in groups.items():
@@ -253,7 +253,7 @@ class _Reading:
         groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
         for key in keys:
             if key.entity is Entity.REGISTRATION and key.tenant in tenants:
-                groups[key.tenant].append(key.id)
+                groups[key.tenant].append(key.record_id)
         found: dict[RecordKey, dict[str, Row]] = {}
         for tenant, ids in groups.items():
             schema, table = tenants[tenant].schema, CONTRACTS[Entity.DOCUMENT].table

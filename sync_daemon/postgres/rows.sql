@@ -19,7 +19,7 @@ JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (te
     USING (tenant_id, entity, external_id)
 WHERE b.instance_id = %(instance)s
 
--- name: agreed
+-- name: bases
 SELECT v.tenant_id, v.entity, v.external_id, v.field, v.app_value, v.odoo_value
 FROM bridge.base_value AS v
 JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, external_id)

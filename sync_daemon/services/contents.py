@@ -64,7 +64,9 @@ class Contents:
             return Unreadable(problem.code, problem.message, 1 if problem.code == "bad_path" else self.tries)
 
     def _left_there(self, storage: Storage, key: RecordKey, place: Place, found: Stat) -> Content:
-        link = self.address.replace("{tenant}", str(key.tenant)).replace("{id}", str(key.id)) or storage.link(place)
+        link = self.address.replace("{tenant}", str(key.tenant)).replace("{id}", str(key.record_id)) or storage.link(
+            place
+        )
         sizes = f"{found.size / MEGABYTE:.1f} MB ({found.size} bytes)"
         note = f"not copied: it has {sizes}, more than the {self.largest / MEGABYTE:g} MB that are"
         return Content(link=link, note=f"{note}; it lies in the app's storage under {place.path}"[:500].strip())

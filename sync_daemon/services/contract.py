@@ -13,7 +13,7 @@ from sync_daemon.ports import Odoo
 from sync_daemon.services.report import Report
 
 
-class Shapes(Protocol):
+class AppSchema(Protocol):
     """The app's side."""
 
     def tenants(self) -> Sequence[Tenant]: ...
@@ -25,19 +25,19 @@ class Shapes(Protocol):
 class ContractCheck:
     """Compares the contracts in force with the app's tables and with Odoo's fields."""
 
-    shapes: Shapes
+    app_schema: AppSchema
     odoo: Odoo
 
     def app_mismatches(self) -> Iterator[Mismatch]:
         """What does not fit in the app, tenant by tenant."""
-        contracts = self.shapes.contracts()
-        for tenant in self.shapes.tenants():
-            yield from check_app(tenant.id, contracts.of(tenant.id), self.shapes.tables(tenant))
+        contracts = self.app_schema.contracts()
+        for tenant in self.app_schema.tenants():
+            yield from check_app(tenant.id, contracts.of(tenant.id), self.app_schema.tables(tenant))
 
     def odoo_mismatches(self) -> Iterator[Mismatch]:
         """What does not fit in Odoo."""
-        tenants = [tenant.id for tenant in self.shapes.tenants()]
-        yield from check_odoo(self.shapes.contracts(), tenants, self.odoo.describe_fields())
+        tenants = [tenant.id for tenant in self.app_schema.tenants()]
+        yield from check_odoo(self.app_schema.contracts(), tenants, self.odoo.describe_fields())
 
 
 @dataclass
@@ -46,13 +46,13 @@ class ContractWatch:
 
     check: ContractCheck
     on_found: Callable[[Mismatch], None]
-    told: frozenset[Mismatch] = field(default_factory=frozenset)
+    reported: frozenset[Mismatch] = field(default_factory=frozenset)
 
     def run_once(self) -> Report:
         """Look at everything once."""
         found = [*self.check.app_mismatches(), *self.check.odoo_mismatches()]
         for mismatch in found:
-            if mismatch not in self.told:
+            if mismatch not in self.reported:
                 self.on_found(mismatch)
-        self.told = frozenset(found)
+        self.reported = frozenset(found)
         return Report()

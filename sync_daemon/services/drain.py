@@ -31,7 +31,7 @@ class Debt:
     """What is owed; `held` by suspended and paused tenants, `open` by everyone else."""
 
     open: int
-    held: int
+    paused: int
 
 
 def debt(flows: Iterable[Flow], backlogs: Sequence[Mapping[UUID, OdooBacklog]]) -> Debt:
@@ -42,4 +42,4 @@ def debt(flows: Iterable[Flow], backlogs: Sequence[Mapping[UUID, OdooBacklog]]) 
         owed[flowing] += flow.owed
         if flow.direction is Direction.ODOO_TO_APP:
             owed[flowing] += sum(side[flow.tenant].owed for side in backlogs if flow.tenant in side)
-    return Debt(open=owed[True], held=owed[False])
+    return Debt(open=owed[True], paused=owed[False])

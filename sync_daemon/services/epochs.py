@@ -21,7 +21,7 @@ class Epochs(Protocol):
 
 
 @dataclass(frozen=True)
-class Standing:
+class Positions:
     """How far each side's versions have come, and what the other side knows of it."""
 
     tenants: Mapping[str, int]
@@ -48,14 +48,14 @@ class Restorer:
     odoo: Odoo
     app: Epochs
 
-    def standing(self) -> Standing:
+    def positions(self) -> Positions:
         """Where both sides are."""
         # What was taken is read first: Odoo goes on meanwhile, and never back.
         taken = self.app.odoo_reached(self.instance)
         info = self.odoo.ping()
         _, applied = self.odoo.epochs()
         tenants = dict(self.app.epochs().values())
-        return Standing(tenants, applied, Version(info.epoch, info.newest), taken)
+        return Positions(tenants, applied, Version(info.epoch, info.newest), taken)
 
     def bump_app(self, tenant: UUID | None = None) -> int:
         """A new epoch of the app's versions, and Odoo tells once more what became of each lead; which epoch."""

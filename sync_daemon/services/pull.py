@@ -32,7 +32,7 @@ class Puller:
 
     def run_once(self) -> Report:
         """Pull one page, apply it tenant by tenant, and tell Odoo what became of each change."""
-        if not (leased := self.inbound.seize(self.holder, self.lease)):
+        if not (leased := self.inbound.acquire(self.holder, self.lease)):
             return Report()
         reached(CrashPoint.PULL_LEASED)
         pulled = self.odoo.pull_changes(PAGE, PER_TENANT)
@@ -70,7 +70,7 @@ class Puller:
         verdicts: list[Verdict] = []
         for tenant, page in changes.items():
             # renewed while the page is worked off: the lease is short, so that nobody waits long for a dead puller
-            self.inbound.seize(self.holder, self.lease)
+            self.inbound.acquire(self.holder, self.lease)
             if tenant not in receiving:
                 verdicts += _all_later(page, "the tenant's flow to the app is closed")
                 continue

@@ -14,7 +14,7 @@ from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Document, Result, Status
 from sync_daemon.domain.keys import RecordKey, Version
 from sync_daemon.domain.operations.epochs import was_set_back
-from sync_daemon.domain.plan import Plan, ToSend, doubtful, patient, plan, unread
+from sync_daemon.domain.plan import Plan, ToSend, defer_recent, plan, possibly_sent, without_content
 from sync_daemon.domain.settlement import (
     Applied,
     Dead,
@@ -81,16 +81,16 @@ class Pusher:
     def _plan(self, keys: Collection[RecordKey]) -> tuple[Snapshot, Plan]:
         wanted = set(keys)
         snapshot, decided = self._with_parents(wanted)
-        if unheard := doubtful(decided):
-            self._look_for(unheard)
+        if candidates := possibly_sent(decided):
+            self._look_for(candidates)
             # parents too: another pusher may have settled one meanwhile, by an older view of whether it goes
             snapshot, decided = self._with_parents(wanted)
-            decided = patient(decided, STILL_AT_WORK)
-        if documents := unread(snapshot):
+            decided = defer_recent(decided, STILL_AT_WORK)
+        if documents := without_content(snapshot):
             contents = self.contents.identify(snapshot, documents)
             self._count_failures(contents)
             snapshot = dataclasses.replace(snapshot, contents=contents)
-            decided = patient(plan(snapshot), STILL_AT_WORK)
+            decided = defer_recent(plan(snapshot), STILL_AT_WORK)
         return snapshot, decided
 
     def _with_parents(self, wanted: set[RecordKey]) -> tuple[Snapshot, Plan]:
@@ -104,9 +104,9 @@ class Pusher:
             wanted |= decided.parents
         return snapshot, decided
 
-    def _look_for(self, unheard: Iterable[Owed]) -> None:
+    def _look_for(self, candidates: Iterable[Owed]) -> None:
         """Ask Odoo for records that it was sent: an answer that was lost may have named them."""
-        for owed in unheard:
+        for owed in candidates:
             found = self.odoo.show_binding(owed.key)
             if found.res_id:
                 self.ledger.learn(owed, BindingState(found.state), found.model, int(found.res_id))

@@ -13,25 +13,25 @@ from uuid import UUID, uuid4
 
 from sync_daemon.domain.drift import (
     AppRecord,
+    AppView,
     Drift,
     Finding,
     KnownRange,
     KnownRecord,
     OdooRecord,
     Remedy,
-    Survey,
     app_records,
-    as_foretold,
+    as_expected,
     compare,
     confirmed,
     is_calm,
     is_disaster,
-    is_told,
+    is_reported,
     range_digest,
-    told_records,
+    reported_records,
 )
 from sync_daemon.domain.keys import Entity, RecordKey
-from sync_daemon.domain.plan import unread
+from sync_daemon.domain.plan import without_content
 from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import TransientError
@@ -61,7 +61,7 @@ LEASE = timedelta(seconds=8)
 Pairs = Mapping[RecordKey, tuple[str, int]]
 
 
-class Surveys(Protocol):
+class AppComparison(Protocol):
     """The app's side."""
 
     def tenants(self, tenant: str | None = None) -> Sequence[Tenant]: ...
@@ -73,8 +73,8 @@ class Surveys(Protocol):
         self, tenant: Tenant, entity: Entity, after: UUID | None, size: int, count: int
     ) -> Sequence[UUID | None]: ...
     def known_ranges(self, tenant: Tenant, entity: Entity, bounds: Sequence[UUID | None]) -> Sequence[KnownRange]: ...
-    def survey(self, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> Survey: ...
-    def recall(self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> Survey: ...
+    def view(self, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> AppView: ...
+    def view_changed(self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> AppView: ...
     def remember(self, tenant: Tenant, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None: ...
     def mend(self, run: UUID, drifts: Sequence[Drift], pairs: Pairs) -> None: ...
     def requests(self) -> Mapping[tuple[UUID, Entity], Sequence[int]]: ...
@@ -82,7 +82,7 @@ class Surveys(Protocol):
     def is_due(self, interval: timedelta) -> bool: ...
     def begin(self, run: UUID) -> None: ...
     def finish(self, run: UUID) -> None: ...
-    def seize(self, holder: UUID, duration: timedelta) -> bool: ...
+    def acquire(self, holder: UUID, duration: timedelta) -> bool: ...
     def release(self, holder: UUID) -> None: ...
 
 
@@ -98,7 +98,7 @@ class Comparison:
     @property
     def is_disaster(self) -> bool:
         """Whether a person should look before Odoo's records are archived; asking Odoo once more harms nothing."""
-        return not is_told(self.entity) and is_disaster(self.counts)
+        return not is_reported(self.entity) and is_disaster(self.counts)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Reconciler:
     """
 
     odoo: Odoo
-    surveys: Surveys
+    app: AppComparison
     contents: Contents
 
     def compare(self, tenant: Tenant, entity: Entity, on_page: Callable[[], None] = lambda: None) -> Comparison:
@@ -136,7 +136,7 @@ class Reconciler:
         todo = [drift for drift in drifts if drift.remedy not in (Remedy.NONE, Remedy.PERSON)]
         for start in range(0, len(todo), PAGE):
             chunk = todo[start : start + PAGE]
-            self.surveys.mend(run, chunk, self._pairs(chunk))
+            self.app.mend(run, chunk, self._pairs(chunk))
             if asked := [drift.key for drift in chunk if drift.remedy is Remedy.ASK_ODOO]:
                 self.odoo.requeue_changes(asked)
         return len(todo)
@@ -150,7 +150,7 @@ class Reconciler:
         size = CONTENTS if entity is Entity.DOCUMENT else PAGE
         bounds: list[UUID | None] = [None]
         while True:
-            bounds = [bounds[-1], *self.surveys.ends(tenant, entity, bounds[-1], size, KNOWN_RANGES)]
+            bounds = [bounds[-1], *self.app.ends(tenant, entity, bounds[-1], size, KNOWN_RANGES)]
             yield from self._known(tenant, entity, bounds)
             if bounds[-1] is None:
                 return
@@ -158,9 +158,9 @@ class Reconciler:
     def _known(self, tenant: Tenant, entity: Entity, bounds: Sequence[UUID | None]) -> Iterator[Page]:
         """Compare by what is remembered; whatever differs is looked into."""
         # Odoo first, always: what the app changes between the two readings is marked by then, and counts as waiting.
-        compared = self.surveys.compared(tenant, entity)
+        compared = self.app.compared(tenant, entity)
         there = self.odoo.known_ranges(tenant.id, entity, _texts(bounds), compared)
-        here = self.surveys.known_ranges(tenant, entity, bounds)
+        here = self.app.known_ranges(tenant, entity, bounds)
         differing: list[UUID | None] = []
         for (after, until), digest, known in zip(pairwise(bounds), there, here, strict=True):
             is_equal = digest and digest == known.digest
@@ -175,9 +175,9 @@ class Reconciler:
             yield from self._ranges(tenant, entity, differing)
 
     def _ranges(self, tenant: Tenant, entity: Entity, bounds: Sequence[UUID | None]) -> Iterator[Page]:
-        compared = self.surveys.compared(tenant, entity)
+        compared = self.app.compared(tenant, entity)
         there = self.odoo.digest_ranges(tenant.id, entity, _texts(bounds), compared)
-        ids = self.surveys.ids(tenant, entity, bounds[0], bounds[-1])
+        ids = self.app.ids(tenant, entity, bounds[0], bounds[-1])
         here = self._recalled(tenant, entity, bounds[0], ids)
         begin = 0
         for (after, until), digest in zip(pairwise(bounds), there, strict=True):
@@ -185,7 +185,7 @@ class Reconciler:
             records = [here[record_id] for record_id in ids[begin:end] if record_id in here]
             begin = end
             if digest and digest == range_digest(records):
-                yield _page(list(map(as_foretold, records)))
+                yield _page(list(map(as_expected, records)))
             else:
                 yield from self._closely(tenant, entity, after, until)
 
@@ -205,48 +205,48 @@ class Reconciler:
     ) -> tuple[list[Drift], UUID | None]:
         """Compare the ids after `after` and up to `until`; gives also how far that went, None for the end."""
         size = CONTENTS if entity is Entity.DOCUMENT else PAGE
-        compared = self.surveys.compared(tenant, entity)
+        compared = self.app.compared(tenant, entity)
         there, more = self.odoo.digests(tenant.id, entity, str(after or ""), size, compared)
-        here = self.surveys.ids(tenant, entity, after, until, size)
+        here = self.app.ids(tenant, entity, after, until, size)
         ends = [until] if until else []
         if more:
-            ends.append(there[-1].id)
+            ends.append(there[-1].record_id)
         if len(here) == size:
             ends.append(here[-1])
         end = min(ends, default=None)
 
-        near = [item for item in there if _is_within(item.id, after, end)]
-        odoo = {RecordKey(tenant.id, entity, item.id): _record(item) for item in near}
-        ids = {key.id for key in odoo} | {record_id for record_id in here if _is_within(record_id, after, end)}
+        near = [item for item in there if _is_within(item.record_id, after, end)]
+        odoo = {RecordKey(tenant.id, entity, item.record_id): _record(item) for item in near}
+        ids = {key.record_id for key in odoo} | {record_id for record_id in here if _is_within(record_id, after, end)}
         return compare(self._here(tenant, entity, ids), odoo), end
 
     def _recalled(
         self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]
     ) -> Mapping[UUID, AppRecord | KnownRecord]:
         """The app's side; what changed is computed anew, and remembered with what it was computed from."""
-        survey = self.surveys.recall(tenant, entity, after, ids)
-        changed = {key.id: record for key, record in self._records(entity, survey).items()}
-        self.surveys.remember(
+        view = self.app.view_changed(tenant, entity, after, ids)
+        changed = {key.record_id: record for key, record in self._records(entity, view).items()}
+        self.app.remember(
             tenant,
             entity,
             {
-                record_id: (record.digest, survey.fingerprints[record_id])
+                record_id: (record.digest, view.fingerprints[record_id])
                 for record_id, record in changed.items()
-                if record_id in survey.fingerprints and is_calm(record)
+                if record_id in view.fingerprints and is_calm(record)
             },
         )
-        return {**survey.known, **changed}
+        return {**view.known, **changed}
 
     def _here(self, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> Mapping[RecordKey, AppRecord]:
-        return self._records(entity, self.surveys.survey(tenant, entity, ids))
+        return self._records(entity, self.app.view(tenant, entity, ids))
 
-    def _records(self, entity: Entity, survey: Survey) -> Mapping[RecordKey, AppRecord]:
-        if is_told(entity):
-            return told_records(survey)
-        if documents := unread(survey.snapshot):
-            contents = self.contents.identify(survey.snapshot, documents)
-            survey = replace(survey, snapshot=replace(survey.snapshot, contents=contents))
-        return app_records(survey)
+    def _records(self, entity: Entity, view: AppView) -> Mapping[RecordKey, AppRecord]:
+        if is_reported(entity):
+            return reported_records(view)
+        if documents := without_content(view.snapshot):
+            contents = self.contents.identify(view.snapshot, documents)
+            view = replace(view, snapshot=replace(view.snapshot, contents=contents))
+        return app_records(view)
 
 
 @dataclass
@@ -262,15 +262,15 @@ class ReconcileSchedule:
 
     def run_once(self) -> Report:
         """Compare one kind of record of one tenant, if any is due."""
-        surveys = self.reconciler.surveys
-        if not self.todo and not surveys.requests() and not surveys.is_due(self.interval):
+        app = self.reconciler.app
+        if not self.todo and not app.requests() and not app.is_due(self.interval):
             return Report()
-        if not surveys.seize(self.holder, LEASE):
+        if not app.acquire(self.holder, LEASE):
             # whoever has it began anew
             self.todo, self.run = [], None
             return Report()
-        if requests := surveys.requests():
-            return self._meet(requests)
+        if requests := app.requests():
+            return self._serve(requests)
         if not self.todo:
             self._begin()
         report = Report()
@@ -278,29 +278,29 @@ class ReconcileSchedule:
             report = self._compare(*self.todo[0], self.run or uuid4())
             self.todo.pop(0)
         if not self.todo and self.run:
-            surveys.finish(self.run)
+            app.finish(self.run)
             self.run = None
         return report
 
     def release(self) -> None:
         """Let another process take over at once."""
-        self.reconciler.surveys.release(self.holder)
+        self.reconciler.app.release(self.holder)
 
     def _renew(self) -> None:
-        if not self.reconciler.surveys.seize(self.holder, LEASE):
+        if not self.reconciler.app.acquire(self.holder, LEASE):
             raise TransientError("another process took the comparison over")
 
     def _begin(self) -> None:
         self.run = uuid4()
-        self.reconciler.surveys.begin(self.run)
-        self.todo = [(tenant, entity) for tenant in self.reconciler.surveys.tenants() for entity in ENTITIES]
+        self.reconciler.app.begin(self.run)
+        self.todo = [(tenant, entity) for tenant in self.reconciler.app.tenants() for entity in ENTITIES]
 
-    def _meet(self, requests: Mapping[tuple[UUID, Entity], Sequence[int]]) -> Report:
-        (identity, entity), ids = next(iter(requests.items()))
+    def _serve(self, requests: Mapping[tuple[UUID, Entity], Sequence[int]]) -> Report:
+        (tenant_id, entity), ids = next(iter(requests.items()))
         report = Report(done=len(ids))
-        for tenant in self.reconciler.surveys.tenants(str(identity)):
+        for tenant in self.reconciler.app.tenants(str(tenant_id)):
             report = self._compare(tenant, entity, uuid4())
-        self.reconciler.surveys.close_requests(ids)
+        self.reconciler.app.close_requests(ids)
         return report
 
     def _compare(self, tenant: Tenant, entity: Entity, run: UUID) -> Report:
@@ -326,4 +326,4 @@ def _is_within(record_id: UUID, after: UUID | None, until: UUID | None) -> bool:
 
 
 def _record(item: RecordDigest) -> OdooRecord:
-    return OdooRecord(item.id, BindingState(item.state), item.digest, item.held, item.waiting, item.twins)
+    return OdooRecord(item.record_id, BindingState(item.state), item.digest, item.opted_out, item.waiting, item.twins)

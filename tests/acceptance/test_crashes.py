@@ -60,7 +60,7 @@ def test_killed_three_times_with_a_call_in_flight_there_are_500_leads_and_none_t
     assert app.leads() == COUNT
 
 
-def test_what_was_held_back_goes_although_the_answer_that_made_its_lead_was_lost(
+def test_what_was_filtered_goes_although_the_answer_that_made_its_lead_was_lost(
     app: App, odoo: Odoo, daemon_log: Path
 ) -> None:
     [registration] = app.register(status="draft")
@@ -134,7 +134,7 @@ class _SettledMeanwhile:
         found = self._rows.snapshot(keys)
         if not self.times and self._customer in found.owed:
             self.times += 1
-            self._ledger.settle(uuid4(), [Dropped(found.owed[self._customer], "held back")])
+            self._ledger.settle(uuid4(), [Dropped(found.owed[self._customer], "filtered")])
         return found
 
 
@@ -143,7 +143,7 @@ def test_a_customer_whom_another_pusher_settled_by_an_older_view_goes_all_the_sa
     c360("drain")
     app.run("UPDATE {t}.registrations SET status = 'approved', approved_at = now() WHERE id = %s", [approved])
     registration = RecordKey(app.tenant, Entity.REGISTRATION, approved)
-    customer, held_back = (
+    customer, filtered = (
         RecordKey(app.tenant, Entity.CLIENT, app.one("SELECT client_id FROM {t}.registrations WHERE id = %s", [key]))
         for key in (approved, pending)
     )
@@ -151,12 +151,12 @@ def test_a_customer_whom_another_pusher_settled_by_an_older_view_goes_all_the_sa
         while bridge.outbox.collect(1_000):
             pass
         # sent before, and never answered: it is looked for, and everything is read once more
-        bridge.outbox.owe([held_back])
-        bridge.outbox.begin_attempt(app.settings.odoo_instance, [held_back])
+        bridge.outbox.owe([filtered])
+        bridge.outbox.begin_attempt(app.settings.odoo_instance, [filtered])
         pusher = bridge.pusher(app.settings.odoo_instance)
         rows = _SettledMeanwhile(pusher.rows, pusher.ledger, customer)
-        dataclasses.replace(pusher, rows=rows).push([registration, held_back])
+        dataclasses.replace(pusher, rows=rows).push([registration, filtered])
     assert rows.times == 1
-    [partner] = odoo.call("res.partner", "search", [["x_comply360_external_id", "=", str(customer.id)]])
+    [partner] = odoo.call("res.partner", "search", [["x_comply360_external_id", "=", str(customer.record_id)]])
     [lead] = [lead for lead in odoo.leads(app) if lead["x_comply360_external_id"] == str(approved)]
     assert odoo.call("crm.lead", "read", [lead["id"]], ["partner_id"])[0]["partner_id"][0] == partner

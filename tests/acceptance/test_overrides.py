@@ -273,7 +273,7 @@ def test_the_draft_filter_is_lifted_for_one_tenant_by_a_running_daemon(
         (marker,) = app.register()
         eventually(lambda: app.leads([marker]) == 1, "the daemon works")
         assert app.leads([draft]) == 0
-        apply(f"[tenants.{app.subdomain}.registration]\nheld_back.status = []\n")
+        apply(f"[tenants.{app.subdomain}.registration]\nfiltered.status = []\n")
         eventually(lambda: app.leads([draft]) == 1, "the draft is a lead")
         other.run("UPDATE {t}.registrations SET company_name = company_name || ' changed'")
         (marker,) = other.register()

@@ -134,9 +134,9 @@ def test_however_the_records_are_divided_the_same_is_found(
         monkeypatch.setattr(f"sync_daemon.services.reconcile.{name}", value)
     with open_bridge(app.settings) as bridge:
         reconciler = bridge.reconciler(app.settings.odoo_instance)
-        [tenant] = reconciler.surveys.tenants(app.subdomain)
+        [tenant] = reconciler.app.tenants(app.subdomain)
         found = reconciler.compare(tenant, Entity.REGISTRATION)
-    assert {drift.key.id: drift.finding for drift in found.drifts} == {
+    assert {drift.key.record_id: drift.finding for drift in found.drifts} == {
         changed: Finding.DIFFERENT,
         gone: Finding.MISSING_IN_APP,
         there: Finding.DIFFERENT,

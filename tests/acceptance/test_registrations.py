@@ -40,7 +40,7 @@ def test_a_change_in_the_app_changes_the_same_lead(app: App, odoo: Odoo) -> None
     assert (lead["partner_name"], lead["x_comply360_status"]) == ("Renamed CC", "in_review")
 
 
-def test_a_draft_is_held_back_until_it_is_submitted(app: App, odoo: Odoo) -> None:
+def test_a_draft_is_filtered_until_it_is_submitted(app: App, odoo: Odoo) -> None:
     (draft,) = app.register(status="draft")
     c360("drain")
     assert odoo.leads(app) == []

@@ -117,7 +117,7 @@ def test_both_let_the_same_values_through(contract: Contract, field: Field) -> N
 @settings(max_examples=200)
 def test_what_the_daemon_sends_is_what_the_addon_reads(sent: Document) -> None:
     read = received(sent)
-    assert read.key == (str(sent.key.tenant), sent.key.entity.value, str(sent.key.id))
+    assert read.key == (str(sent.key.tenant), sent.key.entity.value, str(sent.key.record_id))
     assert read.version == (sent.version.epoch, sent.version.number)
     assert read.fields == sent.fields
     assert {name: (item.value, item.base) for name, item in read.two_way.items()} == {

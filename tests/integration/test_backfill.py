@@ -31,7 +31,7 @@ def test_an_interrupted_backfill_goes_on_where_it_stopped(
     installation: Installation, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backfill, "PAGE", 4)
-    ids = sorted(key.id for key in installation.fill(10))
+    ids = sorted(key.record_id for key in installation.fill(10))
     every = Selection()
     for marks in (4, 8):
         progress = Backfills(installation.database, INSTANCE).step(tenant, Entity.REGISTRATION, every)
@@ -46,7 +46,7 @@ def test_a_finished_backfill_begins_anew_and_other_words_are_another_one(
     installation: Installation, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backfill, "PAGE", 4)
-    ids = [key.id for key in installation.fill(6)]
+    ids = [key.record_id for key in installation.fill(6)]
     backfills = Backfills(installation.database, INSTANCE)
     backfills.step(tenant, Entity.REGISTRATION, Selection())
     two = Selection(ids=(ids[5], ids[0]))
@@ -58,7 +58,7 @@ def test_a_finished_backfill_begins_anew_and_other_words_are_another_one(
 
 
 def test_only_rows_changed_since_an_instant_are_marked(installation: Installation, tenant: Tenant) -> None:
-    ids = [key.id for key in installation.fill(3)]
+    ids = [key.record_id for key in installation.fill(3)]
     began = installation.registry.now()
     installation.app("UPDATE {schema}.registrations SET company_name = 'New' WHERE id = %(id)s", id=str(ids[1]))
     databases.clear_marks(installation.settings)

@@ -14,8 +14,8 @@ from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.user_links import LinkState
 from sync_daemon.domain.settlement import Applied
 from sync_daemon.domain.tenant import Tenant
-from sync_daemon.postgres.admin.user_links import Decision, People
-from sync_daemon.postgres.reconcile.comparison import Surveys
+from sync_daemon.postgres.admin.user_links import LinkDecision, UserLinks
+from sync_daemon.postgres.reconcile.comparison import AppComparison
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
@@ -43,7 +43,7 @@ class Side:
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
-        self.surveys = Surveys(installation.database, INSTANCE)
+        self.comparison = AppComparison(installation.database, INSTANCE)
         tenant = installation.tenant
         self.name = Tenant(tenant.id, tenant.schema, tenant.schema)
         installation.fill(2)
@@ -78,23 +78,23 @@ class Side:
         """Which records are known to be as they were; the others are computed anew and remembered."""
         databases.clear_marks(self.installation.settings)
         ids = self.ids(entity)
-        survey = self.surveys.recall(self.name, entity, None, ids)
-        changed = {key.id: record for key, record in app_records(survey).items()}
-        anew = app_records(self.surveys.survey(self.name, entity, ids))
-        whole = {key.id: record.digest for key, record in anew.items()}
-        known = {record_id: record.digest for record_id, record in survey.known.items()}
+        view = self.comparison.view_changed(self.name, entity, None, ids)
+        changed = {key.record_id: record for key, record in app_records(view).items()}
+        anew = app_records(self.comparison.view(self.name, entity, ids))
+        whole = {key.record_id: record.digest for key, record in anew.items()}
+        known = {record_id: record.digest for record_id, record in view.known.items()}
         assert {**known, **{record_id: record.digest for record_id, record in changed.items()}} == whole
-        [everything] = self.surveys.known_ranges(self.name, entity, [None, None])
+        [everything] = self.comparison.known_ranges(self.name, entity, [None, None])
         is_all_known = set(known) == set(ids) == set(whole)
-        expected = range_digest(survey.known[record_id] for record_id in ids) if is_all_known else ""
+        expected = range_digest(view.known[record_id] for record_id in ids) if is_all_known else ""
         assert everything == KnownRange(len(ids), expected)
-        self.surveys.remember(
+        self.comparison.remember(
             self.name,
             entity,
             {
-                record_id: (record.digest, survey.fingerprints[record_id])
+                record_id: (record.digest, view.fingerprints[record_id])
                 for record_id, record in changed.items()
-                if record_id in survey.fingerprints and is_calm(record)
+                if record_id in view.fingerprints and is_calm(record)
             },
         )
         return set(known)
@@ -180,8 +180,8 @@ def test_documents_links_and_agreed_values_are_seen(side: Side) -> None:
     [[user]] = installation.app(
         "SELECT assigned_to::text FROM {schema}.registrations WHERE id = %(id)s", id=str(registration)
     )
-    People(installation.database, INSTANCE).decide(
-        side.name, Decision(UUID(str(user)), 7, "login7", LinkState.CONFIRMED, "admin (c360)")
+    UserLinks(installation.database, INSTANCE).decide(
+        side.name, LinkDecision(UUID(str(user)), 7, "login7", LinkState.CONFIRMED, "admin (c360)")
     )
     assert seen(Entity.REGISTRATION, registration)
 
@@ -232,7 +232,7 @@ def test_what_was_remembered_of_one_tenant_says_nothing_of_another(side: Side) -
     app.close()
     databases.clear_marks(installation.settings)
     name = Tenant(other.id, other.schema, other.schema)
-    assert side.surveys.recall(name, Entity.CLIENT, None, ids).known == {}
+    assert side.comparison.view_changed(name, Entity.CLIENT, None, ids).known == {}
 
 
 def test_ranges_end_with_the_last_id_of_each_and_hold_rows_and_bindings(side: Side) -> None:
@@ -243,18 +243,18 @@ def test_ranges_end_with_the_last_id_of_each_and_hold_rows_and_bindings(side: Si
     gone, never_bound = ids[1], ids[6]
     side.known(entity)
     side.known(entity)
-    bounds = [None, *side.surveys.ends(side.name, entity, None, 2, 3)]
+    bounds = [None, *side.comparison.ends(side.name, entity, None, 2, 3)]
     assert bounds == [None, ids[1], ids[3], ids[5]]
-    assert side.surveys.ends(side.name, entity, ids[5], 2, 3) == [None]
+    assert side.comparison.ends(side.name, entity, ids[5], 2, 3) == [None]
     whole = [*bounds, None]
-    assert [known.count for known in side.surveys.known_ranges(side.name, entity, whole)] == [2, 2, 2, 1]
-    assert all(known.digest for known in side.surveys.known_ranges(side.name, entity, whole))
+    assert [known.count for known in side.comparison.known_ranges(side.name, entity, whole)] == [2, 2, 2, 1]
+    assert all(known.digest for known in side.comparison.known_ranges(side.name, entity, whole))
 
     installation.bridge("DELETE FROM bridge.binding WHERE external_id = %(id)s", id=str(never_bound))
     installation.app("DELETE FROM {schema}.commissions WHERE registration_id = %(id)s", id=str(gone))
     installation.app("DELETE FROM {schema}.registrations WHERE id = %(id)s", id=str(gone))
     databases.clear_marks(installation.settings)
-    assert side.surveys.ids(side.name, entity, None, None) == ids
-    assert side.surveys.ids(side.name, entity, ids[0], ids[3], 2) == ids[1:3]
-    found = side.surveys.known_ranges(side.name, entity, whole)
+    assert side.comparison.ids(side.name, entity, None, None) == ids
+    assert side.comparison.ids(side.name, entity, ids[0], ids[3], 2) == ids[1:3]
+    found = side.comparison.known_ranges(side.name, entity, whole)
     assert [(known.count, bool(known.digest)) for known in found] == [(2, False), (2, True), (2, True), (1, False)]

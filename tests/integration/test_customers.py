@@ -9,7 +9,7 @@ import pytest
 from sync_daemon.domain.document import Change, Op, Ruling, Scalar, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.settlement import Applied
-from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.domain.snapshot import Base, BindingState
 from sync_daemon.postgres.admin.bindings import Bindings
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
@@ -31,7 +31,7 @@ def bind(installation: Installation, key: RecordKey, model: str, res_id: int, ag
     """The record is in Odoo, and both sides agree on these values."""
     installation.outbox.owe([key])
     owed = installation.rows.snapshot([key]).owed[key]
-    bases = {name: Agreed(value, value) for name, value in agreed.items()}
+    bases = {name: Base(value, value) for name, value in agreed.items()}
     installation.ledger.settle(uuid4(), [Applied(owed, Status.CREATED, model, res_id, "d", bases, {}, ())])
     databases.clear_marks(installation.settings)
 
@@ -74,7 +74,7 @@ def test_a_customers_new_values_are_written_and_its_leads_look_at_them(
     assert installation.app("SELECT full_name, company_name, city, country FROM {schema}.clients") == [
         ("New Name", None, "Harare", "ZW")
     ]
-    assert marked(installation) == {("registration", str(registration.id))}, "the client itself is not sent back"
+    assert marked(installation) == {("registration", str(registration.record_id))}, "the client itself is not sent back"
     databases.clear_marks(installation.settings)
     assert apply(installation, change(client, 2, **new)) == [Ruling.APPLIED]
     assert marked(installation) == set(), "the same once more is nothing"
@@ -84,8 +84,8 @@ def test_what_only_differs_in_form_is_sent_as_odoo_has_it(installation: Installa
     installation.app("UPDATE {schema}.clients SET phone = '082 555'")
     installation.outbox.collect(10)
     owed = installation.rows.snapshot([client]).owed[client]
-    stored = {"phone": Agreed("082 555", "+27 82 555")}
-    settled = Applied(owed, Status.UPDATED, "res.partner", 9, "d2", stored, {}, (), over={"phone": PLAIN["phone"]})
+    stored = {"phone": Base("082 555", "+27 82 555")}
+    settled = Applied(owed, Status.UPDATED, "res.partner", 9, "d2", stored, {}, (), sent_over={"phone": PLAIN["phone"]})
     installation.ledger.settle(uuid4(), [settled])
     assert ("phone", "082 555", "+27 82 555") in Bindings(installation.database, INSTANCE).bases(client)
     assert apply(installation, change(client, 1, **{**PLAIN, "phone": "+27 82 555"})) == [Ruling.APPLIED]
@@ -97,8 +97,8 @@ def test_an_answer_that_comes_late_takes_nothing_back(installation: Installation
     installation.outbox.collect(10)
     owed = installation.rows.snapshot([client]).owed[client]
     assert apply(installation, change(client, 1, **{**PLAIN, "city": "Harare"})) == [Ruling.APPLIED]
-    sent = {name: Agreed(value, value) for name, value in PLAIN.items()}
-    late = Applied(owed, Status.UNCHANGED, "res.partner", 9, "d2", sent, {}, (), over=PLAIN)
+    sent = {name: Base(value, value) for name, value in PLAIN.items()}
+    late = Applied(owed, Status.UNCHANGED, "res.partner", 9, "d2", sent, {}, (), sent_over=PLAIN)
     installation.ledger.settle(uuid4(), [late])
     assert ("city", "Harare", "Harare") in Bindings(installation.database, INSTANCE).bases(client)
     assert apply(installation, change(client, 2, **{**PLAIN, "city": "Gweru"})) == [Ruling.APPLIED]
@@ -123,13 +123,13 @@ def test_what_odoo_asks_for_is_owed_whether_it_is_bound_or_not(
     stranger = installation.key(Entity.CLIENT, uuid4())
     asked = [change(stranger, 1, Op.ASK, 0), change(registration, 1, Op.ASK, 5, outcome="open", lost_reason="")]
     assert apply(installation, *asked) == [Ruling.APPLIED, Ruling.APPLIED]
-    assert marked(installation) == {("client", str(stranger.id)), ("registration", str(registration.id))}
+    assert marked(installation) == {("client", str(stranger.record_id)), ("registration", str(registration.record_id))}
 
 
 def test_a_merged_record_points_to_the_survivor(installation: Installation, client: RecordKey) -> None:
     assert apply(installation, change(client, 1, Op.ALIAS, 77)) == [Ruling.APPLIED]
     binding = installation.rows.snapshot([client]).bindings.get(client)
-    found = Bindings(installation.database, INSTANCE).find(client.id)
+    found = Bindings(installation.database, INSTANCE).find(client.record_id)
     assert binding is None, "it is not owed"
     assert [(view.state, view.res_id, view.model) for view in found] == [(BindingState.ALIAS, 77, "res.partner")]
 
@@ -150,10 +150,10 @@ def test_an_operator_ends_or_moves_a_binding_and_the_record_is_owed(
     bindings = Bindings(installation.database, INSTANCE)
     assert [field for field, _, _ in bindings.bases(client)] == sorted(PLAIN)
     bindings.relink(client, "res.partner", 31)
-    (view,) = bindings.find(client.id, installation.tenant.subdomain)
+    (view,) = bindings.find(client.record_id, installation.tenant.subdomain)
     assert (view.state, view.res_id, view.digest, bindings.bases(client)) == (BindingState.ACTIVE, 31, "", [])
-    assert marked(installation) == {("client", str(client.id))}
+    assert marked(installation) == {("client", str(client.record_id))}
     bindings.forget(client)
-    assert bindings.find(client.id) == []
+    assert bindings.find(client.record_id) == []
     actions = installation.bridge("SELECT action FROM bridge.ledger WHERE detail ->> 'by' = 'c360' ORDER BY id")
     assert actions == [("relinked",), ("recreated",)]

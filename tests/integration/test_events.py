@@ -17,7 +17,7 @@ from sync_daemon.domain.document import Change, Op, Ruling, Status
 from sync_daemon.domain.event import EXCHANGE
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.settlement import Applied
-from sync_daemon.domain.snapshot import Agreed
+from sync_daemon.domain.snapshot import Base
 from sync_daemon.errors import FatalError, TransientError
 from sync_daemon.pages.asyncapi import schemas
 from sync_daemon.postgres.admin import probe
@@ -67,7 +67,7 @@ def commission(installation: Installation) -> RecordKey:
 def bind(installation: Installation, key: RecordKey, model: str, agreed: dict[str, str]) -> None:
     installation.outbox.owe([key])
     owed = installation.rows.snapshot([key]).owed[key]
-    bases = {name: Agreed(value, value) for name, value in agreed.items()}
+    bases = {name: Base(value, value) for name, value in agreed.items()}
     installation.ledger.settle(uuid4(), [Applied(owed, Status.CREATED, model, 5, "d", bases, {}, ())])
 
 
@@ -98,11 +98,11 @@ def test_a_payment_is_written_as_an_event_with_tenant_time_and_amount(
         "SELECT instance_id, tenant_id, subject, occurred_at::text, data FROM bridge.event WHERE type LIKE '%%paid%%'"
     )
     assert (instance, tenant, at) == ("main", installation.tenant.id, "2026-02-03 09:30:00+00")
-    assert subject == f"commission/{commission.id}"
+    assert subject == f"commission/{commission.record_id}"
     assert isinstance(data, dict)
     [(registration, agent)] = installation.app("SELECT registration_id::text, agent_id::text FROM {schema}.commissions")
     assert data == {
-        "commission_id": str(commission.id),
+        "commission_id": str(commission.record_id),
         "registration_id": registration,
         "agent_id": agent,
         "status": "paid",
@@ -188,7 +188,12 @@ def test_a_conflict_is_told_when_it_begins_and_when_it_ends(installation: Instal
     apply(installation, change(commission, 3, APPROVED))
     assert told(installation)[2:] == ["commission.approved", "conflict.resolved"]
     [(data,)] = installation.bridge("SELECT data FROM bridge.event WHERE type LIKE '%%conflict.resolved%%'")
-    assert data == {"entity": "commission", "record_id": str(commission.id), "field": "status", "resolution": "agreed"}
+    assert data == {
+        "entity": "commission",
+        "record_id": str(commission.record_id),
+        "field": "status",
+        "resolution": "agreed",
+    }
 
 
 def test_an_invoice_is_told_from_its_draft_to_its_end(installation: Installation) -> None:
@@ -209,7 +214,7 @@ def test_an_invoice_is_told_from_its_draft_to_its_end(installation: Installation
 def test_an_invoice_that_has_to_come_again_is_told_when_it_is_applied(installation: Installation) -> None:
     [registration] = installation.fill(1)
     key = installation.key(Entity.INVOICE, uuid4())
-    fields = {**INVOICE, "registration": str(registration.id)}
+    fields = {**INVOICE, "registration": str(registration.record_id)}
     app = databases.as_app(installation.settings)
     app.autocommit = False
     databases.rows(app, "UPDATE {schema}.registrations SET metadata = '{{}}'", schema=installation.tenant.schema)
@@ -264,8 +269,8 @@ def test_every_event_is_its_own_tenants(installation: Installation, commission: 
     installation.take(theirs.tenant, installation.tenant.schema, [change(theirs, 1, INVOICE)])
     found = installation.bridge("SELECT tenant_id, array_agg(DISTINCT subject) FROM bridge.event GROUP BY tenant_id")
     assert dict(found) == {  # type: ignore[arg-type]
-        installation.tenant.id: [f"commission/{commission.id}"],
-        theirs.tenant: [f"invoice/{theirs.id}"],
+        installation.tenant.id: [f"commission/{commission.record_id}"],
+        theirs.tenant: [f"invoice/{theirs.record_id}"],
     }
 
 

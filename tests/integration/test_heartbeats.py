@@ -9,7 +9,7 @@ from uuid import uuid4
 from sync_daemon.domain.operations.heartbeat import Hop
 from sync_daemon.postgres.admin import probe
 from sync_daemon.postgres.heartbeats import Heartbeats
-from sync_daemon.postgres.reconcile.comparison import Surveys
+from sync_daemon.postgres.reconcile.comparison import AppComparison
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
@@ -55,25 +55,25 @@ def test_a_heartbeat_comes_back_once_however_often_it_is_pulled(installation: In
 
 
 def test_a_comparison_that_was_not_finished_is_due_and_a_finished_one_is_not(installation: Installation) -> None:
-    surveys = Surveys(installation.database, INSTANCE)
-    assert not surveys.is_due(LATER)
+    comparison = AppComparison(installation.database, INSTANCE)
+    assert not comparison.is_due(LATER)
     run = uuid4()
-    surveys.begin(run)
-    assert surveys.is_due(LATER), "whoever began it may have died"
-    surveys.finish(run)
-    assert not surveys.is_due(LATER)
-    assert surveys.is_due(ALWAYS)
+    comparison.begin(run)
+    assert comparison.is_due(LATER), "whoever began it may have died"
+    comparison.finish(run)
+    assert not comparison.is_due(LATER)
+    assert comparison.is_due(ALWAYS)
 
 
 def test_a_lease_that_is_not_renewed_goes_to_the_next_and_one_that_is_does_not(installation: Installation) -> None:
-    surveys, first, second = Surveys(installation.database, INSTANCE), uuid4(), uuid4()
+    comparison, first, second = AppComparison(installation.database, INSTANCE), uuid4(), uuid4()
     short = timedelta(milliseconds=100)
-    assert surveys.seize(first, LATER)
-    assert not surveys.seize(second, LATER)
-    assert surveys.seize(first, short), "its holder renews it"
+    assert comparison.acquire(first, LATER)
+    assert not comparison.acquire(second, LATER)
+    assert comparison.acquire(first, short), "its holder renews it"
     installation.bridge("SELECT pg_sleep(0.15)")
-    assert surveys.seize(second, LATER)
-    assert not surveys.seize(first, LATER)
+    assert comparison.acquire(second, LATER)
+    assert not comparison.acquire(first, LATER)
 
 
 def test_what_a_tenant_lacks_is_found_also_after_the_app_forgot_its_name(installation: Installation) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sync_daemon.domain.document import Change, Op, Ruling, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.settlement import Applied
-from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.domain.snapshot import Base, BindingState
 from sync_daemon.ports import OdooInfo
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
@@ -37,7 +37,7 @@ def agreed_on(installation: Installation, record_id: UUID, res_id: int = 5, **fi
     key = installation.key(Entity.COMMISSION, record_id)
     installation.outbox.owe([key])
     owed = installation.rows.snapshot([key]).owed[key]
-    agreed = {name: Agreed(value, value) for name, value in {**PENDING, **fields}.items()}
+    agreed = {name: Base(value, value) for name, value in {**PENDING, **fields}.items()}
     installation.ledger.settle(uuid4(), [Applied(owed, Status.CREATED, "x_commission", res_id, "d", agreed, {}, ())])
     return key
 
@@ -75,11 +75,11 @@ def test_an_older_change_is_stale(installation: Installation, commission: Record
 def test_what_was_read_before_a_push_that_is_settled_is_nobodys_change(
     installation: Installation, commission: RecordKey
 ) -> None:
-    leased = installation.inbound.seize(uuid4(), timedelta(0))
+    leased = installation.inbound.acquire(uuid4(), timedelta(0))
     assert leased is not None
     read_before = change(commission, 1, payment_reference="EFT 1")
     installation.app("UPDATE {schema}.commissions SET status = 'cancelled'")
-    agreed_on(installation, commission.id, status="cancelled")
+    agreed_on(installation, commission.record_id, status="cancelled")
     tenant = installation.tenant
     [verdict] = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, [read_before], leased)
     assert verdict.ruling is Ruling.LATER
@@ -91,7 +91,7 @@ def test_what_was_read_before_a_push_that_is_settled_is_nobodys_change(
 
 def test_a_change_of_an_unbound_record_comes_later(installation: Installation, commission: RecordKey) -> None:
     installation.fill(1)
-    [[other]] = installation.app("SELECT id FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.id))
+    [[other]] = installation.app("SELECT id FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.record_id))
     unbound = installation.key(Entity.COMMISSION, UUID(str(other)))
     assert apply(installation, change(unbound, 1, **PAID)) == [Ruling.LATER]
 
@@ -158,15 +158,15 @@ def test_a_change_that_the_apps_database_refuses_does_not_spoil_the_others(
     installation: Installation, commission: RecordKey
 ) -> None:
     installation.fill(1)
-    [[other]] = installation.app("SELECT id FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.id))
+    [[other]] = installation.app("SELECT id FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.record_id))
     second = agreed_on(installation, UUID(str(other)), 6)
     installation.app("ALTER TABLE {schema}.commissions ADD CHECK (payment_reference <> 'EFT 4711') NOT VALID")
     good = change(second, 1, **{**PAID, "payment_reference": "EFT 4712"})
     assert apply(installation, change(commission, 1, **PAID), good) == [Ruling.PARKED, Ruling.APPLIED]
     found = installation.app("SELECT id::text, status FROM {schema}.commissions")
-    assert set(found) == {(str(commission.id), "pending"), (str(second.id), "paid")}
+    assert set(found) == {(str(commission.record_id), "pending"), (str(second.record_id), "paid")}
     [letter] = installation.registry.letters(code="refused_by_app")
-    assert letter.record_id == str(commission.id)
+    assert letter.record_id == str(commission.record_id)
 
 
 def test_an_unlinked_record_is_remembered_and_not_forgotten(installation: Installation, commission: RecordKey) -> None:
@@ -195,12 +195,12 @@ def test_a_dropped_column_parks_its_field_and_the_rest_flows(installation: Insta
 
 def test_only_one_puller_holds_the_lease(installation: Installation) -> None:
     first, second = uuid4(), uuid4()
-    assert installation.inbound.seize(first, timedelta(minutes=1))
-    assert not installation.inbound.seize(second, timedelta(minutes=1))
-    assert installation.inbound.seize(first, timedelta(0)), "the holder may renew, here for no time at all"
-    assert installation.inbound.seize(second, timedelta(minutes=1)), "an expired lease is anybody's"
+    assert installation.inbound.acquire(first, timedelta(minutes=1))
+    assert not installation.inbound.acquire(second, timedelta(minutes=1))
+    assert installation.inbound.acquire(first, timedelta(0)), "the holder may renew, here for no time at all"
+    assert installation.inbound.acquire(second, timedelta(minutes=1)), "an expired lease is anybody's"
     installation.inbound.release(second)
-    assert installation.inbound.seize(first, timedelta(minutes=1))
+    assert installation.inbound.acquire(first, timedelta(minutes=1))
 
 
 def in_epoch(epoch: int, told: Change) -> Change:
@@ -226,7 +226,7 @@ def test_after_the_first_word_of_a_new_epoch_odoos_changes_count_as_ever(
 
 def test_a_pair_whose_answer_was_lost_begins_in_odoos_present_epoch(installation: Installation) -> None:
     odoo = OdooInfo("1", "19.0.1.0.0", "19.0", str(uuid4()), 2, 0, "odoo", "bot", None)
-    installation.registry.acquaint(INSTANCE)(odoo)
+    installation.registry.verify_instance(INSTANCE)(odoo)
     installation.fill(1)
     [[record_id]] = installation.app("SELECT id::text FROM {schema}.commissions")
     key = installation.key(Entity.COMMISSION, UUID(str(record_id)))
@@ -234,7 +234,7 @@ def test_a_pair_whose_answer_was_lost_begins_in_odoos_present_epoch(installation
     installation.outbox.mark([key])
     installation.outbox.collect(10)
     installation.ledger.learn(installation.rows.snapshot([key]).owed[key], BindingState.ACTIVE, "x_commission", 5)
-    agreed_on(installation, key.id, payment_reference="EFT 0")
+    agreed_on(installation, key.record_id, payment_reference="EFT 0")
     assert apply(installation, in_epoch(2, change(key, 3, payment_reference="EFT 1"))) == [Ruling.APPLIED]
     assert row(installation)[3] == "EFT 1", "Odoo alone changed it since both sides agreed"
     assert installation.registry.letters() == []
@@ -244,7 +244,7 @@ def test_a_change_of_a_record_that_the_app_has_forgotten_is_parked(installation:
     forgotten = installation.key(Entity.COMMISSION, uuid4())
     assert apply(installation, change(forgotten, 1, **PAID)) == [Ruling.PARKED]
     [letter] = installation.registry.letters()
-    assert (letter.code, letter.record_id) == ("no_such_row", str(forgotten.id))
+    assert (letter.code, letter.record_id) == ("no_such_row", str(forgotten.record_id))
 
 
 def test_a_decision_about_an_issue_that_the_app_has_forgotten_is_nothing_to_do(installation: Installation) -> None:

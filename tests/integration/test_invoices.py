@@ -43,7 +43,7 @@ PAID: dict[str, Scalar] = {
 @pytest.fixture
 def registration(installation: Installation) -> UUID:
     """A registration of the tenant."""
-    return installation.fill(1)[0].id
+    return installation.fill(1)[0].record_id
 
 
 def told(key: RecordKey, number: int, /, odoo_id: int = 7, op: Op = Op.UPSERT, **fields: Scalar) -> Change:
@@ -111,7 +111,7 @@ def test_the_registration_names_its_newest_invoice_that_is_not_cancelled(
 def test_an_invoice_that_goes_to_another_registration_leaves_the_first(
     installation: Installation, registration: UUID
 ) -> None:
-    other = installation.fill(1)[0].id
+    other = installation.fill(1)[0].record_id
     key = installation.key(Entity.INVOICE, uuid4())
     take(installation, told(key, 1, registration=str(registration)))
     take(installation, told(key, 2, registration=str(other)))

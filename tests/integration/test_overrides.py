@@ -11,7 +11,7 @@ from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.contract_check import check_app
 from sync_daemon.domain.overrides import Contracts, Overrides, changes, contracts
 from sync_daemon.errors import FatalError, RejectedError
-from sync_daemon.postgres.admin.app_schema import AppShapes
+from sync_daemon.postgres.admin.app_schema import AppSchema
 from sync_daemon.postgres.overrides import OverrideBooks
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
@@ -19,7 +19,7 @@ from tests.integration.conftest import INSTANCE, Installation
 
 def lifted(tenant: UUID) -> Overrides:
     """The draft filter lifted for one tenant."""
-    return Overrides.model_validate({"tenants": {str(tenant): {"registration": {"held_back": {"status": []}}}}})
+    return Overrides.model_validate({"tenants": {str(tenant): {"registration": {"filtered": {"status": []}}}}})
 
 
 def put(installation: Installation, overrides: Overrides, after: int) -> dict[Entity, int]:
@@ -33,16 +33,17 @@ def test_what_was_applied_is_in_the_next_snapshot_and_the_records_concerned_are_
 ) -> None:
     keys = installation.fill(4)
     installation.app(
-        "UPDATE {schema}.registrations SET status = 'draft' WHERE id = ANY(%(ids)s)", ids=[key.id for key in keys[:3]]
+        "UPDATE {schema}.registrations SET status = 'draft' WHERE id = ANY(%(ids)s)",
+        ids=[key.record_id for key in keys[:3]],
     )
     databases.clear_marks(installation.settings)
     rows = installation.rows
     assert rows.snapshot(keys).contracts == Contracts()
     assert put(installation, lifted(installation.tenant.id), 0) == {Entity.REGISTRATION: 3}
     marked = installation.bridge("SELECT lane, unnest(record_ids)::text FROM bridge.outbox")
-    assert sorted(marked) == sorted(("bulk", str(key.id)) for key in keys[:3])
+    assert sorted(marked) == sorted(("bulk", str(key.record_id)) for key in keys[:3])
     contract = rows.snapshot(keys).contract(keys[0])
-    assert contract.held_back == {"status": frozenset()}, "the same reader follows at once"
+    assert contract.filtered == {"status": frozenset()}, "the same reader follows at once"
     applied = OverrideBooks(installation.database, INSTANCE).applied()
     assert (applied.version, applied.by) == (1, "operator") and applied.at is not None
 
@@ -75,10 +76,10 @@ def test_overrides_of_another_contract_stop_everything_in_plain_words(installati
 
 
 def test_a_new_installation_fits_the_contract_in_every_column_type_and_value(installation: Installation) -> None:
-    shapes = AppShapes(installation.database, INSTANCE)
-    [tenant] = shapes.tenants()
-    tables = shapes.tables(tenant)
-    assert list(check_app(tenant.id, shapes.contracts().of(tenant.id), tables)) == []
+    app_schema = AppSchema(installation.database, INSTANCE)
+    [tenant] = app_schema.tenants()
+    tables = app_schema.tables(tenant)
+    assert list(check_app(tenant.id, app_schema.contracts().of(tenant.id), tables)) == []
     status = tables["registrations"]["status"]
     assert (status.type, status.limit) == ("varchar", 50)
     assert status.values == {"draft", "submitted", "in_review", "approved", "rejected", "cancelled"}

@@ -11,10 +11,10 @@ from sync_daemon.domain.document import Change, Op, Ruling, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.operations.user_links import LinkState
 from sync_daemon.domain.settlement import Applied
-from sync_daemon.domain.snapshot import Agreed
+from sync_daemon.domain.snapshot import Base
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import RejectedError
-from sync_daemon.postgres.admin.user_links import Decision, People
+from sync_daemon.postgres.admin.user_links import LinkDecision, UserLinks
 from tests import databases
 from tests.databases import AppTenant
 from tests.integration.conftest import INSTANCE, Installation
@@ -23,8 +23,8 @@ PENDING = {"status": "pending", "approved_at": "", "paid_at": "", "payment_refer
 APPROVED = {**PENDING, "status": "approved", "approved_at": "2026-02-01 08:00:00", "approved_by": "7"}
 
 
-def people(installation: Installation) -> People:
-    return People(installation.database, INSTANCE)
+def people(installation: Installation) -> UserLinks:
+    return UserLinks(installation.database, INSTANCE)
 
 
 def name_of(tenant: AppTenant) -> Tenant:
@@ -38,7 +38,7 @@ def decide(
     state: LinkState = LinkState.CONFIRMED,
     tenant: AppTenant | None = None,
 ) -> None:
-    decision = Decision(user, odoo_id, f"login{odoo_id}", state, "admin (c360)")
+    decision = LinkDecision(user, odoo_id, f"login{odoo_id}", state, "admin (c360)")
     people(installation).decide(name_of(tenant or installation.tenant), decision)
 
 
@@ -49,7 +49,7 @@ def users(installation: Installation) -> list[UUID]:
 def bind(installation: Installation, key: RecordKey, res_id: int, fields: dict[str, str]) -> None:
     installation.outbox.owe([key])
     owed = installation.rows.snapshot([key]).owed[key]
-    agreed = {name: Agreed(value, value) for name, value in fields.items()}
+    agreed = {name: Base(value, value) for name, value in fields.items()}
     model = "x_commission" if key.entity is Entity.COMMISSION else "crm.lead"
     installation.ledger.settle(uuid4(), [Applied(owed, Status.CREATED, model, res_id, "d", agreed, {}, ())])
     databases.clear_marks(installation.settings)
@@ -85,13 +85,13 @@ def test_a_link_marks_the_leads_that_show_the_person_into_the_bulk_lane_and_no_o
     installation.app(
         "UPDATE {schema}.registrations SET assigned_to = %(user)s WHERE id = %(id)s",
         user=str(user),
-        id=str(assigned.id),
+        id=str(assigned.record_id),
     )
     for number, key in enumerate((assigned, other), start=1):
         bind(installation, key, number, {})
     decide(installation, user)
     marks = databases.marks(installation.settings)
-    assert {mark[2:] for mark in marks} == {("registration", str(assigned.id), "bulk")}
+    assert {mark[2:] for mark in marks} == {("registration", str(assigned.record_id), "bulk")}
     snapshot = installation.rows.snapshot([assigned])
     assert snapshot.figures == {}, "a mark is no debt before it is collected"
     installation.outbox.collect(10)
@@ -99,7 +99,9 @@ def test_a_link_marks_the_leads_that_show_the_person_into_the_bulk_lane_and_no_o
 
     bind(installation, assigned, 1, {})
     decide(installation, user, state=LinkState.DECLINED)
-    assert {mark[2:] for mark in databases.marks(installation.settings)} == {("registration", str(assigned.id), "bulk")}
+    assert {mark[2:] for mark in databases.marks(installation.settings)} == {
+        ("registration", str(assigned.record_id), "bulk")
+    }
     installation.outbox.collect(10)
     assert installation.rows.snapshot([assigned]).figures[assigned]["linked"] == {"assigned_to": None}
 
@@ -152,7 +154,7 @@ def test_who_approved_in_odoo_is_written_with_the_approval(installation: Install
     approve(installation, commission)
     assert approval(installation) == ("approved", "2026-02-01 08:00:00", str(user))
     marks = {mark[2:] for mark in databases.marks(installation.settings)}
-    assert marks == {("commission", str(commission.id), "live")}, "Odoo is to show whom the app names"
+    assert marks == {("commission", str(commission.record_id), "live")}, "Odoo is to show whom the app names"
 
 
 def test_an_unlinked_approver_is_nobody_until_there_is_a_link(

@@ -12,7 +12,7 @@ from sync_daemon.domain.settlement import Applied
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.ports import OdooInfo
 from sync_daemon.postgres.admin.rebuild import Rebuilds
-from sync_daemon.postgres.admin.user_links import Decision, People
+from sync_daemon.postgres.admin.user_links import LinkDecision, UserLinks
 from tests import databases
 from tests.databases import AppTenant
 from tests.integration.conftest import INSTANCE, Installation
@@ -25,7 +25,7 @@ def odoo() -> OdooInfo:
 
 def rebuild(installation: Installation) -> int:
     former = odoo()
-    installation.registry.recognise(INSTANCE)(former)
+    installation.registry.identify_instance(INSTANCE)(former)
     return Rebuilds(installation.database, INSTANCE).rebuild(odoo(), former.instance)
 
 
@@ -33,14 +33,14 @@ def test_a_user_of_the_former_odoo_is_nobody_in_the_new_one(installation: Instal
     [registration] = installation.fill(1)
     [[user]] = installation.app("SELECT id::text FROM {schema}.users LIMIT 1")
     installation.app("UPDATE {schema}.registrations SET assigned_to = %(user)s", user=user)
-    people = People(installation.database, INSTANCE)
+    people = UserLinks(installation.database, INSTANCE)
     tenant = Tenant(installation.tenant.id, installation.tenant.schema, installation.tenant.schema)
-    people.decide(tenant, Decision(UUID(str(user)), 7, "sales", LinkState.CONFIRMED, "admin (c360)"))
+    people.decide(tenant, LinkDecision(UUID(str(user)), 7, "sales", LinkState.CONFIRMED, "admin (c360)"))
     assert salesperson(installation, registration) == "7"
     assert rebuild(installation) > 0
     assert salesperson(installation, registration) is None
     assert all(found.link is None for found in people.of(tenant))
-    people.decide(tenant, Decision(UUID(str(user)), 9, "sales", LinkState.CONFIRMED, "admin (c360)"))
+    people.decide(tenant, LinkDecision(UUID(str(user)), 9, "sales", LinkState.CONFIRMED, "admin (c360)"))
     assert salesperson(installation, registration) == "9"
 
 
@@ -74,9 +74,9 @@ def test_what_only_the_former_odoo_had_does_not_count_as_synced(installation: In
     invoice = installation.key(Entity.INVOICE, uuid4())
     bind(installation, invoice, "account.move")
     shown = "SELECT state FROM {schema}.comply360_sync_state WHERE record_id = %(id)s::uuid"
-    assert installation.app(shown, id=str(invoice.id)) == [("synced",)]
+    assert installation.app(shown, id=str(invoice.record_id)) == [("synced",)]
     rebuild(installation)
-    assert installation.app(shown, id=str(invoice.id)) == []
+    assert installation.app(shown, id=str(invoice.record_id)) == []
 
 
 def test_a_lead_that_is_won_in_the_new_odoo_is_told_as_won_once_more(installation: Installation) -> None:

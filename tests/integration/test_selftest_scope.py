@@ -14,7 +14,7 @@ from sync_daemon.domain.keys import Lane
 from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.pull.inbound import Inbound
 from sync_daemon.postgres.push.outbox import Outbox
-from sync_daemon.postgres.reconcile.comparison import Surveys
+from sync_daemon.postgres.reconcile.comparison import AppComparison
 from sync_daemon.postgres.registry import Registry
 from tests import databases
 from tests.databases import AppTenant
@@ -79,13 +79,13 @@ def test_a_row_of_the_selftest_that_names_another_tenant_is_parked_where_it_lies
 def test_each_puller_and_each_comparison_serves_its_own_tenants(installation: Installation, tried: AppTenant) -> None:
     for instance, tenant in ((INSTANCE, installation.tenant.id), (SELFTEST_INSTANCE, tried.id)):
         assert set(Inbound(installation.database, instance, "bot").receiving()) == {tenant}
-        assert [found.id for found in Surveys(installation.database, instance).tenants()] == [tenant]
+        assert [found.id for found in AppComparison(installation.database, instance).tenants()] == [tenant]
 
 
 def test_two_pullers_hold_leases_of_their_own(installation: Installation, tried: AppTenant) -> None:
-    assert installation.inbound.seize(uuid4(), MINUTE)
-    assert Inbound(installation.database, SELFTEST_INSTANCE, "bot").seize(uuid4(), MINUTE)
-    assert not installation.inbound.seize(uuid4(), MINUTE)
+    assert installation.inbound.acquire(uuid4(), MINUTE)
+    assert Inbound(installation.database, SELFTEST_INSTANCE, "bot").acquire(uuid4(), MINUTE)
+    assert not installation.inbound.acquire(uuid4(), MINUTE)
 
 
 def test_keepers_and_figures_show_their_own_tenants(installation: Installation, tried: AppTenant) -> None:

@@ -14,7 +14,7 @@ from db_init.tenant_objects import ATTACH_LEVEL, CAPTURED
 from sync_daemon.domain.content import Known
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
-from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.domain.snapshot import Base, BindingState
 from sync_daemon.errors import TransientError
 from tests.memory.clock import Clock
 from tests.memory.process import Process
@@ -172,7 +172,7 @@ class State:
     marks: list[Mark] = field(default_factory=list)
     deliveries: dict[RecordKey, Delivery] = field(default_factory=dict)
     bindings: dict[RecordKey, Bound] = field(default_factory=dict)
-    agreed: dict[tuple[RecordKey, str], Agreed] = field(default_factory=dict)
+    bases: dict[tuple[RecordKey, str], Base] = field(default_factory=dict)
     conflicts: dict[tuple[RecordKey, str], object] = field(default_factory=dict)
     letters: dict[tuple[UUID, Direction, str, str, str], DeadLetter] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
@@ -359,7 +359,9 @@ def serve(server: Server, tenant: UUID, state: str = "active", instance: str = I
         for key, row in now.rows.items():
             if key.tenant == tenant:
                 owner = UUID(str(row["tenant_id"]))
-                now.marks.append(Mark(owner, now.schemas[key], key.entity, (key.id,), Lane.BULK, server.clock.now))
+                now.marks.append(
+                    Mark(owner, now.schemas[key], key.entity, (key.record_id,), Lane.BULK, server.clock.now)
+                )
 
 
 def mark(server: Server, state: State, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int:
@@ -367,7 +369,7 @@ def mark(server: Server, state: State, keys: Iterable[RecordKey], lane: Lane = L
     known = [key for key in sorted(set(keys)) if state.tenants.get(key.tenant) and state.tenants[key.tenant].state]
     for key in known:
         schema = state.tenants[key.tenant].schema
-        state.marks.append(Mark(key.tenant, schema, key.entity, (key.id,), lane, server.clock.now))
+        state.marks.append(Mark(key.tenant, schema, key.entity, (key.record_id,), lane, server.clock.now))
     return len(known)
 
 

@@ -122,12 +122,12 @@ class _Settling:
         )
 
     def _agree(self, applied: Iterable[Applied]) -> None:
-        """An answer that comes late does not take back what was agreed on since."""
+        """A late answer does not replace a newer base."""
         for item in applied:
-            for name, value in item.agreed.items():
-                before = self._state.agreed.get((item.owed.key, name))
-                if before is None or before.odoo == item.over.get(name):
-                    self._state.agreed[item.owed.key, name] = value
+            for name, value in item.bases.items():
+                before = self._state.bases.get((item.owed.key, name))
+                if before is None or before.odoo == item.sent_over.get(name):
+                    self._state.bases[item.owed.key, name] = value
 
     def _is_busy(self, item: Applied) -> bool:
         """Copy Odoo's id into the app's row; whether it could not be done, because the app holds the row."""
@@ -217,7 +217,7 @@ def _mark_naming(
 
 def _naming(state: State, key: RecordKey, dependant: Entity, column: str) -> Iterator[RecordKey]:
     for other, row in state.rows.items():
-        if other.entity is dependant and other.tenant == key.tenant and row[column] == str(key.id):
+        if other.entity is dependant and other.tenant == key.tenant and row[column] == str(key.record_id):
             yield other
 
 

@@ -17,7 +17,7 @@ def new(
 ) -> DeadLetter:
     """A letter that nobody has written down yet."""
     text, now = message[:LONGEST_MESSAGE], database.now
-    identity = uuid4(), key.tenant, direction, key.entity.value, str(key.id)
+    identity = uuid4(), key.tenant, direction, key.entity.value, str(key.record_id)
     return DeadLetter(*identity, field, "", code, text, value[:LONGEST_VALUE], 1, now, now)
 
 
@@ -41,7 +41,7 @@ def resolve_letters(
     kept: Sequence[DeadLetter],
 ) -> None:
     """Close the letters of records that went through, except for `kept`."""
-    names = {(key.tenant, direction, key.entity.value, str(key.id)): key for key in done}
+    names = {(key.tenant, direction, key.entity.value, str(key.record_id)): key for key in done}
     remaining = {letter.name for letter in kept}
     for letter in list(state.letters.values()):
         key = names.get(letter.name[:4])

@@ -62,14 +62,16 @@ class Outbox:
 
     def _foreign(self, state: State, key: RecordKey, owner: Tenant) -> DeadLetter:
         now = self._database.now
-        message = f"{key.entity} {key.id} in schema {owner.schema} names the tenant {key.tenant}, but the schema "
+        message = (
+            f"{key.entity} {key.record_id} in schema {owner.schema} names the tenant {key.tenant}, but the schema "
+        )
         message += f"belongs to tenant {owner.id}"
         new = DeadLetter(
             uuid4(),
             owner.id,
             Direction.APP_TO_ODOO,
             key.entity,
-            str(key.id),
+            str(key.record_id),
             "tenant_id",
             "",
             "foreign_tenant",
@@ -79,7 +81,7 @@ class Outbox:
             now,
             now,
         )
-        before = state.letters.get((owner.id, Direction.APP_TO_ODOO, key.entity, str(key.id), "tenant_id"))
+        before = state.letters.get((owner.id, Direction.APP_TO_ODOO, key.entity, str(key.record_id), "tenant_id"))
         if before is not None:
             new = dataclasses.replace(new, id=before.id, first_at=before.first_at, attempts=before.attempts + 1)
         state.letters[new.name] = new

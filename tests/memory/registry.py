@@ -44,14 +44,14 @@ class Registry:
             bound = state.bindings.get(RecordKey(tenant, Entity.TENANT, tenant))
             return bound is not None and bound.state is BindingState.ACTIVE
 
-    def acquaint(self) -> Callable[[OdooInfo], None]:
+    def verify_instance(self) -> Callable[[OdooInfo], None]:
         """What is known of an Odoo before it is asked; what it gives takes the answer."""
 
-        def meet(info: OdooInfo) -> None:
+        def verify(info: OdooInfo) -> None:
             with self._database.transaction() as state:
                 state.odoo_epoch = max(state.odoo_epoch, info.epoch)
 
-        return meet
+        return verify
 
     def park_message(self, tenant: UUID, body: bytes, problem: RejectedError) -> None:
         """Park a message that cannot be read or names nothing."""

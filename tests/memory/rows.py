@@ -10,7 +10,7 @@ from sync_daemon.domain.contract import source_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.mapping import Row
-from sync_daemon.domain.snapshot import Agreed, Binding, Owed, Snapshot
+from sync_daemon.domain.snapshot import Base, Binding, Owed, Snapshot
 from tests.memory.app import INSTANCE, Database, DeadLetter, State
 
 
@@ -36,7 +36,7 @@ class Rows:
                 owed,
                 rows,
                 bindings=bindings,
-                agreed=_agreed(state, known),
+                bases=_bases(state, known),
                 conflicts=_conflicts(state, owed),
                 customers=frozenset(_naming(state, rows, Entity.CLIENT, Entity.REGISTRATION, "client_id", unbound)),
                 agents=frozenset(_naming(state, rows, Entity.USER, Entity.COMMISSION, "agent_id", unbound)),
@@ -73,9 +73,9 @@ def _rows(state: State, keys: Iterable[RecordKey]) -> Iterator[tuple[RecordKey, 
         if key.entity is Entity.TENANT:
             tenant = state.tenants[key.tenant]
             status = tenant.app_status
-            yield key, {"id": str(key.id), "name": tenant.name, "subdomain": tenant.subdomain, "status": status}
+            yield key, {"id": str(key.record_id), "name": tenant.name, "subdomain": tenant.subdomain, "status": status}
         elif key.entity is Entity.ISSUE:
-            named = key.tenant, key.id
+            named = key.tenant, key.record_id
             yield from ((key, _issue(item)) for item in state.letters.values() if (item.tenant, item.id) == named)
         elif (row := state.rows.get(key)) and row["tenant_id"] == str(key.tenant):
             wanted = columns_of(key.entity) | {"id"}
@@ -110,9 +110,9 @@ def _binding(state: State, key: RecordKey) -> Binding:
     return Binding(key, bound.state, bound.model, bound.res_id, bound.version, bound.digest, bound.odoo_version)
 
 
-def _agreed(state: State, keys: Collection[RecordKey]) -> dict[RecordKey, dict[str, Agreed]]:
-    found: defaultdict[RecordKey, dict[str, Agreed]] = defaultdict(dict)
-    for (key, field), value in state.agreed.items():
+def _bases(state: State, keys: Collection[RecordKey]) -> dict[RecordKey, dict[str, Base]]:
+    found: defaultdict[RecordKey, dict[str, Base]] = defaultdict(dict)
+    for (key, field), value in state.bases.items():
         if key in keys:
             found[key][field] = value
     return dict(found)
@@ -163,7 +163,7 @@ def _figures(state: State, key: RecordKey, row: Row) -> Iterator[tuple[str, Row]
             other
             for name, other in state.rows.items()
             if name.tenant == key.tenant and name.entity is Entity.DOCUMENT and not other["deleted_at"]
-            if other["registration_id"] == str(key.id)
+            if other["registration_id"] == str(key.record_id)
         ]
         all_verified = bool(documents) and all(other["status"] == "verified" for other in documents)
         yield "documents", {"count": str(len(documents)), "verified": "all" if all_verified else "not_all"}

@@ -158,14 +158,14 @@ def fill(platform: Platform, number: int = 1) -> list[RecordKey]:
         client = platform.insert("clients", email=f"client{place}@example.org", full_name=f"Client {place}")
         registration = platform.insert(
             "registrations",
-            client_id=client.id,
+            client_id=client.record_id,
             registration_type="pty_ltd",
             company_name="Firm",
             jurisdiction="ZA",
             status="submitted",
         )
         amounts = {"registration_fee": 1000, "commission_rate": 12.5, "commission_amount": 125}
-        platform.insert("commissions", registration_id=registration.id, agent_id=agent.id, **amounts)
+        platform.insert("commissions", registration_id=registration.record_id, agent_id=agent.record_id, **amounts)
         made.append(registration)
     platform.clear_marks()
     return made
@@ -288,14 +288,16 @@ class Real:
 
     def update(self, key: RecordKey, **columns: object) -> None:
         self._app(
-            f"UPDATE {{table}} SET ({{columns}}) = ROW({{values}}) WHERE id = '{key.id}'", TABLES[key.entity], columns
+            f"UPDATE {{table}} SET ({{columns}}) = ROW({{values}}) WHERE id = '{key.record_id}'",
+            TABLES[key.entity],
+            columns,
         )
 
     def delete(self, key: RecordKey) -> None:
-        self._app(f"DELETE FROM {{table}} WHERE id = '{key.id}'", TABLES[key.entity], {})
+        self._app(f"DELETE FROM {{table}} WHERE id = '{key.record_id}'", TABLES[key.entity], {})
 
     def value(self, key: RecordKey, column: str) -> object:
-        statement = f"SELECT {{columns}} FROM {{table}} WHERE id = '{key.id}'"
+        statement = f"SELECT {{columns}} FROM {{table}} WHERE id = '{key.record_id}'"
         return self._app(statement, TABLES[key.entity], {column: None})[0][0]
 
     def keys(self, entity: Entity) -> list[RecordKey]:
@@ -406,7 +408,7 @@ def _statement(text: str, here: Installation, table: str, columns: Mapping[str, 
 
 
 def _update_of(key: RecordKey) -> str:
-    return f"UPDATE {{table}} SET ({{columns}}) = ROW({{values}}) WHERE id = '{key.id}'"
+    return f"UPDATE {{table}} SET ({{columns}}) = ROW({{values}}) WHERE id = '{key.record_id}'"
 
 
 def _plain(columns: Mapping[str, object]) -> dict[str, object]:

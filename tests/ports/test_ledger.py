@@ -125,10 +125,10 @@ def test_a_postponed_record_comes_again_after_its_pause(platform: Platform) -> N
     assert platform.outbox.claim(Lane.LIVE, MINUTE) == {INSTANCE: [other]}
 
 
-def test_a_held_back_record_is_owed_no_longer_and_bound_to_nothing(platform: Platform) -> None:
+def test_a_filtered_record_is_owed_no_longer_and_bound_to_nothing(platform: Platform) -> None:
     [registration] = fill(platform)
     [owed] = owe(platform, registration)
-    platform.ledger.settle(uuid4(), [Dropped(owed, "held back")])
+    platform.ledger.settle(uuid4(), [Dropped(owed, "filtered")])
     assert not is_owed(platform, registration)
     assert platform.pairs() == {}
 
@@ -142,22 +142,22 @@ def test_a_new_lead_wakes_the_commission_that_waits_for_it(platform: Platform) -
 
 
 @pytest.mark.parametrize("status", [Status.UPDATED, Status.UNCHANGED])
-def test_a_lead_whose_first_answer_was_lost_wakes_what_was_held_back_all_the_same(
+def test_a_lead_whose_first_answer_was_lost_wakes_what_was_filtered_all_the_same(
     platform: Platform, status: Status
 ) -> None:
-    held_back, owed = family(platform)
-    platform.ledger.settle(uuid4(), [Dropped(held_back, "held back")])
+    filtered, owed = family(platform)
+    platform.ledger.settle(uuid4(), [Dropped(filtered, "filtered")])
     platform.ledger.settle(uuid4(), [Applied(owed, status, "crm.lead", 9, "d", {}, {}, ())])
     platform.outbox.collect(10)
-    assert held_back.key in platform.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
+    assert filtered.key in platform.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
 
 
-def test_a_lead_that_odoo_is_found_to_have_wakes_what_was_held_back(platform: Platform) -> None:
-    held_back, owed = family(platform)
-    platform.ledger.settle(uuid4(), [Dropped(held_back, "held back")])
+def test_a_lead_that_odoo_is_found_to_have_wakes_what_was_filtered(platform: Platform) -> None:
+    filtered, owed = family(platform)
+    platform.ledger.settle(uuid4(), [Dropped(filtered, "filtered")])
     platform.ledger.learn(owed, BindingState.ACTIVE, "crm.lead", 9)
     platform.outbox.collect(10)
-    assert held_back.key in platform.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
+    assert filtered.key in platform.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
 
 
 def test_who_read_a_commission_before_its_lead_was_there_does_not_settle_it(platform: Platform) -> None:
@@ -166,7 +166,7 @@ def test_who_read_a_commission_before_its_lead_was_there_does_not_settle_it(plat
     platform.ledger.settle(uuid4(), [Postponed(read_before, timedelta(0), "Odoo is away")])
     platform.ledger.settle(uuid4(), [applied(owed, 9)])
     assert platform.marks() == [], "it is owed, and will be read as it is now"
-    platform.ledger.settle(uuid4(), [Dropped(read_before, "held back")])
+    platform.ledger.settle(uuid4(), [Dropped(read_before, "filtered")])
     assert is_owed(platform, read_before.key)
 
 
@@ -178,7 +178,7 @@ def test_a_client_that_changed_is_news_only_to_leads_that_were_read_before(platf
     people = owe(platform, *clients.values())
     [owed] = owe(platform, after)
     platform.ledger.settle(uuid4(), [applied(owed, 2)])
-    platform.ledger.settle(uuid4(), [Dropped(person, "held back") for person in people])
+    platform.ledger.settle(uuid4(), [Dropped(person, "filtered") for person in people])
     platform.outbox.collect(10)
     claimed = platform.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
     assert [key for key in claimed if key.entity is Entity.REGISTRATION] == [before]
@@ -234,6 +234,6 @@ def test_what_is_postponed_stays_owed_though_another_pusher_settled_it_by_an_old
 ) -> None:
     [registration] = fill(platform)
     [owed] = owe(platform, registration)
-    platform.ledger.settle(uuid4(), [Dropped(owed, "held back")])
+    platform.ledger.settle(uuid4(), [Dropped(owed, "filtered")])
     platform.ledger.settle(uuid4(), [Postponed(owed, timedelta(0), "Odoo was busy")])
     assert is_owed(platform, registration)

@@ -98,7 +98,7 @@ def commission(here: Installation) -> list[Document]:
         status="submitted",
         active=True,
     )
-    registration = replace(registration, refs={"client": (Entity.CLIENT, client.key.id)})
+    registration = replace(registration, refs={"client": (Entity.CLIENT, client.key.record_id)})
     document = here.document(
         Entity.COMMISSION,
         registration_fee="1000.00",
@@ -108,7 +108,10 @@ def commission(here: Installation) -> list[Document]:
     )
     two_way = {"status": TwoWay("pending", None)}
     two_way |= {name: TwoWay("", None) for name in ("approved_at", "paid_at", "payment_reference")}
-    refs = {"registration": (Entity.REGISTRATION, registration.key.id), "agent": (Entity.USER, agent.key.id)}
+    refs = {
+        "registration": (Entity.REGISTRATION, registration.key.record_id),
+        "agent": (Entity.USER, agent.key.record_id),
+    }
     return [agent, client, registration, replace(document, two_way=two_way, refs=refs)]
 
 
@@ -153,16 +156,20 @@ def test_every_text_arrives_as_it_was_sent(here: Installation) -> None:
     assert [(result.status, result.normalised) for result in results] == [(Status.CREATED, {})] * len(documents)
     found, more = here.odoo.digests(here.tenant, Entity.CLIENT, "", 100)
     assert not more
-    assert {row.id: row.digest for row in found} == {document.key.id: document.digest for document in documents}
+    assert {row.record_id: row.digest for row in found} == {
+        document.key.record_id: document.digest for document in documents
+    }
 
 
 def test_digests_come_in_pages(here: Installation) -> None:
     documents = [here.client(name=f"Client {number}") for number in range(5)]
     here.odoo.apply_batch(uuid4(), documents)
     first, more = here.odoo.digests(here.tenant, Entity.CLIENT, "", 3)
-    second, no_more = here.odoo.digests(here.tenant, Entity.CLIENT, str(first[-1].id), 3)
+    second, no_more = here.odoo.digests(here.tenant, Entity.CLIENT, str(first[-1].record_id), 3)
     assert (more, no_more) == (True, False)
-    assert [row.id for row in first + second] == sorted((document.key.id for document in documents), key=str)
+    assert [row.record_id for row in first + second] == sorted(
+        (document.key.record_id for document in documents), key=str
+    )
     assert {row.state for row in first} == {"active"}
 
 
@@ -176,9 +183,9 @@ def test_a_range_has_the_digest_that_its_records_have_in_order(here: Installatio
     here.odoo.apply_batch(uuid4(), documents)
     records = [
         AppRecord(item.key, True, item.digest, _bound(item))
-        for item in sorted(documents, key=lambda document: document.key.id)
+        for item in sorted(documents, key=lambda document: document.key.record_id)
     ]
-    bounds = ["", str(records[1].key.id), str(records[2].key.id), ""]
+    bounds = ["", str(records[1].key.record_id), str(records[2].key.record_id), ""]
     found = here.odoo.digest_ranges(here.tenant, Entity.CLIENT, bounds)
     assert found == [range_digest(part) for part in (records[:2], records[2:3], records[3:])]
     assert here.odoo.known_ranges(here.tenant, Entity.CLIENT, bounds) == found, "Odoo remembers what it has computed"
@@ -252,7 +259,7 @@ def test_a_text_that_cannot_cross_is_refused_before_anything_is_sent(
     here: Installation, proxy: Proxy, text: str
 ) -> None:
     document = here.client(name=text)
-    with pytest.raises(RejectedError, match=f"client {document.key.id}") as caught:
+    with pytest.raises(RejectedError, match=f"client {document.key.record_id}") as caught:
         here.through(proxy).apply_batch(uuid4(), [here.client(), document])
     assert (caught.value.code, caught.value.field) == ("forbidden_character", "name")
     assert proxy.connections == 0

@@ -81,7 +81,7 @@ def test_people_come_after_what_shows_them(platform: Platform) -> None:
 def test_a_documents_registration_is_owed_with_it_for_it_counts_them(platform: Platform) -> None:
     [registration] = fill(platform)
     file = {"document_type": "id", "file_name": "id.pdf", "mime_type": "application/pdf", "storage_path": "x"}
-    document = platform.insert("documents", registration_id=registration.id, **file)
+    document = platform.insert("documents", registration_id=registration.record_id, **file)
     assert {key for key, _lane in platform.marks()} == {document, registration}
 
 
@@ -91,7 +91,11 @@ def test_a_row_under_a_foreign_tenant_is_parked_by_name_without_being_read(platf
     platform.update(registration, tenant_id=foreign)
     platform.outbox.collect(10)
     [letter] = platform.letters("foreign_tenant")
-    assert (letter.tenant, letter.entity, letter.record_id) == (platform.tenant, "registration", str(registration.id))
+    assert (letter.tenant, letter.entity, letter.record_id) == (
+        platform.tenant,
+        "registration",
+        str(registration.record_id),
+    )
     assert (letter.field, letter.value) == ("tenant_id", str(foreign))
     assert str(foreign) in letter.message
     claimed = platform.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]

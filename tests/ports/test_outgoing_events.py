@@ -28,7 +28,7 @@ def told(platform: Platform) -> list[Event]:
 
 def test_events_come_in_the_order_in_which_they_were_written(platform: Platform, told: list[Event]) -> None:
     found = platform.events.take(uuid4(), MINUTE, 10)
-    assert [event.subject for event in found] == [f"commission/{item.key.id}" for item in told]
+    assert [event.subject for event in found] == [f"commission/{item.key.record_id}" for item in told]
     assert [event.position for event in found] == sorted({event.position for event in found})
     assert len({event.id for event in found}) == 3
     assert {(event.tenant, event.type, event.instance) for event in found} == {(platform.tenant, PAID.type, "main")}
@@ -44,7 +44,7 @@ def test_what_is_not_noted_as_published_comes_again_and_what_is_does_not(platfor
     platform.events.published(first[:1])
     platform.events.published([])
     assert [event.subject for event in platform.events.take(holder, MINUTE, 10)] == [
-        f"commission/{item.key.id}" for item in told[1:]
+        f"commission/{item.key.record_id}" for item in told[1:]
     ]
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.settlement import Applied, Dead
-from sync_daemon.domain.snapshot import Agreed, Binding, BindingState, Owed, Snapshot
+from sync_daemon.domain.snapshot import Base, Binding, BindingState, Owed, Snapshot
 from tests.ports.platform import Platform, fill, named
 
 FILE = {"document_type": "id", "file_name": "id.pdf", "mime_type": "application/pdf", "storage_path": "x"}
@@ -19,9 +19,9 @@ def owed(platform: Platform, *keys: RecordKey) -> Snapshot:
     return platform.rows.snapshot(keys)
 
 
-def settled(platform: Platform, key: RecordKey, model: str, agreed: dict[str, Agreed] | None = None) -> Owed:
+def settled(platform: Platform, key: RecordKey, model: str, bases: dict[str, Base] | None = None) -> Owed:
     found = owed(platform, key).owed[key]
-    platform.ledger.settle(uuid4(), [Applied(found, Status.CREATED, model, 7, "digest", agreed or {}, {}, ())])
+    platform.ledger.settle(uuid4(), [Applied(found, Status.CREATED, model, 7, "digest", bases or {}, {}, ())])
     return found
 
 
@@ -36,7 +36,7 @@ def test_a_snapshot_holds_what_is_owed_and_the_rows_that_those_name(platform: Pl
     assert "password_hash" not in snapshot.rows[agent]
     assert snapshot.rows[commission]["registration_fee"] == 1000
     assert snapshot.agents == {agent}
-    assert (snapshot.bindings, snapshot.agreed, snapshot.dead, snapshot.unreadable) == ({}, {}, {}, {})
+    assert (snapshot.bindings, snapshot.bases, snapshot.dead, snapshot.unreadable) == ({}, {}, {}, {})
 
 
 def test_what_is_owed_has_its_version_lane_and_schema(platform: Platform) -> None:
@@ -76,7 +76,7 @@ def test_a_client_is_a_customer_once_a_registration_is_approved(platform: Platfo
 def test_a_client_that_is_not_bound_has_its_registrations_numbers(platform: Platform) -> None:
     first, second = fill(platform, 2)
     client = named(platform, first, "client_id", Entity.CLIENT)
-    platform.update(second, client_id=client.id, registration_number="2026/2")
+    platform.update(second, client_id=client.record_id, registration_number="2026/2")
     platform.update(first, registration_number="2026/1")
     assert owed(platform, client).numbers == {client: ("2026/1", "2026/2")}
     settled(platform, client, "res.partner")
@@ -86,24 +86,24 @@ def test_a_client_that_is_not_bound_has_its_registrations_numbers(platform: Plat
 def test_a_registration_counts_its_documents_and_says_whether_all_are_verified(platform: Platform) -> None:
     [registration] = fill(platform)
     assert owed(platform, registration).figures[registration] == {"documents": {"count": "0", "verified": "not_all"}}
-    one = platform.insert("documents", registration_id=registration.id, status="verified", **FILE)
-    other = platform.insert("documents", registration_id=registration.id, **FILE)
+    one = platform.insert("documents", registration_id=registration.record_id, status="verified", **FILE)
+    other = platform.insert("documents", registration_id=registration.record_id, **FILE)
     assert owed(platform, registration).figures[registration]["documents"] == {"count": "2", "verified": "not_all"}
     platform.update(other, deleted_at="2026-02-01 08:00:00")
     assert owed(platform, registration).figures[registration]["documents"] == {"count": "1", "verified": "all"}
     assert owed(platform, one).figures == {}
 
 
-def test_the_binding_and_the_agreed_values_are_those_that_were_settled(platform: Platform) -> None:
+def test_the_binding_and_the_bases_are_those_that_were_settled(platform: Platform) -> None:
     [registration] = fill(platform)
     client = named(platform, registration, "client_id", Entity.CLIENT)
-    agreed = {"name": Agreed("Client 1", "Client One")}
-    found = settled(platform, client, "res.partner", agreed)
+    bases = {"name": Base("Client 1", "Client One")}
+    found = settled(platform, client, "res.partner", bases)
     snapshot = owed(platform, client)
     versions = found.version, "digest", Version(1, 0)
     assert snapshot.bindings == {client: Binding(client, BindingState.ACTIVE, "res.partner", 7, *versions)}
-    assert snapshot.agreed == {client: agreed}
-    assert snapshot.bindings[client].heard == Version(0, 0)
+    assert snapshot.bases == {client: bases}
+    assert snapshot.bindings[client].last_seen_version == Version(0, 0)
 
 
 def test_a_dead_parent_is_named_with_its_cause(platform: Platform) -> None:
@@ -124,7 +124,7 @@ def test_an_issue_is_a_row_that_shows_its_letter(platform: Platform) -> None:
     issue = RecordKey(platform.tenant, Entity.ISSUE, letter.id)
     row = owed(platform, issue).rows[issue]
     assert (row["kind"], row["state"], row["attempts"], row["direction"]) == ("dead", "open", "1", "app_to_odoo")
-    assert (row["entity"], row["record_id"]) == ("registration", str(registration.id))
+    assert (row["entity"], row["record_id"]) == ("registration", str(registration.record_id))
     assert (row["field"], row["value"], row["code"], row["message"]) == (
         "status",
         "odd",
@@ -136,7 +136,7 @@ def test_an_issue_is_a_row_that_shows_its_letter(platform: Platform) -> None:
 def test_only_rows_of_their_own_tenant_exist(platform: Platform) -> None:
     [registration] = fill(platform)
     other = platform.register()
-    of_others = [RecordKey(tenant, Entity.REGISTRATION, registration.id) for tenant in (other, uuid4())]
+    of_others = [RecordKey(tenant, Entity.REGISTRATION, registration.record_id) for tenant in (other, uuid4())]
     assert platform.rows.existing([registration, *of_others]) == {registration}
 
 

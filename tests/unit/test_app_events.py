@@ -26,12 +26,12 @@ def body(**content: object) -> bytes:
 
 @pytest.mark.parametrize("name", ["id", "registration_id"])
 def test_the_id_may_stand_under_either_name(name: str) -> None:
-    event = body(tenant_id=str(TENANT), **{name: str(RECORD.id)})
+    event = body(tenant_id=str(TENANT), **{name: str(RECORD.record_id)})
     assert record_of(REGISTRATIONS_EXCHANGE, event) == RECORD
 
 
 def test_the_exchange_says_what_kind_of_record_it_is() -> None:
-    event = body(tenant_id=str(TENANT), id=str(RECORD.id), entity="registration")
+    event = body(tenant_id=str(TENANT), id=str(RECORD.record_id), entity="registration")
     found = record_of(COMMISSIONS_EXCHANGE, event)
     assert found is not None and found.entity is Entity.COMMISSION
     assert record_of(DOCUMENTS_EXCHANGE, event) is None

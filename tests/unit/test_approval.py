@@ -9,20 +9,20 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Scalar
 from sync_daemon.domain.intake import Intake, Won, intake
 from sync_daemon.domain.keys import Entity
-from sync_daemon.domain.snapshot import Agreed
+from sync_daemon.domain.snapshot import Base
 from tests.unit.records import commission_change, key_of, row
 
-THANDI = key_of(Entity.USER, "Thandi").id
-RUDO = str(key_of(Entity.USER, "Rudo").id)
+THANDI = key_of(Entity.USER, "Thandi").record_id
+RUDO = str(key_of(Entity.USER, "Rudo").record_id)
 PEOPLE = {"7": Linked(THANDI, "thandi")}
 AT = "2026-01-31 10:00:00"
 APPROVED = {"status": "approved", "approved_at": AT, "approved_by": "7"}
-PENDING = {"status": Agreed("pending", "pending"), "approved_at": Agreed("", "")}
-SINCE_THEN = {"status": Agreed("approved", "approved"), "approved_at": Agreed(AT, AT)}
+PENDING = {"status": Base("pending", "pending"), "approved_at": Base("", "")}
+SINCE_THEN = {"status": Base("approved", "approved"), "approved_at": Base(AT, AT)}
 
 
 def take(
-    fields: Mapping[str, Scalar], agreed: Mapping[str, Agreed], people: Mapping[str, Linked] = PEOPLE, **columns: object
+    fields: Mapping[str, Scalar], agreed: Mapping[str, Base], people: Mapping[str, Linked] = PEOPLE, **columns: object
 ) -> Intake:
     own, change = row(Entity.COMMISSION, **columns), commission_change(fields)
     return with_approver(intake(CONTRACTS[Entity.COMMISSION], change, own, agreed), change, own, people)
@@ -64,7 +64,7 @@ def test_an_approval_of_the_apps_own_is_not_odoos() -> None:
     assert "approved_by" not in take(APPROVED, {}, status="approved", approved_at=own).writes
     assert (
         "approved_by"
-        not in take(APPROVED, {**SINCE_THEN, "approved_at": Agreed(own, AT)}, status="approved", approved_at=own).writes
+        not in take(APPROVED, {**SINCE_THEN, "approved_at": Base(own, AT)}, status="approved", approved_at=own).writes
     )
     assert "approved_by" not in take(APPROVED, SINCE_THEN, status="approved", approved_at=None).writes
 

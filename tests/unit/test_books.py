@@ -36,7 +36,7 @@ def mirrored(app: Mapping[UUID, AppEntry]) -> dict[UUID, OdooEntry]:
     return {
         identity: OdooEntry(item.currency, item.state, item.amount)
         for identity, item in app.items()
-        if not item.is_held_back
+        if not item.is_filtered
     }
 
 
@@ -45,16 +45,16 @@ def test_equal_books_agree_to_the_cent(app: Mapping[UUID, AppEntry]) -> None:
     found = books(app, mirrored(app))
     assert found.agree
     assert all(line.difference == 0 and line.app == line.odoo for line in found.lines)
-    assert sum(line.app.count + line.held_back for line in found.lines) == len(app)
+    assert sum(line.app.count + line.filtered for line in found.lines) == len(app)
 
 
-@given(ENTRIES.filter(lambda app: any(not item.is_held_back for item in app.values())), st.data())
+@given(ENTRIES.filter(lambda app: any(not item.is_filtered for item in app.values())), st.data())
 def test_one_cent_is_found_and_its_row_is_named(app: Mapping[UUID, AppEntry], data: st.DataObject) -> None:
     odoo = mirrored(app)
     identity = data.draw(st.sampled_from(sorted(odoo)))
     odoo[identity] = replace(odoo[identity], amount=odoo[identity].amount + Decimal("0.01"))
     found = books(app, odoo)
-    assert [fault.id for fault in found.faults] == [identity]
+    assert [fault.record_id for fault in found.faults] == [identity]
     assert [line.difference for line in found.lines if line.difference] == [Decimal("-0.01")]
 
 
@@ -75,7 +75,7 @@ def test_every_difference_is_said_in_words(
     app: Mapping[UUID, AppEntry], odoo: Mapping[UUID, OdooEntry], message: str
 ) -> None:
     found = books(app, odoo)
-    assert [(fault.id, fault.message) for fault in found.faults] == [(ONE, message)]
+    assert [(fault.record_id, fault.message) for fault in found.faults] == [(ONE, message)]
     assert not found.agree
 
 
@@ -85,7 +85,7 @@ def test_sums_that_agree_by_chance_do_not_hide_the_rows() -> None:
     odoo = {ONE: replace(THERE, amount=Decimal("2.00"), bill=None), two: replace(THERE, amount=Decimal(1), bill=None)}
     found = books(app, odoo)
     assert [line.difference for line in found.lines] == [0]
-    assert [fault.id for fault in found.faults] == [ONE, two]
+    assert [fault.record_id for fault in found.faults] == [ONE, two]
 
 
 def test_what_is_billed_is_counted_beside() -> None:

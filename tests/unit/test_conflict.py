@@ -12,7 +12,7 @@ from sync_daemon.cli.conflict import outcome_of
 from sync_daemon.domain.decision import Keep
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.overrides import Contracts, Overrides, contracts
-from sync_daemon.postgres.admin.conflicts import Conflict
+from sync_daemon.postgres.admin.conflicts import OpenConflict
 from tests.unit.records import OTHER_TENANT, TENANT, key_of
 
 
@@ -26,7 +26,7 @@ def test_a_status_that_only_one_tenant_knows_stands_for_that_tenant_alone() -> N
 
 def edited(in_force: Contracts, tenant: UUID) -> str:
     key = key_of(Entity.COMMISSION, tenant=tenant)
-    raised = Conflict(
+    raised = OpenConflict(
         UUID(int=1), key, "agency1", "status", "pending", "cancelled", "approved", "", "", "", datetime.now(UTC)
     )
     return outcome_of(in_force, raised, Keep.EDIT, "vetted")

@@ -22,7 +22,7 @@ TEXT = """\
 phone.owner = "app"
 
 [tenants."agency-1".registration]  # a tenant
-held_back.status = []
+filtered.status = []
 fields.status.values = { on_hold = "in_review" }
 
 [tenants.two.registration.extra.x_seats]
@@ -50,7 +50,7 @@ def place(beginning: str) -> str:
     [
         (("all", "client", "fields", "phone", "owner"), 3),
         (("all", "client", "fields"), 2),
-        (("tenants", "agency-1", "registration", "held_back", "status"), 6),
+        (("tenants", "agency-1", "registration", "filtered", "status"), 6),
         (("tenants", "agency-1", "registration", "fields", "status", "values", "on_hold"), 7),
         (("tenants", "two", "registration", "extra", "x_seats"), 9),
         (("tenants", "two", "registration", "extra", "x_seats", "from"), 10),
@@ -66,7 +66,7 @@ def test_the_example_is_a_file_that_can_be_applied() -> None:
     file = load_contract_file(str(EXAMPLE))
     found = contracts(file.for_tenants({"agency1": TENANT}))
     registration = found.of(TENANT)[Entity.REGISTRATION]
-    assert registration.held_back == {"status": frozenset()}
+    assert registration.filtered == {"status": frozenset()}
     assert [item.name for item in registration.fields if item.is_extra] == ["x_board_seats", "x_trading_as"]
     phone = next(item for item in found.of(OTHER_TENANT)[Entity.CLIENT].fields if item.name == "phone")
     assert phone.owner is Owner.PREFER_ODOO

@@ -8,12 +8,12 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.decision import Decision, Keep, check_lawful
 from sync_daemon.domain.intake import Intake, Won, intake
 from sync_daemon.domain.keys import Entity
-from sync_daemon.domain.snapshot import Agreed
+from sync_daemon.domain.snapshot import Base
 from sync_daemon.errors import RejectedError
 from tests.unit.records import commission_change, row
 
 PENDING = {
-    name: Agreed("pending" if name == "status" else "", "pending" if name == "status" else "")
+    name: Base("pending" if name == "status" else "", "pending" if name == "status" else "")
     for name in ("status", "approved_at", "paid_at", "payment_reference")
 }
 
@@ -36,7 +36,7 @@ def test_the_apps_value_is_sent_over_odoos() -> None:
 def test_odoos_value_is_written_into_the_app() -> None:
     found = decided(Keep.ODOO)
     assert (found.writes, found.conflicts, found.push_back) == ({"status": "approved"}, (), False)
-    assert found.agreed["status"] == Agreed("approved", "approved")
+    assert found.agreed["status"] == Base("approved", "approved")
     assert found.won["status"] == Won("approved", "cancelled", "manager")
 
 

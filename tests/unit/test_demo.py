@@ -118,13 +118,13 @@ def test_what_is_missing_on_either_side_is_a_difference() -> None:
     assert more.faults == (f"commission {UUID(int=11)}: in Odoo, but not in the app",)
 
 
-def test_drafts_are_held_back_and_what_is_dead_is_no_agreement() -> None:
+def test_drafts_are_filtered_and_what_is_dead_is_no_agreement() -> None:
     draft = Side(
         {ONE: Registration("Baobab CC", "draft", None)}, {TWO: EARNED}, clients={THREE}, users=set(), failed={}
     )
     nothing = Side({}, {}, set(), set())
     books = compare("agency1", draft, nothing)
     assert books.agree
-    assert [(line.held_back, line.difference) for line in books.counts] == [(1, 0), (1, 0), (0, 0), (1, 0)]
+    assert [(line.filtered, line.difference) for line in books.counts] == [(1, 0), (1, 0), (0, 0), (1, 0)]
     dead = compare("agency1", replace(draft, failed={"registration": 1}), nothing)
     assert not dead.agree

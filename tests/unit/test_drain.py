@@ -31,11 +31,11 @@ BACK = Line(direction=Direction.ODOO_TO_APP)
 
 
 def test_nothing_owed_is_no_debt() -> None:
-    assert debt([Line(), BACK], [{}]) == Debt(open=0, held=0)
+    assert debt([Line(), BACK], [{}]) == Debt(open=0, paused=0)
 
 
 def test_both_sides_count() -> None:
-    assert debt([Line(3), BACK], [{TENANT: OdooBacklog(2, 0, None)}]) == Debt(open=5, held=0)
+    assert debt([Line(3), BACK], [{TENANT: OdooBacklog(2, 0, None)}]) == Debt(open=5, paused=0)
 
 
 def test_what_odoo_has_parked_waits_for_a_person_and_not_for_the_drain() -> None:
@@ -43,23 +43,23 @@ def test_what_odoo_has_parked_waits_for_a_person_and_not_for_the_drain() -> None
 
 
 def test_suspended_and_paused_tenants_hold_nobody_up() -> None:
-    held = [Line(3, state="suspended"), Line(4, paused=True)]
-    assert debt([*held, Line(1)], [{}]) == Debt(open=1, held=7)
+    paused = [Line(3, state="suspended"), Line(4, paused=True)]
+    assert debt([*paused, Line(1)], [{}]) == Debt(open=1, paused=7)
     waiting = Line(direction=Direction.ODOO_TO_APP, paused=True)
-    assert debt([Line(), waiting], [{TENANT: OdooBacklog(5, 0, None)}]) == Debt(open=0, held=5)
+    assert debt([Line(), waiting], [{TENANT: OdooBacklog(5, 0, None)}]) == Debt(open=0, paused=5)
 
 
 def test_each_tenant_owes_its_own_and_every_odoo_is_asked() -> None:
     other = Line(direction=Direction.ODOO_TO_APP, tenant=OTHER_TENANT)
     sides = [{TENANT: OdooBacklog(1, 0, None)}, {OTHER_TENANT: OdooBacklog(2, 0, None)}]
-    assert debt([BACK, other], sides) == Debt(open=3, held=0)
+    assert debt([BACK, other], sides) == Debt(open=3, paused=0)
 
 
 def test_what_waits_to_be_published_holds_the_drain_up() -> None:
-    left = Left(Debt(open=0, held=0), events=3)
+    left = Left(Debt(open=0, paused=0), events=3)
     assert not left.is_nothing
     assert left.words == "nothing is owed, 3 events wait to be published"
-    assert Left(Debt(open=0, held=7)).is_nothing
+    assert Left(Debt(open=0, paused=7)).is_nothing
 
 
 class _Both:
@@ -94,4 +94,4 @@ def test_what_goes_over_while_both_sides_are_asked_is_seen(monkeypatch: pytest.M
     monkeypatch.setattr(drain, "OutgoingEvents", _NoEvents)
     daemon = SimpleNamespace(wait=lambda _seconds: True, loops=[])
     left = drain._wait(_Both(), daemon, 60)
-    assert left.debt == Debt(open=1, held=0)
+    assert left.debt == Debt(open=1, paused=0)

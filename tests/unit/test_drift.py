@@ -12,24 +12,24 @@ from hypothesis import strategies as st
 from sync_daemon.domain.document import Document
 from sync_daemon.domain.drift import (
     AppRecord,
+    AppView,
     Drift,
     Finding,
     OdooRecord,
     Remedy,
-    Survey,
     app_records,
     compare,
     confirmed,
     is_disaster,
 )
 from sync_daemon.domain.keys import Entity, RecordKey, Version
-from sync_daemon.domain.snapshot import Agreed, BindingState, Snapshot
+from sync_daemon.domain.snapshot import Base, BindingState, Snapshot
 from tests.unit.records import bound, key_of, owed, row
 
 KEY = key_of(Entity.REGISTRATION)
 CLIENT = key_of(Entity.CLIENT)
 APP = AppRecord(KEY, True, "same", bound(KEY, "same"))
-ODOO = OdooRecord(KEY.id, BindingState.ACTIVE, "same")
+ODOO = OdooRecord(KEY.record_id, BindingState.ACTIVE, "same")
 ARCHIVED = Document(KEY, Version(1, 3), fields={"active": False}).digest
 
 
@@ -65,7 +65,7 @@ CASES = {
         Remedy.NONE,
     ),
     "bound in Odoo alone": (replace(APP, binding=None), ODOO, Finding.ORPHANED, Remedy.SEND),
-    "bound in Odoo alone, and held back here": (
+    "bound in Odoo alone, and filtered here": (
         replace(APP, binding=None, digest=""),
         ODOO,
         Finding.ORPHANED,
@@ -86,7 +86,7 @@ CASES = {
         Remedy.REBIND,
     ),
     "doubled in Odoo": (APP, replace(ODOO, twins=(8,)), Finding.DUPLICATE, Remedy.PERSON),
-    "a draft": (AppRecord(KEY, True, "", None), None, Finding.HELD_BACK, Remedy.NONE),
+    "a draft": (AppRecord(KEY, True, "", None), None, Finding.FILTERED, Remedy.NONE),
     "on its way": (replace(APP, is_waiting=True), None, Finding.WAITING, Remedy.NONE),
     "won in Odoo just now, and different for another reason": (
         APP,
@@ -101,7 +101,12 @@ CASES = {
         Remedy.NONE,
     ),
     "a person knows": (replace(APP, is_parked=True), replace(ODOO, digest="other"), Finding.PARKED, Remedy.NONE),
-    "taken out by a salesperson": (APP, replace(ODOO, digest="other", is_held=True), Finding.SET_ASIDE, Remedy.NONE),
+    "taken out by a salesperson": (
+        APP,
+        replace(ODOO, digest="other", is_opted_out=True),
+        Finding.SET_ASIDE,
+        Remedy.NONE,
+    ),
 }
 
 
@@ -124,10 +129,10 @@ APP_RECORDS = st.builds(
 )
 ODOO_RECORDS = st.builds(
     OdooRecord,
-    st.just(KEY.id),
+    st.just(KEY.record_id),
     state=st.sampled_from(BindingState),
     digest=st.sampled_from(["", "a", "b"]),
-    is_held=st.booleans(),
+    is_opted_out=st.booleans(),
     is_waiting=st.booleans(),
     twins=st.lists(st.integers(1, 9), max_size=2).map(tuple),
 )
@@ -136,7 +141,7 @@ ODOO_RECORDS = st.builds(
 def test_what_the_app_has_not_taken_yet_of_a_two_way_record_is_no_drift() -> None:
     app = {CLIENT: AppRecord(CLIENT, True, "same", bound(CLIENT, "same"))}
     for is_waiting, found in ((True, Finding.WAITING), (False, Finding.DIFFERENT)):
-        odoo = {CLIENT: OdooRecord(CLIENT.id, BindingState.ACTIVE, "other", is_waiting=is_waiting)}
+        odoo = {CLIENT: OdooRecord(CLIENT.record_id, BindingState.ACTIVE, "other", is_waiting=is_waiting)}
         [drift] = compare(app, odoo)
         assert drift.finding is found
 
@@ -177,17 +182,17 @@ def test_most_of_a_table_gone_is_a_disaster_and_a_few_records_are_not() -> None:
     assert not is_disaster(Counter({Finding.MISSING_IN_APP: 10}))
 
 
-def survey(**values: object) -> Survey:
+def view(**values: object) -> AppView:
     snapshot = Snapshot(
         {KEY: owed(KEY)},
         {KEY: row(Entity.REGISTRATION, **values), CLIENT: row(Entity.CLIENT)},
         bindings={KEY: bound(KEY, "whatever was sent")},
     )
-    return Survey(snapshot)
+    return AppView(snapshot)
 
 
 def test_the_apps_digest_is_of_the_row_and_not_of_what_was_sent() -> None:
-    before, after = survey(), survey(company_name="Moyo Mining")
+    before, after = view(), view(company_name="Moyo Mining")
     assert app_records(before)[KEY].digest != app_records(after)[KEY].digest
     assert app_records(before)[KEY].has_row
 
@@ -195,52 +200,69 @@ def test_the_apps_digest_is_of_the_row_and_not_of_what_was_sent() -> None:
 def test_a_value_that_odoo_has_in_its_own_form_counts_in_that_form() -> None:
     key = key_of(Entity.CLIENT)
     snapshot = Snapshot({key: owed(key)}, {key: row(Entity.CLIENT, phone="082 555")}, bindings={key: bound(key)})
-    agreed = replace(snapshot, agreed={key: {"phone": Agreed("082 555", "+27 82 555")}})
+    agreed = replace(snapshot, bases={key: {"phone": Base("082 555", "+27 82 555")}})
     stored = replace(snapshot, rows={key: row(Entity.CLIENT, phone="+27 82 555")})
-    assert app_records(Survey(agreed))[key].digest == app_records(Survey(stored))[key].digest
+    assert app_records(AppView(agreed))[key].digest == app_records(AppView(stored))[key].digest
 
 
 def test_a_row_that_cannot_go_whole_is_parked() -> None:
-    assert app_records(survey(status="on_hold"))[KEY].is_parked
-    assert app_records(survey(submitted_at="never"))[KEY].is_parked
+    assert app_records(view(status="on_hold"))[KEY].is_parked
+    assert app_records(view(submitted_at="never"))[KEY].is_parked
 
 
 def test_what_belongs_to_a_merged_record_is_left_alone() -> None:
-    before = survey()
+    before = view()
     bindings = {**before.snapshot.bindings, CLIENT: bound(CLIENT, state=BindingState.ALIAS)}
-    assert app_records(Survey(replace(before.snapshot, bindings=bindings)))[KEY].is_parked
+    assert app_records(AppView(replace(before.snapshot, bindings=bindings)))[KEY].is_parked
 
 
 def test_owed_records_wait() -> None:
-    found = app_records(replace(survey(), waiting=frozenset({KEY})))
+    found = app_records(replace(view(), waiting=frozenset({KEY})))
     assert found[KEY].is_waiting
 
 
 def test_keys_of_both_sides_come_in_order() -> None:
-    keys = sorted(RecordKey(KEY.tenant, Entity.REGISTRATION, key_of(Entity.REGISTRATION, str(n)).id) for n in range(6))
+    keys = sorted(
+        RecordKey(KEY.tenant, Entity.REGISTRATION, key_of(Entity.REGISTRATION, str(n)).record_id) for n in range(6)
+    )
     app = {key: AppRecord(key, True, "d", bound(key)) for key in keys[::2]}
-    odoo = {key: OdooRecord(key.id, BindingState.ACTIVE, "d") for key in keys[1::2]}
+    odoo = {key: OdooRecord(key.record_id, BindingState.ACTIVE, "d") for key in keys[1::2]}
     assert [drift.key for drift in compare(app, odoo)] == keys
 
 
 INVOICE = key_of(Entity.INVOICE)
 TOLD = AppRecord(INVOICE, True, "same", bound(INVOICE, "same"))
 ENDED = bound(INVOICE, state=BindingState.UNLINKED)
-GONE = replace(ODOO, id=INVOICE.id, state=BindingState.UNLINKED, digest="")
+GONE = replace(ODOO, record_id=INVOICE.record_id, state=BindingState.UNLINKED, digest="")
 TOLD_CASES = {
-    "told as it is": (TOLD, replace(ODOO, id=INVOICE.id), Finding.MATCHED, Remedy.NONE),
-    "changed and never told": (TOLD, replace(ODOO, id=INVOICE.id, digest="other"), Finding.DIFFERENT, Remedy.ASK_ODOO),
-    "never told at all": (None, replace(ODOO, id=INVOICE.id), Finding.MISSING_IN_APP, Remedy.ASK_ODOO),
-    "on its way": (TOLD, replace(ODOO, id=INVOICE.id, digest="other", is_waiting=True), Finding.WAITING, Remedy.NONE),
+    "told as it is": (TOLD, replace(ODOO, record_id=INVOICE.record_id), Finding.MATCHED, Remedy.NONE),
+    "changed and never told": (
+        TOLD,
+        replace(ODOO, record_id=INVOICE.record_id, digest="other"),
+        Finding.DIFFERENT,
+        Remedy.ASK_ODOO,
+    ),
+    "never told at all": (None, replace(ODOO, record_id=INVOICE.record_id), Finding.MISSING_IN_APP, Remedy.ASK_ODOO),
+    "on its way": (
+        TOLD,
+        replace(ODOO, record_id=INVOICE.record_id, digest="other", is_waiting=True),
+        Finding.WAITING,
+        Remedy.NONE,
+    ),
     "a person knows": (
         replace(TOLD, is_parked=True),
-        replace(ODOO, id=INVOICE.id, digest="other"),
+        replace(ODOO, record_id=INVOICE.record_id, digest="other"),
         Finding.PARKED,
         Remedy.NONE,
     ),
     "deleted, and never told": (TOLD, GONE, Finding.ORPHANED, Remedy.ASK_ODOO),
     "deleted, and known": (replace(TOLD, binding=ENDED), GONE, Finding.SET_ASIDE, Remedy.NONE),
-    "gone without a trace": (TOLD, replace(ODOO, id=INVOICE.id, digest=""), Finding.ORPHANED, Remedy.PERSON),
+    "gone without a trace": (
+        TOLD,
+        replace(ODOO, record_id=INVOICE.record_id, digest=""),
+        Finding.ORPHANED,
+        Remedy.PERSON,
+    ),
     "Odoo lost its binding": (TOLD, None, Finding.ORPHANED, Remedy.PERSON),
 }
 

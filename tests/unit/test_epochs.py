@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sync_daemon.domain.keys import Version
 from sync_daemon.domain.operations.epochs import next_epoch, was_set_back
-from sync_daemon.services.epochs import Standing
+from sync_daemon.services.epochs import Positions
 
 NUMBERS = st.integers(0, 2**31 - 2)
 VERSIONS = st.builds(Version, NUMBERS, NUMBERS)
@@ -32,8 +32,8 @@ def test_a_side_that_has_come_less_far_was_set_back(known: Version) -> None:
 
 
 def test_each_side_is_judged_by_what_the_other_one_knows_of_it() -> None:
-    even = Standing({"agency1": 2, "agency2": 1}, 2, Version(1, 100), Version(1, 100))
+    even = Positions({"agency1": 2, "agency2": 1}, 2, Version(1, 100), Version(1, 100))
     assert not even.app_was_set_back and not even.odoo_was_set_back
-    assert Standing({"agency1": 2}, 3, Version(1, 100), Version(1, 90)).app_was_set_back
-    assert Standing({"agency1": 2}, 2, Version(1, 100), Version(1, 101)).odoo_was_set_back
-    assert not Standing({}, 3, Version(1, 0), Version(1, 0)).app_was_set_back, "no tenant is attached"
+    assert Positions({"agency1": 2}, 3, Version(1, 100), Version(1, 90)).app_was_set_back
+    assert Positions({"agency1": 2}, 2, Version(1, 100), Version(1, 101)).odoo_was_set_back
+    assert not Positions({}, 3, Version(1, 0), Version(1, 0)).app_was_set_back, "no tenant is attached"

@@ -54,9 +54,9 @@ def test_a_payment_is_told_with_reference_date_amount_and_currency() -> None:
     assert (event.type.name, event.key) == ("commission.paid", key_of(Entity.COMMISSION))
     assert event.at == "2026-01-31 10:00:00"
     assert event.data == {
-        "commission_id": str(key_of(Entity.COMMISSION).id),
-        "registration_id": str(key_of(Entity.REGISTRATION).id),
-        "agent_id": str(key_of(Entity.USER).id),
+        "commission_id": str(key_of(Entity.COMMISSION).record_id),
+        "registration_id": str(key_of(Entity.REGISTRATION).record_id),
+        "agent_id": str(key_of(Entity.USER).record_id),
         "status": "paid",
         "amount": "187.50",
         "currency": "ZAR",
@@ -89,7 +89,7 @@ def test_a_reference_that_is_corrected_is_told_as_a_change() -> None:
 
 
 def test_an_approver_who_is_known_in_both_is_told_by_the_apps_id() -> None:
-    approver = str(key_of(Entity.USER, "approver").id)
+    approver = str(key_of(Entity.USER, "approver").record_id)
     approval = {"status": "approved", "approved_at": "2026-02-01 08:00:00", "approved_by": approver}
     [event] = commission(approval)
     assert (names([event]), event.data["approved_by"]) == (["commission.approved"], approver)
@@ -206,7 +206,7 @@ def test_a_customers_change_names_the_columns_and_none_of_the_values() -> None:
     [event] = client({"phone": "+27 82 555 0101", "city": "Harare", "email": "tendai@moyo.example"})
     check(event)
     assert event.type.name == "client.changed"
-    assert event.data == {"client_id": str(key_of(Entity.CLIENT).id), "columns": ["city", "phone"]}
+    assert event.data == {"client_id": str(key_of(Entity.CLIENT).record_id), "columns": ["city", "phone"]}
 
 
 def test_a_customers_column_that_is_written_as_it_was_is_no_change() -> None:
@@ -243,7 +243,7 @@ def test_a_lead_that_the_apps_own_decision_moved_is_no_news_to_the_app() -> None
 
 def test_a_conflict_names_the_field_and_none_of_the_values() -> None:
     change = commission_change({"status": "approved"})
-    record = {"entity": "commission", "record_id": str(key_of(Entity.COMMISSION).id), "field": "status"}
+    record = {"entity": "commission", "record_id": str(key_of(Entity.COMMISSION).record_id), "field": "status"}
     raised, resolved = conflict_raised(change, "status"), conflict_resolved(change, "status", "keep_odoo")
     assert names([raised, resolved]) == ["conflict.raised", "conflict.resolved"]
     assert raised.data == record

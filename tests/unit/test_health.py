@@ -15,7 +15,7 @@ import pytest
 
 from sync_daemon.config import Settings
 from sync_daemon.domain.keys import Direction
-from sync_daemon.domain.operations.health import Debt, Lack, Neighbour, Service, blocked, unready
+from sync_daemon.domain.operations.health import FlowDebt, Lack, Neighbour, Service, blocked, unready
 from sync_daemon.domain.operations.heartbeat import Break, Hop
 from sync_daemon.errors import ConfigError, TransientError
 from sync_daemon.health import Health, served
@@ -31,7 +31,7 @@ LOOP = Service("relay", 0.1, 60.0, 0.0, "")
 def causes(
     neighbour: Neighbour = WELL,
     service: Service = LOOP,
-    debt: Debt | None = None,
+    debt: FlowDebt | None = None,
     breaks: tuple[Break, ...] = (),
     lacks: tuple[Lack, ...] = (),
 ) -> list[str]:
@@ -52,8 +52,8 @@ def test_a_neighbour_that_is_silent_is_away_before_any_time_out() -> None:
 
 
 def test_the_age_of_the_oldest_owed_record_is_named_with_its_direction() -> None:
-    assert causes(debt=Debt(Direction.ODOO_TO_APP, 3, 299.0, 0)) == []
-    assert causes(debt=Debt(Direction.ODOO_TO_APP, 3, 301.0, 0)) == [
+    assert causes(debt=FlowDebt(Direction.ODOO_TO_APP, 3, 299.0, 0)) == []
+    assert causes(debt=FlowDebt(Direction.ODOO_TO_APP, 3, 301.0, 0)) == [
         "the oldest record owed from Odoo to app is 301 s old, more than 300"
     ]
 
@@ -65,7 +65,7 @@ def test_events_that_nobody_publishes_are_a_cause() -> None:
 
 
 def test_dead_records_alone_are_no_cause() -> None:
-    assert causes(debt=Debt(Direction.APP_TO_ODOO, 0, 0.0, 40)) == []
+    assert causes(debt=FlowDebt(Direction.APP_TO_ODOO, 0, 0.0, 40)) == []
 
 
 def test_a_service_that_goes_on_failing_is_named_without_its_message() -> None:
@@ -190,11 +190,11 @@ def test_no_secret_is_shown(health: Health, address: str) -> None:
 
 def test_a_thousand_tenants_make_no_new_series(health: Health, address: str) -> None:
     before = get(address, "/metrics")[1].count("\n")
-    health.debts = [Debt(Direction.APP_TO_ODOO, 0, 0.0, 0), Debt(Direction.ODOO_TO_APP, 0, 0.0, 0)]
+    health.debts = [FlowDebt(Direction.APP_TO_ODOO, 0, 0.0, 0), FlowDebt(Direction.ODOO_TO_APP, 0, 0.0, 0)]
     health.loops = [Loop("relay", Report, 1.0)]
     few = get(address, "/metrics")[1].count("\n")
     health.lacks = [Lack(uuid4(), "trigger comply360_bridge_insert on registrations") for _ in range(1000)]
-    health.debts = [Debt(Direction.APP_TO_ODOO, 9000, 1.0, 7), Debt(Direction.ODOO_TO_APP, 1, 1.0, 1)]
+    health.debts = [FlowDebt(Direction.APP_TO_ODOO, 9000, 1.0, 7), FlowDebt(Direction.ODOO_TO_APP, 1, 1.0, 1)]
     text = get(address, "/metrics")[1]
     assert before < few == text.count("\n")
     assert "c360_missing_objects 1000.0" in text

@@ -57,7 +57,7 @@ def plain(value: object) -> bool:
 
 
 def test_a_document_in_full() -> None:
-    one = replace(document(registration_fee="10.00"), heard=Version(2, 7))
+    one = replace(document(registration_fee="10.00"), last_seen_version=Version(2, 7))
     assert wire.document(one) == {
         **NAME,
         "version": "1.42",
@@ -187,7 +187,7 @@ def test_backlog_digests_and_ping() -> None:
         "waiting": True,
         "twins": ["7"],
     }
-    digest = RecordDigest(RECORD, "1.1", "d", "active", held=False, waiting=True, twins=(7,))
+    digest = RecordDigest(RECORD, "1.1", "d", "active", opted_out=False, waiting=True, twins=(7,))
     assert wire.digests({"digests": [row], "more": False}) == ([digest], False)
     ping = dict.fromkeys(("protocol", "addon", "odoo", "instance", "database", "user"), "x")
     ping |= {"epoch": "1", "newest": "105"}

@@ -117,12 +117,12 @@ def test_a_further_value_is_mapped_and_all_others_stay_as_they_are() -> None:
             "registration.documents_verified has no value map: no column holds it",
         ),
         (
-            'registration.held_back.status = ["drft"]',
+            'registration.filtered.status = ["drft"]',
             "registrations.status has no value drft; known are approved, cancelled, draft, in_review, rejected, "
             "submitted",
         ),
         (
-            'registration.held_back.company_name = ["x"]',
+            'registration.filtered.company_name = ["x"]',
             "registrations.company_name is no column with a closed set of values",
         ),
         (
@@ -161,7 +161,7 @@ def test_what_cannot_be_is_refused_in_plain_words(text: str, said: str) -> None:
     [
         'all.registration.fields.status.ownr = "app"',
         'all.registration.fields.status.owner = "nobody"',
-        "all.registrations.held_back.status = []",
+        "all.registrations.filtered.status = []",
         'everybody.client.fields.phone.owner = "app"',
         'all.registration.extra.x_a.from = "metadata.a"',
         'all.registration.extra.x_a.type = "text"',
@@ -176,7 +176,7 @@ def test_an_unknown_key_or_word_is_refused(text: str) -> None:
 def test_every_change_is_named_with_the_rows_it_concerns() -> None:
     new = in_force(
         '[tenants.TENANT.client.fields.phone]\nowner = "prefer_odoo_unless_blank"\n'
-        "[tenants.TENANT.registration]\nheld_back.status = []\n"
+        "[tenants.TENANT.registration]\nfiltered.status = []\n"
         'fields.status.values = { on_hold = "in_review" }\n'
         'extra.x_board = { from = "form_data.board", type = "integer" }\n'
     )
@@ -186,7 +186,7 @@ def test_every_change_is_named_with_the_rows_it_concerns() -> None:
         (Entity.CLIENT, "phone", "two_way", "prefer_odoo_unless_blank", "", ()),
         (Entity.REGISTRATION, "status.on_hold", "unknown", "in_review", "status", ("on_hold",)),
         (Entity.REGISTRATION, "x_board", "not in the contract", "app, form_data.board as integer", "", ()),
-        (Entity.REGISTRATION, "held_back.status", "draft", "nothing", "status", ("draft",)),
+        (Entity.REGISTRATION, "filtered.status", "draft", "nothing", "status", ("draft",)),
     ]
     assert changes(new, new, [TENANT]) == []
     back = changes(new, Contracts(), [TENANT])

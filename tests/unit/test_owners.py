@@ -13,7 +13,7 @@ from sync_daemon.domain.keys import Entity, Version
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.domain.plan import Plan, plan
 from sync_daemon.domain.settlement import Applied, settle_answers
-from sync_daemon.domain.snapshot import Agreed, Snapshot
+from sync_daemon.domain.snapshot import Base, Snapshot
 from tests.unit.records import OTHER_TENANT, bound, commission_change, key_of, owed, row
 from tests.unit.test_overrides import in_force
 
@@ -26,20 +26,20 @@ def phone_of(owner: Owner) -> Contracts:
     return in_force(f'[tenants.TENANT.client.fields.phone]\nowner = "{owner}"')
 
 
-def planned(owner: Owner, phone: str | None, is_new: bool, agreed: Agreed | None = None) -> Plan:
+def planned(owner: Owner, phone: str | None, is_new: bool, agreed: Base | None = None) -> Plan:
     return plan(
         Snapshot(
             {CLIENT: owed(CLIENT)},
             {CLIENT: row(Entity.CLIENT, phone=phone)},
             bindings={} if is_new else {CLIENT: bound(CLIENT)},
-            agreed={CLIENT: {"phone": agreed}} if agreed else {},
+            bases={CLIENT: {"phone": agreed}} if agreed else {},
             customers=frozenset({CLIENT}),
             contracts=phone_of(owner),
         )
     )
 
 
-def sent(owner: Owner, phone: str | None, is_new: bool, agreed: Agreed | None = None) -> dict[str, object]:
+def sent(owner: Owner, phone: str | None, is_new: bool, agreed: Base | None = None) -> dict[str, object]:
     """In which part of the document the phone stands, and with what."""
     [item] = planned(owner, phone, is_new, agreed).send
     document = item.document
@@ -52,7 +52,7 @@ def sent(owner: Owner, phone: str | None, is_new: bool, agreed: Agreed | None = 
     return {name: part["phone"] for name, part in parts.items() if "phone" in part}
 
 
-def taken(owner: Owner, app: str | None, odoo: str, agreed: Agreed | None) -> Intake:
+def taken(owner: Owner, app: str | None, odoo: str, agreed: Base | None) -> Intake:
     change = dataclasses.replace(commission_change({"phone": odoo}), key=CLIENT, model="res.partner")
     rules = phone_of(owner).of(CLIENT.tenant)
     bases = {"phone": agreed} if agreed else {}
@@ -91,17 +91,17 @@ def test_what_the_app_has_is_sent_as_its_owner_says(
     ],
 )
 def test_what_the_app_emptied_empties_odoo_only_where_the_app_decides(owner: Owner, there: dict[str, object]) -> None:
-    assert sent(owner, None, is_new=False, agreed=Agreed(APP, ODOO)) == there
+    assert sent(owner, None, is_new=False, agreed=Base(APP, ODOO)) == there
 
 
 @pytest.mark.parametrize("owner", [Owner.APP, Owner.CREATE_ONLY, Owner.OFF])
 def test_what_odoo_does_not_own_is_never_taken(owner: Owner) -> None:
-    assert taken(owner, APP, ODOO, Agreed(APP, APP)) == Intake({}, {})
+    assert taken(owner, APP, ODOO, Base(APP, APP)) == Intake({}, {})
 
 
 def test_odoos_own_field_is_always_taken() -> None:
-    result = taken(Owner.ODOO, APP, ODOO, Agreed("033 3", "033 3"))
-    assert result.writes == {"phone": ODOO} and result.agreed == {"phone": Agreed(ODOO, ODOO)}
+    result = taken(Owner.ODOO, APP, ODOO, Base("033 3", "033 3"))
+    assert result.writes == {"phone": ODOO} and result.agreed == {"phone": Base(ODOO, ODOO)}
     assert taken(Owner.ODOO, APP, "", None).writes == {"phone": None}
     assert not (result.push_back or result.conflicts)
 
@@ -111,7 +111,7 @@ def test_of_odoos_own_field_nothing_goes_back_even_where_another_column_fills_th
     rules = phone_of(Owner.ODOO).of(CLIENT.tenant)
     result = intake(rules[Entity.CLIENT], change, row(Entity.CLIENT, phone=APP, mobile="082 2"), {})
     assert result.writes == {"phone": None} and not result.push_back
-    assert result.agreed == {"phone": Agreed("082 2", "")}
+    assert result.agreed == {"phone": Base("082 2", "")}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_of_odoos_own_field_nothing_goes_back_even_where_another_column_fills_th
 def test_where_odoo_is_preferred_its_value_stands_unless_it_has_none(
     app: str | None, odoo: str, writes: dict[str, str], push_back: bool
 ) -> None:
-    result = taken(Owner.PREFER_ODOO, app, odoo, Agreed("033 3", "033 3"))
+    result = taken(Owner.PREFER_ODOO, app, odoo, Base("033 3", "033 3"))
     assert (result.writes, result.push_back, result.conflicts) == (writes, push_back, ())
 
 
@@ -142,26 +142,26 @@ def test_where_odoo_is_preferred_its_value_stands_unless_it_has_none(
 def test_where_the_app_is_preferred_its_value_stands_unless_it_has_none(
     app: str | None, odoo: str, writes: dict[str, str], push_back: bool
 ) -> None:
-    result = taken(Owner.PREFER_APP, app, odoo, Agreed("033 3", "033 3"))
+    result = taken(Owner.PREFER_APP, app, odoo, Base("033 3", "033 3"))
     assert (result.writes, result.push_back, result.conflicts) == (writes, push_back, ())
 
 
 @pytest.mark.parametrize("owner", [Owner.ODOO, Owner.PREFER_ODOO, Owner.PREFER_APP])
 def test_values_that_were_agreed_on_each_in_its_form_are_left_alone(owner: Owner) -> None:
-    result = taken(owner, APP, ODOO, Agreed(APP, ODOO))
+    result = taken(owner, APP, ODOO, Base(APP, ODOO))
     assert result.writes == {} and not result.push_back
 
 
 def test_odoo_is_asked_about_its_own_field_when_the_app_changed_it() -> None:
-    assert planned(Owner.ODOO, APP, False, Agreed("033 3", "033 3")).ask == {CLIENT}
-    assert planned(Owner.ODOO, APP, False, Agreed(APP, ODOO)).ask == frozenset()
+    assert planned(Owner.ODOO, APP, False, Base("033 3", "033 3")).ask == {CLIENT}
+    assert planned(Owner.ODOO, APP, False, Base(APP, ODOO)).ask == frozenset()
     assert planned(Owner.ODOO, APP, True).ask == frozenset()
 
 
 def test_odoo_is_asked_about_what_the_app_emptied_although_it_is_preferred() -> None:
-    assert planned(Owner.PREFER_APP, None, False, Agreed(APP, APP)).ask == {CLIENT}
-    assert planned(Owner.PREFER_APP, "033 3", False, Agreed(APP, APP)).ask == frozenset()
-    assert planned(Owner.PREFER_APP, None, False, Agreed("", "")).ask == frozenset()
+    assert planned(Owner.PREFER_APP, None, False, Base(APP, APP)).ask == {CLIENT}
+    assert planned(Owner.PREFER_APP, "033 3", False, Base(APP, APP)).ask == frozenset()
+    assert planned(Owner.PREFER_APP, None, False, Base("", "")).ask == frozenset()
 
 
 @pytest.mark.parametrize("owner", [Owner.ODOO, Owner.PREFER_ODOO, Owner.PREFER_APP])
@@ -197,7 +197,7 @@ def settle(owner: Owner, result: dict[str, dict[str, Scalar]]) -> tuple[Document
 def test_an_offer_that_odoo_did_not_take_agrees_on_nothing_and_odoo_is_to_tell_its_value() -> None:
     _, settled = settle(Owner.PREFER_ODOO, {"diverged": {"phone": ODOO}})
     assert settled.digest == "", "the same edit once more is to be answered once more"
-    assert settled.diverged == {"phone": ODOO} and "phone" not in settled.agreed
+    assert settled.diverged == {"phone": ODOO} and "phone" not in settled.bases
 
 
 def test_an_offer_of_which_nothing_comes_back_leaves_the_record_whole_and_is_not_asked_about() -> None:
@@ -214,32 +214,32 @@ def test_an_offer_of_which_nothing_comes_back_leaves_the_record_whole_and_is_not
 
 def test_what_odoo_stores_in_its_own_form_is_remembered_of_every_field_it_tells_of() -> None:
     _, settled = settle(Owner.PREFER_APP, {"normalised": {"phone": "+27 11 1"}})
-    assert settled.agreed["phone"] == Agreed(APP, "+27 11 1")
+    assert settled.bases["phone"] == Base(APP, "+27 11 1")
 
 
 @pytest.mark.parametrize("owner", [Owner.TWO_WAY, Owner.PREFER_APP, Owner.PREFER_ODOO])
 def test_a_value_that_the_app_had_before_odoo_changed_it_is_sent_once_more(owner: Owner) -> None:
-    [item] = planned(owner, APP, False, Agreed(APP, APP)).send
+    [item] = planned(owner, APP, False, Base(APP, APP)).send
     snapshot = Snapshot(
         {CLIENT: owed(CLIENT)},
         {CLIENT: row(Entity.CLIENT, phone=APP)},
         bindings={CLIENT: bound(CLIENT, item.document.digest)},
         customers=frozenset({CLIENT}),
-        agreed={CLIENT: {name: Agreed(value, value) for name, value in item.told.items()}},
+        bases={CLIENT: {name: Base(value, value) for name, value in item.reported.items()}},
         contracts=phone_of(owner),
     )
     assert plan(snapshot).send == ()
-    taken_since = {CLIENT: {**snapshot.agreed[CLIENT], "phone": Agreed(ODOO, ODOO)}}
-    [again] = plan(dataclasses.replace(snapshot, agreed=taken_since)).send
+    taken_since = {CLIENT: {**snapshot.bases[CLIENT], "phone": Base(ODOO, ODOO)}}
+    [again] = plan(dataclasses.replace(snapshot, bases=taken_since)).send
     assert again.document.values["phone"] == APP
 
 
 def test_what_did_not_change_goes_in_odoos_form_and_is_remembered_in_the_apps() -> None:
-    [item] = planned(Owner.TWO_WAY, APP, False, Agreed(APP, ODOO)).send
+    [item] = planned(Owner.TWO_WAY, APP, False, Base(APP, ODOO)).send
     assert item.document.two_way["phone"] == TwoWay(ODOO, ODOO)
     answer = Result(CLIENT, Version(1, 7), Status.UNCHANGED, "res.partner", 41)
     [settled] = settle_answers({CLIENT: owed(CLIENT)}, [item], [answer], 0.5)
-    assert isinstance(settled, Applied) and settled.agreed["phone"] == Agreed(APP, ODOO)
+    assert isinstance(settled, Applied) and settled.bases["phone"] == Base(APP, ODOO)
 
 
 def test_only_fields_that_are_to_be_equal_are_compared() -> None:
@@ -251,7 +251,7 @@ def test_only_fields_that_are_to_be_equal_are_compared() -> None:
 
 
 def test_the_filter_of_one_tenant_lets_its_drafts_through_and_nobody_elses() -> None:
-    rules = in_force("[tenants.TENANT.registration]\nheld_back.status = []")
+    rules = in_force("[tenants.TENANT.registration]\nfiltered.status = []")
     foreign = key_of(Entity.REGISTRATION, tenant=OTHER_TENANT)
     keys = {REGISTRATION: owed(REGISTRATION), foreign: owed(foreign)}
     rows = {key: row(Entity.REGISTRATION, status="draft") for key in keys}

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from sync_daemon.domain.document import NOTHING_HEARD, TwoWay
+from sync_daemon.domain.document import NOTHING_SEEN, TwoWay
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.mapping import Row
-from sync_daemon.domain.plan import Plan, doubtful, is_wanted, patient, plan
-from sync_daemon.domain.snapshot import Agreed, BindingState, Snapshot
+from sync_daemon.domain.plan import Plan, defer_recent, is_wanted, plan, possibly_sent
+from sync_daemon.domain.snapshot import Base, BindingState, Snapshot
 from tests.unit.records import OTHER_TENANT, TENANT, bound, key_of, owed, row
 
 REGISTRATION = key_of(Entity.REGISTRATION)
@@ -50,19 +50,19 @@ def test_what_was_sent_before_is_not_given_up_while_odoo_may_have_it(rows: Mappi
     seconds = timedelta(seconds=1)
     sent_before = dataclasses.replace(owed(REGISTRATION), sent_ago=10 * seconds)
     planned = plan(Snapshot({REGISTRATION: sent_before}, rows))
-    assert doubtful(planned) == [sent_before]
-    waiting = patient(planned, 30 * seconds)
+    assert possibly_sent(planned) == [sent_before]
+    waiting = defer_recent(planned, 30 * seconds)
     assert (waiting.nothing, [item.owed for item in waiting.waiting]) == ((), [sent_before])
-    assert patient(planned, 5 * seconds) == planned, "by now it would be there"
-    assert doubtful(plan(Snapshot({REGISTRATION: owed(REGISTRATION)}, rows))) == [], "it was never sent"
+    assert defer_recent(planned, 5 * seconds) == planned, "by now it would be there"
+    assert possibly_sent(plan(Snapshot({REGISTRATION: owed(REGISTRATION)}, rows))) == [], "it was never sent"
     known = plan(Snapshot({REGISTRATION: sent_before}, rows, bindings={REGISTRATION: bound(REGISTRATION)}))
-    assert (doubtful(known), sent(known)) == ([], [REGISTRATION])
+    assert (possibly_sent(known), sent(known)) == ([], [REGISTRATION])
 
 
-def test_a_draft_is_held_back() -> None:
+def test_a_draft_is_filtered() -> None:
     planned = plan(snapshot(REGISTRATION, rows=changed(REGISTRATION, status="draft")))
     assert planned.send == ()
-    assert [item.reason for item in planned.nothing] == ["held back"]
+    assert [item.reason for item in planned.nothing] == ["filtered"]
 
 
 def test_a_draft_that_is_in_odoo_already_flows() -> None:
@@ -78,7 +78,7 @@ def test_a_customer_that_is_not_owed_is_asked_for_first() -> None:
 def test_a_customer_goes_before_its_registration_and_is_named_by_it() -> None:
     planned = plan(snapshot(REGISTRATION, CLIENT, customers=frozenset({CLIENT})))
     assert sent(planned) == [CLIENT, REGISTRATION]
-    assert planned.send[1].document.refs == {"client": (Entity.CLIENT, CLIENT.id)}
+    assert planned.send[1].document.refs == {"client": (Entity.CLIENT, CLIENT.record_id)}
     assert planned.parents == frozenset()
 
 
@@ -93,8 +93,8 @@ def test_a_commission_asks_for_its_registration_and_its_agent() -> None:
     planned = plan(snapshot(COMMISSION, agents=frozenset({AGENT})))
     assert planned.parents == {REGISTRATION, AGENT}
     assert planned.send[0].document.refs == {
-        "registration": (Entity.REGISTRATION, REGISTRATION.id),
-        "agent": (Entity.USER, AGENT.id),
+        "registration": (Entity.REGISTRATION, REGISTRATION.record_id),
+        "agent": (Entity.USER, AGENT.record_id),
     }
 
 
@@ -104,17 +104,17 @@ def test_parents_that_are_bound_are_not_asked_for() -> None:
     assert planned.parents == frozenset() and sent(planned) == [COMMISSION]
 
 
-def test_a_commission_of_a_draft_is_held_back_with_it() -> None:
+def test_a_commission_of_a_draft_is_filtered_with_it() -> None:
     planned = plan(snapshot(COMMISSION, rows=changed(REGISTRATION, status="draft"), agents=frozenset({AGENT})))
     assert planned.send == () and planned.parents == frozenset()
-    assert [item.reason for item in planned.nothing] == ["held back"]
+    assert [item.reason for item in planned.nothing] == ["filtered"]
 
 
 def test_a_commission_whose_registration_is_gone_is_refused_by_name() -> None:
     rows = {key: value for key, value in ROWS.items() if key != REGISTRATION}
     (refused,) = plan(snapshot(COMMISSION, rows=rows, agents=frozenset({AGENT}))).refused
     assert (refused.problem.code, refused.problem.field) == ("parent_missing", "registration_id")
-    assert refused.problem.value == str(REGISTRATION.id)
+    assert refused.problem.value == str(REGISTRATION.record_id)
 
 
 def test_a_commission_without_an_agent_is_refused_by_name() -> None:
@@ -137,7 +137,7 @@ def test_only_children_wait_for_a_dead_record() -> None:
     assert sent(planned) == [other]
     (blocked,) = planned.refused
     assert blocked.owed.key == COMMISSION and blocked.problem.code == "blocked"
-    assert str(REGISTRATION.id) in blocked.problem.message and "on_hold" in blocked.problem.message
+    assert str(REGISTRATION.record_id) in blocked.problem.message and "on_hold" in blocked.problem.message
     assert planned.parents == frozenset()
 
 
@@ -178,22 +178,22 @@ def test_a_field_that_cannot_go_stays_behind_with_its_reason() -> None:
 
 def test_two_way_fields_travel_with_the_base_and_are_no_plain_fields() -> None:
     bindings = {key: bound(key) for key in (REGISTRATION, AGENT)}
-    agreed = {COMMISSION: {"payment_reference": Agreed("EFT-1", "EFT 1")}}
-    (item,) = plan(snapshot(COMMISSION, bindings=bindings, agreed=agreed)).send
+    bases = {COMMISSION: {"payment_reference": Base("EFT-1", "EFT 1")}}
+    (item,) = plan(snapshot(COMMISSION, bindings=bindings, bases=bases)).send
     assert item.document.two_way["payment_reference"] == TwoWay("", "EFT 1")
     assert item.document.two_way["status"] == TwoWay("pending", None)
     assert not item.document.fields.keys() & item.document.two_way.keys()
 
 
 @pytest.mark.parametrize(
-    ("taken", "heard"), [(Version(2, 9), Version(2, 9)), (Version(2, 0), NOTHING_HEARD), (None, NOTHING_HEARD)]
+    ("taken", "heard"), [(Version(2, 9), Version(2, 9)), (Version(2, 0), NOTHING_SEEN), (None, NOTHING_SEEN)]
 )
 def test_a_document_says_which_change_in_odoo_the_app_has_heard_of(taken: Version | None, heard: Version) -> None:
     bindings = {key: bound(key) for key in (REGISTRATION, AGENT)}
     if taken is not None:
         bindings[COMMISSION] = dataclasses.replace(bound(COMMISSION), odoo_version=taken)
     (item,) = plan(snapshot(COMMISSION, bindings=bindings)).send
-    assert item.document.heard == heard
+    assert item.document.last_seen_version == heard
 
 
 def test_a_field_in_conflict_stays_out_of_it_until_a_person_decides() -> None:
@@ -217,7 +217,7 @@ def test_a_record_of_another_tenant_is_no_parent() -> None:
     rows = {
         **{key: value for key, value in ROWS.items() if key != REGISTRATION},
         foreign: row(Entity.REGISTRATION),
-        COMMISSION: row(Entity.COMMISSION, registration_id=str(foreign.id)),
+        COMMISSION: row(Entity.COMMISSION, registration_id=str(foreign.record_id)),
     }
     (refused,) = plan(snapshot(COMMISSION, rows=rows, agents=frozenset({AGENT}))).refused
     assert refused.problem.code == "parent_missing"
@@ -248,12 +248,12 @@ def test_a_row_deleted_in_the_app_archives_its_half_once(key: RecordKey) -> None
 
 
 def test_a_value_that_odoo_has_in_its_own_form_is_not_written_again() -> None:
-    agreed = {CLIENT: {"phone": Agreed("082 555 0101", "+27 82 555 0101")}}
+    bases = {CLIENT: {"phone": Base("082 555 0101", "+27 82 555 0101")}}
     rows = changed(CLIENT, phone="082 555 0101")
-    (item,) = plan(snapshot(CLIENT, rows=rows, agreed=agreed, bindings={CLIENT: bound(CLIENT)})).send
+    (item,) = plan(snapshot(CLIENT, rows=rows, bases=bases, bindings={CLIENT: bound(CLIENT)})).send
     assert item.document.two_way["phone"] == TwoWay("+27 82 555 0101", "+27 82 555 0101")
     rows = changed(CLIENT, phone="083")
-    (item,) = plan(snapshot(CLIENT, rows=rows, agreed=agreed, bindings={CLIENT: bound(CLIENT)})).send
+    (item,) = plan(snapshot(CLIENT, rows=rows, bases=bases, bindings={CLIENT: bound(CLIENT)})).send
     assert item.document.two_way["phone"] == TwoWay("083", "+27 82 555 0101")
 
 

@@ -25,7 +25,7 @@ from sync_daemon.domain.settlement import (
     settle_unanswered,
     settle_unsent,
 )
-from sync_daemon.domain.snapshot import Agreed
+from sync_daemon.domain.snapshot import Base
 from sync_daemon.errors import RejectedError
 from tests.unit.records import bound, key_of, owed
 
@@ -53,23 +53,23 @@ def test_a_record_that_went_through_is_applied_with_its_digest_and_bases(status:
     assert isinstance(settlement, Applied)
     assert (settlement.status, settlement.model, settlement.res_id) == (status, "x_commission", 41)
     assert settlement.digest == DOCUMENT.digest
-    assert settlement.agreed == {
-        "status": Agreed("approved", "approved"),
-        "payment_reference": Agreed(" EFT 1", " EFT 1"),
+    assert settlement.bases == {
+        "status": Base("approved", "approved"),
+        "payment_reference": Base(" EFT 1", " EFT 1"),
     }
 
 
 def test_what_odoo_stored_differently_is_remembered_as_odoos_half_of_the_base() -> None:
     settlement = settle(replace(ANSWER, normalised={"payment_reference": "EFT 1"}))
     assert isinstance(settlement, Applied)
-    assert settlement.agreed["payment_reference"] == Agreed(" EFT 1", "EFT 1")
+    assert settlement.bases["payment_reference"] == Base(" EFT 1", "EFT 1")
 
 
 def test_a_diverged_field_agrees_on_nothing_and_the_record_is_sent_again_when_it_changes() -> None:
     settlement = settle(replace(ANSWER, diverged={"status": "cancelled"}))
     assert isinstance(settlement, Applied)
     assert settlement.diverged == {"status": "cancelled"}
-    assert "status" not in settlement.agreed and "payment_reference" in settlement.agreed
+    assert "status" not in settlement.bases and "payment_reference" in settlement.bases
     assert settlement.digest == ""
 
 
@@ -78,7 +78,7 @@ def test_a_field_that_odoo_skipped_is_parked_beside_those_that_never_left() -> N
     settlement = settle(replace(ANSWER, skipped=(skipped,)), parked=(PARKED,))
     assert isinstance(settlement, Applied)
     assert settlement.parked == (PARKED, skipped)
-    assert "status" not in settlement.agreed
+    assert "status" not in settlement.bases
     assert settlement.digest == ""
 
 
@@ -136,11 +136,11 @@ def test_an_answer_of_the_wrong_length_is_no_answer() -> None:
 
 def test_what_needed_no_call_is_settled_by_its_reason() -> None:
     refused = Refused(owed(KEY), RejectedError("required", "no currency", "currency", ""))
-    both, none = Nothing(owed(KEY), "nothing differs", bound(KEY, "d1"), (PARKED,)), Nothing(owed(KEY), "held back")
+    both, none = Nothing(owed(KEY), "nothing differs", bound(KEY, "d1"), (PARKED,)), Nothing(owed(KEY), "filtered")
     waiting = Waiting(owed(KEY), "the tenant is suspended")
-    same, held_back, later, dead = settle_unsent(Plan(nothing=(both, none), waiting=(waiting,), refused=(refused,)))
+    same, filtered, later, dead = settle_unsent(Plan(nothing=(both, none), waiting=(waiting,), refused=(refused,)))
     assert isinstance(same, Applied) and (same.status, same.digest, same.parked) == (None, "d1", (PARKED,))
-    assert isinstance(held_back, Dropped) and held_back.reason == "held back"
+    assert isinstance(filtered, Dropped) and filtered.reason == "filtered"
     assert isinstance(later, Postponed) and later.message == "the tenant is suspended"
     assert isinstance(dead, Dead) and (dead.code, dead.field) == ("required", "currency")
 
@@ -161,4 +161,4 @@ def test_what_goes_without_a_base_is_agreed_on_over_what_both_sides_had() -> Non
     sent = ToSend(document, (), {"postal_code": "0002"}, {"postal_code": "0003"})
     (found,) = settle_answers({KEY: owed(KEY)}, [sent], [ANSWER], jitter=1.0)
     assert isinstance(found, Applied)
-    assert (found.agreed["postal_code"], found.over["postal_code"]) == (Agreed("0002", "0002"), "0003")
+    assert (found.bases["postal_code"], found.sent_over["postal_code"]) == (Base("0002", "0002"), "0003")

@@ -22,7 +22,7 @@ def columns_of(entity: Entity) -> frozenset[str]:
     own = source_columns(contract, "row") | source_columns(contract, "linked")
     own |= {reference.column for reference in contract.references}
     own |= {column for _, column in contract.related.values()} | set(contract.also_read)
-    own |= written_columns(contract) | contract.held_back.keys() | ({contract.write_back} - {""})
+    own |= written_columns(contract) | contract.filtered.keys() | ({contract.write_back} - {""})
     others = (
         source_columns(other, role)
         for other in CONTRACTS.values()

@@ -13,7 +13,7 @@ REGISTRATION = Contract(
     table="registrations",
     odoo_model="crm.lead",
     write_back="odoo_lead_id",
-    held_back={"status": frozenset({"draft"})},
+    filtered={"status": frozenset({"draft"})},
     related={"client": (Entity.CLIENT, "client_id"), "assigned": (Entity.USER, "assigned_to")},
     references=(Reference("client", Entity.CLIENT, "client_id", required=False),),
     fields=(

@@ -32,4 +32,4 @@ TYPES = (CHANGED,)
 def client_events(change: Change, row: Row, writes: Mapping[str, str | None]) -> list[Event]:
     """What columns that were written into the app's row come to."""
     columns = sorted(column for column, value in writes.items() if value != row.get(column))
-    return [event(CHANGED, change, {"client_id": str(change.key.id), "columns": columns})] if columns else []
+    return [event(CHANGED, change, {"client_id": str(change.key.record_id), "columns": columns})] if columns else []

@@ -50,4 +50,4 @@ def conflict_resolved(change: Change, field: str, resolution: str) -> Event:
 
 
 def _values(change: Change, field: str) -> dict[str, str | list[str]]:
-    return {"entity": change.key.entity.value, "record_id": str(change.key.id), "field": field}
+    return {"entity": change.key.entity.value, "record_id": str(change.key.record_id), "field": field}

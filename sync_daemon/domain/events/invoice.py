@@ -90,7 +90,7 @@ def invoice_events(change: Change, before: Mapping[str, str], told: Mapping[str,
 
     Shapes: `before` is the read model by column, empty where it had none; `told` is empty when the invoice is gone.
     """
-    own: dict[str, Value] = {"invoice_id": str(change.key.id)}
+    own: dict[str, Value] = {"invoice_id": str(change.key.record_id)}
     if not told:
         is_news = before and before["state"] != DELETED_STATE
         return [event(DELETED, change, {**own, **before, "state": DELETED_STATE})] if is_news else []

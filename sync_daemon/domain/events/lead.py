@@ -40,5 +40,5 @@ def lead_events(change: Change, before: str, outcome: str, lost_reason: str, bri
     if change.by == bridge_login or (not before and outcome == "open"):
         return []
     kind = CHANGED if outcome == before else _BY_OUTCOME[outcome]
-    values = {"registration_id": str(change.key.id), "outcome": outcome, "lost_reason": lost_reason}
+    values = {"registration_id": str(change.key.record_id), "outcome": outcome, "lost_reason": lost_reason}
     return [event(kind, change, values)]

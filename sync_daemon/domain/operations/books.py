@@ -12,12 +12,12 @@ STATES = ("pending", "approved", "paid", "cancelled")
 
 @dataclass(frozen=True)
 class AppEntry:
-    """A commission in the app. `is_held_back` says that it is rightly not in Odoo: its registration is a draft."""
+    """A commission in the app. `is_filtered` says that it is rightly not in Odoo: its registration is a draft."""
 
     currency: str
     state: str
     amount: Decimal
-    is_held_back: bool = False
+    is_filtered: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Total:
 
 @dataclass(frozen=True)
 class Line:
-    """One currency and state. Shapes: `app` leaves out what is held back; `billed` is by the bills' own amounts."""
+    """One currency and state. Shapes: `app` leaves out what is filtered; `billed` is by the bills' own amounts."""
 
     currency: str
     state: str
     app: Total
     odoo: Total
     billed: Total
-    held_back: int
+    filtered: int
 
     @property
     def difference(self) -> Decimal:
@@ -68,7 +68,7 @@ class Line:
 class Fault:
     """One commission that differs, and how, in plain words."""
 
-    id: UUID
+    record_id: UUID
     message: str
 
 
@@ -99,10 +99,10 @@ def _line(currency: str, state: str, app: Mapping[UUID, AppEntry], odoo: Mapping
     return Line(
         currency,
         state,
-        app=_total(entry.amount for entry in here if not entry.is_held_back),
+        app=_total(entry.amount for entry in here if not entry.is_filtered),
         odoo=_total(entry.amount for entry in there),
         billed=_total(entry.bill.amount for entry in there if entry.bill),
-        held_back=sum(entry.is_held_back for entry in here),
+        filtered=sum(entry.is_filtered for entry in here),
     )
 
 
@@ -112,26 +112,26 @@ def _total(amounts: Iterable[Decimal]) -> Total:
 
 
 def _faults(app: Mapping[UUID, AppEntry], odoo: Mapping[UUID, OdooEntry]) -> Iterator[Fault]:
-    for identity in sorted({*app, *odoo}):
-        here, there = app.get(identity), odoo.get(identity)
+    for record_id in sorted({*app, *odoo}):
+        here, there = app.get(record_id), odoo.get(record_id)
         if there is None:
-            if here is not None and not here.is_held_back:
-                yield Fault(identity, f"in the app ({_shown(here)}), not in Odoo")
+            if here is not None and not here.is_filtered:
+                yield Fault(record_id, f"in the app ({_shown(here)}), not in Odoo")
         elif here is None:
-            yield Fault(identity, f"in Odoo ({_shown(there)}), not in the app")
+            yield Fault(record_id, f"in Odoo ({_shown(there)}), not in the app")
         else:
-            yield from _differences(identity, here, there)
+            yield from _differences(record_id, here, there)
 
 
-def _differences(identity: UUID, here: AppEntry, there: OdooEntry) -> Iterator[Fault]:
+def _differences(record_id: UUID, here: AppEntry, there: OdooEntry) -> Iterator[Fault]:
     for name in ("currency", "state", "amount"):
         app, odoo = getattr(here, name), getattr(there, name)
         if app != odoo:
-            yield Fault(identity, f"{name} is {app} in the app, {odoo} in Odoo")
+            yield Fault(record_id, f"{name} is {app} in the app, {odoo} in Odoo")
     bill = there.bill
     if bill and (bill.currency, bill.amount) != (there.currency, there.amount):
         billed = f"{bill.currency} {bill.amount}"
-        yield Fault(identity, f"the vendor bill {bill.name} has {billed}, the commission {_shown(there)}")
+        yield Fault(record_id, f"the vendor bill {bill.name} has {billed}, the commission {_shown(there)}")
 
 
 def _shown(entry: AppEntry | OdooEntry) -> str:

@@ -39,7 +39,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class Debt:
+class FlowDebt:
     """What is owed in one direction by tenants whose records flow; `oldest` is 0 where nothing is."""
 
     direction: Direction
@@ -68,7 +68,7 @@ def blocked(services: Iterable[Service]) -> list[str]:
 def unready(
     neighbours: Iterable[Neighbour],
     services: Iterable[Service],
-    debts: Iterable[Debt],
+    debts: Iterable[FlowDebt],
     breaks: Iterable[Break],
     lacks: Iterable[Lack],
     longest_owed: float,

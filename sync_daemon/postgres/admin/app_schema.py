@@ -20,7 +20,7 @@ _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 _OTHER_OPERATORS = re.compile(r"[<>~!]|\bNOT\b|\bAND\b|\bLIKE\b")
 
 
-class AppShapes:
+class AppSchema:
     """Reads one Odoo instance's tenants."""
 
     def __init__(self, database: Database, instance: str) -> None:

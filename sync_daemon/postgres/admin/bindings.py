@@ -45,8 +45,8 @@ class Bindings:
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["find"], {"instance": self._instance, "id": record_id, "tenant": tenant})
             return [
-                BindingView(RecordKey(owner, Entity(entity), identity), subdomain, BindingState(state), *rest)
-                for owner, subdomain, entity, identity, state, *rest in cursor.fetchall()
+                BindingView(RecordKey(owner, Entity(entity), record_id), subdomain, BindingState(state), *rest)
+                for owner, subdomain, entity, record_id, state, *rest in cursor.fetchall()
             ]
 
     def bases(self, key: RecordKey) -> list[tuple[str, str | None, str | None]]:
@@ -76,4 +76,4 @@ class Bindings:
         cursor.execute(_SQL["record"], {**self._named(key), "action": action, "detail": json.dumps(detail)})
 
     def _named(self, key: RecordKey) -> dict[str, Any]:
-        return {"instance": self._instance, "tenant": key.tenant, "entity": key.entity.value, "id": key.id}
+        return {"instance": self._instance, "tenant": key.tenant, "entity": key.entity.value, "id": key.record_id}

@@ -18,7 +18,7 @@ from sync_daemon.postgres.statements import statements
 
 _SQL = statements("admin/books")
 _COMMISSIONS = sql.SQL("""
-    SELECT c.id, btrim(c.currency), c.status, c.commission_amount, {held_back},
+    SELECT c.id, btrim(c.currency), c.status, c.commission_amount, {filtered},
            %(month)s::date IS NULL OR date_trunc('month', c.created_at) = %(month)s::date
     FROM {commissions} AS c
     JOIN {registrations} AS r ON r.id = c.registration_id
@@ -41,24 +41,24 @@ class AppBooks:
         """The commissions the app made in that month (None: all), and the ids of all others."""
         names = {name: sql.Identifier(tenant.schema, name) for name in ("commissions", "registrations")}
         with self._database.transaction(snapshot=True) as cursor:
-            held_back = _held_back(self._contracts.read(cursor).of(tenant.id)[Entity.REGISTRATION])
-            cursor.execute(_COMMISSIONS.format(held_back=held_back, **names), {"month": month})
+            filtered = _filtered(self._contracts.read(cursor).of(tenant.id)[Entity.REGISTRATION])
+            cursor.execute(_COMMISSIONS.format(filtered=filtered, **names), {"month": month})
             rows = cursor.fetchall()
             waiting = [row[0] for row in rows if row[4]]
-            cursor.execute(_SQL["held_back"], {"instance": self._instance, "tenant": tenant.id, "ids": waiting})
-            held = {row[0] for row in cursor.fetchall()}
+            cursor.execute(_SQL["never_sent"], {"instance": self._instance, "tenant": tenant.id, "ids": waiting})
+            never_sent = {row[0] for row in cursor.fetchall()}
         entries = {
-            identity: AppEntry(currency, status, amount, identity in held)
-            for identity, currency, status, amount, _, is_meant in rows
+            record_id: AppEntry(currency, status, amount, record_id in never_sent)
+            for record_id, currency, status, amount, _, is_meant in rows
             if is_meant
         }
         return entries, {row[0] for row in rows} - entries.keys()
 
 
-def _held_back(registration: Contract) -> sql.Composable:
+def _filtered(registration: Contract) -> sql.Composable:
     """Whether a commission's registration stays in the app."""
     conditions = [
         sql.SQL("coalesce(r.{} = ANY({}::text[]), false)").format(sql.Identifier(column), sql.Literal(sorted(values)))
-        for column, values in registration.held_back.items()
+        for column, values in registration.filtered.items()
     ]
     return sql.SQL(" OR ").join(conditions) if conditions else sql.SQL("false")

@@ -1,4 +1,4 @@
--- name: held_back (of these commissions of registrations that stay in the app, those that never went to Odoo)
+-- name: never_sent (of these commissions of registrations that stay in the app, those that never went to Odoo)
 SELECT k.id
 FROM unnest(%(ids)s::uuid[]) AS k (id)
 WHERE NOT EXISTS (SELECT FROM bridge.binding AS b

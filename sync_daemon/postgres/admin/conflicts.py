@@ -23,7 +23,7 @@ _LEDGER = statements("push/ledger")
 
 
 @dataclass(frozen=True)
-class Conflict:
+class OpenConflict:
     """A field that both sides changed, and what was decided about it so far; `keep` is empty while nobody has."""
 
     id: UUID
@@ -46,13 +46,13 @@ class Conflicts:
         self._database = database
         self._instance = instance
 
-    def open(self, tenant: str | None = None) -> list[Conflict]:
+    def open(self, tenant: str | None = None) -> list[OpenConflict]:
         """Open conflicts, oldest first; `tenant` is a subdomain or a uuid."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["conflicts"], {"instance": self._instance, "tenant": tenant})
             return [
-                Conflict(
-                    identity,
+                OpenConflict(
+                    conflict_id,
                     RecordKey(owner, Entity(entity), record),
                     subdomain,
                     field,
@@ -65,7 +65,7 @@ class Conflicts:
                     raised_at,
                 )
                 for (
-                    identity,
+                    conflict_id,
                     owner,
                     subdomain,
                     entity,
@@ -81,7 +81,7 @@ class Conflicts:
                 ) in cursor.fetchall()
             ]
 
-    def decide(self, conflict: Conflict, keep: Keep, value: str, by: str) -> None:
+    def decide(self, conflict: OpenConflict, keep: Keep, value: str, by: str) -> None:
         """Note a decision; it is carried out when Odoo tells of the record the next time."""
         with self._database.transaction() as cursor:
             _decide(cursor, self._instance, conflict.key, conflict.field, keep, value, by)
@@ -102,7 +102,7 @@ def decisions_of(
 def decide_issue(cursor: Cursor, instance: str, change: Change) -> None:
     """Carry out what a manager decided about a sync issue in Odoo; nothing if it is closed already."""
     decision = str(change.fields["decision"])
-    scope = {"instance": instance, "tenant": change.key.tenant, "id": change.key.id}
+    scope = {"instance": instance, "tenant": change.key.tenant, "id": change.key.record_id}
     cursor.execute(_SQL["letter"], scope)
     row = cursor.fetchone()
     if row is None or not decision:
@@ -128,7 +128,7 @@ def _decide(cursor: Cursor, instance: str, key: RecordKey, field: str, keep: Kee
             "instance": instance,
             "tenant": key.tenant,
             "entity": key.entity.value,
-            "record": str(key.id),
+            "record": str(key.record_id),
             "field": field,
             "decision": keep.value,
             "value": value,

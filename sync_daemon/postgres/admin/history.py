@@ -28,7 +28,7 @@ class History:
 
     def entries(self, key: RecordKey) -> list[Entry]:
         """What was carried of this record, oldest first."""
-        named = {"instance": self._instance, "tenant": key.tenant, "entity": key.entity.value, "id": key.id}
+        named = {"instance": self._instance, "tenant": key.tenant, "entity": key.entity.value, "id": key.record_id}
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["entries"], named)
             return [

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sync_daemon.domain.operations.finding import Finding
+from sync_daemon.domain.operations.diagnosis import Diagnosis
 from sync_daemon.domain.operations.heartbeat import Hop, broken
 from sync_daemon.domain.tenant import RegisteredTenant
 from sync_daemon.postgres.admin.overview import Overview
@@ -32,7 +32,7 @@ FIXES = {
 }
 
 
-def check(database: Database, registry: Registry, interval: timedelta) -> list[Finding]:
+def check(database: Database, registry: Registry, interval: timedelta) -> list[Diagnosis]:
     """Findings about server, rights, schema, tenants and heartbeats, which come once in `interval`.
 
     Raises: TransientError or FatalError if it cannot be asked.
@@ -44,65 +44,65 @@ def check(database: Database, registry: Registry, interval: timedelta) -> list[F
     return [*found, *_lacking(database, names), *_heartbeats(database, interval, registry.now())]
 
 
-def _server(cursor: Cursor) -> Iterator[Finding]:
+def _server(cursor: Cursor) -> Iterator[Diagnosis]:
     cursor.execute(_SQL["server"])
     version, synchronous_commit, fsync, full_page_writes, clock = cursor.fetchall()[0]
     if version < OLDEST_SERVER:
-        yield Finding(PLACE, f"PostgreSQL {version // 10_000} is too old", "upgrade to PostgreSQL 15 or newer")
+        yield Diagnosis(PLACE, f"PostgreSQL {version // 10_000} is too old", "upgrade to PostgreSQL 15 or newer")
     for name, value in (
         ("synchronous_commit", synchronous_commit),
         ("fsync", fsync),
         ("full_page_writes", full_page_writes),
     ):
         if value == "off":
-            yield Finding(PLACE, f"{name} is off: a crash loses commits that were synced", f"set {name} = on")
+            yield Diagnosis(PLACE, f"{name} is off: a crash loses commits that were synced", f"set {name} = on")
     if abs(clock - time.time()) > CLOCK_SKEW_SECONDS:
-        yield Finding(PLACE, f"its clock differs by {clock - time.time():+.0f} s", "synchronise the clocks with NTP")
+        yield Diagnosis(PLACE, f"its clock differs by {clock - time.time():+.0f} s", "synchronise the clocks with NTP")
 
 
-def _rights(cursor: Cursor) -> Iterator[Finding]:
+def _rights(cursor: Cursor) -> Iterator[Diagnosis]:
     cursor.execute(_SQL["rights"])
     is_super, bypasses, creates, public_connects = cursor.fetchall()[0]
     if is_super or bypasses or creates:
-        yield Finding(PLACE, "the sync role has administrator's rights", "c360 db init")
+        yield Diagnosis(PLACE, "the sync role has administrator's rights", "c360 db init")
     if public_connects:
-        yield Finding(PLACE, "PUBLIC may connect", "c360 db init")
+        yield Diagnosis(PLACE, "PUBLIC may connect", "c360 db init")
     cursor.execute(_SQL["readable_secrets"])
     for schema, table, column in cursor.fetchall():
-        yield Finding(PLACE, f"the sync role can read {schema}.{table}.{column}", "c360 db attach")
+        yield Diagnosis(PLACE, f"the sync role can read {schema}.{table}.{column}", "c360 db attach")
 
 
-def _lacking(database: Database, names: Mapping[UUID, str]) -> Iterator[Finding]:
+def _lacking(database: Database, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:
     for lack in Overview(database).lacking(["active", "suspended"]):
         problem = f"{lack.what} is not there: changes are missed or values stay behind"
         place = f"tenant {names.get(lack.tenant, lack.tenant)}"
-        yield Finding(place, problem, f"c360 db attach --tenant {lack.tenant}")
+        yield Diagnosis(place, problem, f"c360 db attach --tenant {lack.tenant}")
 
 
-def _heartbeats(database: Database, interval: timedelta, now: datetime) -> Iterator[Finding]:
+def _heartbeats(database: Database, interval: timedelta, now: datetime) -> Iterator[Diagnosis]:
     for heartbeat in Heartbeats(database).newest():
         if found := broken(heartbeat, now, interval):
-            yield Finding("heartbeat", str(found), FIXES[found.hop])
+            yield Diagnosis("heartbeat", str(found), FIXES[found.hop])
         for trigger in heartbeat.missing:
-            yield Finding("Odoo", f"trigger {trigger} is not there: changes are missed", "upgrade comply360_bridge")
+            yield Diagnosis("Odoo", f"trigger {trigger} is not there: changes are missed", "upgrade comply360_bridge")
         for tenant in heartbeat.unserved:
-            yield Finding("Odoo", f"it does not serve tenant {tenant}, which is active in the app", "c360 dead list")
+            yield Diagnosis("Odoo", f"it does not serve tenant {tenant}, which is active in the app", "c360 dead list")
 
 
-def _events(cursor: Cursor) -> Iterator[Finding]:
+def _events(cursor: Cursor) -> Iterator[Diagnosis]:
     cursor.execute(_SQL["events"])
     waiting, minutes = cursor.fetchall()[0]
     if minutes >= EVENT_MINUTES:
         problem = f"{waiting} events wait to be published, the oldest for {minutes} minutes"
-        yield Finding(PLACE, problem, "see to RabbitMQ, and that `c360 run` is there with its service publish")
+        yield Diagnosis(PLACE, problem, "see to RabbitMQ, and that `c360 run` is there with its service publish")
 
 
-def _tenants(tenants: list[RegisteredTenant]) -> Iterator[Finding]:
+def _tenants(tenants: list[RegisteredTenant]) -> Iterator[Diagnosis]:
     for tenant in tenants:
         if tenant.problem:
-            yield Finding(f"tenant {tenant.subdomain}", tenant.problem, f"c360 db attach --tenant {tenant.id}")
+            yield Diagnosis(f"tenant {tenant.subdomain}", tenant.problem, f"c360 db attach --tenant {tenant.id}")
         elif tenant.state == "" and tenant.app_status == "active":
-            yield Finding(f"tenant {tenant.subdomain}", "is not attached", f"c360 db attach --tenant {tenant.id}")
+            yield Diagnosis(f"tenant {tenant.subdomain}", "is not attached", f"c360 db attach --tenant {tenant.id}")
         elif tenant.state == "creating":
             fix = f"c360 tenant create {tenant.subdomain}"
-            yield Finding(f"tenant {tenant.subdomain}", "is not whole on both sides yet", fix)
+            yield Diagnosis(f"tenant {tenant.subdomain}", "is not whole on both sides yet", fix)

@@ -32,7 +32,7 @@ SHOWN = ((Entity.REGISTRATION, "assigned_to"), (Entity.COMMISSION, "approved_by"
 
 
 @dataclass(frozen=True)
-class Decision:
+class LinkDecision:
     """What an admin decided about one user of the app."""
 
     user: UUID
@@ -42,7 +42,7 @@ class Decision:
     by: str
 
 
-class People:
+class UserLinks:
     """The users of tenants, and their links with one Odoo instance."""
 
     def __init__(self, database: Database, instance: str) -> None:
@@ -57,11 +57,10 @@ class People:
             links = {row[0]: Link(row[1], row[2], LinkState(row[3]), *row[4:]) for row in cursor.fetchall()}
             cursor.execute(_USERS.format(table=_table(tenant.schema, Entity.USER)))
             return [
-                AppUser(identity, email, name, active, links.get(identity))
-                for identity, email, name, active in cursor.fetchall()
+                AppUser(user, email, name, active, links.get(user)) for user, email, name, active in cursor.fetchall()
             ]
 
-    def decide(self, tenant: Tenant, decision: Decision) -> None:
+    def decide(self, tenant: Tenant, decision: LinkDecision) -> None:
         """Write a decision down, and mark what shows the user into the bulk lane, in one transaction.
 
         Raises: RejectedError if somebody else was linked with that user of Odoo meanwhile.
@@ -106,7 +105,7 @@ class People:
             cursor.execute(_UNNAMED.format(table=sql.Identifier(tenant.schema, table)))
             return [RecordKey(tenant.id, Entity.COMMISSION, row[0]) for row in cursor.fetchall()]
 
-    def _record(self, cursor: Cursor, tenant: Tenant, decision: Decision) -> None:
+    def _record(self, cursor: Cursor, tenant: Tenant, decision: LinkDecision) -> None:
         detail = {"odoo_user": decision.odoo_id, "login": decision.login, "by": decision.by}
         cursor.execute(
             _LEDGER["record"],

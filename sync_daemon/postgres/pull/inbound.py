@@ -18,7 +18,7 @@ from sync_daemon.domain.approval import APPROVED_BY, Linked, with_approver
 from sync_daemon.domain.codec import INSTANT
 from sync_daemon.domain.contract import Contract, deciding_columns, source_columns
 from sync_daemon.domain.decision import Decision
-from sync_daemon.domain.document import NOTHING_HEARD, Change, FieldProblem, Op, Ruling, Verdict
+from sync_daemon.domain.document import NOTHING_SEEN, Change, FieldProblem, Op, Ruling, Verdict
 from sync_daemon.domain.event import Event
 from sync_daemon.domain.events import row_events, shown_columns
 from sync_daemon.domain.events.invoice import invoice_events
@@ -27,7 +27,7 @@ from sync_daemon.domain.intake import Intake, decoded, intake
 from sync_daemon.domain.keys import Direction, Entity, Lane, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.overrides import Rules
-from sync_daemon.domain.snapshot import Agreed, BindingState, heard
+from sync_daemon.domain.snapshot import Base, BindingState, last_seen
 from sync_daemon.domain.told import Told, told
 from sync_daemon.postgres.admin.conflicts import decide_issue, decisions_of
 from sync_daemon.postgres.catalog import Catalog
@@ -65,10 +65,10 @@ class Inbound:
         self._catalog = Catalog()
         self._contracts = ContractsInForce()
 
-    def seize(self, holder: UUID, duration: timedelta) -> datetime | None:
+    def acquire(self, holder: UUID, duration: timedelta) -> datetime | None:
         """Take or renew the lease of this instance's only puller; since when, or None while another one holds it."""
         with self._database.transaction() as cursor:
-            cursor.execute(_SQL["seize"], {"name": self._lease, "holder": holder, "duration": duration})
+            cursor.execute(_SQL["acquire"], {"name": self._lease, "holder": holder, "duration": duration})
             since: tuple[datetime] | None = cursor.fetchone()
             return since[0] if since else None
 
@@ -137,14 +137,14 @@ class _Applying:
         bound = self._bound(changes)
         held = self._held_since()
         rows: dict[Entity, dict[UUID, Row]] = {}
-        agreed: dict[Entity, dict[UUID, dict[str, Agreed]]] = {}
+        agreed: dict[Entity, dict[UUID, dict[str, Base]]] = {}
         # What is decided about an issue is in force for the record that the issue is about, in this page too.
         changes = sorted(changes, key=lambda change: change.key.entity is not Entity.ISSUE)
         for change in changes:
             if change.key.entity is Entity.ISSUE:
                 self._hear(change, bound)
         for entity in {change.key.entity for change in changes if self._rules[change.key.entity].from_odoo}:
-            ids = [change.key.id for change in changes if change.key.entity is entity]
+            ids = [change.key.record_id for change in changes if change.key.entity is entity]
             rows[entity] = self._locked_rows(self._rules[entity], ids)
             agreed[entity] = self._agreed(entity, ids)
             self._decisions[entity] = decisions_of(self._cursor, self._instance, self._tenant, entity, ids)
@@ -170,10 +170,10 @@ class _Applying:
         change: Change,
         bound: Mapping[tuple[Entity, UUID], _Bound],
         rows: Mapping[UUID, Row],
-        agreed: Mapping[UUID, Mapping[str, Agreed]],
+        agreed: Mapping[UUID, Mapping[str, Base]],
         held: bool,
     ) -> Verdict:
-        binding = bound.get((change.key.entity, change.key.id))
+        binding = bound.get((change.key.entity, change.key.record_id))
         if change.op is Op.ASK:
             mark(self._cursor, [change.key], Lane.LIVE)
             if not change.fields:
@@ -193,42 +193,44 @@ class _Applying:
         if not contract.from_odoo:
             self._receipts.advance(change, binding.state)
             return _verdict(change, Ruling.APPLIED)
-        if change.key.id not in rows:
+        if change.key.record_id not in rows:
             return self._missing(change, contract)
-        return self._merge(change, contract, rows[change.key.id], binding, agreed.get(change.key.id, {}), held)
+        return self._merge(
+            change, contract, rows[change.key.record_id], binding, agreed.get(change.key.record_id, {}), held
+        )
 
     def _merge(
-        self, change: Change, contract: Contract, row: Row, binding: _Bound, agreed: Mapping[str, Agreed], held: bool
+        self, change: Change, contract: Contract, row: Row, binding: _Bound, agreed: Mapping[str, Base], held: bool
     ) -> Verdict:
         if binding.synced_at >= self._read_after:
             # they may be values of before a push that is settled: nobody's change, but what both sides agreed on then
             return _verdict(change, Ruling.LATER, "it was synced while Odoo was read")
-        last = heard(binding.odoo_version)
+        last = last_seen(binding.odoo_version)
         if change.version.epoch > max(binding.odoo_version.epoch, 1):
             # what was agreed on with an Odoo that was set back since says nothing about the values it has now
             self._receipts.forget_bases(change)
-            agreed, last = {}, NOTHING_HEARD
+            agreed, last = {}, NOTHING_SEEN
         decision = self._decide(change, contract, row, agreed, last)
         if decision.writes and held:
             return _verdict(change, Ruling.LATER, "a transaction of the app that is open would fail")
         return self._carry_out(change, contract, row, decision, binding.state)
 
     def _decide(
-        self, change: Change, contract: Contract, row: Row, agreed: Mapping[str, Agreed], last: Version
+        self, change: Change, contract: Contract, row: Row, agreed: Mapping[str, Base], last: Version
     ) -> Intake:
-        decided = self._decisions.get(change.key.entity, {}).get(change.key.id, {})
+        decided = self._decisions.get(change.key.entity, {}).get(change.key.record_id, {})
         decision = intake(contract, change, row, agreed, decided, last)
         is_commission = change.key.entity is Entity.COMMISSION
         return with_approver(decision, change, row, self._people) if is_commission else decision
 
     def _hear(self, change: Change, bound: Mapping[tuple[Entity, UUID], _Bound]) -> None:
         """A manager in Odoo decided about an issue."""
-        binding = bound.get((change.key.entity, change.key.id))
+        binding = bound.get((change.key.entity, change.key.record_id))
         if binding and change.op is Op.UPSERT and change.version > binding.odoo_version and change.fields:
             decide_issue(self._cursor, self._instance, change)
 
     def _take_invoice(self, change: Change, bound: Mapping[tuple[Entity, UUID], _Bound], held: bool) -> Verdict:
-        binding = bound.get((change.key.entity, change.key.id))
+        binding = bound.get((change.key.entity, change.key.record_id))
         if binding is not None and change.version <= binding.odoo_version:
             return _verdict(change, Ruling.APPLIED, "stale")
         contract = self._rules[change.key.entity]
@@ -275,7 +277,7 @@ class _Applying:
         )
         self._cursor.execute("SAVEPOINT one_row")
         try:
-            self._cursor.execute(statement, [*decision.writes.values(), change.key.id])
+            self._cursor.execute(statement, [*decision.writes.values(), change.key.record_id])
         except (psycopg2.DataError, psycopg2.IntegrityError) as error:
             self._cursor.execute("ROLLBACK TO SAVEPOINT one_row")
             columns = ", ".join(sorted(decision.writes))
@@ -289,13 +291,19 @@ class _Applying:
             # Those that only wait are not concerned: the record is there already.
             if entity is change.key.entity and self._rules[dependant[0]].shows(entity):
                 mark_dependants(
-                    self._cursor, self._instance, self._catalog, self._tenant, self._schema, dependant, [change.key.id]
+                    self._cursor,
+                    self._instance,
+                    self._catalog,
+                    self._tenant,
+                    self._schema,
+                    dependant,
+                    [change.key.record_id],
                 )
 
     def _tell_outcome(self, change: Change, contract: Contract) -> None:
         """Won and lost are for readers; the registration's own status is the app's alone."""
         told = {field.name: decoded(field, change.fields.get(field.name, "")) for field in contract.reported}
-        self._execute("tell_outcome", {"id": change.key.id, "by": change.by, "at": change.at, **told})
+        self._execute("tell_outcome", {"id": change.key.record_id, "by": change.by, "at": change.at, **told})
         if news := self._cursor.fetchone():
             outcome, reason = str(told["outcome"]), str(told["lost_reason"])
             self._receipts.record(change, f"lead {outcome}", {"lost_reason": reason, "by": change.by})
@@ -305,7 +313,7 @@ class _Applying:
         """A record of which the app's side knows no pair: one that is being settled, or one that a restore took."""
         contract = self._rules[change.key.entity]
         if change.key.entity is Entity.ISSUE:
-            self._execute("has_letter", {"id": change.key.id})
+            self._execute("has_letter", {"id": change.key.record_id})
             there = self._cursor.fetchone() is not None
             return _verdict(change, Ruling.LATER if there else Ruling.APPLIED, "not bound yet")
         if (self._schema, contract.table) not in self._catalog.columns(self._cursor, [self._schema]):
@@ -316,13 +324,13 @@ class _Applying:
 
     def _has_row(self, change: Change, contract: Contract) -> bool:
         table = sql.Identifier(self._schema, contract.table)
-        self._cursor.execute(sql.SQL("SELECT 1 FROM {} WHERE id = %s").format(table), [change.key.id])
+        self._cursor.execute(sql.SQL("SELECT 1 FROM {} WHERE id = %s").format(table), [change.key.record_id])
         return self._cursor.fetchone() is not None
 
     def _missing(self, change: Change, contract: Contract) -> Verdict:
         if self._has_row(change, contract):
             return _verdict(change, Ruling.LATER, "the app is writing this row")
-        message = f"the app has no {change.key.entity} {change.key.id} any more"
+        message = f"the app has no {change.key.entity} {change.key.record_id} any more"
         letter = Letter(change.key, "", str(change.version), "no_such_row", message, "", 1)
         raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [letter])
         return _verdict(change, Ruling.PARKED, message)
@@ -348,11 +356,11 @@ class _Applying:
         self._cursor.execute(statement, [ids])
         return dict(self._cursor.fetchall())
 
-    def _agreed(self, entity: Entity, ids: list[UUID]) -> dict[UUID, dict[str, Agreed]]:
+    def _agreed(self, entity: Entity, ids: list[UUID]) -> dict[UUID, dict[str, Base]]:
         self._execute("agreed", {"entity": entity.value, "ids": ids})
-        found: defaultdict[UUID, dict[str, Agreed]] = defaultdict(dict)
+        found: defaultdict[UUID, dict[str, Base]] = defaultdict(dict)
         for record_id, field, app, odoo in self._cursor.fetchall():
-            found[record_id][field] = Agreed(app, odoo)
+            found[record_id][field] = Base(app, odoo)
         return found
 
     def _held_since(self) -> datetime | None:

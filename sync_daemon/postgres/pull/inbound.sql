@@ -105,7 +105,7 @@ WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entit
   AND state = 'open' AND field = ANY(%(fields)s::text[])
 RETURNING field, resolution
 
--- name: seize (the lease on one task; free, expired or our own; gives since when)
+-- name: acquire (the lease on one task; free, expired or our own; gives since when)
 INSERT INTO bridge.lease AS l (name, holder, until)
 VALUES (%(name)s, %(holder)s, now() + %(duration)s)
 ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until

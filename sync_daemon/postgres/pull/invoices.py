@@ -117,7 +117,7 @@ class Invoices:
         return self._cursor.fetchone() is not None
 
     def _execute(self, name: str, change: Change, parameters: Mapping[str, Any]) -> None:
-        self._cursor.execute(_SQL[name], {**self._scope, "id": change.key.id, **parameters})
+        self._cursor.execute(_SQL[name], {**self._scope, "id": change.key.record_id, **parameters})
 
 
 # Rows that the app has locked are left out: we neither wait for its locks nor make it wait for ours.

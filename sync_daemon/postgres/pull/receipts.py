@@ -13,7 +13,7 @@ from sync_daemon.domain.event import Event
 from sync_daemon.domain.events.conflict import conflict_raised, conflict_resolved
 from sync_daemon.domain.intake import Intake
 from sync_daemon.domain.keys import Direction, Lane
-from sync_daemon.domain.snapshot import Agreed, BindingState
+from sync_daemon.domain.snapshot import Base, BindingState
 from sync_daemon.domain.told import concern_of, told
 from sync_daemon.postgres.connection import Cursor
 from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
@@ -51,11 +51,11 @@ class Receipts:
             },
         )
 
-    def agree(self, change: Change, agreed: Mapping[str, Agreed]) -> None:
+    def agree(self, change: Change, agreed: Mapping[str, Base]) -> None:
         """Keep the values that both sides have now: what the next change is merged against."""
         if agreed:
             self._execute(
-                _LEDGER["agree"],
+                _LEDGER["keep_bases"],
                 {
                     **key_arrays([change.key] * len(agreed)),
                     "fields": list(agreed),
@@ -172,4 +172,4 @@ def _fields(change: Change, decision: Intake) -> dict[str, Any]:
 
 
 def _identity(change: Change) -> dict[str, Any]:
-    return {"entity": change.key.entity.value, "id": change.key.id}
+    return {"entity": change.key.entity.value, "id": change.key.record_id}

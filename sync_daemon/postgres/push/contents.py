@@ -35,7 +35,7 @@ class ContentMemory:
                 _SQL["remember"],
                 {
                     "tenant": key.tenant,
-                    "id": key.id,
+                    "id": key.record_id,
                     "path": known.path,
                     "stamp": known.stamp,
                     "sha256": known.sha256,

@@ -53,7 +53,7 @@ class Ledger:
             "instance": self._instance,
             "tenant": key.tenant,
             "entity": key.entity.value,
-            "id": key.id,
+            "id": key.record_id,
             "model": model,
             "res_id": res_id,
             "state": state.value,
@@ -64,7 +64,9 @@ class Ledger:
                 return
             for entity, dependant in DEPENDANTS:
                 if entity is key.entity:
-                    mark_dependants(cursor, self._instance, self._catalog, key.tenant, owed.schema, dependant, [key.id])
+                    mark_dependants(
+                        cursor, self._instance, self._catalog, key.tenant, owed.schema, dependant, [key.record_id]
+                    )
 
 
 class _Settling:
@@ -83,7 +85,7 @@ class _Settling:
         answered = [item for item in applied if item.status is not None]
         paired = self._paired(answered)
         self._bind(answered, {item.owed.key for item in answered if _is_sole(item.owed, current)})
-        self._agree(applied)
+        self._keep_bases(applied)
         busy = self._write_back(applied)
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped) and item.owed.key not in busy]
         self._discharge([owed for owed in done if owed.key in current])
@@ -97,7 +99,7 @@ class _Settling:
                 ),
             ]
         )
-        self._bury(dead)
+        self._mark_dead(dead)
         self._republish([item.owed for item in settlements])
         self._letters(applied, dead, [item for item in settlements if isinstance(item, Dropped)])
         self._mark_dependants(settlements, {item.owed.key for item in answered} - paired)
@@ -145,19 +147,19 @@ class _Settling:
         if applied and self._cursor.rowcount:
             mark(self._cursor, [RecordKey(t, Entity(e), i) for t, e, i in self._cursor.fetchall()], Lane.LIVE)
 
-    def _agree(self, applied: Sequence[Applied]) -> None:
-        agreed = [
-            (item.owed, name, value, item.over.get(name)) for item in applied for name, value in item.agreed.items()
+    def _keep_bases(self, applied: Sequence[Applied]) -> None:
+        bases = [
+            (item.owed, name, value, item.sent_over.get(name)) for item in applied for name, value in item.bases.items()
         ]
         self._execute(
-            "agree_over",
-            agreed,
+            "keep_bases_sent_over",
+            bases,
             {
-                **key_arrays([owed.key for owed, _, _, _ in agreed]),
-                "fields": [name for _, name, _, _ in agreed],
-                "app": [value.app for _, _, value, _ in agreed],
-                "odoo": [value.odoo for _, _, value, _ in agreed],
-                "over": [base for _, _, _, base in agreed],
+                **key_arrays([owed.key for owed, _, _, _ in bases]),
+                "fields": [name for _, name, _, _ in bases],
+                "app": [value.app for _, _, value, _ in bases],
+                "odoo": [value.odoo for _, _, value, _ in bases],
+                "sent_over": [base for _, _, _, base in bases],
             },
         )
 
@@ -167,7 +169,7 @@ class _Settling:
         for item in applied:
             if CONTRACTS[item.owed.key.entity].write_back:
                 group = groups[item.owed.key.tenant, item.owed.schema, item.owed.key.entity]
-                group[item.owed.key.id] = item.res_id
+                group[item.owed.key.record_id] = item.res_id
         busy: set[RecordKey] = set()
         for (tenant, schema, entity), ids in groups.items():
             left = self._write_back_group(schema, entity, ids)
@@ -187,8 +189,8 @@ class _Settling:
         different = self._different(names, parameters)
         if not different:
             return set()
-        patient = self._patient(entity, different) if self._app_transaction_would_fail() else set()
-        ids_to_write = [record_id for record_id in ids if record_id not in patient]
+        recent = self._owed_recently(entity, different) if self._app_transaction_would_fail() else set()
+        ids_to_write = [record_id for record_id in ids if record_id not in recent]
         res_ids = [ids[record_id] for record_id in ids_to_write]
         self._cursor.execute(_WRITE_BACK.format(**names), {"ids": ids_to_write, "res_ids": res_ids})
         return self._different(names, parameters)
@@ -197,8 +199,8 @@ class _Settling:
         self._cursor.execute(_DIFFERENT.format(**names), parameters)
         return {row[0] for row in self._cursor.fetchall()}
 
-    def _patient(self, entity: Entity, ids: set[UUID]) -> set[UUID]:
-        """Those that have not waited for long: a busy app must not keep its readers without Odoo's ids for ever."""
+    def _owed_recently(self, entity: Entity, ids: set[UUID]) -> set[UUID]:
+        """Those owed only recently: a busy app must not keep its readers without Odoo's ids for ever."""
         rows = self._fetch("waiting_since", {"entity": entity.value, "ids": list(ids), "patience": PATIENCE})
         return {row[0] for row in rows}
 
@@ -227,9 +229,9 @@ class _Settling:
         # one that another pusher settled meanwhile, by an older view of whether it goes, is still to be done
         owe(self._cursor, {item.owed.key for item in postponed})
 
-    def _bury(self, dead: Sequence[Dead]) -> None:
+    def _mark_dead(self, dead: Sequence[Dead]) -> None:
         self._execute(
-            "bury",
+            "mark_dead",
             dead,
             {
                 **_columns([item.owed for item in dead]),
@@ -274,7 +276,7 @@ class _Settling:
             for (tenant, schema, is_news), owed in groups.items():
                 # A new partner is news to every lead; other changes only to leads that were read before them.
                 version = None if is_news else max(item.version.number for item in owed)
-                ids = [item.key.id for item in owed]
+                ids = [item.key.record_id for item in owed]
                 mark_dependants(self._cursor, self._instance, self._catalog, tenant, schema, dependant, ids, version)
 
     def _record(self, settlements: Sequence[Settlement]) -> None:

@@ -44,7 +44,7 @@ FROM bridge.odoo_instance
 WHERE id = %(instance)s
 ON CONFLICT DO NOTHING
 
--- name: agree
+-- name: keep_bases
 INSERT INTO bridge.base_value (instance_id, tenant_id, entity, external_id, field, app_value, odoo_value)
 SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(app)s::text[],
@@ -53,15 +53,15 @@ ORDER BY k.tenant_id, k.entity, k.record_id, k.field
 ON CONFLICT (instance_id, tenant_id, entity, external_id, field) DO UPDATE
 SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
 
--- name: agree_over (an answer that comes late does not take back what was agreed on since; the bindings are locked)
+-- name: keep_bases_sent_over (a late answer does not replace a newer base; the bindings are locked)
 INSERT INTO bridge.base_value (instance_id, tenant_id, entity, external_id, field, app_value, odoo_value)
 SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(app)s::text[],
-            %(odoo)s::text[], %(over)s::text[]) AS k (tenant_id, entity, record_id, field, app_value, odoo_value, over)
+            %(odoo)s::text[], %(sent_over)s::text[]) AS k (tenant_id, entity, record_id, field, app_value, odoo_value, sent_over)
 LEFT JOIN bridge.base_value AS v
     ON (v.instance_id, v.tenant_id, v.entity, v.external_id, v.field)
      = (%(instance)s, k.tenant_id, k.entity, k.record_id, k.field)
-WHERE v.field IS NULL OR v.odoo_value IS NOT DISTINCT FROM k.over
+WHERE v.field IS NULL OR v.odoo_value IS NOT DISTINCT FROM k.sent_over
 ORDER BY k.tenant_id, k.entity, k.record_id, k.field
 ON CONFLICT (instance_id, tenant_id, entity, external_id, field) DO UPDATE
 SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
@@ -90,7 +90,7 @@ FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versio
 WHERE d.instance_id = %(instance)s
   AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
 
--- name: bury
+-- name: mark_dead
 UPDATE bridge.delivery AS d
 SET published_at = NULL, dead_version = d.version, last_error = k.message
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[], %(messages)s::text[])
@@ -174,7 +174,7 @@ LEFT JOIN bridge.binding AS b
 LEFT JOIN bridge.delivery AS d
     ON d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
    AND d.record_id = k.record_id
-WHERE (%(held_back)s OR b.id IS NOT NULL OR d.version IS NOT NULL)
+WHERE (%(filtered)s OR b.id IS NOT NULL OR d.version IS NOT NULL)
   -- One whose version was drawn later has been read, or will be, with the change in sight.
   AND NOT coalesce(greatest(b.version, d.version) > %(version)s, false)
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from psycopg2 import sql
 
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.drift import Drift, KnownRange, KnownRecord, Remedy, Survey
+from sync_daemon.domain.drift import AppView, Drift, KnownRange, KnownRecord, Remedy
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.tenant import Tenant
@@ -44,7 +44,7 @@ _ENDS = sql.SQL("""
 """)
 
 
-class Surveys:
+class AppComparison:
     """Reads and mends the app's side for one Odoo instance."""
 
     def __init__(self, database: Database, instance: str) -> None:
@@ -94,21 +94,21 @@ class Surveys:
             return bound
         return _IDS.format(rows=_ROW_IDS.format(table=sql.Identifier(tenant.schema, table)), bound=bound)
 
-    def survey(self, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> Survey:
+    def view(self, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> AppView:
         """Everything about these records in one snapshot of the database."""
         with self._database.transaction(snapshot=True) as cursor:
-            return self._survey(cursor, tenant, entity, ids)
+            return self._view(cursor, tenant, entity, ids)
 
-    def recall(self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> Survey:
+    def view_changed(self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> AppView:
         """The same of those of the ids after `after`, in order, that changed since; the others are known."""
         if not ids:
-            return self.survey(tenant, entity, ids)
+            return self.view(tenant, entity, ids)
         with self._database.transaction(snapshot=True) as cursor:
             found = fingerprints(cursor, self._fingerprinted(cursor, tenant, entity), after, ids[-1])
             known = {record_id: item.digest for record_id in ids if (item := found.get(record_id)) and item.digest}
             changed = [record_id for record_id in ids if record_id not in known]
             return replace(
-                self._survey(cursor, tenant, entity, changed),
+                self._view(cursor, tenant, entity, changed),
                 known={
                     record_id: KnownRecord(RecordKey(tenant.id, entity, record_id), digest)
                     for record_id, digest in known.items()
@@ -158,8 +158,8 @@ class Surveys:
         found: defaultdict[tuple[UUID, Entity], list[int]] = defaultdict(list)
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["requests"], {"instance": self._instance})
-            for identity, tenant, entity in cursor.fetchall():
-                found[tenant, Entity(entity)].append(identity)
+            for request, tenant, entity in cursor.fetchall():
+                found[tenant, Entity(entity)].append(request)
         return dict(found)
 
     def close_requests(self, ids: Sequence[int]) -> None:
@@ -180,10 +180,10 @@ class Surveys:
         """Note its end."""
         self._run("finish_run", run=run)
 
-    def seize(self, holder: UUID, duration: timedelta) -> bool:
+    def acquire(self, holder: UUID, duration: timedelta) -> bool:
         """Take or renew the lease of this instance's only scheduled comparer."""
         with self._database.transaction() as cursor:
-            cursor.execute(_INBOUND["seize"], {"name": self._service, "holder": holder, "duration": duration})
+            cursor.execute(_INBOUND["acquire"], {"name": self._service, "holder": holder, "duration": duration})
             return cursor.fetchone() is not None
 
     def release(self, holder: UUID) -> None:
@@ -191,10 +191,10 @@ class Surveys:
         with self._database.transaction() as cursor:
             cursor.execute(_INBOUND["release"], {"name": self._service, "holder": holder})
 
-    def _survey(self, cursor: Cursor, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> Survey:
+    def _view(self, cursor: Cursor, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> AppView:
         keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids]
-        return Survey(
-            self._rows.survey(cursor, keys),
+        return AppView(
+            self._rows.snapshot_as_owed(cursor, keys),
             waiting=self._named("waiting", cursor, tenant.id, entity, ids),
             parked=self._named("parked", cursor, tenant.id, entity, ids),
             read=self._read(cursor, tenant.id, ids) if entity is Entity.INVOICE else {},
@@ -258,7 +258,7 @@ class Surveys:
 
 def _orphaned(key: RecordKey) -> Letter:
     message = (
-        f"Odoo has a record for {key.entity} {key.id}, the app has no such row: it was deleted unseen, or the app's "
-        "database was set back to before it was made"
+        f"Odoo has a record for {key.entity} {key.record_id}, the app has no such row: "
+        "it was deleted unseen, or the app's database was set back to before it was made"
     )
     return Letter(key, "", "", "orphaned", message, "", 1)

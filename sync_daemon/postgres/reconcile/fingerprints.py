@@ -87,14 +87,14 @@ _DOCUMENTS = sql.SQL("""
                GROUP BY registration_id) AS documents
         ON documents.registration_id = r.id
 """)
-_AGREED = sql.SQL("""
+_BASES = sql.SQL("""
     LEFT JOIN (SELECT external_id, string_agg(ROW(field, app_value, odoo_value)::text, '' ORDER BY field) AS fields
                FROM bridge.base_value
                WHERE (instance_id, tenant_id, entity) = (%(instance)s, %(tenant)s, %(entity)s)
                  AND (%(after)s::uuid IS NULL OR external_id > %(after)s::uuid)
                  AND (%(until)s::uuid IS NULL OR external_id <= %(until)s::uuid)
-               GROUP BY external_id) AS agreed
-        ON agreed.external_id = r.id
+               GROUP BY external_id) AS bases
+        ON bases.external_id = r.id
 """)
 
 
@@ -213,8 +213,8 @@ def _fingerprints(scope: Scope) -> sql.Composable:
     if source_columns(contract, "documents"):
         parts += [sql.SQL("documents.count"), sql.SQL("documents.verified")]
         joins.append(_DOCUMENTS.format(table=_table(scope, Entity.DOCUMENT)))
-    parts.append(sql.SQL("agreed.fields"))
-    joins.append(_AGREED)
+    parts.append(sql.SQL("bases.fields"))
+    joins.append(_BASES)
     return _FINGERPRINTS.format(
         bound=sql.SQL(" AND ").join(bound),
         basis=sql.SQL("%(basis)s::text"),
