@@ -1,7 +1,7 @@
 {
     "name": "Comply360 Bridge",
     "summary": "Registrations become leads, commissions are approved and paid here",
-    "version": "19.0.1.2.0",
+    "version": "19.0.1.3.0",
     "author": "Comply360",
     "website": "https://github.com/comply360/comply360-bridge",
     "license": "LGPL-3",

@@ -16,7 +16,7 @@ CURRENCIES = {
 
 
 def post_init_hook(env):
-    """Give the database its identity, activate the currencies and keep leads from the enrichment service."""
+    """Give the database its record_id, activate the currencies and keep leads from the enrichment service."""
     parameters = env["ir.config_parameter"].sudo()
     if not parameters.get_param("comply360_bridge.instance"):
         parameters.set_param("comply360_bridge.instance", str(uuid4()))

@@ -115,13 +115,13 @@ class Sides:
     """Both sides of one tenant at about one moment.
 
     Shapes: the app's fields hold `is_due` besides: whether the record should be in Odoo. `ids` are Odoo's, of all that
-    claim a record of the app's; `held` are the app's ids of those that a person took out of the sync.
+    claim a record of the app's; `opted_out` are the app's ids of those that a person took out of the sync.
     """
 
     app: Records
     odoo: Records
     ids: Mapping[tuple[str, UUID], list[int]] = field(repr=False)
-    held: frozenset[UUID]
+    opted_out: frozenset[UUID]
 
     def pairs(self, entity: str) -> Iterable[tuple[UUID, Fields, Fields]]:
         """Records that both sides have."""
@@ -144,9 +144,9 @@ def read(app: App) -> Sides:
             for identity, record, fields in cursor.fetchall():
                 there[entity, UUID(identity)] = _plain(fields)
                 ids[entity, UUID(identity)].append(record)
-        cursor.execute("SELECT external_id FROM comply360_binding WHERE held AND tenant = %s", [str(app.tenant)])
-        held = frozenset(UUID(identity) for (identity,) in cursor.fetchall())
-    return Sides(here, there, ids, held)
+        cursor.execute("SELECT external_id FROM comply360_binding WHERE opted_out AND tenant = %s", [str(app.tenant)])
+        opted_out = frozenset(UUID(identity) for (identity,) in cursor.fetchall())
+    return Sides(here, there, ids, opted_out)
 
 
 def fingerprint(app: App) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:

@@ -460,8 +460,8 @@ def test_one_lead_is_taken_out_of_the_sync_in_both_directions_and_put_back(app: 
     held, other = app.register(2)
     c360("drain")
     lead = _lead(odoo, held)
-    odoo.call("crm.lead", "action_comply360_leave", [lead["id"]])
-    assert _lead(odoo, held)["x_comply360_sync_state"] == "off"
+    odoo.call("crm.lead", "action_comply360_opt_out", [lead["id"]])
+    assert _lead(odoo, held)["x_comply360_sync_state"] == "opted_out"
     app.run("UPDATE {t}.registrations SET company_name = company_name || ' changed'")
     odoo.call("crm.lead", "action_set_won", [lead["id"]])
     c360("drain")
@@ -472,7 +472,7 @@ def test_one_lead_is_taken_out_of_the_sync_in_both_directions_and_put_back(app: 
     assert printed("binding", "show", str(held), expect=0)[0]["in_sync"] is False
     assert _letters(app) == []
 
-    odoo.call("crm.lead", "action_comply360_join", [lead["id"]])
+    odoo.call("crm.lead", "action_comply360_opt_in", [lead["id"]])
     c360("drain")
     assert _lead(odoo, held)["partner_name"] == f"{lead['partner_name']} changed"
     assert app.run(outcome, [held]) == [("won",)]

@@ -137,8 +137,8 @@ def test_odoos_database_refuses_a_second_active_binding(changed: str, app: App) 
     new = {"res_id": "res_id + 1000000", "external_id": "gen_random_uuid()::text"}
     values = {name: new[name] if name == changed else name for name in new}
     statement = f"""
-        INSERT INTO comply360_binding (bridge, tenant, entity, external_id, res_model, res_id, state)
-        SELECT bridge, tenant, entity, {values["external_id"]}, res_model, {values["res_id"]}, state
+        INSERT INTO comply360_binding (installation, tenant, entity, external_id, res_model, res_id, state)
+        SELECT installation, tenant, entity, {values["external_id"]}, res_model, {values["res_id"]}, state
           FROM comply360_binding WHERE tenant = %s AND entity = 'registration'
     """
     with (

@@ -135,7 +135,7 @@ class Edited(RuleBasedStateMachine):
             self._in_odoo("x_commission", step, ("commission", commission), *[reference] * (step == "mark_paid"))
 
     def unticks_the_lead(self, luck: Random, record: UUID) -> None:
-        method = luck.choice(["action_comply360_leave", "action_comply360_join"])
+        method = luck.choice(["action_comply360_opt_out", "action_comply360_opt_in"])
         self._in_odoo("crm.lead", method, ("registration", record))
 
     def edits_the_same_on_both_sides(self, luck: Random, record: UUID) -> None:
@@ -273,7 +273,7 @@ def _expect_equal(found: Sides, told: set[Told]) -> None:
     """Whatever differs, a person has been told of, or has taken out of the sync."""
     for entity in ("user", "client", "registration", "commission"):
         for identity, app, odoo in found.pairs(entity):
-            if identity in found.held or (entity, identity, "") in told:
+            if identity in found.opted_out or (entity, identity, "") in told:
                 continue
             different = {
                 name: (app[name], odoo[name])
@@ -289,7 +289,7 @@ def _expect_complete(found: Sides, told: set[Told]) -> None:
     missing = {key for key, fields in found.app.items() if fields["is_due"]} - found.odoo.keys() - parked
     assert not missing, f"missing in Odoo although nobody has been told: {missing}"
     for key in found.odoo.keys() - found.app.keys():
-        is_set_aside = key[1] in found.held or key in parked
+        is_set_aside = key[1] in found.opted_out or key in parked
         assert is_set_aside or found.odoo[key].get("active") is False, f"the app deleted {key}"
 
 

@@ -67,16 +67,16 @@ def test_both_mean_the_same_by_what_odoo_tells(contract: Contract, field: Field)
     ours = kind_of(field.codec)
     names = {
         "Choice": "choice",
-        "Told": "choice",
+        "Reported": "choice",
         "Text": "text",
         "Exact": "exact",
         "Day": "day",
-        "Identity": "identity",
+        "RecordId": "identity",
         "Code": "code",
         "Person": "person",
     }
     assert names[type(theirs).__name__] == ours.name
-    words = theirs.words.values() if isinstance(theirs, codec.Told) else getattr(theirs, "values", ())
+    words = theirs.words.values() if isinstance(theirs, codec.Reported) else getattr(theirs, "values", ())
     assert set(words) == set(ours.values.values())
     assert getattr(theirs, "digits", None) == (ours.limits[0] if ours.name == "exact" else None)
 

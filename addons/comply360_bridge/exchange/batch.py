@@ -27,9 +27,9 @@ _TRANSACTION_ENDS = (psycopg2.OperationalError, psycopg2.InterfaceError, Concurr
 class Batch:
     """Applies documents; the environment is the superuser's, with the bridge's own context."""
 
-    def __init__(self, env: Any, bridge: str, raws: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, env: Any, installation: str, raws: Sequence[Mapping[str, Any]]) -> None:
         self.env = env
-        self.bridge = bridge
+        self.installation = installation
         self.raws = raws
         self.bindings = env["comply360.binding"]
         self.answers: list[dict[str, Any] | None] = [None] * len(raws)
@@ -45,13 +45,13 @@ class Batch:
         works = self._bind(documents)
         self.newest = self.env["comply360.bridge"]._newest_version()
         self.known.update(
-            self.bindings._find(self.bridge, {key for work in works for key in work.document.refs.values()})
+            self.bindings._find(self.installation, {key for work in works for key in work.document.refs.values()})
         )
         for mapper in MAPPERS.values():
             of_entity = [work for work in works if work.document.entity == mapper.entity]
             ready = self._with_tenants(of_entity)
             for company, group in groupby(ready, key=_company):
-                writer = EntityWriter(self.env, self.bridge, mapper, company, self)
+                writer = EntityWriter(self.env, self.installation, mapper, company, self)
                 self._attempt(writer, group)
         self.bindings._settle(self.applied)
         self._tell_of_new()
@@ -100,8 +100,8 @@ class Batch:
 
     def _bind(self, documents: Iterable[Document]) -> list[Work]:
         by_key = {document.key: document for document in documents}
-        found = self.bindings._lock(self.bridge, by_key)
-        claimed = self.bindings._claim(self.bridge, by_key.keys() - found.keys())
+        found = self.bindings._lock(self.installation, by_key)
+        claimed = self.bindings._claim(self.installation, by_key.keys() - found.keys())
         works = [Work(by_key[key], binding_id) for key, binding_id in claimed.items()]
         for key, binding in found.items():
             # what was taken away on both sides and is back in the app is made anew
@@ -129,7 +129,7 @@ class Batch:
             refused = Refused("unlinked", f"the record {words} in Odoo; a person has to decide what becomes of it")
             self.refuse(work, "rejected", refused)
             return False
-        if binding["held"]:
+        if binding["opted_out"]:
             ids = {"model": binding["res_model"], "res_id": str(binding["res_id"])}
             self.answer(work, results.answer(self._raw(work), "held", **ids))
             return False
@@ -148,7 +148,9 @@ class Batch:
 
     def _with_tenants(self, works: list[Work]) -> list[Work]:
         uuids = {work.document.tenant for work in works}
-        tenants = self.env["comply360.tenant"].search([("bridge", "=", self.bridge), ("uuid", "in", list(uuids))])
+        tenants = self.env["comply360.tenant"].search(
+            [("installation", "=", self.installation), ("uuid", "in", list(uuids))]
+        )
         by_uuid = {tenant.uuid: tenant for tenant in tenants}
         ready = []
         for work in works:
@@ -212,5 +214,5 @@ def _as_refusal(error: Exception, work: Work) -> Refused:
         reason = (error.diag.message_primary or str(error)).strip()
         return Refused("refused", f"Odoo's database refuses the record: {reason}", column)
     # the values are personal data: the log gets the record's name and the error's place only
-    _logger.warning("%s %s could not be applied", work.document.entity, work.document.id, exc_info=error)
+    _logger.warning("%s %s could not be applied", work.document.entity, work.document.record_id, exc_info=error)
     return Refused("failed", f"Odoo failed on this record ({type(error).__name__}); its log says where")

@@ -16,9 +16,9 @@ from .fingerprint import fingerprint
 class Comparison:
     """The environment is the superuser's; `names` are the fields that are compared."""
 
-    def __init__(self, env: Any, bridge: str, tenant: str, mapper: Mapper, names: Collection[str]) -> None:
+    def __init__(self, env: Any, installation: str, tenant: str, mapper: Mapper, names: Collection[str]) -> None:
         self.env = env
-        self.bridge = bridge
+        self.installation = installation
         self.tenant = tenant
         self.mapper = mapper
         self.names = names
@@ -28,7 +28,7 @@ class Comparison:
     def digests(self, after: str, limit: int) -> tuple[list[dict[str, Any]], bool]:
         """The next records in the order of their ids, and whether more follow."""
         domain = [
-            ("bridge", "=", self.bridge),
+            ("installation", "=", self.installation),
             ("tenant", "=", self.tenant),
             ("entity", "=", self.mapper.entity),
             ("external_id", ">", after),
@@ -82,9 +82,9 @@ class Comparison:
         return SQL(
             """
             SELECT * FROM comply360_binding
-             WHERE bridge = %s AND tenant = %s AND entity = %s AND external_id > %s %s AND res_id IS NOT NULL
+             WHERE installation = %s AND tenant = %s AND entity = %s AND external_id > %s %s AND res_id IS NOT NULL
             """,
-            self.bridge,
+            self.installation,
             self.tenant,
             self.mapper.entity,
             after,
@@ -101,7 +101,7 @@ class Comparison:
         return SQL(
             """
             SELECT f.id, f.external_id, f.fingerprint,
-                   CASE WHEN f.fingerprint = f.compared_from AND f.state = 'active' AND f.held IS NOT TRUE
+                   CASE WHEN f.fingerprint = f.compared_from AND f.state = 'active' AND f.opted_out IS NOT TRUE
                              AND NOT f.has_twin
                              AND NOT EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = f.id)
                         THEN f.compared_digest END AS digest
@@ -157,8 +157,8 @@ class Comparison:
             {key: (row["digest"], changed[key]) for key, row in anew.items() if row["digest"] and changed[key]}
         )
         return [
-            (identity, range_line(anew[key]) if digest is None else known_line(identity, digest))
-            for key, identity, _, digest in found
+            (record_id, range_line(anew[key]) if digest is None else known_line(record_id, digest))
+            for key, record_id, _, digest in found
         ]
 
     def _digests(self, bindings: Any) -> list[dict[str, Any]]:
@@ -174,7 +174,7 @@ class Comparison:
                 "version": binding.version or "",
                 "digest": digests.get(binding.res_id, "") if binding.state == "active" else "",
                 "state": binding.state,
-                "held": binding.held,
+                "held": binding.opted_out,
                 "waiting": binding.id in waiting,
                 "twins": [str(twin) for twin in twins.get(binding.external_id, ())],
             }
@@ -205,7 +205,7 @@ class Comparison:
                 binding.res_id: f"{binding.entity}:{binding.external_id}"
                 for binding in self.bindings.search(
                     [
-                        ("bridge", "=", self.bridge),
+                        ("installation", "=", self.installation),
                         ("entity", "=", reference.entity),
                         ("res_model", "=", targets._name),
                         ("res_id", "in", targets.ids),

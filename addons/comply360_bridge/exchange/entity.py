@@ -18,11 +18,11 @@ _COMES_LATER = ("parent_missing", "content_lacking")
 class EntityWriter:
     """Writes works of one entity for one company (0: the default one)."""
 
-    def __init__(self, env: Any, bridge: str, mapper: Mapper, company_id: int, batch: Batch) -> None:
+    def __init__(self, env: Any, installation: str, mapper: Mapper, company_id: int, batch: Batch) -> None:
         if company_id:
             env = env(context={**env.context, "allowed_company_ids": [company_id]})
         self.env = env
-        self.bridge = bridge
+        self.installation = installation
         self.mapper = mapper
         self.batch = batch
         self.model = env[mapper.model]
@@ -105,7 +105,7 @@ class EntityWriter:
             raise Refused("bad_document", f"{role} must be a {entity}, not a {key[1]}", role, key[1])
         found = self.batch.known.get(key)
         if found is None:
-            if self.env["comply360.binding"]._tenants_of(self.bridge, entity, [key[2]]):
+            if self.env["comply360.binding"]._tenants_of(self.installation, entity, [key[2]]):
                 message = f"{role} {key[2]} belongs to another tenant"
                 raise Refused("foreign_tenant", message, role, key[2])
             raise Refused("parent_missing", f"{role} {key[2]} is not in Odoo yet", role, key[2])
@@ -116,7 +116,7 @@ class EntityWriter:
 
     def _without_proposals(self, works: list[Work]) -> list[Work]:
         """Those that are to be created; where Odoo may have such a record from elsewhere, a person decides first."""
-        proposed = self.model._comply360_proposals(self.mapper.entity, self.bridge, works)
+        proposed = self.model._comply360_proposals(self.mapper.entity, self.installation, works)
         for work in works:
             if link := proposed.get(work.document.key):
                 names = ", ".join(link.candidate_ids.mapped("display_name"))
@@ -132,7 +132,7 @@ class EntityWriter:
 
     def _without_lacking(self, works: list[Work]) -> list[Work]:
         """Those that have all that they need beside their fields, such as a content."""
-        lacking = self.model._comply360_lacking(self.bridge, works)
+        lacking = self.model._comply360_lacking(self.installation, works)
         for work in works:
             if refused := lacking.get(work.document.key):
                 self._put_off(work, refused)
@@ -165,7 +165,7 @@ class EntityWriter:
             defaults = defaults_of[work.tenant.id]
             rules = work.mapper.by_name
             values = {rules[name].target: value for name, value in work.translation.values.items()}
-            values.update(work.values, **self.model._comply360_identity(work.tenant, work.document.key))
+            values.update(work.values, **self.model._comply360_key_values(work.tenant, work.document.key))
             vals_list.append(self.model._comply360_derive(self.mapper.entity, values, defaults))
         records = self.model._comply360_create(vals_list)
         for work, record in zip(works, records, strict=True):
@@ -236,8 +236,10 @@ class EntityWriter:
         base, sent = _base(work, name), work.known.get(name)
         if present == base:
             return True
-        is_unheard = bool(sent) and sent["base"] == base and parse_version(sent["version"]) >= work.document.heard
-        return is_unheard and sent["value"] == present
+        is_unseen = (
+            bool(sent) and sent["base"] == base and parse_version(sent["version"]) >= work.document.last_seen_version
+        )
+        return is_unseen and sent["value"] == present
 
     def _compare(self, work: Work) -> None:
         """Note where Odoo stores something else than was sent."""

@@ -16,7 +16,7 @@ ADDON = Path(__file__).resolve().parents[1]
 
 
 def fingerprint(env: Any, mapper: Mapper, names: Collection[str]) -> tuple[SQL, SQL] | None:
-    """The fingerprint of the record `t`, and the joins that it needs, which name `p.bridge`.
+    """The fingerprint of the record `t`, and the joins that it needs, which name `p.installation`.
 
     None where a value is not in the columns that belong to it, and may change without them.
     """
@@ -57,7 +57,7 @@ def fingerprint(env: Any, mapper: Mapper, names: Collection[str]) -> tuple[SQL, 
                 """
                 LEFT JOIN comply360_binding AS %(alias)s
                   ON %(model)s = %(comodel)s AND %(id)s = %(target)s AND %(state)s = 'active'
-                 AND %(bridge)s = p.bridge AND %(entity)s = %(named)s
+                 AND %(installation)s = p.installation AND %(entity)s = %(named)s
                 """,
                 alias=SQL.identifier(alias),
                 model=_column(alias, "res_model"),
@@ -65,7 +65,7 @@ def fingerprint(env: Any, mapper: Mapper, names: Collection[str]) -> tuple[SQL, 
                 id=_column(alias, "res_id"),
                 target=_column("t", reference.target),
                 state=_column(alias, "state"),
-                bridge=_column(alias, "bridge"),
+                installation=_column(alias, "installation"),
                 entity=_column(alias, "entity"),
                 named=reference.entity,
             )

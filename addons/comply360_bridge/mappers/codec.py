@@ -74,7 +74,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Told:
+class Reported:
     """A closed set of Odoo's own, in the wire's words; it is told and never taken."""
 
     words: Mapping[str, str]
@@ -155,7 +155,7 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Identity:
+class RecordId:
     """The id of a bound record of the same tenant."""
 
     def encode(self, name: str, value: Scalar) -> str | bool:

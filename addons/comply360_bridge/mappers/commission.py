@@ -13,7 +13,7 @@ NEXT_STATES = {
 }
 """The steps a person may take. The app's order, and back to pending as long as nothing is paid."""
 
-CONCERNS = ("billed", "registration_cancelled", "bill_credited", "bill_open")
+PAYMENT_DISCREPANCIES = ("billed", "registration_cancelled", "bill_credited", "bill_open")
 """Where the bill and the commission contradict each other: money has to go back, or has gone back."""
 
 COMMISSION = Mapper(
@@ -36,7 +36,7 @@ COMMISSION = Mapper(
     ),
     reported=(
         Rule("approved_by", "approved_by_id", Person("user")),
-        Rule("concern", "concern", Choice(CONCERNS)),
-        Rule("concern_about", "concern_about", Text()),
+        Rule("concern", "payment_discrepancy", Choice(PAYMENT_DISCREPANCIES)),
+        Rule("concern_about", "payment_discrepancy_about", Text()),
     ),
 )

@@ -41,13 +41,13 @@ class TwoWay:
 class Document:
     """What one record should look like.
 
-    Shapes: `initial` are values for a record that is to be made; `heard` is the version of the last change here that
-    the app has taken in.
+    Shapes: `initial` are values for a record that is to be made; `last_seen_version` is the version of the last change
+    in Odoo that the app has applied.
     """
 
     tenant: str
     entity: str
-    id: str
+    record_id: str
     version: tuple[int, int]
     digest: str
     fields: Mapping[str, Scalar]
@@ -55,12 +55,12 @@ class Document:
     refs: Mapping[str, Key]
     numbers: tuple[str, ...] = ()
     initial: Mapping[str, Scalar] = field(default_factory=dict)
-    heard: tuple[int, int] = (0, 0)
+    last_seen_version: tuple[int, int] = (0, 0)
 
     @property
     def key(self) -> Key:
         """The record's name."""
-        return (self.tenant, self.entity, self.id)
+        return (self.tenant, self.entity, self.record_id)
 
     def values(self, creating: bool) -> dict[str, Scalar]:
         """Every value that it holds for a record that is there, or for one that is to be made."""
@@ -72,14 +72,14 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
     """Read one document. Raises Refused, with the code that says what is wrong with its form."""
     tenant = _uuid(raw, "tenant")
     entity = _text(raw, "entity")
-    identity = _uuid(raw, "id")
-    if entity == "tenant" and tenant != identity:
-        message = f"tenant {identity} cannot be sent under the name of tenant {tenant}"
+    record_id = _uuid(raw, "id")
+    if entity == "tenant" and tenant != record_id:
+        message = f"tenant {record_id} cannot be sent under the name of tenant {tenant}"
         raise Refused("foreign_tenant", message, "tenant", tenant)
     return Document(
         tenant,
         entity,
-        identity,
+        record_id,
         parse_version(_text(raw, "version")),
         _text(raw, "digest"),
         {name: _scalar(name, value) for name, value in _mapping(raw, "fields").items()},
@@ -125,9 +125,9 @@ def range_line(row: Mapping[str, Any]) -> str:
     return " ".join(words) + "\n"
 
 
-def known_line(identity: str, digest: str) -> str:
+def known_line(record_id: str, digest: str) -> str:
     """The line of an active record of which there is no more to say than its digest."""
-    return f"{identity} active {digest}\n"
+    return f"{record_id} active {digest}\n"
 
 
 def range_digest(lines: Iterable[str]) -> str:

@@ -1,21 +1,21 @@
 """account.move -> the app's invoices: told by Odoo, never taken from the app."""
 
-from .codec import Choice, Code, Day, Exact, Identity, Text, Told
+from .codec import Choice, Code, Day, Exact, RecordId, Reported, Text
 from .mapper import Mapper, Rule
 
 KINDS = {"out_invoice": "invoice", "out_refund": "credit_note"}
 STATES = {"draft": "draft", "posted": "posted", "cancel": "cancelled"}
 PAYMENT_STATES = ("not_paid", "in_payment", "paid", "partial", "reversed", "blocked", "invoicing_legacy")
-CONCERNS = ("registration_cancelled",)
+PAYMENT_DISCREPANCIES = ("registration_cancelled",)
 
 INVOICE = Mapper(
     "invoice",
     "account.move",
     (),
     reported=(
-        Rule("kind", "move_type", Told(KINDS), required=True),
+        Rule("kind", "move_type", Reported(KINDS), required=True),
         Rule("number", "name", Text()),
-        Rule("state", "state", Told(STATES), required=True),
+        Rule("state", "state", Reported(STATES), required=True),
         Rule("payment_state", "payment_state", Choice(PAYMENT_STATES), required=True),
         Rule("total", "amount_total", Exact(16), required=True),
         Rule("residual", "amount_residual", Exact(16), required=True),
@@ -24,10 +24,10 @@ INVOICE = Mapper(
         Rule("due_date", "invoice_date_due", Day()),
         Rule("paid_on", "paid_on", Day()),
         Rule("payment_reference", "paid_by", Text()),
-        Rule("registration", "x_comply360_lead_id", Identity()),
-        Rule("client", "partner_id", Identity()),
-        Rule("credits", "reversed_entry_id", Identity()),
-        Rule("concern", "x_comply360_concern", Choice(CONCERNS)),
-        Rule("concern_about", "x_comply360_concern_about", Text()),
+        Rule("registration", "x_comply360_lead_id", RecordId()),
+        Rule("client", "partner_id", RecordId()),
+        Rule("credits", "reversed_entry_id", RecordId()),
+        Rule("concern", "x_comply360_payment_discrepancy", Choice(PAYMENT_DISCREPANCIES)),
+        Rule("concern_about", "x_comply360_payment_discrepancy_about", Text()),
     ),
 )

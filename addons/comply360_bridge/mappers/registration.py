@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from .codec import Choice, Count, Flag, Instant, Person, Text, Told
+from .codec import Choice, Count, Flag, Instant, Person, Reported, Text
 from .mapper import Mapper, Reference, Rule
 
 STATUSES = ("draft", "submitted", "in_review", "approved", "rejected", "cancelled")
@@ -37,7 +37,7 @@ REGISTRATION = Mapper(
     ),
     (Reference("client", "client", "partner_id", required=False),),
     reported=(
-        Rule("outcome", "won_status", Told(OUTCOMES), required=True),
+        Rule("outcome", "won_status", Reported(OUTCOMES), required=True),
         Rule("lost_reason", "lost_reason_id", Text()),
     ),
 )

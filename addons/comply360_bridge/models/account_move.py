@@ -19,7 +19,7 @@ WATCHED = (
     "reversed_entry_id",
     "x_comply360_lead_id",
     "x_comply360_tenant_id",
-    "x_comply360_concern",
+    "x_comply360_payment_discrepancy",
 )
 
 
@@ -61,8 +61,8 @@ class AccountMove(models.Model):
     def _compute_x_comply360_tenant_id(self):
         for move in self:
             named_by = move.x_comply360_lead_id or move._comply360_client()
-            is_told = move.move_type in KINDS
-            move.x_comply360_tenant_id = named_by.x_comply360_tenant_id if is_told else False
+            is_reported = move.move_type in KINDS
+            move.x_comply360_tenant_id = named_by.x_comply360_tenant_id if is_reported else False
 
     @api.depends("x_comply360_tenant_id")
     def _compute_x_comply360_external_id(self):
@@ -164,10 +164,10 @@ class AccountMove(models.Model):
             "amount_residual": float_repr(self.amount_residual, places),
             "paid_on": paid_on,
             "paid_by": paid_by,
-            "x_comply360_lead_id": self._comply360_identity_of("registration", self.x_comply360_lead_id),
-            "partner_id": self._comply360_identity_of("client", self._comply360_client()),
-            "reversed_entry_id": self._comply360_identity_of("invoice", self.reversed_entry_id),
-            "x_comply360_concern_about": self.name if self.x_comply360_concern else False,
+            "x_comply360_lead_id": self._comply360_record_id("registration", self.x_comply360_lead_id),
+            "partner_id": self._comply360_record_id("client", self._comply360_client()),
+            "reversed_entry_id": self._comply360_record_id("invoice", self.reversed_entry_id),
+            "x_comply360_payment_discrepancy_about": self.name if self.x_comply360_payment_discrepancy else False,
         }
 
     def _comply360_value(self, rule):
@@ -208,5 +208,5 @@ class AccountMove(models.Model):
         )
         return dict(rows)
 
-    def _comply360_identity_of(self, entity, record):
+    def _comply360_record_id(self, entity, record):
         return self._comply360_bound(record._name, entity, record.ids).get(record.id, False) if record else False

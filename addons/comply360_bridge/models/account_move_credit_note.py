@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-CONCERNS = [("registration_cancelled", "Its registration was cancelled")]
+PAYMENT_DISCREPANCIES = [("registration_cancelled", "Its registration was cancelled")]
 
 
 class AccountMove(models.Model):
@@ -9,8 +9,12 @@ class AccountMove(models.Model):
 
     _inherit = "account.move"
 
-    x_comply360_concern = fields.Selection(
-        CONCERNS, string="Needs a Decision", compute="_compute_x_comply360_concern", store=True, copy=False
+    x_comply360_payment_discrepancy = fields.Selection(
+        PAYMENT_DISCREPANCIES,
+        string="Needs a Decision",
+        compute="_compute_x_comply360_payment_discrepancy",
+        store=True,
+        copy=False,
     )
 
     @api.depends(
@@ -21,7 +25,7 @@ class AccountMove(models.Model):
         "reversal_move_ids.state",
         "reversal_move_ids.amount_total",
     )
-    def _compute_x_comply360_concern(self):
+    def _compute_x_comply360_payment_discrepancy(self):
         for move in self:
             is_due_back = (
                 move.move_type == "out_invoice"
@@ -29,7 +33,7 @@ class AccountMove(models.Model):
                 and move.x_comply360_lead_id.x_comply360_status == "cancelled"
                 and not move._comply360_is_credited()
             )
-            move.x_comply360_concern = "registration_cancelled" if is_due_back else False
+            move.x_comply360_payment_discrepancy = "registration_cancelled" if is_due_back else False
 
     def _comply360_is_credited(self):
         """Whether posted credit notes give back the whole invoice."""

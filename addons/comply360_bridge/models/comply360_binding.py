@@ -19,7 +19,7 @@ class Comply360Binding(models.Model):
     _order = "id desc"
     _rec_name = "external_id"
 
-    bridge = fields.Char(string="App Installation", required=True, readonly=True)
+    installation = fields.Char(string="App Installation", required=True, readonly=True)
     tenant = fields.Char(string="Tenant UUID", required=True, readonly=True)
     tenant_id = fields.Many2one("comply360.tenant", readonly=True, index="btree_not_null", ondelete="set null")
     entity = fields.Selection(
@@ -45,12 +45,12 @@ class Comply360Binding(models.Model):
         readonly=True,
         help="Fingerprint of the values which that digest was computed from; other values, and it counts no longer.",
     )
-    held = fields.Boolean(
+    opted_out = fields.Boolean(
         string="Out of the Sync", readonly=True, help="A person took this record out of the sync, in both directions."
     )
 
     _record_unique = models.UniqueIndex(
-        "(bridge, tenant, entity, external_id)",
+        "(installation, tenant, entity, external_id)",
         "A record of the app can be bound only once.",
     )
     _target_unique = models.UniqueIndex(
@@ -58,7 +58,7 @@ class Comply360Binding(models.Model):
         "A record of Odoo can be bound to one record of the app only.",
     )
 
-    def _find(self, bridge, keys):
+    def _find(self, installation, keys):
         """(model, id, state) by key, of those keys that are bound to a record."""
         rows = self.env.execute_query(
             SQL(
@@ -67,45 +67,45 @@ class Comply360Binding(models.Model):
               FROM comply360_binding b
               JOIN unnest(%s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id)
                 ON (b.tenant, b.entity, b.external_id) = (k.tenant, k.entity, k.id)
-             WHERE b.bridge = %s AND b.res_id IS NOT NULL
+             WHERE b.installation = %s AND b.res_id IS NOT NULL
             """,
                 *_columns(keys),
-                bridge,
+                installation,
             )
         )
         return {
-            (tenant, entity, identity): (model, res_id, state)
-            for tenant, entity, identity, model, res_id, state in rows
+            (tenant, entity, record_id): (model, res_id, state)
+            for tenant, entity, record_id, model, res_id, state in rows
         }
 
-    def _tenants_of(self, bridge, entity, identities):
+    def _tenants_of(self, installation, entity, record_ids):
         """By id, whether records of an entity are bound under any tenant."""
         rows = self.env.execute_query(
             SQL(
                 """
                 SELECT DISTINCT external_id FROM comply360_binding
-                 WHERE bridge = %s AND entity = %s AND external_id = ANY(%s)
+                 WHERE installation = %s AND entity = %s AND external_id = ANY(%s)
                 """,
-                bridge,
+                installation,
                 entity,
-                list(identities),
+                list(record_ids),
             )
         )
-        return {identity for (identity,) in rows}
+        return {record_id for (record_id,) in rows}
 
-    def _newest_epoch(self, bridge):
+    def _newest_epoch(self, installation):
         """The greatest epoch among the app's versions that were applied; 0 if there are none."""
         return self.env.execute_query(
             SQL(
                 """
                 SELECT coalesce(max(split_part(version, '.', 1)::int), 0) FROM comply360_binding
-                 WHERE bridge = %s AND version <> ''
+                 WHERE installation = %s AND version <> ''
                 """,
-                bridge,
+                installation,
             )
         )[0][0]
 
-    def _lock(self, bridge, keys):
+    def _lock(self, installation, keys):
         """The bindings of these keys as dicts by key, locked in key order until the transaction ends.
 
         Two batches that name the same records wait for one another here instead of meeting in a deadlock later.
@@ -113,22 +113,22 @@ class Comply360Binding(models.Model):
         # a serialization failure is how a race is decided, here and in _claim: not an error for the log
         self.env.cr.execute(
             """
-            SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest, b.held,
-                   b.sent
+            SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest,
+                   b.opted_out, b.sent
               FROM comply360_binding b
               JOIN unnest(%s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id)
                 ON (b.tenant, b.entity, b.external_id) = (k.tenant, k.entity, k.id)
-             WHERE b.bridge = %s
+             WHERE b.installation = %s
              ORDER BY b.tenant, b.entity, b.external_id
                FOR NO KEY UPDATE OF b
             """,
-            (*_columns(keys), bridge),
+            (*_columns(keys), installation),
             log_exceptions=False,
         )
         rows = self.env.cr.dictfetchall()
         return {(row["tenant"], row["entity"], row["external_id"]): row for row in rows}
 
-    def _claim(self, bridge, keys):
+    def _claim(self, installation, keys):
         """Make the bindings that are missing; gives their ids by key.
 
         A claim of a concurrent transaction is waited for. Once that one commits, PostgreSQL ends this transaction with
@@ -137,17 +137,17 @@ class Comply360Binding(models.Model):
         self.env.cr.execute(
             """
             INSERT INTO comply360_binding
-                   (bridge, tenant, entity, external_id, res_model, state, create_uid, create_date)
+                   (installation, tenant, entity, external_id, res_model, state, create_uid, create_date)
             SELECT %s, k.tenant, k.entity, k.id, k.model, 'active', %s, now() AT TIME ZONE 'UTC'
               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id, model)
              ORDER BY k.tenant, k.entity, k.id
-                ON CONFLICT (bridge, tenant, entity, external_id) DO NOTHING
+                ON CONFLICT (installation, tenant, entity, external_id) DO NOTHING
             RETURNING id, tenant, entity, external_id
             """,
-            (bridge, self.env.uid, *_columns(keys), [MAPPERS[key[1]].model for key in sorted(keys)]),
+            (installation, self.env.uid, *_columns(keys), [MAPPERS[key[1]].model for key in sorted(keys)]),
             log_exceptions=False,
         )
-        return {(tenant, entity, identity): row_id for row_id, tenant, entity, identity in self.env.cr.fetchall()}
+        return {(tenant, entity, record_id): row_id for row_id, tenant, entity, record_id in self.env.cr.fetchall()}
 
     def _settle(self, applied):
         """Store what was applied.
@@ -203,20 +203,21 @@ class Comply360Binding(models.Model):
                 )
             )
 
-    def _bind(self, bridge, tenant, key, record):
+    def _bind(self, installation, tenant, key, record):
         """Bind a record of the app to one that was here before, to which nothing is applied yet; the binding's id."""
         rows = self.env.execute_query(
             SQL(
                 """
             INSERT INTO comply360_binding
-                   (bridge, tenant, tenant_id, entity, external_id, res_model, res_id, state, create_uid, create_date)
+                   (installation, tenant, tenant_id, entity, external_id, res_model, res_id, state, create_uid,
+                    create_date)
             VALUES (%s, %s, %s, %s, %s, %s, %s, 'active', %s, now() AT TIME ZONE 'UTC')
-                ON CONFLICT (bridge, tenant, entity, external_id) DO UPDATE
-               SET res_id = EXCLUDED.res_id, tenant_id = EXCLUDED.tenant_id, state = 'active', held = FALSE,
+                ON CONFLICT (installation, tenant, entity, external_id) DO UPDATE
+               SET res_id = EXCLUDED.res_id, tenant_id = EXCLUDED.tenant_id, state = 'active', opted_out = FALSE,
                    version = NULL, digest = NULL, sent = NULL
          RETURNING id
             """,
-                bridge,
+                installation,
                 key[0],
                 tenant.id,
                 key[1],
@@ -230,26 +231,26 @@ class Comply360Binding(models.Model):
         named = [("x_comply360_tenant_id", "=", tenant.id), ("x_comply360_external_id", "=", key[2])]
         former = record.with_context(active_test=False).search(named) - record
         former.write({"x_comply360_tenant_id": False, "x_comply360_external_id": False})
-        record.write(record._comply360_identity(tenant, key))
+        record.write(record._comply360_key_values(tenant, key))
         return rows[0][0]
 
-    def _hold(self, model, ids, held):
+    def _set_opted_out(self, model, ids, opted_out):
         """Take bound records out of the sync, or put them back: then the app is asked for them."""
         rows = self.env.execute_query(
             SQL(
                 """
-            UPDATE comply360_binding SET held = %s
-             WHERE res_model = %s AND res_id = ANY(%s) AND state = 'active' AND held IS DISTINCT FROM %s
+            UPDATE comply360_binding SET opted_out = %s
+             WHERE res_model = %s AND res_id = ANY(%s) AND state = 'active' AND opted_out IS DISTINCT FROM %s
          RETURNING id
             """,
-                held,
+                opted_out,
                 model,
                 list(ids),
-                held,
+                opted_out,
             )
         )
         self.invalidate_model()
-        if not held:
+        if not opted_out:
             self.env["comply360.outbox"]._append([row_id for (row_id,) in rows], "ask")
 
     def _merge_into(self, losers, survivor):

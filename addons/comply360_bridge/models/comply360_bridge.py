@@ -59,7 +59,7 @@ class Comply360Bridge(models.AbstractModel):
         documents = batch.get("documents", [])
         if len(documents) > MOST_DOCUMENTS:
             raise UserError(self.env._("A batch may hold at most %(most)s documents.", most=MOST_DOCUMENTS))
-        bridge = self._bridge_id(batch.get("bridge"))
+        bridge = self._installation_of(batch.get("bridge"))
         own = self._superuser(comply360_bridge=bridge, comply360_selftest=bool(batch.get("selftest")))
         self.env.flush_all()
         self.env.cr.execute("SELECT set_config('comply360.applying', 'on', TRUE)")
@@ -72,10 +72,10 @@ class Comply360Bridge(models.AbstractModel):
     def put_content(self, bridge, record, sha256, offset, data):
         """Take one piece of a document's content; how many bytes of it are here now."""
         self._check_service()
-        tenant, entity, identity = key_of(record)
+        tenant, entity, record_id = key_of(record)
         if entity != "document" or not SHA256.fullmatch(sha256) or not str(offset).isdecimal():
             raise UserError(self.env._("This is no piece of a document's content."))
-        key = (self._bridge_id(bridge), tenant, identity)
+        key = (self._installation_of(bridge), tenant, record_id)
         piece = base64.b64decode(data, validate=True)
         return {"held": str(self._superuser().env["comply360.upload"]._put(key, sha256, int(offset), piece))}
 
@@ -88,7 +88,7 @@ class Comply360Bridge(models.AbstractModel):
         own = self._superuser()
         most = min(int(limit), MOST_RECORDS)
         self.env.flush_all()
-        rows = own.env["comply360.outbox"]._pull(self._bridge_id(bridge), most, int(per_tenant))
+        rows = own.env["comply360.outbox"]._pull(self._installation_of(bridge), most, int(per_tenant))
         epoch = own._epoch()
         return {
             "epoch": str(epoch),
@@ -102,7 +102,7 @@ class Comply360Bridge(models.AbstractModel):
         """Act on the daemon's verdicts; a verdict about another epoch's version is passed over."""
         self._check_service()
         own = self._superuser()
-        bridge = self._bridge_id(bridge)
+        bridge = self._installation_of(bridge)
         epoch = own._epoch()
         acked = 0
         for verdict in sorted(verdicts, key=key_of):
@@ -125,11 +125,8 @@ class Comply360Bridge(models.AbstractModel):
         self._check_service()
         own = self._superuser()
         self.env.flush_all()
-        return {
-            "requeued": str(
-                own.env["comply360.outbox"]._requeue(self._bridge_id(bridge), {key_of(record) for record in records})
-            )
-        }
+        keys = {key_of(record) for record in records}
+        return {"requeued": str(own.env["comply360.outbox"]._requeue(self._installation_of(bridge), keys))}
 
     def _change(self, row, epoch):
         mapper = MAPPERS[row["entity"]]
@@ -161,9 +158,9 @@ class Comply360Bridge(models.AbstractModel):
         if not str(beat).isdecimal():
             raise UserError(self.env._("%(beat)s is no heartbeat's number.", beat=beat))
         own = self._superuser()
-        own.env["comply360.heartbeat"]._take(self._bridge_id(bridge), beat)
+        own.env["comply360.heartbeat"]._take(self._installation_of(bridge), beat)
         active = own.env["comply360.tenant"].search(
-            [("bridge", "=", bridge), ("uuid", "in", tenants), ("status", "=", "active")]
+            [("installation", "=", bridge), ("uuid", "in", tenants), ("status", "=", "active")]
         )
         return {
             "unserved": sorted(set(tenants) - set(active.mapped("uuid"))),
@@ -174,7 +171,7 @@ class Comply360Bridge(models.AbstractModel):
     def backlog(self, bridge):
         """What waits here, by tenant."""
         self._check_service()
-        rows = self._superuser().env["comply360.outbox"]._backlog(self._bridge_id(bridge))
+        rows = self._superuser().env["comply360.outbox"]._backlog(self._installation_of(bridge))
         return {
             "tenants": {
                 row["tenant"]: {
@@ -202,7 +199,7 @@ class Comply360Bridge(models.AbstractModel):
                 )
             )
 
-    def _bridge_id(self, bridge):
+    def _installation_of(self, bridge):
         if not is_uuid(bridge):
             raise UserError(self.env._("The app installation must be named by a uuid, not %(given)s.", given=bridge))
         return bridge
@@ -215,7 +212,7 @@ class Comply360Bridge(models.AbstractModel):
         return self.env(context={**CONTEXT, **context}, su=True)[self._name]
 
     def _tenant(self, bridge, uuid):
-        return self.env["comply360.tenant"].search([("bridge", "=", bridge), ("uuid", "=", uuid)])
+        return self.env["comply360.tenant"].search([("installation", "=", bridge), ("uuid", "=", uuid)])
 
     def _newest_version(self):
         """No change that is here already has a newer one."""

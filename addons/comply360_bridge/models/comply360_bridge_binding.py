@@ -13,14 +13,14 @@ class Comply360Bridge(models.AbstractModel):
     def show_binding(self, bridge, record):
         """How one record is bound here."""
         self._check_service()
-        binding = self._superuser()._binding_of(self._bridge_id(bridge), record)
+        binding = self._superuser()._binding_of(self._installation_of(bridge), record)
         bound = self._superuser().env[binding.res_model].browse(binding.res_id or []).exists() if binding else None
         return {
             "state": binding.state or "",
             "model": binding.res_model or "",
             "res_id": str(binding.res_id or ""),
             "version": binding.version or "",
-            "held": binding.held,
+            "held": binding.opted_out,
             "synced_at": instant(binding.synced_at),
             "name": bound.display_name or "" if bound else "",
         }
@@ -29,7 +29,7 @@ class Comply360Bridge(models.AbstractModel):
     def relink_binding(self, bridge, record, res_id):
         """Bind a record of the app to another record of Odoo; what cannot be done is said in `refused`."""
         self._check_service()
-        own = self._superuser(comply360_bridge=self._bridge_id(bridge))
+        own = self._superuser(comply360_bridge=self._installation_of(bridge))
         key = key_of(record)
         if key[1] not in MAPPERS or not str(res_id).isdecimal():
             return {"model": "", "res_id": "", "refused": f"there is no {key[1]} {res_id} in Odoo"}
@@ -45,16 +45,17 @@ class Comply360Bridge(models.AbstractModel):
         """End a binding whose record is gone or merged; what cannot be done is said in `refused`."""
         self._check_service()
         own = self._superuser()
-        binding = own._binding_of(self._bridge_id(bridge), record)
+        binding = own._binding_of(self._installation_of(bridge), record)
         if binding.state == "active" and own.env[binding.res_model].browse(binding.res_id or []).exists():
             return {"refused": f"it is bound to {binding.res_model} {binding.res_id}, which is there"}
         binding.unlink()
         return {"refused": ""}
 
     def _binding_of(self, bridge, record):
-        tenant, entity, identity = key_of(record)
+        tenant, entity, record_id = key_of(record)
+        of_tenant = [("installation", "=", bridge), ("tenant", "=", tenant)]
         return self.env["comply360.binding"].search(
-            [("bridge", "=", bridge), ("tenant", "=", tenant), ("entity", "=", entity), ("external_id", "=", identity)]
+            [*of_tenant, ("entity", "=", entity), ("external_id", "=", record_id)]
         )
 
     def _why_not_relink(self, tenant, key, target):

@@ -39,7 +39,7 @@ class Comply360Bridge(models.AbstractModel):
         """What the fields are here that documents go to, and those that managers listed for single tenants."""
         self._check_service()
         own = self._superuser()
-        tenants = own.env["comply360.tenant"].search([("bridge", "=", self._bridge_id(bridge))])
+        tenants = own.env["comply360.tenant"].search([("installation", "=", self._installation_of(bridge))])
         return {
             "entities": {
                 entity: {rule.name: own._describe(mapper.model, rule.target) for rule in mapper.rules}
@@ -64,7 +64,7 @@ class Comply360Bridge(models.AbstractModel):
         most = min(int(limit), MOST_RECORDS)
         bindings = own.env["comply360.binding"].search(
             [
-                ("bridge", "=", self._bridge_id(bridge)),
+                ("installation", "=", self._installation_of(bridge)),
                 ("tenant", "=", tenant),
                 ("entity", "=", "commission"),
                 ("external_id", ">", after),
@@ -92,7 +92,7 @@ class Comply360Bridge(models.AbstractModel):
         mapper = MAPPERS[entity]
         names = fields or [rule.name for rule in (*mapper.rules, *mapper.reported)]
         own_mapper = self._tenant(bridge, tenant)._comply360_mapper(mapper)
-        return Comparison(self.env, self._bridge_id(bridge), tenant, own_mapper, names)
+        return Comparison(self.env, self._installation_of(bridge), tenant, own_mapper, names)
 
     def _check_bounds(self, bounds):
         if len(bounds) < 2:

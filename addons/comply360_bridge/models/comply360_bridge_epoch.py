@@ -11,7 +11,7 @@ class Comply360Bridge(models.AbstractModel):
         """Odoo's own epoch, and the newest one of the app that anything here was applied under."""
         self._check_service()
         own = self._superuser()
-        applied = own.env["comply360.binding"]._newest_epoch(self._bridge_id(bridge))
+        applied = own.env["comply360.binding"]._newest_epoch(self._installation_of(bridge))
         return {"epoch": str(own._epoch()), "applied": str(applied)}
 
     @api.model
@@ -29,15 +29,12 @@ class Comply360Bridge(models.AbstractModel):
         self._check_service()
         own = self._superuser()
         self.env.flush_all()
-        return {"told": str(own.env["comply360.outbox"]._retell(self._bridge_id(bridge)))}
+        return {"told": str(own.env["comply360.outbox"]._retell(self._installation_of(bridge)))}
 
     @api.model
     def holdings(self, bridge):
         """How many records of the app are or were bound here, by entity; none in a fresh database."""
         self._check_service()
-        groups = (
-            self._superuser()
-            .env["comply360.binding"]
-            ._read_group([("bridge", "=", self._bridge_id(bridge)), ("res_id", "!=", False)], ["entity"], ["__count"])
-        )
+        bound = [("installation", "=", self._installation_of(bridge)), ("res_id", "!=", False)]
+        groups = self._superuser().env["comply360.binding"]._read_group(bound, ["entity"], ["__count"])
         return {"entities": {entity: str(count) for entity, count in groups}}

@@ -11,7 +11,7 @@ class Comply360Bridge(models.AbstractModel):
         """Remove a tenant of the selftest with all its records; any other tenant is refused, in `refused`."""
         self._check_service()
         own = self._superuser()
-        found = own.env["comply360.tenant"].search([("bridge", "=", self._bridge_id(bridge)), ("uuid", "=", tenant)])
+        found = own._tenant(self._installation_of(bridge), tenant)
         if found and not found.selftest:
             return {"removed": "0", "refused": f"tenant {found.subdomain} is not the selftest's: nothing was changed"}
         return {"removed": str(found._purge()), "refused": ""}

@@ -9,13 +9,13 @@ class Comply360Heartbeat(models.Model):
     _description = "Comply360 Heartbeat"
     _log_access = False
 
-    bridge = fields.Char(string="App Installation", required=True, readonly=True)
+    installation = fields.Char(string="App Installation", required=True, readonly=True)
     beat = fields.Char(string="Number", required=True, readonly=True)
     received_at = fields.Datetime(string="Received", required=True, readonly=True)
 
-    _bridge_unique = models.UniqueIndex("(bridge)", "An app installation has one heartbeat.")
+    _installation_unique = models.UniqueIndex("(installation)", "An app installation has one heartbeat.")
 
-    def _take(self, bridge, beat):
+    def _take(self, installation, beat):
         """Keep a heartbeat in the place of the former one.
 
         Numbers are not compared: those of an app that was restored begin again at a lower one.
@@ -23,16 +23,16 @@ class Comply360Heartbeat(models.Model):
         self.env.execute_query(
             SQL(
                 """
-            INSERT INTO comply360_heartbeat (bridge, beat, received_at) VALUES (%s, %s, now() AT TIME ZONE 'UTC')
-            ON CONFLICT (bridge) DO UPDATE SET beat = EXCLUDED.beat, received_at = EXCLUDED.received_at
+            INSERT INTO comply360_heartbeat (installation, beat, received_at) VALUES (%s, %s, now() AT TIME ZONE 'UTC')
+            ON CONFLICT (installation) DO UPDATE SET beat = EXCLUDED.beat, received_at = EXCLUDED.received_at
             RETURNING id
                 """,
-                bridge,
+                installation,
                 beat,
             )
         )
 
-    def _newest(self, bridge):
+    def _newest(self, installation):
         """The number of the newest heartbeat; empty before the first one."""
-        rows = self.env.execute_query(SQL("SELECT beat FROM comply360_heartbeat WHERE bridge = %s", bridge))
+        rows = self.env.execute_query(SQL("SELECT beat FROM comply360_heartbeat WHERE installation = %s", installation))
         return rows[0][0] if rows else ""

@@ -60,7 +60,7 @@ class Comply360Issue(models.Model):
         self.env["comply360.outbox"]._watch_updates("comply360.issue", ["decision", "decided_at"])
 
     @api.model
-    def _comply360_identity(self, tenant, key):
+    def _comply360_key_values(self, tenant, key):
         return {"tenant_id": tenant.id, "external_id": key[2]}
 
     def _comply360_derive(self, entity, values, defaults):
@@ -120,13 +120,13 @@ class Comply360Issue(models.Model):
 
     def _offer_records(self):
         """Have the app look at the records once more, with the values they have here."""
-        for bridge, issues in (
+        for installation, issues in (
             self.filtered(lambda issue: issue.direction == "odoo_to_app")
-            .grouped(lambda issue: issue.tenant_id.bridge)
+            .grouped(lambda issue: issue.tenant_id.installation)
             .items()
         ):
             keys = {(issue.tenant_id.uuid, issue.record_entity, issue.record_id) for issue in issues}
-            self.env["comply360.outbox"].sudo()._requeue(bridge, keys)
+            self.env["comply360.outbox"].sudo()._requeue(installation, keys)
 
     def action_open_record(self):
         """Open the record of Odoo that the issue is about, if there is one."""
@@ -134,7 +134,7 @@ class Comply360Issue(models.Model):
         self.check_access("read")
         key = (self.tenant_id.uuid, self.record_entity, self.record_id)
         # not every reader of issues may read bindings; the record itself is opened with the user's own rights
-        found = self.env["comply360.binding"].sudo()._find(self.tenant_id.bridge, [key]).get(key)
+        found = self.env["comply360.binding"].sudo()._find(self.tenant_id.installation, [key]).get(key)
         if not found or self.record_entity not in MAPPERS:
             return {
                 "type": "ir.actions.client",

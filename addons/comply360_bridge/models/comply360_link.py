@@ -15,7 +15,7 @@ class Comply360Link(models.Model):
     _order = "state desc, id desc"
 
     name = fields.Char(string="Customer in the App", required=True, readonly=True)
-    bridge = fields.Char(string="App Installation", required=True, readonly=True)
+    installation = fields.Char(string="App Installation", required=True, readonly=True)
     tenant_id = fields.Many2one("comply360.tenant", required=True, readonly=True, index=True, ondelete="cascade")
     company_id = fields.Many2one(related="tenant_id.company_id", store=True, index=True)
     external_id = fields.Char(string="ID in the App", required=True, readonly=True, index=True)
@@ -35,7 +35,7 @@ class Comply360Link(models.Model):
     decided_at = fields.Datetime(string="Decided on", readonly=True)
 
     _open_unique = models.UniqueIndex(
-        "(bridge, tenant_id, external_id) WHERE state = 'open'", "This customer is proposed already."
+        "(installation, tenant_id, external_id) WHERE state = 'open'", "This customer is proposed already."
     )
 
     def write(self, vals):
@@ -45,10 +45,10 @@ class Comply360Link(models.Model):
         return super().write(vals)
 
     @api.model
-    def _propose(self, bridge, tenant, document, partners):
+    def _propose(self, installation, tenant, document, partners):
         """The open proposal for a new client, nothing if no candidate is left that nobody has declined."""
-        about = [("bridge", "=", bridge), ("tenant_id", "=", tenant.id), ("external_id", "=", document.id)]
-        earlier = self.search(about)
+        about = {"installation": installation, "tenant_id": tenant.id, "external_id": document.record_id}
+        earlier = self.search([(name, "=", value) for name, value in about.items()])
         left = partners - earlier.filtered(lambda link: link.state == "declined").candidate_ids
         link = earlier.filtered(lambda link: link.state == "open")
         if not left:
@@ -56,7 +56,7 @@ class Comply360Link(models.Model):
             return self.browse()
         shown = {name: pair.value for name, pair in document.two_way.items()}
         values = {
-            "name": shown.get("name") or document.id,
+            "name": shown.get("name") or document.record_id,
             "email": shown.get("email"),
             "tax_number": shown.get("tax_number"),
             "registration_numbers": ", ".join(document.numbers),
@@ -66,7 +66,7 @@ class Comply360Link(models.Model):
             link.write(values)
             return link
         only = {"partner_id": left.id} if len(left) == 1 else {}
-        return self.create({**values, **only, "bridge": bridge, "tenant_id": tenant.id, "external_id": document.id})
+        return self.create({**values, **only, **about})
 
     def action_accept(self):
         """It is the same customer: bind it. What differs on both sides is then a conflict, and nobody's value is lost.
@@ -83,7 +83,7 @@ class Comply360Link(models.Model):
                 raise UserError(
                     self.env._("%(name)s is linked to another record already.", name=link.partner_id.display_name)
                 )
-            binding_id = bindings._bind(link.bridge, link.tenant_id, link._comply360_key(), link.partner_id)
+            binding_id = bindings._bind(link.installation, link.tenant_id, link._comply360_key(), link.partner_id)
             link.partner_id.customer_rank = max(link.partner_id.customer_rank, 1)
             link._decide("accepted", binding_id)
         return True
@@ -93,7 +93,7 @@ class Comply360Link(models.Model):
         self._check_decision()
         for link in self.sudo():
             key = link._comply360_key()
-            claimed = self.env["comply360.binding"].sudo()._claim(link.bridge, {key})
+            claimed = self.env["comply360.binding"].sudo()._claim(link.installation, {key})
             link._decide("declined", claimed.get(key))
         return True
 

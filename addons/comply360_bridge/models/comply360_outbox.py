@@ -58,7 +58,7 @@ class Comply360Outbox(models.Model):
 
     # -- the daemon's side ---------------------------------------------------------------------------------------------
 
-    def _pull(self, bridge, limit, per_tenant):
+    def _pull(self, installation, limit, per_tenant):
         """Newest marks of due records, tenants in turn, oldest first; one more than `limit` if there are more."""
         return self.env.execute_query_dict(
             SQL(
@@ -71,27 +71,27 @@ class Comply360Outbox(models.Model):
                   FROM marked m
                   JOIN comply360_outbox o ON o.id = m.newest
                   JOIN comply360_binding b ON b.id = m.binding_id
-                  JOIN comply360_tenant t ON t.uuid = b.tenant AND t.bridge = b.bridge
+                  JOIN comply360_tenant t ON t.uuid = b.tenant AND t.installation = b.installation
                   LEFT JOIN res_users u ON u.id = o.marked_by
-                 WHERE b.bridge = %s AND o.state = 'pending' AND o.due_at <= now() AT TIME ZONE 'UTC'
-                   AND t.status = 'active' AND NOT (b.state = 'active' AND b.held IS TRUE)
+                 WHERE b.installation = %s AND o.state = 'pending' AND o.due_at <= now() AT TIME ZONE 'UTC'
+                   AND t.status = 'active' AND NOT (b.state = 'active' AND b.opted_out IS TRUE)
             )
             SELECT * FROM due WHERE turn <= %s ORDER BY turn, oldest LIMIT %s
             """,
-                bridge,
+                installation,
                 per_tenant,
                 limit + 1,
             )
         )
 
-    def _settle(self, bridge, key, version, verdict, message):
+    def _settle(self, installation, key, version, verdict, message):
         """Act on one verdict; gives whether there was anything to act on."""
         marks = SQL(
             """
             SELECT o.id FROM comply360_outbox o JOIN comply360_binding b ON b.id = o.binding_id
-             WHERE b.bridge = %s AND (b.tenant, b.entity, b.external_id) = (%s, %s, %s) AND o.id <= %s
+             WHERE b.installation = %s AND (b.tenant, b.entity, b.external_id) = (%s, %s, %s) AND o.id <= %s
             """,
-            bridge,
+            installation,
             *key,
             version[1],
         )
@@ -113,13 +113,13 @@ class Comply360Outbox(models.Model):
         }
         return bool(self.env.execute_query(statements[verdict]))
 
-    def _requeue(self, bridge, keys):
+    def _requeue(self, installation, keys):
         """Mark each bound record of `keys` anew; gives how many.
 
         The records are locked first: a mark of a person's open transaction would otherwise carry an older version than
         this one, although its values are newer.
         """
-        found = self.env["comply360.binding"]._lock(bridge, keys)
+        found = self.env["comply360.binding"]._lock(installation, keys)
         by_model = {}
         for binding in found.values():
             if binding["state"] == "active":
@@ -147,18 +147,18 @@ class Comply360Outbox(models.Model):
         )
         return len(rows)
 
-    def _retell(self, bridge):
+    def _retell(self, installation):
         """Mark every bound lead; gives how many."""
         keys = self.env.execute_query(
             SQL(
                 """
             SELECT tenant, entity, external_id FROM comply360_binding
-             WHERE bridge = %s AND entity = 'registration' AND state = 'active' AND res_id IS NOT NULL
+             WHERE installation = %s AND entity = 'registration' AND state = 'active' AND res_id IS NOT NULL
             """,
-                bridge,
+                installation,
             )
         )
-        return self._requeue(bridge, set(keys)) if keys else 0
+        return self._requeue(installation, set(keys)) if keys else 0
 
     def _newest(self):
         """The number of the newest mark that was ever drawn; a restored database has drawn less than before."""
@@ -166,7 +166,7 @@ class Comply360Outbox(models.Model):
             SQL("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM comply360_outbox_id_seq")
         )[0][0]
 
-    def _backlog(self, bridge):
+    def _backlog(self, installation):
         """By tenant: records that wait, records that are parked, the oldest mark that waits."""
         return self.env.execute_query_dict(
             SQL(
@@ -180,9 +180,9 @@ class Comply360Outbox(models.Model):
               FROM marked m
               JOIN comply360_outbox o ON o.id = m.newest
               JOIN comply360_binding b ON b.id = m.binding_id
-             WHERE b.bridge = %s AND NOT (b.state = 'active' AND b.held IS TRUE)
+             WHERE b.installation = %s AND NOT (b.state = 'active' AND b.opted_out IS TRUE)
              GROUP BY b.tenant ORDER BY b.tenant
             """,
-                bridge,
+                installation,
             )
         )

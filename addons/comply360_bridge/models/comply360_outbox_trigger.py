@@ -101,17 +101,17 @@ class Comply360Outbox(models.Model):
                   FROM new_rows n
                   LEFT JOIN comply360_tenant t ON t.id = n.x_comply360_tenant_id
                  WHERE b.res_model = 'account.move' AND b.res_id = n.id AND b.state = 'active'
-                   AND (b.bridge, b.tenant) IS DISTINCT FROM (t.bridge, t.uuid)
+                   AND (b.installation, b.tenant) IS DISTINCT FROM (t.installation, t.uuid)
              RETURNING b.id)
             INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
             SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM lost;
 
             WITH bound AS (
                 INSERT INTO comply360_binding
-                       (bridge, tenant, tenant_id, entity, external_id, res_model, res_id, state, version, digest,
+                       (installation, tenant, tenant_id, entity, external_id, res_model, res_id, state, version, digest,
                         synced_at, create_uid, create_date)
-                SELECT t.bridge, t.uuid, t.id, 'invoice', gen_random_uuid()::text, 'account.move', n.id, 'active', '',
-                       '', now() AT TIME ZONE 'UTC', n.write_uid, now() AT TIME ZONE 'UTC'
+                SELECT t.installation, t.uuid, t.id, 'invoice', gen_random_uuid()::text, 'account.move', n.id, 'active',
+                       '', '', now() AT TIME ZONE 'UTC', n.write_uid, now() AT TIME ZONE 'UTC'
                   FROM new_rows n
                   JOIN comply360_tenant t ON t.id = n.x_comply360_tenant_id
                  WHERE n.move_type IN (%(kinds)s)

@@ -13,7 +13,7 @@ class Comply360Record(models.AbstractModel):
     _comply360_elsewhere = frozenset()
 
     @api.model
-    def _comply360_identity(self, tenant, key):
+    def _comply360_key_values(self, tenant, key):
         """Values that name the record of the app; `tenant` is the tenant's record."""
         return {}
 
@@ -28,7 +28,7 @@ class Comply360Record(models.AbstractModel):
         return SQL("FALSE")
 
     @api.model
-    def _comply360_proposals(self, entity, bridge, works):
+    def _comply360_proposals(self, entity, installation, works):
         """By key, the open proposals for those new records that may be here already, made by people."""
         return {}
 
@@ -50,7 +50,7 @@ class Comply360Record(models.AbstractModel):
         """Called once per batch with (record, values) of everything that was created or changed."""
 
     @api.model
-    def _comply360_lacking(self, bridge, works):
+    def _comply360_lacking(self, installation, works):
         """By key, why some of these works cannot be applied yet."""
         return {}
 

@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-SYNC_STATES = [("synced", "Synced"), ("waiting", "Waiting"), ("failed", "Failed"), ("off", "Out of the Sync")]
+SYNC_STATES = [("synced", "Synced"), ("waiting", "Waiting"), ("failed", "Failed"), ("opted_out", "Out of the Sync")]
 
 
 class Comply360Synced(models.AbstractModel):
@@ -72,7 +72,7 @@ class Comply360Synced(models.AbstractModel):
         rows = self.env.execute_query(
             SQL(
                 """
-            SELECT b.res_id, b.held, b.synced_at, issue.message,
+            SELECT b.res_id, b.opted_out, b.synced_at, issue.message,
                    EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'pending'),
                    EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = b.id AND o.state = 'parked')
               FROM comply360_binding b
@@ -111,13 +111,13 @@ class Comply360Synced(models.AbstractModel):
         )
 
     @api.model
-    def _comply360_identity(self, tenant, key):
+    def _comply360_key_values(self, tenant, key):
         return {"x_comply360_tenant_id": tenant.id, "x_comply360_external_id": key[2]}
 
 
-def _sync_state(held, synced_at, message, waiting, parked):
-    if held:
-        return "off", synced_at, False
+def _sync_state(opted_out, synced_at, message, waiting, parked):
+    if opted_out:
+        return "opted_out", synced_at, False
     if message or parked:
         return "failed", synced_at, message or False
     return ("waiting" if waiting else "synced"), synced_at, False

@@ -7,7 +7,7 @@ from ..mappers import MAPPERS, OWN_PREFIX, PREFIX, TYPES, extra_rule
 OWNED = ("ir.attachment", "x_commission", "crm.lead", "res.partner")
 EXTENSIBLE = ("registration",)
 # what the app says of a tenant; the pages do not offer it, and neither does a call from outside
-SAID_BY_THE_APP = frozenset({"name", "subdomain", "uuid", "bridge", "status"})
+SAID_BY_THE_APP = frozenset({"name", "subdomain", "uuid", "installation", "status"})
 
 
 class Comply360Tenant(models.Model):
@@ -19,7 +19,7 @@ class Comply360Tenant(models.Model):
     name = fields.Char(required=True, readonly=True)
     subdomain = fields.Char(readonly=True)
     uuid = fields.Char(string="Tenant ID", required=True, readonly=True, index=True)
-    bridge = fields.Char(string="App Installation", required=True, readonly=True)
+    installation = fields.Char(string="App Installation", required=True, readonly=True)
     status = fields.Selection(
         [("active", "Active"), ("suspended", "Suspended"), ("deleted", "Deleted")],
         required=True,
@@ -63,7 +63,7 @@ class Comply360Tenant(models.Model):
     commission_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
     open_issue_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
 
-    _uuid_unique = models.Constraint("UNIQUE(bridge, uuid)", "This tenant is known already.")
+    _uuid_unique = models.Constraint("UNIQUE(installation, uuid)", "This tenant is known already.")
 
     @api.constrains("extra_field_ids")
     def _check_extra_field_ids(self):
@@ -137,7 +137,7 @@ class Comply360Tenant(models.Model):
             raise UserError(self.env._("Only tenants of the selftest can be removed."))
         removed = 0
         for tenant in self.with_context(active_test=False):
-            named = [("bridge", "=", tenant.bridge), ("tenant", "=", tenant.uuid)]
+            named = [("installation", "=", tenant.installation), ("tenant", "=", tenant.uuid)]
             # without a binding a deletion marks nothing
             tenant.env["comply360.binding"].search(named).unlink()
             tenant.env["comply360.upload"].search(named).unlink()
@@ -149,10 +149,10 @@ class Comply360Tenant(models.Model):
         return removed
 
     @api.model
-    def _comply360_identity(self, tenant, key):
+    def _comply360_key_values(self, tenant, key):
         return {
             "uuid": key[2],
-            "bridge": self.env.context["comply360_bridge"],
+            "installation": self.env.context["comply360_bridge"],
             "selftest": self.env.context.get("comply360_selftest", False),
         }
 

@@ -14,7 +14,7 @@ class Comply360Upload(models.Model):
     _description = "Comply360 Content on its Way"
     _log_access = False
 
-    bridge = fields.Char(required=True, readonly=True)
+    installation = fields.Char(required=True, readonly=True)
     tenant = fields.Char(required=True, readonly=True)
     external_id = fields.Char(required=True, readonly=True)
     sha256 = fields.Char(required=True, readonly=True)
@@ -23,13 +23,13 @@ class Comply360Upload(models.Model):
     received_at = fields.Datetime(required=True, readonly=True)
 
     _piece_unique = models.UniqueIndex(
-        "(bridge, tenant, external_id, sha256, position)", "A piece of a content is there only once."
+        "(installation, tenant, external_id, sha256, position)", "A piece of a content is there only once."
     )
 
     def _put(self, key, sha256, position, data):
         """Keep one piece; the first one replaces what was there of this document. Gives how many bytes there are.
 
-        Shapes: `key` is (bridge, tenant, the app's id).
+        Shapes: `key` is (installation, tenant, the app's id).
         """
         if len(data) > LARGEST_PIECE or position + len(data) > MOST_BYTES:
             raise UserError(self.env._("A content may have %(most)s bytes at most.", most=MOST_BYTES))
@@ -38,9 +38,9 @@ class Comply360Upload(models.Model):
         self.env.execute_query(
             SQL(
                 """
-            INSERT INTO comply360_upload (bridge, tenant, external_id, sha256, position, data, received_at)
+            INSERT INTO comply360_upload (installation, tenant, external_id, sha256, position, data, received_at)
             VALUES (%s, %s, %s, %s, %s, %s, now() AT TIME ZONE 'UTC')
-                ON CONFLICT (bridge, tenant, external_id, sha256, position) DO UPDATE SET data = EXCLUDED.data
+                ON CONFLICT (installation, tenant, external_id, sha256, position) DO UPDATE SET data = EXCLUDED.data
          RETURNING id
             """,
                 *key,
@@ -49,8 +49,8 @@ class Comply360Upload(models.Model):
                 data,
             )
         )
-        held = "SELECT coalesce(sum(length(data)), 0) FROM comply360_upload WHERE %s"
-        return self.env.execute_query(SQL(held, _of(key, sha256)))[0][0]
+        received = "SELECT coalesce(sum(length(data)), 0) FROM comply360_upload WHERE %s"
+        return self.env.execute_query(SQL(received, _of(key, sha256)))[0][0]
 
     def _is_whole(self, key, sha256):
         """Whether all pieces of exactly this content are there."""
@@ -68,7 +68,7 @@ class Comply360Upload(models.Model):
     def _drop(self, key):
         self.env.execute_query(
             SQL(
-                "DELETE FROM comply360_upload WHERE (bridge, tenant, external_id) = (%s, %s, %s) RETURNING id",
+                "DELETE FROM comply360_upload WHERE (installation, tenant, external_id) = (%s, %s, %s) RETURNING id",
                 *key,
             )
         )
@@ -85,4 +85,4 @@ class Comply360Upload(models.Model):
 
 
 def _of(key, sha256):
-    return SQL("(bridge, tenant, external_id, sha256) = (%s, %s, %s, %s)", *key, sha256)
+    return SQL("(installation, tenant, external_id, sha256) = (%s, %s, %s, %s)", *key, sha256)

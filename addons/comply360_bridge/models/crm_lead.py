@@ -140,23 +140,23 @@ class CrmLead(models.Model):
             },
         }
 
-    def action_comply360_leave(self):
+    def action_comply360_opt_out(self):
         """Take these leads out of the sync, in both directions, until they are put back."""
-        self._comply360_hold(held=True)
+        self._comply360_set_opted_out(opted_out=True)
         return True
 
-    def action_comply360_join(self):
+    def action_comply360_opt_in(self):
         """Put these leads back into the sync; what the app changed meanwhile arrives."""
-        self._comply360_hold(held=False)
+        self._comply360_set_opted_out(opted_out=False)
         return True
 
-    def _comply360_hold(self, held):
+    def _comply360_set_opted_out(self, opted_out):
         self.check_access("write")
         # a salesperson may switch the own leads, but has no right to bindings
-        self.env["comply360.binding"].sudo()._hold("crm.lead", self.ids, held)
+        self.env["comply360.binding"].sudo()._set_opted_out("crm.lead", self.ids, opted_out)
         words = (
             self.env._("Taken out of the sync with the Comply360 app.")
-            if held
+            if opted_out
             else self.env._("Put back into the sync with the Comply360 app.")
         )
         for lead in self:
@@ -209,6 +209,6 @@ class CrmLead(models.Model):
         self.x_comply360_commission_ids._comply360_supersede()
         for lead in self:
             reason = self.env._("The registration of %(name)s was cancelled.", name=lead.partner_name or lead.name)
-            due_back = lead.x_comply360_invoice_ids.filtered("x_comply360_concern")
+            due_back = lead.x_comply360_invoice_ids.filtered("x_comply360_payment_discrepancy")
             due_back._comply360_propose_credit_notes(reason)
         self.x_comply360_commission_ids._propose_credit_notes()

@@ -57,14 +57,14 @@ class IrAttachment(models.Model):
     # -- what the bridge writes ------------------------------------------------------------------------------------
 
     @api.model
-    def _comply360_lacking(self, bridge, works):
+    def _comply360_lacking(self, installation, works):
         found = {}
         for work in works:
             record = self.browse(work.res_id or [])
             places = (*work.values.values(), record.x_comply360_lead_id.id, record.x_comply360_partner_id.id)
             if not any(places):
                 found[work.document.key] = self._comply360_no_place(work)
-            elif self._comply360_lacks_content(bridge, work, record):
+            elif self._comply360_lacks_content(installation, work, record):
                 message = "Odoo does not have the content of this document yet"
                 found[work.document.key] = Refused("content_lacking", message, "sha256")
         return found
@@ -79,11 +79,12 @@ class IrAttachment(models.Model):
         return Refused("parent_missing", message, "registration")
 
     @api.model
-    def _comply360_lacks_content(self, bridge, work, record):
+    def _comply360_lacks_content(self, installation, work, record):
         sha256 = work.document.fields.get("sha256")
         if not sha256 or sha256 == NOTHING or (record and record._comply360_stored_sha256() == sha256):
             return False
-        return not self.env["comply360.upload"]._is_whole((bridge, work.document.tenant, work.document.id), sha256)
+        key = (installation, work.document.tenant, work.document.record_id)
+        return not self.env["comply360.upload"]._is_whole(key, sha256)
 
     def _comply360_derive(self, entity, values, defaults):
         values = dict(values)
@@ -136,7 +137,7 @@ class IrAttachment(models.Model):
             path.unlink()
 
     def _comply360_stored_sha256(self):
-        """The identity of the bytes that are there, read from where they lie: empty if none should be."""
+        """SHA-256 of the stored bytes, read from where they lie; empty if there should be none."""
         if not self.x_comply360_sha256:
             return ""
         return hashlib.sha256(self._comply360_bytes()).hexdigest()

@@ -55,8 +55,8 @@ class ResPartner(models.Model):
         return self.env["res.country.state"].browse(found or [])
 
     @api.model
-    def _comply360_identity(self, tenant, key):
-        return {**super()._comply360_identity(tenant, key), "x_comply360_entity": key[1]}
+    def _comply360_key_values(self, tenant, key):
+        return {**super()._comply360_key_values(tenant, key), "x_comply360_entity": key[1]}
 
     @api.model
     def _comply360_defaults(self, entity, tenant):
@@ -97,7 +97,7 @@ class ResPartner(models.Model):
         return found.id if len(found) == 1 else False
 
     @api.model
-    def _comply360_proposals(self, entity, bridge, works):
+    def _comply360_proposals(self, entity, installation, works):
         numbers = {work.document.key: numbers_of(work.document) for work in works} if entity == "client" else {}
         if not any(numbers.values()):
             return {}
@@ -111,7 +111,7 @@ class ResPartner(models.Model):
                     and partner.company_id in (tenant.company_id, tenant.company_id.browse())
                 )
             )
-            if link := self.env["comply360.link"]._propose(bridge, work.tenant, work.document, own):
+            if link := self.env["comply360.link"]._propose(installation, work.tenant, work.document, own):
                 found[work.document.key] = link
         return found
 

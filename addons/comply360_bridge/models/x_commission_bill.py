@@ -10,13 +10,14 @@ BILL_STATES = [
     ("credited", "Credited"),
     ("cancelled", "Bill Cancelled"),
 ]
-CONCERNS = [
+PAYMENT_DISCREPANCIES = [
     ("billed", "Cancelled, but its bill is booked"),
     ("registration_cancelled", "Billed, but its registration was cancelled"),
     ("bill_credited", "Paid, but its bill was given back"),
     ("bill_open", "Paid, but its bill is open"),
 ]
 BILL_PAID = ("paid", "in_payment")
+DUE_BACK = ("billed", "registration_cancelled")
 
 
 class XCommission(models.Model):
@@ -40,10 +41,15 @@ class XCommission(models.Model):
         ondelete="set null",
     )
     bill_state = fields.Selection(BILL_STATES, compute="_compute_bill", store=True, copy=False)
-    concern = fields.Selection(
-        CONCERNS, string="Needs a Decision", compute="_compute_concern", store=True, copy=False, index="btree_not_null"
+    payment_discrepancy = fields.Selection(
+        PAYMENT_DISCREPANCIES,
+        string="Needs a Decision",
+        compute="_compute_payment_discrepancy",
+        store=True,
+        copy=False,
+        index="btree_not_null",
     )
-    concern_about = fields.Char(compute="_compute_concern", store=True, copy=False)
+    payment_discrepancy_about = fields.Char(compute="_compute_payment_discrepancy", store=True, copy=False)
 
     @api.depends(
         "bill_line_ids.x_comply360_commission_id",
@@ -99,12 +105,12 @@ class XCommission(models.Model):
         return approved if approved and approved.date() == day else moment
 
     @api.depends("state", "bill_state", "bill_id.name", "lead_id.x_comply360_status")
-    def _compute_concern(self):
+    def _compute_payment_discrepancy(self):
         for commission in self:
-            commission.concern = commission._concern()
-            commission.concern_about = commission.bill_id.name if commission.concern else False
+            commission.payment_discrepancy = commission._payment_discrepancy()
+            commission.payment_discrepancy_about = commission.bill_id.name if commission.payment_discrepancy else False
 
-    def _concern(self):
+    def _payment_discrepancy(self):
         is_booked = self.bill_state in ("billed", "paid")
         if self.state == "cancelled":
             return "billed" if is_booked else False
@@ -217,14 +223,14 @@ class XCommission(models.Model):
 
     def _propose_credit_notes(self):
         """Draft credit notes for booked bills of commissions that are due no more."""
-        labels = dict(self._fields["concern"]._description_selection(self.env))
+        labels = dict(self._fields["payment_discrepancy"]._description_selection(self.env))
         # whoever cancels may have no right to bills, and the bridge has none: the draft waits for an accountant
-        for commission in self.sudo().filtered(lambda item: item.concern in ("billed", "registration_cancelled")):
+        for commission in self.sudo().filtered(lambda item: item.payment_discrepancy in DUE_BACK):
             bill = commission.bill_id
             lines = bill.invoice_line_ids.filtered(
                 lambda line, commission=commission: line.x_comply360_commission_id == commission
             )
-            bill._comply360_propose_credit_notes(f"{commission.name}: {labels[commission.concern]}.", lines)
+            bill._comply360_propose_credit_notes(f"{commission.name}: {labels[commission.payment_discrepancy]}.", lines)
 
     # -- what the bridge reads -----------------------------------------------------------------------------------------
 

@@ -158,7 +158,7 @@ class BridgeCase(TransactionCase):
     def binding(self, entity, name):
         """A record's binding."""
         return self.env["comply360.binding"].search(
-            [("bridge", "=", BRIDGE), ("entity", "=", entity), ("external_id", "=", identity(entity, name))]
+            [("installation", "=", BRIDGE), ("entity", "=", entity), ("external_id", "=", identity(entity, name))]
         )
 
     def changes(self, limit="100", per_tenant="100"):

@@ -173,17 +173,18 @@ class TestMoneyGoesBack(BillCase):
         base = {"status": "approved", "approved_at": "2026-01-05 09:00:00"}
         self.apply(commission("0", version="1.2", status="cancelled", approved_at=base["approved_at"], bases=base))
         record = self.record("commission", "0")
-        self.assertEqual((record.state, record.concern, record.concern_about), ("cancelled", "billed", bill.name))
+        self.assertEqual((record.state, record.payment_discrepancy), ("cancelled", "billed"))
+        self.assertEqual(record.payment_discrepancy_about, bill.name)
         self.assertEqual(bill.state, "posted")
         note = bill.reversal_move_ids
         self.assertEqual((note.move_type, note.state, note.amount_total), ("in_refund", "draft", 125.0))
         self.assertEqual(note.invoice_line_ids.x_comply360_commission_id, record)
         told = self.change_of("0")["fields"]
         self.assertEqual((told["status"], told["concern"], told["concern_about"]), ("cancelled", "billed", bill.name))
-        self.assertFalse(self.record("commission", "1").concern)
+        self.assertFalse(self.record("commission", "1").payment_discrepancy)
 
         note.action_post()
-        self.assertEqual((record.concern, record.bill_state), (False, "credited"))
+        self.assertEqual((record.payment_discrepancy, record.bill_state), (False, "credited"))
         self.assertEqual(self.change_of("0")["fields"]["concern"], "")
 
     def test_cancelling_in_odoo_proposes_one_credit_note_however_often(self):
@@ -199,7 +200,7 @@ class TestMoneyGoesBack(BillCase):
         self.pay(bill)
         self.env["account.move"].browse(bill.id)._reverse_moves([{"invoice_date": "2026-04-01"}]).action_post()
         record = self.record("commission", "0")
-        self.assertEqual((record.state, record.concern), ("paid", "bill_credited"))
+        self.assertEqual((record.state, record.payment_discrepancy), ("paid", "bill_credited"))
         told = self.change_of("0")["fields"]
         self.assertEqual((told["status"], told["concern"]), ("paid", "bill_credited"))
 
@@ -211,7 +212,7 @@ class TestMoneyGoesBack(BillCase):
         bill.sudo().matched_payment_ids.action_draft()
         bill.sudo().matched_payment_ids.unlink()
         record = self.record("commission", "0")
-        self.assertEqual((record.state, record.bill_state, record.concern), ("paid", "billed", "bill_open"))
+        self.assertEqual((record.state, record.bill_state, record.payment_discrepancy), ("paid", "billed", "bill_open"))
 
     def test_a_paid_bill_that_is_reset_and_cancelled_leaves_the_commission_paid_and_tells(self):
         bill = self.bill("0")
@@ -219,9 +220,10 @@ class TestMoneyGoesBack(BillCase):
         self.pay(bill)
         record = self.record("commission", "0")
         bill.sudo().button_draft()
-        self.assertEqual((record.state, record.bill_state, record.concern), ("paid", "draft", "bill_open"))
+        self.assertEqual((record.state, record.bill_state, record.payment_discrepancy), ("paid", "draft", "bill_open"))
         bill.sudo().button_cancel()
-        self.assertEqual((record.state, record.bill_state, record.concern), ("paid", "cancelled", "bill_credited"))
+        self.assertEqual((record.state, record.bill_state), ("paid", "cancelled"))
+        self.assertEqual(record.payment_discrepancy, "bill_credited")
         self.assertEqual(self.change_of("0")["fields"]["concern_about"], bill.name)
 
     def test_an_approved_commission_whose_bill_was_cancelled_can_be_billed_again(self):
@@ -230,7 +232,8 @@ class TestMoneyGoesBack(BillCase):
         bill.button_draft()
         bill.button_cancel()
         record = self.record("commission", "0")
-        self.assertEqual((record.state, record.bill_state, record.concern), ("approved", "cancelled", False))
+        self.assertEqual((record.state, record.bill_state), ("approved", "cancelled"))
+        self.assertFalse(record.payment_discrepancy)
         again = self.bill("0")
         self.assertEqual((record.bill_id, record.bill_state), (again.sudo(), "draft"))
 
@@ -239,7 +242,7 @@ class TestMoneyGoesBack(BillCase):
         bill.action_post()
         self.apply(document("registration", "1", version="1.2", status="cancelled"))
         record = self.record("commission", "0")
-        self.assertEqual((record.state, record.concern), ("approved", "registration_cancelled"))
+        self.assertEqual((record.state, record.payment_discrepancy), ("approved", "registration_cancelled"))
         self.assertEqual((bill.state, bill.reversal_move_ids.state), ("posted", "draft"))
 
     def test_a_credit_note_that_cannot_be_drafted_does_not_stop_the_sync(self):

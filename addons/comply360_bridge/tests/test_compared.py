@@ -155,11 +155,11 @@ class TestCompared(BridgeCase):
                 self.assert_seen(entity, before)
 
     def test_what_is_said_beside_the_digest_is_seen(self):
-        for column in ("held", "state"):
+        for column in ("opted_out", "state"):
             with self.subTest(column):
                 before = self.compare("client")
                 binding, name = self.binding("client", "1"), SQL.identifier(column)
-                value = SQL("TRUE") if column == "held" else SQL("'unlinked'")
+                value = SQL("TRUE") if column == "opted_out" else SQL("'unlinked'")
                 self.sql(SQL("UPDATE comply360_binding SET %s = %s WHERE id = %s", name, value, binding.id))
                 self.assert_seen("client", before)
 

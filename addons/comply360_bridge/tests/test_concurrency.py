@@ -22,17 +22,23 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 SHOWN = """
     SELECT count(*) FROM ir_attachment s JOIN ir_attachment o ON o.id = s.x_comply360_original_id
       JOIN comply360_tenant t ON t.id = o.x_comply360_tenant_id
-     WHERE t.bridge = %s AND s.res_model = 'res.partner'
+     WHERE t.installation = %s AND s.res_model = 'res.partner'
 """
 CLEANING = """
-    DELETE FROM comply360_outbox WHERE binding_id IN (SELECT id FROM comply360_binding WHERE bridge = %(bridge)s);
-    DELETE FROM ir_attachment r USING comply360_tenant t WHERE t.id = r.x_comply360_tenant_id AND t.bridge = %(bridge)s;
-    DELETE FROM x_commission r USING comply360_tenant t WHERE t.id = r.x_comply360_tenant_id AND t.bridge = %(bridge)s;
-    DELETE FROM crm_lead r USING comply360_tenant t WHERE t.id = r.x_comply360_tenant_id AND t.bridge = %(bridge)s;
-    DELETE FROM res_partner r USING comply360_tenant t WHERE t.id = r.x_comply360_tenant_id AND t.bridge = %(bridge)s;
-    DELETE FROM comply360_outbox WHERE binding_id IN (SELECT id FROM comply360_binding WHERE bridge = %(bridge)s);
-    DELETE FROM comply360_binding WHERE bridge = %(bridge)s;
-    DELETE FROM comply360_tenant WHERE bridge = %(bridge)s;
+    DELETE FROM comply360_outbox o USING comply360_binding b
+     WHERE b.id = o.binding_id AND b.installation = %(installation)s;
+    DELETE FROM ir_attachment r USING comply360_tenant t
+     WHERE t.id = r.x_comply360_tenant_id AND t.installation = %(installation)s;
+    DELETE FROM x_commission r USING comply360_tenant t
+     WHERE t.id = r.x_comply360_tenant_id AND t.installation = %(installation)s;
+    DELETE FROM crm_lead r USING comply360_tenant t
+     WHERE t.id = r.x_comply360_tenant_id AND t.installation = %(installation)s;
+    DELETE FROM res_partner r USING comply360_tenant t
+     WHERE t.id = r.x_comply360_tenant_id AND t.installation = %(installation)s;
+    DELETE FROM comply360_outbox o USING comply360_binding b
+     WHERE b.id = o.binding_id AND b.installation = %(installation)s;
+    DELETE FROM comply360_binding WHERE installation = %(installation)s;
+    DELETE FROM comply360_tenant WHERE installation = %(installation)s;
 """
 
 
@@ -48,7 +54,7 @@ class TestConcurrency(BaseCase):
 
     def _clean(self):
         with self.registry.cursor() as cr:
-            cr.execute(CLEANING, {"bridge": BRIDGE})
+            cr.execute(CLEANING, {"installation": BRIDGE})
 
     @contextmanager
     def _environment(self, uid=SUPERUSER_ID):
@@ -99,7 +105,7 @@ class TestConcurrency(BaseCase):
         self.assertEqual(len({result["res_id"] for result in results}), 1)
         leads = self._one(
             "SELECT count(*) FROM crm_lead l "
-            "JOIN comply360_tenant t ON t.id = l.x_comply360_tenant_id WHERE t.bridge = %s",
+            "JOIN comply360_tenant t ON t.id = l.x_comply360_tenant_id WHERE t.installation = %s",
             BRIDGE,
         )
         self.assertEqual(leads, 1)
@@ -166,8 +172,8 @@ class TestConcurrency(BaseCase):
                     later = pool.submit(whole, second, record)
                     self._wait_until(lambda: self._one(WAITING), "the second waits for the first one's end")
                 later.result(DEADLINE)
-                concern = self._one("SELECT concern FROM x_commission WHERE id = %s", record)
-                self.assertEqual(concern, "registration_cancelled")
+                discrepancy = self._one("SELECT payment_discrepancy FROM x_commission WHERE id = %s", record)
+                self.assertEqual(discrepancy, "registration_cancelled")
 
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_batches_of_the_same_records_in_opposite_order_end_without_fault(self):
@@ -189,14 +195,14 @@ class TestConcurrency(BaseCase):
         self.assertEqual(
             self._one(
                 "SELECT array_agg(DISTINCT version::text) FROM comply360_binding "
-                "WHERE bridge = %s AND entity = 'registration'",
+                "WHERE installation = %s AND entity = 'registration'",
                 BRIDGE,
             ),
             ["1.5"],
         )
         references = self._one(
             "SELECT array_agg(DISTINCT x_comply360_reference) FROM crm_lead l "
-            "JOIN comply360_tenant t ON t.id = l.x_comply360_tenant_id WHERE t.bridge = %s",
+            "JOIN comply360_tenant t ON t.id = l.x_comply360_tenant_id WHERE t.installation = %s",
             BRIDGE,
         )
         self.assertEqual(references, ["r5"])

@@ -58,7 +58,7 @@ class TestInstallation(BridgeCase):
             "SELECT indexdef FROM pg_indexes WHERE tablename = 'comply360_binding' AND indexdef LIKE '%UNIQUE%'"
         )
         definitions = " ".join(row[0] for row in self.env.cr.fetchall())
-        self.assertIn("(bridge, tenant, entity, external_id)", definitions)
+        self.assertIn("(installation, tenant, entity, external_id)", definitions)
         self.assertIn("(res_model, res_id) WHERE ((state)::text = 'active'::text)", definitions)
 
     def test_the_template_for_translators_holds_every_text(self):

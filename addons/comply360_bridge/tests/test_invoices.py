@@ -146,7 +146,7 @@ class TestInvoices(BridgeCase):
         move = self.invoice()
         move.action_post()
         self.apply(document("registration", "1", version="1.2", status="cancelled", refs=self.refs("1")))
-        self.assertEqual(move.x_comply360_concern, "registration_cancelled")
+        self.assertEqual(move.x_comply360_payment_discrepancy, "registration_cancelled")
         told = self.told()[str(move.id)]["fields"]
         self.assertEqual((told["concern"], told["concern_about"]), ("registration_cancelled", move.name))
         note = move.reversal_move_ids
@@ -162,10 +162,14 @@ class TestInvoices(BridgeCase):
     def test_digests_change_with_what_is_told(self):
         move = self.invoice()
         self.env.flush_all()
-        (before,) = self.bridge.digests(self.lead.x_comply360_tenant_id.bridge, TENANT, "invoice", "", "10")["digests"]
+        (before,) = self.bridge.digests(self.lead.x_comply360_tenant_id.installation, TENANT, "invoice", "", "10")[
+            "digests"
+        ]
         move.action_post()
         self.env.flush_all()
-        (after,) = self.bridge.digests(self.lead.x_comply360_tenant_id.bridge, TENANT, "invoice", "", "10")["digests"]
+        (after,) = self.bridge.digests(self.lead.x_comply360_tenant_id.installation, TENANT, "invoice", "", "10")[
+            "digests"
+        ]
         self.assertNotEqual(before["digest"], after["digest"])
 
     def test_an_accountant_starts_an_invoice_from_the_registration(self):

@@ -241,8 +241,8 @@ class TestLeads(BridgeCase):
         lead = self.record("registration", "1")
         salesperson = new_test_user(self.env, "c360_seller", groups="sales_team.group_sale_salesman")
         lead.user_id = salesperson
-        lead.with_user(salesperson).action_comply360_leave()
-        self.assertEqual(lead.x_comply360_sync_state, "off")
+        lead.with_user(salesperson).action_comply360_opt_out()
+        self.assertEqual(lead.x_comply360_sync_state, "opted_out")
         changed = document("registration", "1", version="1.2", company_name="Changed")
         self.assertEqual(
             self.statuses(changed, document("registration", "2", version="1.2", company_name="Changed")),
@@ -251,7 +251,7 @@ class TestLeads(BridgeCase):
         lead.action_set_won()
         self.assertEqual((self.changes(), self.bridge.backlog(BRIDGE)["tenants"]), ([], {}))
 
-        lead.with_user(salesperson).action_comply360_join()
+        lead.with_user(salesperson).action_comply360_opt_in()
         (change,) = self.changes()
         self.assertEqual((change["op"], change["fields"]["outcome"]), ("ask", "won"))
         self.assertEqual(self.statuses(changed), ["updated"])
@@ -261,7 +261,7 @@ class TestLeads(BridgeCase):
         self.apply(document("registration", "1"))
         outsider = new_test_user(self.env, "c360_nobody", groups="base.group_user")
         with self.assertRaises(AccessError):
-            self.record("registration", "1").with_user(outsider).action_comply360_leave()
+            self.record("registration", "1").with_user(outsider).action_comply360_opt_out()
 
     def test_an_operator_forgets_and_relinks_bindings_within_a_tenant_only(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))

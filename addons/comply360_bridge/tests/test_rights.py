@@ -123,9 +123,9 @@ class TestRights(BridgeCase):
             "crm.lead": [
                 "action_comply360_commissions",
                 "action_comply360_invoices",
-                "action_comply360_join",
-                "action_comply360_leave",
                 "action_comply360_new_invoice",
+                "action_comply360_opt_in",
+                "action_comply360_opt_out",
             ],
             "res.partner": [],
             "res.users": [],
@@ -142,7 +142,7 @@ class TestRights(BridgeCase):
         for name, methods in added.items():
             self.assertEqual(public_methods(self.env[name]), methods)
             # whoever may change a lead may take it out of the sync
-            for method in set(methods) - {"action_comply360_join", "action_comply360_leave"}:
+            for method in set(methods) - {"action_comply360_opt_in", "action_comply360_opt_out"}:
                 for user in self.outsiders:
                     with self.subTest(f"{name}.{method} by {user.login}"), self.assertRaises(AccessError):
                         getattr(records[name].with_user(user), method)()
@@ -209,7 +209,13 @@ class TestRights(BridgeCase):
     def test_a_manager_says_where_a_tenants_records_go_and_never_who_the_tenant_is(self):
         manager = new_test_user(self.env, "c360_manager", groups="comply360_bridge.group_manager")
         tenant = self.env["comply360.tenant"].search([("uuid", "=", TENANT)])
-        said = {"uuid": BRIDGE, "bridge": TENANT, "status": "suspended", "subdomain": "another", "name": "Another"}
+        said = {
+            "uuid": BRIDGE,
+            "installation": TENANT,
+            "status": "suspended",
+            "subdomain": "another",
+            "name": "Another",
+        }
         for name, value in said.items():
             with self.subTest(name), self.assertRaises(AccessError):
                 tenant.with_user(manager).write({name: value})
