@@ -26,8 +26,10 @@ from sync_daemon.loop import Loop
 from sync_daemon.odoo.client import Observe, open_odoo
 from sync_daemon.ports import Odoo
 from sync_daemon.postgres.admin.app_schema import AppSchema
+from sync_daemon.postgres.admin.dead_letters import DeadLetters
 from sync_daemon.postgres.admin.retention import Retention
 from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.dead_letters import park_message
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.pull.inbound import Inbound
@@ -79,6 +81,7 @@ class Bridge:
     settings: Settings
     database: Database
     registry: Registry
+    dead_letters: DeadLetters
     outbox: Outbox
     installation: UUID
     instances: Mapping[str, Odoo]
@@ -140,8 +143,9 @@ def open_bridge(
         instance = settings.odoo_instance
         verify_instance = registry.identify_instance if is_restored else registry.verify_instance
         instances = {instance: open_odoo(settings, installation, partial(verify_instance, instance), observe)}
+        letters = DeadLetters(database, settings.is_selftest)
         outbox, contents = Outbox(database, settings.is_selftest), _contents(settings, database)
-        yield Bridge(settings, database, registry, outbox, installation, instances, contents)
+        yield Bridge(settings, database, registry, letters, outbox, installation, instances, contents)
     finally:
         database.close()
 
@@ -347,7 +351,7 @@ def _event_loop(bridge: Bridge) -> Loop:
         )
         message = f"an event of the app names {key}, but that tenant has no such row; nothing was read or written"
         problem = errors.RejectedError("no_such_row", message, "id", str(key.record_id))
-        bridge.registry.park_message(instance, key.tenant, str(key).encode(), problem)
+        park_message(bridge.database, instance, key.tenant, str(key).encode(), problem)
 
     listener = EventListener(events, Rows(bridge.database, instance), bridge.outbox, on_unknown, HINT_WAIT)
     return Loop("events", listener.run_once, 0, events.close)
@@ -355,6 +359,6 @@ def _event_loop(bridge: Bridge) -> Loop:
 
 def _bad_message(bridge: Bridge) -> Callable[[errors.RejectedError, bytes], None]:
     def park(error: errors.RejectedError, body: bytes) -> None:
-        bridge.registry.park_message(bridge.settings.odoo_instance, named_tenant(body), body, error)
+        park_message(bridge.database, bridge.settings.odoo_instance, named_tenant(body), body, error)
 
     return park

@@ -14,7 +14,7 @@ from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.hint import record_key
 from sync_daemon.domain.keys import Direction
-from sync_daemon.postgres.registry import OpenLetter
+from sync_daemon.postgres.admin.dead_letters import OpenDeadLetter
 
 
 @click.group()
@@ -43,7 +43,7 @@ def list_(tenant: str | None, code: str | None, as_json: bool) -> None:
     Example: c360 dead list --code unknown_value
     """
     with open_bridge(load_settings()) as bridge:
-        letters, now = bridge.registry.letters(tenant, code), bridge.registry.now().astimezone(UTC)
+        letters, now = bridge.dead_letters.open(tenant, code), bridge.registry.now().astimezone(UTC)
     if as_json:
         print_json([_json(letter) for letter in letters])
     else:
@@ -101,7 +101,7 @@ def retry(ids: Sequence[str], tenant: str | None, code: str | None, everything: 
         if dry_run:
             _say_each("would retry", letters)
             return
-        bridge.registry.retry(letters)
+        bridge.dead_letters.retry(letters)
         to_app = [
             record_key(str(letter.tenant), letter.entity, letter.record_id)
             for letter in letters
@@ -133,23 +133,23 @@ def discard(
             return
         if not yes:
             _confirm(f"Discard {len(letters)} dead letters?")
-        bridge.registry.discard(letters)
+        bridge.dead_letters.discard(letters)
         _say_each("discarded", letters)
 
 
 def _selected(
     bridge: Bridge, ids: Sequence[str], tenant: str | None, code: str | None, everything: bool
-) -> list[OpenLetter]:
+) -> list[OpenDeadLetter]:
     if not (ids or tenant or code or everything):
         raise click.UsageError("select dead letters by id, --tenant, --code or --all")
     if not ids:
-        return bridge.registry.letters(tenant, code)
+        return bridge.dead_letters.open(tenant, code)
     return [item for given in ids for item in _find(bridge, given)]
 
 
-def _find(bridge: Bridge, given: str) -> list[OpenLetter]:
+def _find(bridge: Bridge, given: str) -> list[OpenDeadLetter]:
     found = [
-        letter for letter in bridge.registry.letters() if str(letter.id).startswith(given) or letter.record_id == given
+        letter for letter in bridge.dead_letters.open() if str(letter.id).startswith(given) or letter.record_id == given
     ]
     if not found:
         raise click.UsageError(f"no open dead letter {given}; see: c360 dead list")
@@ -162,14 +162,14 @@ def _confirm(question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def _say_each(what: str, letters: Sequence[OpenLetter]) -> None:
+def _say_each(what: str, letters: Sequence[OpenDeadLetter]) -> None:
     for letter in letters:
         field = f", {letter.field}" if letter.field else ""
         say(f"{what} {letter.entity} {letter.record_id} of {letter.subdomain or letter.tenant}{field}")
     say(f"{len(letters)} in total")
 
 
-def _json(letter: OpenLetter) -> dict[str, Any]:
+def _json(letter: OpenDeadLetter) -> dict[str, Any]:
     return {
         "id": str(letter.id),
         "tenant": str(letter.tenant),

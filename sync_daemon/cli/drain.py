@@ -16,8 +16,8 @@ from sync_daemon.cli.run import attacher
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import SERVICES, Bridge, Daemon, open_bridge
 from sync_daemon.errors import BridgeError
+from sync_daemon.postgres.admin.dead_letters import OpenDeadLetter
 from sync_daemon.postgres.events import OutgoingEvents
-from sync_daemon.postgres.registry import OpenLetter
 from sync_daemon.services.drain import Debt, debt
 
 POLL_SECONDS = 0.25
@@ -71,7 +71,7 @@ def drain(timeout: int, as_json: bool) -> None:
             left = _wait(bridge, daemon, timeout)
         finally:
             daemon.stop()
-        parked = bridge.registry.letters(since=began)
+        parked = bridge.dead_letters.open(since=began)
         _show(bridge, left, parked, as_json)
         sys.exit(0 if left.is_nothing and not parked and not daemon.crashed else 3)
 
@@ -103,7 +103,7 @@ def _look(bridge: Bridge) -> Left:
         return Left(None, problem=str(error))
 
 
-def _show(bridge: Bridge, left: Left, parked: Sequence[OpenLetter], as_json: bool) -> None:
+def _show(bridge: Bridge, left: Left, parked: Sequence[OpenDeadLetter], as_json: bool) -> None:
     paused = left.debt.paused if left.debt else None
     if as_json:
         owed = left.debt.open if left.debt else None
@@ -112,11 +112,11 @@ def _show(bridge: Bridge, left: Left, parked: Sequence[OpenLetter], as_json: boo
         return
     if paused:
         say(f"{paused} records wait because their tenants are suspended or paused")
-    if dead := bridge.registry.letters():
+    if dead := bridge.dead_letters.open():
         columns = ("tenant", "record", "field", "cause", "last seen")
         print_table("Dead records and fields", columns, map(_row, dead))
     say(left.words + (f": {left.problem}" if left.problem else ""))
 
 
-def _row(letter: OpenLetter) -> tuple[str, str, str, str, datetime]:
+def _row(letter: OpenDeadLetter) -> tuple[str, str, str, str, datetime]:
     return letter.subdomain, f"{letter.entity} {letter.record_id}", letter.field, letter.message, letter.last_at

@@ -1,37 +1,27 @@
-"""Dead letters: records and fields that wait for a person, each with a plain cause."""
+"""Dead letters: raised and resolved within a transaction that is under way."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from uuid import UUID
 
+from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
-from sync_daemon.postgres.connection import Cursor
+from sync_daemon.errors import RejectedError
+from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
-_SQL = statements("push/ledger")
+_SQL = statements("dead_letters")
 
 
-@dataclass(frozen=True)
-class Letter:
-    """Why a record (`field` empty) or one of its fields did not go through; `version` is empty for a field."""
-
-    key: RecordKey
-    field: str
-    version: str
-    code: str
-    message: str
-    value: str
-    attempts: int
-
-
-def raise_letters(cursor: Cursor, instance: str, direction: Direction, letters: Sequence[Letter]) -> None:
+def raise_letters(cursor: Cursor, instance: str, direction: Direction, letters: Sequence[DeadLetter]) -> None:
     """Write letters down, once per record and field, and have them shown in Odoo."""
     if not letters:
         return
     cursor.execute(
-        _SQL["raise_dead_letters"],
+        _SQL["raise"],
         {
             "instance": instance,
             "direction": direction.value,
@@ -48,14 +38,14 @@ def raise_letters(cursor: Cursor, instance: str, direction: Direction, letters: 
 
 
 def resolve_letters(
-    cursor: Cursor, instance: str, direction: Direction, done: Sequence[RecordKey], kept: Sequence[Letter]
+    cursor: Cursor, instance: str, direction: Direction, done: Sequence[RecordKey], kept: Sequence[DeadLetter]
 ) -> None:
     """Close the letters of records that went through, except for `kept`."""
     if not done:
         return
     remaining = key_arrays([letter.key for letter in kept])
     cursor.execute(
-        _SQL["resolve_dead_letters"],
+        _SQL["resolve"],
         {
             "instance": instance,
             "direction": direction.value,
@@ -65,6 +55,22 @@ def resolve_letters(
         },
     )
     _show_in_odoo(cursor)
+
+
+def park_message(database: Database, instance: str, tenant: UUID, body: bytes, problem: RejectedError) -> None:
+    """Park a message that cannot be read or names nothing, under the tenant it names if there is one."""
+    parameters = {
+        "instance": instance,
+        "tenant": tenant,
+        "record_id": hashlib.sha256(body).hexdigest()[:32],
+        "field": problem.field,
+        "code": problem.code,
+        "message": problem.message,
+        "value": problem.value,
+    }
+    with database.transaction() as cursor:
+        cursor.execute(_SQL["park_message"], parameters)
+        _show_in_odoo(cursor)
 
 
 def _show_in_odoo(cursor: Cursor) -> None:

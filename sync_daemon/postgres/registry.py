@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +11,7 @@ from uuid import UUID
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.operations.epochs import was_set_back
 from sync_daemon.domain.tenant import RegisteredTenant
-from sync_daemon.errors import FatalError, RejectedError
+from sync_daemon.errors import FatalError
 from sync_daemon.ports import OdooInfo
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.marks import mark
@@ -36,26 +34,6 @@ class FlowState:
     oldest: datetime | None
     dead: int
     problem: str
-
-
-@dataclass(frozen=True)
-class OpenLetter:
-    """A dead letter that waits for a person."""
-
-    id: UUID
-    tenant: UUID
-    subdomain: str
-    direction: str
-    entity: str
-    record_id: str
-    field: str
-    version: str
-    code: str
-    message: str
-    value: str
-    attempts: int
-    first_at: datetime
-    last_at: datetime
 
 
 class Registry:
@@ -168,73 +146,11 @@ class Registry:
             found.append(flow)
         return found
 
-    def letters(
-        self,
-        tenant: str | None = None,
-        code: str | None = None,
-        ids: Sequence[str] | None = None,
-        since: datetime | None = None,
-    ) -> list[OpenLetter]:
-        """Open dead letters, oldest first; `ids` may name letters or records."""
-        rows = self._rows(
-            "letters", tenant=tenant, code=code, ids=list(ids) if ids else None, since=since, selftest=self._selftest
-        )
-        return [OpenLetter(*row) for row in rows]
-
-    def retry(self, letters: Sequence[OpenLetter]) -> int:
-        """Owe the letters' records anew; how many. A row under a foreign tenant is the app's to mend."""
-        keys = [
-            RecordKey(letter.tenant, Entity(letter.entity), UUID(letter.record_id))
-            for letter in letters
-            if letter.direction == Direction.APP_TO_ODOO and letter.entity in set(Entity)
-            if letter.code != "foreign_tenant"
-        ]
-        with self._database.transaction() as cursor:
-            marked = mark(cursor, keys, Lane.LIVE)
-            self._audit(cursor, "retried", letters)
-        return marked
-
-    def discard(self, letters: Sequence[OpenLetter]) -> int:
-        """Close letters by a person's decision, and show that in Odoo; how many."""
-        with self._database.transaction() as cursor:
-            self._audit(cursor, "discarded", letters)
-            cursor.execute(_SQL["discard"], {"ids": [letter.id for letter in letters]})
-            closed = [RecordKey(tenant, Entity.ISSUE, letter) for tenant, letter in cursor.fetchall()]
-            mark(cursor, closed, Lane.LIVE)
-        return len(closed)
-
-    def park_message(self, instance: str, tenant: UUID, body: bytes, problem: RejectedError) -> None:
-        """Park a message that cannot be read or names nothing, under the tenant it names if there is one."""
-        with self._database.transaction() as cursor:
-            cursor.execute(
-                _SQL["park_message"],
-                {
-                    "instance": instance,
-                    "tenant": tenant,
-                    "id": hashlib.sha256(body).hexdigest()[:32],
-                    "field": problem.field,
-                    "code": problem.code,
-                    "message": problem.message,
-                    "value": problem.value,
-                },
-            )
-            mark(cursor, [RecordKey(owner, Entity.ISSUE, letter) for owner, letter in cursor.fetchall()], Lane.LIVE)
-
     def now(self) -> datetime:
         """The database's clock."""
         moment = self._rows("now")[0][0]
         assert isinstance(moment, datetime)
         return moment
-
-    def _audit(self, cursor: Any, action: str, letters: Sequence[OpenLetter]) -> None:
-        cursor.execute(
-            _SQL["audit"],
-            {
-                "action": action,
-                "detail": json.dumps({"by": "c360"}),
-                "ids": [letter.id for letter in letters],
-            },
-        )
 
     def _rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with self._database.transaction() as cursor:

@@ -53,14 +53,6 @@ UPDATE bridge.tenant SET epoch = %(epoch)s, updated_at = now()
 WHERE epoch < %(epoch)s AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s::uuid)
 RETURNING tenant_id
 
--- name: park_message (a message that nobody can read; no record is named by it, so its own hash is)
-INSERT INTO bridge.dead_letter AS l
-    (instance_id, tenant_id, direction, entity, record_id, field, code, message, value)
-VALUES (%(instance)s, %(tenant)s, 'app_to_odoo', 'message', %(id)s, %(field)s, %(code)s, %(message)s, %(value)s)
-ON CONFLICT (instance_id, tenant_id, direction, entity, record_id, field) DO UPDATE
-SET last_at = now(), attempts = l.attempts + 1, resolved_at = NULL
-RETURNING l.tenant_id, l.id
-
 -- name: instance_uuid
 SELECT uuid FROM bridge.odoo_instance WHERE id = %(instance)s
 
@@ -104,28 +96,6 @@ LEFT JOIN deliveries AS v ON v.tenant_id = t.id
 LEFT JOIN letters AS l ON l.tenant_id = t.id AND l.direction = d.direction
 WHERE coalesce(b.selftest, false) = %(selftest)s
 ORDER BY t.subdomain, d.direction
-
--- name: letters (open ones, oldest first)
-SELECT l.id, l.tenant_id, coalesce(t.subdomain, ''), l.direction, l.entity, l.record_id, l.field, l.version, l.code,
-       l.message, l.value, l.attempts, l.first_at, l.last_at
-FROM bridge.dead_letter AS l
-LEFT JOIN public.tenants AS t ON t.id = l.tenant_id
-WHERE l.resolved_at IS NULL AND (l.instance_id = 'self-test') = %(selftest)s
-  AND (%(tenant)s::text IS NULL OR t.subdomain = %(tenant)s::text OR l.tenant_id::text = %(tenant)s::text)
-  AND (%(code)s::text IS NULL OR l.code = %(code)s::text)
-  AND (%(ids)s::text[] IS NULL OR l.id::text = ANY(%(ids)s::text[]) OR l.record_id = ANY(%(ids)s::text[]))
-  AND (%(since)s::timestamptz IS NULL OR l.last_at >= %(since)s::timestamptz)
-ORDER BY l.first_at, l.id
-
--- name: discard (a person decided that this need not go through; the next change of the record is tried again)
-UPDATE bridge.dead_letter SET resolved_at = now() WHERE id = ANY(%(ids)s::uuid[]) AND resolved_at IS NULL
-RETURNING tenant_id, id
-
--- name: audit
-INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action, detail)
-SELECT instance_id, tenant_id, direction, entity, record_id, %(action)s, %(detail)s::jsonb
-FROM bridge.dead_letter
-WHERE id = ANY(%(ids)s::uuid[])
 
 -- name: now
 SELECT now()

@@ -13,6 +13,7 @@ from db_init.attach import attach
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Change, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.postgres.admin.dead_letters import DeadLetters
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.pull.inbound import Inbound
 from sync_daemon.postgres.push.ledger import Ledger
@@ -52,6 +53,10 @@ class Installation:
     @property
     def registry(self) -> Registry:
         return Registry(self.database)
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.database)
 
     def fill(self, number: int) -> list[RecordKey]:
         """Registrations made by the app, each with a client and a commission; nothing is marked afterwards."""

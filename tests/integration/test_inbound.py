@@ -102,7 +102,7 @@ def test_approval_in_odoo_against_cancelling_in_the_app_is_a_conflict(
     installation.app("UPDATE {schema}.commissions SET status = 'cancelled'")
     assert apply(installation, change(commission, 1, status="approved")) == [Ruling.APPLIED]
     assert row(installation)[0] == "cancelled", "nobody's change is overwritten"
-    [letter] = installation.registry.letters(code="conflict")
+    [letter] = installation.dead_letters.open(code="conflict")
     assert "cancelled" in letter.message and "approved" in letter.message
     assert installation.bridge("SELECT field, app_value, odoo_value, base_value FROM bridge.conflict") == [
         ("status", "cancelled", "approved", "pending")
@@ -124,7 +124,7 @@ def test_a_conflict_ends_when_one_side_gives_way(
     installation.outbox.collect(100)
     before = installation.rows.snapshot([commission]).owed[commission].version
     assert apply(installation, change(commission, 2, status=odoo)) == [Ruling.APPLIED]
-    assert installation.registry.letters() == []
+    assert installation.dead_letters.open() == []
     installation.outbox.collect(100)
     after = installation.rows.snapshot([commission])
     assert after.conflicts == {}
@@ -140,7 +140,7 @@ def test_a_paid_commission_is_not_undone(installation: Installation, commission:
 def test_a_value_the_app_cannot_take_is_parked_by_name(installation: Installation, commission: RecordKey) -> None:
     reference = "x" * 300
     assert apply(installation, change(commission, 1, payment_reference=reference)) == [Ruling.PARKED]
-    [letter] = installation.registry.letters()
+    [letter] = installation.dead_letters.open()
     assert (letter.direction, letter.field, letter.code) == ("odoo_to_app", "payment_reference", "too_long")
     assert row(installation)[3] is None
 
@@ -165,7 +165,7 @@ def test_a_change_that_the_apps_database_refuses_does_not_spoil_the_others(
     assert apply(installation, change(commission, 1, **PAID), good) == [Ruling.PARKED, Ruling.APPLIED]
     found = installation.app("SELECT id::text, status FROM {schema}.commissions")
     assert set(found) == {(str(commission.record_id), "pending"), (str(second.record_id), "paid")}
-    [letter] = installation.registry.letters(code="refused_by_app")
+    [letter] = installation.dead_letters.open(code="refused_by_app")
     assert letter.record_id == str(commission.record_id)
 
 
@@ -189,7 +189,7 @@ def test_a_dropped_column_parks_its_field_and_the_rest_flows(installation: Insta
     installation.app("ALTER TABLE {schema}.commissions DROP COLUMN payment_reference")
     assert apply(installation, change(commission, 1, **PAID)) == [Ruling.PARKED]
     assert installation.app("SELECT status FROM {schema}.commissions") == [("paid",)]
-    [letter] = installation.registry.letters(code="missing_column")
+    [letter] = installation.dead_letters.open(code="missing_column")
     assert letter.field == "payment_reference"
 
 
@@ -237,13 +237,13 @@ def test_a_pair_whose_answer_was_lost_begins_in_odoos_present_epoch(installation
     agreed_on(installation, key.record_id, payment_reference="EFT 0")
     assert apply(installation, in_epoch(2, change(key, 3, payment_reference="EFT 1"))) == [Ruling.APPLIED]
     assert row(installation)[3] == "EFT 1", "Odoo alone changed it since both sides agreed"
-    assert installation.registry.letters() == []
+    assert installation.dead_letters.open() == []
 
 
 def test_a_change_of_a_record_that_the_app_has_forgotten_is_parked(installation: Installation) -> None:
     forgotten = installation.key(Entity.COMMISSION, uuid4())
     assert apply(installation, change(forgotten, 1, **PAID)) == [Ruling.PARKED]
-    [letter] = installation.registry.letters()
+    [letter] = installation.dead_letters.open()
     assert (letter.code, letter.record_id) == ("no_such_row", str(forgotten.record_id))
 
 

@@ -148,7 +148,7 @@ def test_an_invoice_that_comes_from_another_tenant_waits_until_that_one_has_let_
 def test_a_value_that_cannot_be_taken_is_parked_by_name(installation: Installation, registration: UUID) -> None:
     key = installation.key(Entity.INVOICE, uuid4())
     assert take(installation, told(key, 1, payment_state="forgiven")) == [Ruling.PARKED]
-    [letter] = installation.registry.letters()
+    [letter] = installation.dead_letters.open()
     assert (letter.entity, letter.field, letter.value, letter.code) == (
         "invoice",
         "payment_state",
@@ -156,7 +156,7 @@ def test_a_value_that_cannot_be_taken_is_parked_by_name(installation: Installati
         "unknown_value",
     )
     assert take(installation, told(key, 2)) == [Ruling.APPLIED]
-    assert installation.registry.letters() == []
+    assert installation.dead_letters.open() == []
 
 
 def test_money_that_has_to_go_back_is_an_issue_until_it_has_gone(
@@ -164,7 +164,7 @@ def test_money_that_has_to_go_back_is_an_issue_until_it_has_gone(
 ) -> None:
     key = installation.key(Entity.INVOICE, uuid4())
     take(installation, told(key, 1, concern="registration_cancelled", concern_about="INV/2026/00001"))
-    [letter] = installation.registry.letters()
+    [letter] = installation.dead_letters.open()
     assert (letter.code, letter.value) == ("registration_cancelled", "INV/2026/00001")
     assert "INV/2026/00001" in letter.message and "credit note" in letter.message
     assert installation.app("SELECT concern FROM {schema}.comply360_invoices") == [("registration_cancelled",)]
@@ -172,7 +172,7 @@ def test_money_that_has_to_go_back_is_an_issue_until_it_has_gone(
         "SELECT entity, state FROM {schema}.comply360_sync_state WHERE cause LIKE '%%credit note%%'"
     ) == [("invoice", "failed")]
     take(installation, told(key, 2))
-    assert installation.registry.letters() == []
+    assert installation.dead_letters.open() == []
 
 
 def test_amounts_in_the_read_model_are_what_was_told(installation: Installation, registration: UUID) -> None:

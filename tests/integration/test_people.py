@@ -175,4 +175,4 @@ def test_a_link_whose_user_is_gone_parks_nothing(installation: Installation, com
     decide(installation, uuid4())
     approve(installation, commission)
     assert approval(installation) == ("approved", "2026-02-01 08:00:00", None)
-    assert installation.registry.letters() == []
+    assert installation.dead_letters.open() == []

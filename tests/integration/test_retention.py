@@ -70,7 +70,7 @@ def test_what_was_closed_long_ago_goes_and_everything_else_stays(installation: I
         ("issue", 2),
         ("registration", 1),
     ], "pairs of records are kept for ever, an issue's as long as its letter"
-    assert [letter.code for letter in installation.registry.letters()] == ["odd"]
+    assert [letter.code for letter in installation.dead_letters.open()] == ["odd"]
     for table in ("conflict", "run", "reconcile_request", "backfill"):
         assert installation.bridge(f"SELECT count(*) FROM bridge.{table}") == [(1,)], table
     assert installation.bridge("SELECT count(*) FROM bridge.ledger") == [(2,)]

@@ -11,6 +11,7 @@ import pytest
 from db_init import tenants
 from sync_daemon.config import SELFTEST_INSTANCE
 from sync_daemon.domain.keys import Lane
+from sync_daemon.postgres.admin.dead_letters import DeadLetters
 from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.pull.inbound import Inbound
 from sync_daemon.postgres.push.outbox import Outbox
@@ -71,8 +72,8 @@ def test_a_row_of_the_selftest_that_names_another_tenant_is_parked_where_it_lies
     Outbox(installation.database, selftest=True).collect(1_000)
     letters = installation.bridge("SELECT DISTINCT instance_id, tenant_id::text, code FROM bridge.dead_letter")
     assert letters == [(SELFTEST_INSTANCE, str(tried.id), "foreign_tenant")]
-    assert {letter.tenant for letter in Registry(installation.database, selftest=True).letters()} == {tried.id}
-    assert installation.registry.letters() == [], "nobody has to look after the selftest's"
+    assert {letter.tenant for letter in DeadLetters(installation.database, selftest=True).open()} == {tried.id}
+    assert installation.dead_letters.open() == [], "nobody has to look after the selftest's"
     assert Overview(installation.database).read().dead == {}
 
 

@@ -339,7 +339,7 @@ class Real:
     def letters(self, code: str = "") -> list[Letter]:
         return [
             Letter(item.id, item.tenant, item.entity, item.record_id, item.field, item.code, item.message, item.value)
-            for item in self._here.registry.letters(code=code or None)
+            for item in self._here.dead_letters.open(code=code or None)
         ]
 
     def lines(self) -> list[Line]:

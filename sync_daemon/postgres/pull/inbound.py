@@ -17,6 +17,7 @@ from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.approval import APPROVED_BY, Linked, with_approver
 from sync_daemon.domain.codec import INSTANT
 from sync_daemon.domain.contract import Contract, deciding_columns, source_columns
+from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.decision import Decision
 from sync_daemon.domain.document import NOTHING_SEEN, Change, FieldProblem, Op, Ruling, Verdict
 from sync_daemon.domain.event import Event
@@ -32,7 +33,7 @@ from sync_daemon.domain.told import Told, told
 from sync_daemon.postgres.admin.conflicts import decide_issue, decisions_of
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.dead_letters import Letter, raise_letters
+from sync_daemon.postgres.dead_letters import raise_letters
 from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
 from sync_daemon.postgres.events import announce
 from sync_daemon.postgres.linked_users import people_of_odoo
@@ -331,7 +332,7 @@ class _Applying:
         if self._has_row(change, contract):
             return _verdict(change, Ruling.LATER, "the app is writing this row")
         message = f"the app has no {change.key.entity} {change.key.record_id} any more"
-        letter = Letter(change.key, "", str(change.version), "no_such_row", message, "", 1)
+        letter = DeadLetter(change.key, "", str(change.version), "no_such_row", message, "", 1)
         raise_letters(self._cursor, self._instance, Direction.ODOO_TO_APP, [letter])
         return _verdict(change, Ruling.PARKED, message)
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sync_daemon.domain.contract import Contract
+from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.document import Change, FieldProblem, Op
 from sync_daemon.domain.event import Event
 from sync_daemon.domain.events.conflict import conflict_raised, conflict_resolved
@@ -16,7 +17,7 @@ from sync_daemon.domain.keys import Direction, Lane
 from sync_daemon.domain.snapshot import Base, BindingState
 from sync_daemon.domain.told import concern_of, told
 from sync_daemon.postgres.connection import Cursor
-from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
+from sync_daemon.postgres.dead_letters import raise_letters, resolve_letters
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
@@ -124,11 +125,11 @@ class Receipts:
         version = str(change.version)
         letters = (
             [
-                Letter(change.key, problem.field, version, problem.code, problem.message, problem.value, 1)
+                DeadLetter(change.key, problem.field, version, problem.code, problem.message, problem.value, 1)
                 for problem in decision.problems
             ]
             + [
-                Letter(
+                DeadLetter(
                     change.key,
                     conflict.field,
                     version,
@@ -142,7 +143,7 @@ class Receipts:
                 for conflict in decision.conflicts
             ]
             + [
-                Letter(change.key, item.field, version, item.code, item.message, item.value, 1)
+                DeadLetter(change.key, item.field, version, item.code, item.message, item.value, 1)
                 for item in _to_be_decided(contract, change)
             ]
         )

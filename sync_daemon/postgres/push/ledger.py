@@ -13,13 +13,14 @@ from psycopg2 import sql
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.dead_letters import Letter, raise_letters, resolve_letters
+from sync_daemon.postgres.dead_letters import raise_letters, resolve_letters
 from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.push.outbox import owe
@@ -241,12 +242,12 @@ class _Settling:
 
     def _letters(self, applied: Sequence[Applied], dead: Sequence[Dead], dropped: Sequence[Dropped]) -> None:
         parked = [
-            Letter(item.owed.key, problem.field, "", problem.code, problem.message, problem.value, 1)
+            DeadLetter(item.owed.key, problem.field, "", problem.code, problem.message, problem.value, 1)
             for item in applied
             for problem in item.parked
         ]
         raised = [
-            Letter(
+            DeadLetter(
                 item.owed.key,
                 item.field,
                 str(item.owed.version),

@@ -98,41 +98,6 @@ FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versio
 WHERE d.instance_id = %(instance)s
   AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
 
--- name: raise_dead_letters (one per record and field; how often it was raised is counted)
-INSERT INTO bridge.dead_letter AS l
-    (instance_id, tenant_id, direction, entity, record_id, field, version, code, message, value, attempts)
-SELECT %(instance)s, k.tenant_id, %(direction)s, k.entity, k.record_id::text, k.field, k.version, k.code, k.message,
-       k.value, k.attempts
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(versions)s::text[],
-            %(codes)s::text[], %(messages)s::text[], %(values)s::text[], %(attempts)s::int[])
-    AS k (tenant_id, entity, record_id, field, version, code, message, value, attempts)
-ORDER BY k.tenant_id, k.entity, k.record_id, k.field
-ON CONFLICT (instance_id, tenant_id, direction, entity, record_id, field) DO UPDATE
-SET version = EXCLUDED.version, code = EXCLUDED.code, message = EXCLUDED.message, value = EXCLUDED.value,
-    attempts = l.attempts + 1, last_at = now(),
-    first_at = CASE WHEN l.resolved_at IS NULL THEN l.first_at ELSE now() END, resolved_at = NULL
-RETURNING l.tenant_id, l.id
-
--- name: resolve_dead_letters (of records that went through, except for the fields that stayed behind)
-UPDATE bridge.dead_letter AS l
-SET resolved_at = now()
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-WHERE l.instance_id = %(instance)s AND l.direction = %(direction)s AND l.resolved_at IS NULL
-  AND (l.tenant_id, l.entity, l.record_id) = (k.tenant_id, k.entity, k.record_id::text)
-  -- A row under a foreign tenant is never read, so that it seems to be gone: only its arrival ends that letter.
-  AND (l.code <> 'foreign_tenant' OR EXISTS (
-      SELECT 1
-      FROM bridge.binding AS b
-      WHERE (b.instance_id, b.tenant_id, b.entity, b.external_id::text)
-          = (l.instance_id, l.tenant_id, l.entity, l.record_id)))
-  AND NOT EXISTS (
-      SELECT 1
-      FROM unnest(%(kept_tenants)s::uuid[], %(kept_entities)s::text[], %(kept_ids)s::uuid[], %(kept_fields)s::text[])
-          AS kept (tenant_id, entity, record_id, field)
-      WHERE (l.tenant_id, l.entity, l.record_id, l.field)
-          = (kept.tenant_id, kept.entity, kept.record_id::text, kept.field))
-RETURNING l.tenant_id, l.id
-
 -- name: record
 INSERT INTO bridge.ledger (run_id, instance_id, tenant_id, direction, entity, record_id, action, version, detail)
 SELECT %(run)s, %(instance)s, k.tenant_id, %(direction)s, k.entity, k.record_id::text, k.action, k.version, k.detail

@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg2 import sql
 
 from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.drift import AppView, Drift, KnownRange, KnownRecord, Remedy
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.mapping import Row
@@ -22,7 +23,7 @@ from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.backfill import Backfills
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.dead_letters import Letter, raise_letters
+from sync_daemon.postgres.dead_letters import raise_letters
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.reconcile.fingerprints import Scope, fingerprints, known_ranges
@@ -256,9 +257,9 @@ class AppComparison:
             cursor.execute(_SQL[name], parameters)
 
 
-def _orphaned(key: RecordKey) -> Letter:
+def _orphaned(key: RecordKey) -> DeadLetter:
     message = (
         f"Odoo has a record for {key.entity} {key.record_id}, the app has no such row: "
         "it was deleted unseen, or the app's database was set back to before it was made"
     )
-    return Letter(key, "", "", "orphaned", message, "", 1)
+    return DeadLetter(key, "", "", "orphaned", message, "", 1)
