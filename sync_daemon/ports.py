@@ -1,4 +1,4 @@
-"""The edges of the services, as Protocols; adapters live in postgres/, rabbitmq/ and odoo/.
+"""The edges of the services, as Protocols; adapters live in postgres/, rabbitmq/, odoo/ and storage/.
 
 Every method raises TransientError when its neighbour is away or slow, FatalError when nothing of the kind can succeed
 until a person acts, and never a driver's own exception.

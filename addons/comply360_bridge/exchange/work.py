@@ -14,9 +14,9 @@ from ..mappers.mapper import Translation
 class Work:
     """A document, its binding, and what has become of it.
 
-    Shapes: `mapper` is the tenant's own, with the fields listed for it; `values` and `links` are the changes to write,
-    by Odoo's field; `wanted` and `present` compare by wire name. `known` and `sent` say of two-way fields what the app
-    sent: by former documents, and by this one too (see the binding's field).
+    Shapes: `mapper` is the tenant's own, with the fields listed for it; `values` are the changes to write, by Odoo's
+    field; `wanted`, `diverged`, `normalised` and `replaced` are by wire name. `known` and `sent` say what the app sent
+    of two-way fields: with former documents, and with this one too (see the binding's field).
     """
 
     document: Document

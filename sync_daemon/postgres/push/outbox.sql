@@ -12,7 +12,8 @@ WITH taken AS (
     )
     RETURNING tenant_id, schema_name, entity, record_ids, lane, marked_at
 ), compact AS (
-    SELECT tenant_id, schema_name, entity, record_id, max(lane) AS lane, min(marked_at) AS marked_at
+    SELECT tenant_id, schema_name, entity, record_id, min(marked_at) AS marked_at,
+           CASE WHEN bool_or(lane = 'live') THEN 'live' ELSE 'bulk' END AS lane
     FROM taken, unnest(record_ids) AS record_id
     GROUP BY tenant_id, schema_name, entity, record_id
 ), foreign_rows AS (
@@ -47,7 +48,7 @@ WITH taken AS (
     ORDER BY tenant_id, entity, record_id
     ON CONFLICT (instance_id, tenant_id, entity, record_id) DO UPDATE
     SET version = nextval('bridge.version_seq'),
-        lane = greatest(d.lane, EXCLUDED.lane),
+        lane = CASE WHEN 'live' IN (d.lane, EXCLUDED.lane) THEN 'live' ELSE 'bulk' END,
         attempts = 0,
         -- A hint in flight finds the new version by itself; anything else is due at once.
         due_at = CASE WHEN d.published_at IS NULL THEN now() ELSE d.due_at END
