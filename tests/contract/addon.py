@@ -25,3 +25,4 @@ def _load() -> ModuleType:
 mappers = _load()
 codec = importlib.import_module(f"{NAME}.codec")
 document = importlib.import_module(f"{NAME}.document")
+registration = importlib.import_module(f"{NAME}.registration")

@@ -1,8 +1,9 @@
-"""The Odoo port against a real Odoo with the addon, once per transport."""
+"""The Odoo port: in memory, and a real Odoo with the addon over each transport."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,13 +14,14 @@ import pytest
 from pydantic import SecretStr
 
 from sync_daemon.config import Settings
-from sync_daemon.domain.document import Document, Op, Ruling, Status, TwoWay, Verdict
+from sync_daemon.domain.document import Document, Op, Ruling, Status, TwoWay, Verdict, digest_of
 from sync_daemon.domain.drift import AppRecord, range_digest
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.snapshot import Binding, BindingState
 from sync_daemon.errors import FatalError, RejectedError, TransientError
-from sync_daemon.odoo import admin
-from sync_daemon.odoo.client import RpcOdoo, open_odoo
+from sync_daemon.odoo.client import open_odoo
+from tests.ports import odoo_side
+from tests.ports.odoo_side import Installation, through
 from tests.ports.proxy import Proxy
 
 ODD_TEXTS = (
@@ -32,49 +34,36 @@ ODD_TEXTS = (
 )
 
 
+Begin = Callable[..., Installation]
+
+
 @pytest.fixture(params=["xmlrpc", "json2"])
 def settings(request: pytest.FixtureRequest, stack_settings: Settings) -> Settings:
     return stack_settings.model_copy(update={"odoo_transport": request.param})
 
 
-class Installation:
-    """An app installation of its own, with one tenant."""
+@pytest.fixture
+def real(settings: Settings) -> Installation:
+    """Gives an installation in the real Odoo alone."""
+    installation = odoo_side.real(settings)
+    installation.register()
+    return installation
 
-    def __init__(self, settings: Settings) -> None:
-        self.bridge = uuid4()
-        self.settings = settings
-        self.odoo = open_odoo(settings, self.bridge)
-        self.tenant = uuid4()
-        self.number = 0
 
-    def through(self, proxy: Proxy, **changes: object) -> RpcOdoo:
-        """The same by way of a proxy."""
-        update = {"odoo_url": f"http://127.0.0.1:{proxy.port}", **changes}
-        return open_odoo(self.settings.model_copy(update=update), self.bridge)
-
-    def document(self, entity: Entity, record_id: UUID | None = None, **fields: str | bool) -> Document:
-        """A document with the next version."""
-        self.number += 1
-        key = RecordKey(self.tenant, entity, record_id or uuid4())
-        return Document(key, Version(1, self.number), fields)
-
-    def client(self, **fields: str | bool) -> Document:
-        """A client."""
-        return self.document(Entity.CLIENT, **{"name": "A client", "is_company": True, "active": True, **fields})
-
-    def register(self) -> None:
-        """Make the tenant known."""
-        subdomain = f"t{self.tenant.hex[:12]}"
-        document = self.document(
-            Entity.TENANT, self.tenant, name=f"Tenant {subdomain}", subdomain=subdomain, status="active"
-        )
-        [result] = self.odoo.apply_batch(uuid4(), [document])
-        assert result.status is Status.CREATED
+@pytest.fixture(params=["memory", "real-xmlrpc", "real-json2"])
+def begin(request: pytest.FixtureRequest) -> Begin:
+    """Gives what makes installations in the Odoo in memory, then in the real one over each transport."""
+    if request.param == "memory":
+        odoo = odoo_side.fresh()
+        return lambda selftest=False: odoo_side.in_memory(odoo, selftest)
+    stack: Settings = request.getfixturevalue("stack_settings")
+    settings = stack.model_copy(update={"odoo_transport": request.param.removeprefix("real-")})
+    return lambda selftest=False: odoo_side.real(settings.of_selftest if selftest else settings)
 
 
 @pytest.fixture
-def here(settings: Settings) -> Installation:
-    installation = Installation(settings)
+def here(begin: Begin) -> Installation:
+    installation = begin()
     installation.register()
     return installation
 
@@ -86,37 +75,8 @@ def proxy(stack_settings: Settings) -> Iterator[Proxy]:
         yield proxy
 
 
-def commission(here: Installation) -> list[Document]:
-    """A pending commission with everything it needs, parents first."""
-    agent = here.document(Entity.USER, name="An agent", email="agent@example.com", active=True)
-    client = here.client()
-    registration = here.document(
-        Entity.REGISTRATION,
-        company_name="A company",
-        registration_type="pty_ltd",
-        jurisdiction="ZA",
-        status="submitted",
-        active=True,
-    )
-    registration = replace(registration, refs={"client": (Entity.CLIENT, client.key.record_id)})
-    document = here.document(
-        Entity.COMMISSION,
-        registration_fee="1000.00",
-        commission_rate="12.50",
-        commission_amount="125.00",
-        currency="ZAR",
-    )
-    two_way = {"status": TwoWay("pending", None)}
-    two_way |= {name: TwoWay("", None) for name in ("approved_at", "paid_at", "payment_reference")}
-    refs = {
-        "registration": (Entity.REGISTRATION, registration.key.record_id),
-        "agent": (Entity.USER, agent.key.record_id),
-    }
-    return [agent, client, registration, replace(document, two_way=two_way, refs=refs)]
-
-
-def test_ping_says_who_answers(settings: Settings, here: Installation) -> None:
-    info = here.odoo.ping()
+def test_ping_says_who_answers(settings: Settings, real: Installation) -> None:
+    info = real.odoo.ping()
     assert info.protocol == "1"
     assert info.odoo.startswith("19.0")
     assert info.database == settings.odoo_database
@@ -128,7 +88,7 @@ def test_ping_says_who_answers(settings: Settings, here: Installation) -> None:
 
 
 def test_documents_become_records_once_and_are_recognised_again(here: Installation) -> None:
-    documents = commission(here)
+    documents = here.commission()
     first = here.odoo.apply_batch(uuid4(), documents)
     again = here.odoo.apply_batch(uuid4(), documents)
     assert [result.status for result in first] == [Status.CREATED] * 4
@@ -196,22 +156,21 @@ def test_a_range_has_the_digest_that_its_records_have_in_order(here: Installatio
 def test_an_installation_hears_how_much_of_it_is_here(here: Installation) -> None:
     here.odoo.apply_batch(uuid4(), [here.client(), here.client()])
     assert here.odoo.holdings()["client"] == 2
-    stranger = open_odoo(here.settings, uuid4())
-    assert stranger.holdings() == {}
+    assert here.stranger().holdings() == {}
 
 
 def test_people_who_work_in_odoo_come_in_pages(here: Installation) -> None:
     everybody, no_more = here.odoo.internal_users("", 1000)
     assert not no_more
-    assert here.settings.odoo_admin_login in {user.login for user in everybody}
-    assert here.settings.odoo_login not in {user.login for user in everybody}, "the bridge is nobody"
+    assert "admin" in {user.login for user in everybody}
+    assert here.odoo.ping().user not in {user.login for user in everybody}, "the bridge is nobody"
     first, more = here.odoo.internal_users("", 1)
     assert (first, more) == (everybody[:1], len(everybody) > 1)
     assert here.odoo.internal_users(str(everybody[0].id), 1000)[0] == everybody[1:]
 
 
 def test_refusals_are_results_that_name_field_and_value(here: Installation) -> None:
-    documents = commission(here)
+    documents = here.commission()
     bad = replace(documents[-1], fields={**documents[-1].fields, "currency": "XXX"})
     results = here.odoo.apply_batch(uuid4(), [*documents[:-1], bad])
     assert [result.status for result in results] == [Status.CREATED] * 3 + [Status.REJECTED]
@@ -220,22 +179,18 @@ def test_refusals_are_results_that_name_field_and_value(here: Installation) -> N
     assert results[-1].message
 
 
-def test_a_tenant_that_odoo_does_not_know_is_asked_again_later(settings: Settings) -> None:
-    stranger = Installation(settings)
+def test_a_tenant_that_odoo_does_not_know_is_asked_again_later(begin: Begin) -> None:
+    stranger = begin()
     [result] = stranger.odoo.apply_batch(uuid4(), [stranger.client()])
     assert (result.status, result.code) == (Status.RETRY, "tenant_missing")
 
 
-def test_changes_are_pulled_until_they_are_acknowledged(settings: Settings, here: Installation) -> None:
-    documents = commission(here)
+def test_changes_are_pulled_until_they_are_acknowledged(here: Installation) -> None:
+    documents = here.commission()
     key = documents[-1].key
     result = here.odoo.apply_batch(uuid4(), documents)[-1]
     assert here.odoo.pull_changes(10, 10).changes == ()
-    with admin.as_administrator(settings) as person:
-        group = person.env.ref("comply360_bridge.group_accountant").id
-        person.execute_kw("res.users", "write", [[person.env.uid], {"group_ids": [(4, group)]}])
-        person.execute_kw("x_commission", "action_approve", [[result.res_id]])
-
+    here.people.approve(key)
     [change] = here.odoo.pull_changes(10, 10).changes
     assert (change.key, change.op, change.res_id) == (key, Op.UPSERT, result.res_id)
     assert change.fields["status"] == "approved"
@@ -256,53 +211,54 @@ def test_changes_are_pulled_until_they_are_acknowledged(settings: Settings, here
 
 @pytest.mark.parametrize("text", ["nul\x00", "bell\x07", "\ud800 lone", "\ufffe", "carriage\r\nreturn"])
 def test_a_text_that_cannot_cross_is_refused_before_anything_is_sent(
-    here: Installation, proxy: Proxy, text: str
+    settings: Settings, real: Installation, proxy: Proxy, text: str
 ) -> None:
-    document = here.client(name=text)
+    document = real.client(name=text)
     with pytest.raises(RejectedError, match=f"client {document.key.record_id}") as caught:
-        here.through(proxy).apply_batch(uuid4(), [here.client(), document])
+        open_odoo(through(settings, proxy), uuid4()).apply_batch(uuid4(), [real.client(), document])
     assert (caught.value.code, caught.value.field) == ("forbidden_character", "name")
     assert proxy.connections == 0
 
 
 @pytest.mark.parametrize("value", [None, 1, 1.5, b"bytes", datetime(2026, 1, 1)])
 def test_a_value_that_is_no_text_is_refused_before_anything_is_sent(
-    here: Installation, proxy: Proxy, value: object
+    settings: Settings, real: Installation, proxy: Proxy, value: object
 ) -> None:
     with pytest.raises(RejectedError) as caught:
-        here.through(proxy).apply_batch(uuid4(), [here.client(name=value)])  # type: ignore[arg-type]
+        open_odoo(through(settings, proxy), uuid4()).apply_batch(uuid4(), [real.client(name=value)])  # type: ignore[arg-type]
     assert (caught.value.code, caught.value.field) == ("no_text", "name")
     assert proxy.connections == 0
 
 
-def test_a_lost_answer_costs_one_request_and_the_repeat_finds_the_record(here: Installation, proxy: Proxy) -> None:
-    document = here.client()
-    through = here.through(proxy)
+def test_a_lost_answer_costs_one_request_and_the_repeat_finds_the_record(settings: Settings, proxy: Proxy) -> None:
+    real = odoo_side.real(through(settings, proxy))
+    real.register()
+    document, odoo = real.client(), real.odoo
     # signed in and acquainted: from now on a call is one request
-    through.backlog()
+    odoo.backlog()
     before = proxy.connections
     proxy.mode = "eat_response"
     with pytest.raises(TransientError, match="no answer from Odoo"):
-        through.apply_batch(uuid4(), [document])
+        odoo.apply_batch(uuid4(), [document])
     assert proxy.connections - before == 1
     proxy.mode = "pass"
-    [result] = through.apply_batch(uuid4(), [document])
+    [result] = odoo.apply_batch(uuid4(), [document])
     assert result.status is Status.UNCHANGED
-    assert len(here.odoo.digests(here.tenant, Entity.CLIENT, "", 10)[0]) == 1
+    assert len(odoo.digests(real.tenant, Entity.CLIENT, "", 10)[0]) == 1
 
 
-def test_an_answer_that_does_not_come_ends_with_the_time_out(here: Installation, proxy: Proxy) -> None:
+def test_an_answer_that_does_not_come_ends_with_the_time_out(settings: Settings, proxy: Proxy) -> None:
     proxy.mode = "silent"
     with pytest.raises(TransientError, match="in time"):
-        here.through(proxy, odoo_timeout_seconds=0.5).ping()
+        open_odoo(through(settings, proxy, odoo_timeout_seconds=0.5), uuid4()).ping()
     assert proxy.connections == 1
 
 
-def test_nobody_listening_is_a_transient_error(here: Installation) -> None:
+def test_nobody_listening_is_a_transient_error(settings: Settings) -> None:
     with Proxy(("127.0.0.1", 1)) as gone:
         pass
     with pytest.raises(TransientError, match=f"http://127.0.0.1:{gone.port}"):
-        here.through(gone).ping()
+        open_odoo(through(settings, gone), uuid4()).ping()
 
 
 def test_a_wrong_key_is_fatal_and_not_shown(settings: Settings) -> None:
@@ -354,21 +310,272 @@ def test_digests_are_of_the_fields_that_are_named(here: Installation) -> None:
     assert whole.digest == client.digest
 
 
-def test_threads_share_one_client(here: Installation) -> None:
+def test_threads_share_one_client(settings: Settings, real: Installation) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: here.odoo.ping().database, range(40)))
-    assert set(answers) == {here.settings.odoo_database}
+        answers = list(pool.map(lambda _: real.odoo.ping().database, range(40)))
+    assert set(answers) == {settings.odoo_database}
 
 
-def test_a_tenant_of_the_selftest_is_removed_and_any_other_one_is_refused(
-    settings: Settings, here: Installation
-) -> None:
-    tried = Installation(settings.of_selftest)
+def test_a_tenant_of_the_selftest_is_removed_and_any_other_one_is_refused(begin: Begin, here: Installation) -> None:
+    tried = begin(selftest=True)
     tried.register()
-    tried.odoo.apply_batch(uuid4(), commission(tried))
+    tried.odoo.apply_batch(uuid4(), tried.commission())
     assert tried.odoo.purge_selftest(tried.tenant) == 4
     assert tried.odoo.digests(tried.tenant, Entity.REGISTRATION, "", 10) == ([], False)
     assert tried.odoo.purge_selftest(tried.tenant) == 0
     with pytest.raises(RejectedError, match="is not the selftest's"):
         here.odoo.purge_selftest(here.tenant)
     assert here.odoo.show_binding(RecordKey(here.tenant, Entity.TENANT, here.tenant)).state == "active"
+
+
+def pair(value: str, base: str | None = None) -> TwoWay:
+    return TwoWay(value, base)
+
+
+def test_a_two_way_field_is_written_over_its_base_and_over_nothing_else(here: Installation) -> None:
+    document = here.again(here.document(Entity.CLIENT, is_company=True, active=True), name=pair("One"), city=pair(""))
+    here.odoo.apply_batch(uuid4(), [document])
+    here.people.write(document.key, city="Harare")
+    [result] = here.odoo.apply_batch(uuid4(), [here.again(document, name=pair("Two", "One"), city=pair("Cape", ""))])
+    assert (result.status, result.diverged, result.replaced) == (Status.UPDATED, {"city": "Harare"}, {"name": "One"})
+    assert here.odoo.digests(here.tenant, Entity.CLIENT, "", 1, ["name", "city"])[0][0].digest == digest_of(
+        {"name": "Two", "city": "Harare"}, {}
+    )
+    [result] = here.odoo.apply_batch(
+        uuid4(), [here.again(document, name=pair("Two", "Two"), city=pair("Cape", "Harare"))]
+    )
+    assert (result.status, result.diverged) == (Status.UPDATED, {})
+
+
+def test_what_the_app_sent_itself_is_written_over_as_long_as_nobody_chose_it(here: Installation) -> None:
+    document = here.again(here.document(Entity.CLIENT, is_company=True, active=True), name=pair("One"))
+    here.odoo.apply_batch(uuid4(), [document])
+    # the answer to this one was lost: the base is still the one before
+    here.odoo.apply_batch(uuid4(), [here.again(document, name=pair("Two", "One"))])
+    [result] = here.odoo.apply_batch(uuid4(), [here.again(document, name=pair("Three", "One"))])
+    assert (result.status, result.diverged) == (Status.UPDATED, {})
+    heard = replace(here.again(document, name=pair("Four", "One")), last_seen_version=Version(1, 10**9))
+    [result] = here.odoo.apply_batch(uuid4(), [heard])
+    assert result.diverged == {"name": "Three"}
+
+
+def test_an_offer_is_taken_only_where_odoo_has_nothing(here: Installation) -> None:
+    document = replace(here.client(), offers={"city": "Harare"})
+    here.odoo.apply_batch(uuid4(), [document])
+    [result] = here.odoo.apply_batch(
+        uuid4(), [replace(here.again(document), offers={"city": "Cape", "street": "Long"})]
+    )
+    assert (result.status, result.diverged) == (Status.UPDATED, {"city": "Harare"})
+
+
+def test_what_people_change_is_told_with_what_the_app_sent_last(here: Installation) -> None:
+    document = here.again(
+        here.document(Entity.CLIENT, is_company=True, active=True), name=pair("One"), city=pair("Cape")
+    )
+    here.odoo.apply_batch(uuid4(), [document])
+    here.people.write(document.key, city="Harare")
+    here.people.write(document.key, name="Another")
+    [change] = here.odoo.pull_changes(10, 10).changes
+    assert (change.key, change.op, change.model) == (document.key, Op.UPSERT, "res.partner")
+    assert (change.fields["name"], change.fields["city"], change.fields["phone"]) == ("Another", "Harare", "")
+    assert (change.sent["name"].base, change.sent["name"].value) == ("", "One")
+    assert change.by == "admin" or change.by
+
+
+def test_a_change_that_comes_later_is_offered_again_after_a_while(here: Installation) -> None:
+    document = here.again(here.client())
+    here.odoo.apply_batch(uuid4(), [document])
+    here.people.write(document.key, city="Harare")
+    [change] = here.odoo.pull_changes(10, 10).changes
+    here.odoo.ack_changes([Verdict(change.key, change.version, Ruling.LATER)])
+    assert here.odoo.pull_changes(10, 10).changes == ()
+    assert here.odoo.backlog()[here.tenant].owed == 1
+    here.people.passed(timedelta(seconds=6))
+    assert here.odoo.pull_changes(10, 10).changes == (change,)
+    here.people.write(document.key, city="Cape")
+    [newer] = here.odoo.pull_changes(10, 10).changes
+    here.odoo.ack_changes([Verdict(change.key, change.version, Ruling.APPLIED)])
+    assert here.odoo.pull_changes(10, 10).changes == (newer,), "a newer mark stays"
+
+
+def test_tenants_take_turns_and_a_page_has_its_limits(begin: Begin, here: Installation) -> None:
+    documents = [here.client() for _ in range(3)]
+    here.odoo.apply_batch(uuid4(), documents)
+    assert [here.odoo.requeue_changes([document.key]) for document in documents] == [1, 1, 1]
+    assert here.odoo.requeue_changes([here.client().key]) == 0, "what is not bound is not marked"
+    assert [change.key for change in here.odoo.pull_changes(10, 2).changes] == [item.key for item in documents[:2]]
+    page = here.odoo.pull_changes(1, 10)
+    assert (len(page.changes), page.more) == (1, True)
+    assert begin().odoo.pull_changes(10, 10).changes == (), "another installation's changes are not offered"
+
+
+def test_a_record_that_a_person_deleted_is_told_and_never_made_again(here: Installation) -> None:
+    document = here.client()
+    here.odoo.apply_batch(uuid4(), [document])
+    here.people.unlink(document.key)
+    [change] = here.odoo.pull_changes(10, 10).changes
+    assert (change.op, change.fields) == (Op.UNLINK, {})
+    [result] = here.odoo.apply_batch(uuid4(), [here.again(document)])
+    assert (result.status, result.code) == (Status.REJECTED, "unlinked")
+    assert here.odoo.show_binding(document.key).state == "unlinked"
+    here.odoo.forget_binding(document.key)
+    [result] = here.odoo.apply_batch(uuid4(), [here.again(document)])
+    assert result.status is Status.CREATED
+
+
+def test_a_lead_that_a_salesperson_took_out_of_the_sync_is_left_alone_until_it_is_put_back(here: Installation) -> None:
+    document = here.lead()
+    here.odoo.apply_batch(uuid4(), [document])
+    here.people.leave(document.key)
+    [result] = here.odoo.apply_batch(uuid4(), [here.again(document)])
+    assert result.status is Status.OPTED_OUT
+    assert here.odoo.show_binding(document.key).opted_out
+    here.people.join(document.key)
+    [change] = here.odoo.pull_changes(10, 10).changes
+    assert change.op is Op.ASK
+    [result] = here.odoo.apply_batch(
+        uuid4(), [replace(here.again(document), fields={**document.fields, "status": "in_review"})]
+    )
+    assert result.status is Status.UPDATED
+
+
+def test_a_lead_tells_what_it_begins_with(here: Installation) -> None:
+    won, open_one = here.lead(status="approved"), here.lead()
+    here.odoo.apply_batch(uuid4(), [won, open_one])
+    [change] = here.odoo.pull_changes(10, 10).changes
+    assert (change.key, change.fields) == (won.key, {"outcome": "won", "lost_reason": ""})
+
+
+def test_a_paid_commission_diverges_whatever_the_base_says(here: Installation) -> None:
+    documents = here.commission()
+    paid = here.again(documents[-1], status=pair("paid"), paid_at=pair("2026-02-03 09:30:00"))
+    here.odoo.apply_batch(uuid4(), [*documents[:-1], paid])
+    [result] = here.odoo.apply_batch(uuid4(), [here.again(paid, status=pair("approved", "paid"))])
+    assert result.diverged == {"status": "paid"}
+
+
+def test_a_parent_that_is_missing_is_waited_for_or_left_out(here: Installation) -> None:
+    documents = here.commission()
+    [lead, waiting] = here.odoo.apply_batch(uuid4(), [documents[2], documents[3]])
+    assert [problem.code for problem in lead.skipped] == ["parent_missing"]
+    assert (waiting.status, waiting.code) == (Status.RETRY, "parent_missing")
+    assert [result.status for result in here.odoo.apply_batch(uuid4(), [documents[0], documents[3]])] == [
+        Status.CREATED,
+        Status.CREATED,
+    ]
+
+
+def test_a_parent_of_another_tenant_is_refused(begin: Begin, here: Installation) -> None:
+    other = replace(here, tenant=uuid4())
+    other.register()
+    client = other.client()
+    other.odoo.apply_batch(uuid4(), [client])
+    lead = replace(here.lead(), refs={"client": (Entity.CLIENT, client.key.record_id)})
+    [result] = here.odoo.apply_batch(uuid4(), [lead])
+    assert [problem.code for problem in result.skipped] == ["foreign_tenant"]
+
+
+def test_a_document_waits_for_its_content_and_goes_when_the_app_deletes_it(here: Installation) -> None:
+    content = b"a scan" * 1000
+    sha256 = hashlib.sha256(content).hexdigest()
+    lead = here.lead()
+    given = {"file_name": "id.pdf", "mime_type": "application/pdf", "status": "pending", "sha256": sha256}
+    refs = {"registration": (Entity.REGISTRATION, lead.key.record_id)}
+    file = replace(here.document(Entity.DOCUMENT, **given, active=True), refs=refs)
+    [placeless] = here.odoo.apply_batch(uuid4(), [replace(file, refs={})])
+    assert (placeless.status, placeless.code) == (Status.RETRY, "parent_missing")
+    [_, lacking] = here.odoo.apply_batch(uuid4(), [lead, file])
+    assert (lacking.status, lacking.code) == (Status.RETRY, "content_lacking")
+    here.odoo.put_content(file.key, sha256, iter([content[:100], content[100:]]))
+    [result] = here.odoo.apply_batch(uuid4(), [file])
+    assert (result.status, result.model, result.normalised) == (Status.CREATED, "ir.attachment", {})
+    [verified] = here.odoo.apply_batch(
+        uuid4(), [replace(here.again(file), fields={**file.fields, "status": "verified"})]
+    )
+    assert verified.status is Status.UPDATED, "a content that is there is not asked for again"
+    gone = replace(here.again(file), fields={"active": False}, refs={})
+    assert [here.odoo.apply_batch(uuid4(), [gone])[0].status for _ in range(2)] == [Status.REMOVED] * 2
+    assert here.odoo.show_binding(file.key).state == "tombstone"
+    [back] = here.odoo.apply_batch(uuid4(), [here.again(file)])
+    assert back.code == "content_lacking", "it is made anew"
+
+
+def test_a_record_that_is_named_twice_in_a_batch_is_taken_once(here: Installation) -> None:
+    document = here.client()
+    results = here.odoo.apply_batch(uuid4(), [document, document])
+    assert [(result.status, result.code) for result in results] == [(Status.CREATED, ""), (Status.RETRY, "busy")]
+
+
+def test_a_field_that_odoo_does_not_know_stays_behind_by_name(here: Installation) -> None:
+    [result] = here.odoo.apply_batch(uuid4(), [here.client(shoe_size="43", country="XX")])
+    assert result.status is Status.CREATED
+    assert {problem.field: problem.code for problem in result.skipped} == {
+        "shoe_size": "unknown_field",
+        "country": "unknown_country",
+    }
+
+
+def test_a_lead_shows_its_customers_address(here: Installation) -> None:
+    client = here.client(email="client@example.com")
+    lead = replace(here.lead(email="lead@example.com"), refs={"client": (Entity.CLIENT, client.key.record_id)})
+    results = here.odoo.apply_batch(uuid4(), [client, lead])
+    assert results[1].normalised == {"email": "client@example.com"}
+
+
+def test_a_heartbeat_comes_back_with_the_next_page(here: Installation) -> None:
+    unknown = uuid4()
+    assert here.odoo.pull_changes(10, 10).beat == 0
+    pulse = here.odoo.heartbeat(7, [here.tenant, unknown])
+    assert (pulse.unserved, pulse.missing) == ((unknown,), ())
+    assert here.odoo.pull_changes(10, 10).beat == 7
+
+
+def test_what_an_operator_asks_of_a_binding(here: Installation) -> None:
+    one, other = here.client(name="One"), here.client(name="Other")
+    [first, second] = here.odoo.apply_batch(uuid4(), [one, other])
+    shown = here.odoo.show_binding(one.key)
+    assert (shown.state, shown.model, shown.res_id, shown.opted_out) == (
+        "active",
+        "res.partner",
+        str(first.res_id),
+        False,
+    )
+    assert (shown.version, shown.name) == (str(one.version), "One")
+    assert here.odoo.show_binding(here.client().key).state == ""
+    with pytest.raises(RejectedError, match="which is there"):
+        here.odoo.forget_binding(one.key)
+    with pytest.raises(RejectedError):
+        here.odoo.relink_binding(one.key, second.res_id)
+    here.people.unlink(one.key)
+    here.people.unlink(other.key)
+    here.odoo.forget_binding(other.key)
+    [made] = here.odoo.apply_batch(uuid4(), [here.again(other)])
+    here.people.passed(timedelta(0))
+    third = here.client()
+    [spare] = here.odoo.apply_batch(uuid4(), [third])
+    assert spare.res_id not in (first.res_id, second.res_id, made.res_id), "no number is given twice"
+
+
+def test_the_newest_epoch_that_was_applied_is_known(here: Installation) -> None:
+    own, _applied = here.odoo.epochs()
+    assert own == here.odoo.pull_changes(10, 10).epoch
+    here.odoo.apply_batch(uuid4(), [replace(here.client(), version=Version(7, 1))])
+    assert here.odoo.epochs() == (own, 7)
+
+
+def test_every_lead_is_told_once_more_when_it_is_asked_for(here: Installation) -> None:
+    lead = here.lead()
+    here.odoo.apply_batch(uuid4(), [lead, here.client()])
+    assert here.odoo.retell() == 1
+    assert [change.key for change in here.odoo.pull_changes(10, 10).changes] == [lead.key]
+
+
+def test_a_suspended_tenants_changes_wait(here: Installation) -> None:
+    document = here.client()
+    here.odoo.apply_batch(uuid4(), [document])
+    here.odoo.requeue_changes([document.key])
+    status = {"name": "Tenant", "subdomain": f"t{here.tenant.hex[:12]}"}
+    here.odoo.apply_batch(uuid4(), [here.document(Entity.TENANT, here.tenant, **status, status="suspended")])
+    assert here.odoo.pull_changes(10, 10).changes == ()
+    here.odoo.apply_batch(uuid4(), [here.document(Entity.TENANT, here.tenant, **status, status="active")])
+    assert len(here.odoo.pull_changes(10, 10).changes) == 1

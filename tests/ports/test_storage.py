@@ -1,4 +1,4 @@
-"""The app's storage: a folder, and a bucket behind a server that speaks S3 over HTTP; both keep the same promises."""
+"""The app's storage in memory, in a folder, and in a bucket behind a server that speaks S3, by the same rules."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sync_daemon.domain.content import Place
 from sync_daemon.errors import ConfigError, RejectedError, TransientError
 from sync_daemon.ports import Storage
 from sync_daemon.storage.open import open_storage
+from tests.memory import storage as memory
 
 TENANT = UUID("6b8f9a1e-0f5d-4c53-9d53-6f6f2f3f0a01")
 PLACE = Place(TENANT, "tenant_agency1", f"{TENANT}/scans/Zoë's ID 📄.pdf")
@@ -35,10 +36,13 @@ def s3() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["memory", "real-folder", "real-bucket"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Storage, Put]:
     """Gives each kind of storage, and the app's way to put a content there."""
-    if request.param == "folder":
+    if request.param == "memory":
+        files = memory.Files()
+        return memory.Storage(files), files.put
+    if request.param == "real-folder":
         return _opened(c360_storage_root=f"file://{tmp_path}"), lambda path, content: _write(tmp_path / path, content)
     address, bucket = request.getfixturevalue("s3"), f"b{uuid4().hex}"
     client = boto3.client(

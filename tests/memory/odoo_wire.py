@@ -1,0 +1,323 @@
+"""The addon's methods in memory, by the rules of docs/wire.md; their names and arguments are those of the wire."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sync_daemon.domain.codec import INSTANT
+from tests.contract import addon
+from tests.memory.odoo import MAPPERS, Bound, Key, Mark, Odoo, Values
+from tests.memory.odoo_batch import Batch
+
+LATER = timedelta(seconds=5)
+LOGIN = "comply360-bridge"
+TYPES = {"Choice": "selection", "Flag": "boolean", "Instant": "datetime", "Amount": "float", "Count": "integer"}
+
+
+class Wire:
+    """What a daemon may ask of one Odoo."""
+
+    def __init__(self, odoo: Odoo) -> None:
+        self._odoo = odoo
+
+    def ping(self, protocol: str = "1") -> Values:
+        return {
+            "protocol": "1",
+            "addon": "19.0.0",
+            "odoo": "19.0",
+            "instance": self._odoo.instance,
+            "epoch": str(self._odoo.state.epoch),
+            "newest": str(self._odoo.newest),
+            "database": "memory",
+            "user": LOGIN,
+            "key_expires": _instant(self._odoo.clock.now + timedelta(days=180)),
+            "rpc_deprecated": True,
+        }
+
+    def apply_batch(self, batch: Mapping[str, Any]) -> Values:
+        results = Batch(self._odoo, batch["bridge"], batch["documents"], bool(batch.get("selftest"))).run()
+        return {"run": batch["run"], "results": results}
+
+    def put_content(self, bridge: str, record: Mapping[str, str], sha256: str, offset: str, data: str) -> Values:
+        key, piece = _key(bridge, record), base64.b64decode(data)
+        known, content = self._odoo.state.uploads.get(key, (sha256, b""))
+        content = content[: int(offset)] + piece if int(offset) and known == sha256 else piece
+        self._odoo.state.uploads[key] = sha256, content
+        return {"held": str(len(content))}
+
+    def pull_changes(self, bridge: str, limit: str, per_tenant: str) -> Values:
+        due = [(turn, oldest, mark) for turn, oldest, mark in self._due(bridge) if turn < int(per_tenant)]
+        due.sort(key=lambda item: item[:2])
+        changes = [self._change(mark) for _turn, _oldest, mark in due[: int(limit)]]
+        beat = self._odoo.state.beats.get(bridge, "")
+        return {"epoch": str(self._odoo.state.epoch), "changes": changes, "more": len(due) > int(limit), "beat": beat}
+
+    def _due(self, bridge: str) -> Iterator[tuple[int, int, Mark]]:
+        """The newest mark of each record that may be pulled, with its turn within its tenant and its oldest mark."""
+        found: dict[Key, list[Mark]] = {}
+        for mark in self._odoo.state.marks:
+            found.setdefault(mark.key, []).append(mark)
+        turns: dict[str, int] = {}
+        for key, marks in sorted(found.items(), key=lambda item: item[1][0].number):
+            newest, bound = marks[-1], self._odoo.state.bindings[key]
+            is_out = bound.state == "active" and bound.opted_out
+            if key[0] != bridge or is_out or newest.is_parked or newest.due_at > self._odoo.clock.now:
+                continue
+            if self._odoo.is_served(bridge, key[1]):
+                yield turns.get(key[1], 0), marks[0].number, newest
+                turns[key[1]] = turns.get(key[1], 0) + 1
+
+    def _change(self, mark: Mark) -> Values:
+        bound, (_bridge, tenant, entity, record_id) = self._odoo.state.bindings[mark.key], mark.key
+        mapper = MAPPERS[entity]
+        record = self._odoo.state.records.get((bound.model, bound.res_id))
+        is_there = mark.op in ("upsert", "ask") and record is not None
+        two_way = {rule.name for rule in mapper.rules if rule.two_way}
+        present = self._odoo.wire(entity, bound) if is_there and two_way else {}
+        reported = mapper.report(self._odoo.row(mapper.reported, bound)) if is_there else {}
+        return {
+            "tenant": tenant,
+            "entity": entity,
+            "id": record_id,
+            "version": f"{self._odoo.state.epoch}.{mark.number}",
+            "op": mark.op,
+            "model": bound.model,
+            "res_id": str(bound.res_id or ""),
+            "at": _instant(mark.at),
+            "by": mark.by,
+            "fields": {**{name: value for name, value in present.items() if name in two_way}, **reported},
+            "sent": {name: dict(pair) for name, pair in bound.sent.items() if name in present},
+        }
+
+    def ack_changes(self, bridge: str, verdicts: Sequence[Mapping[str, str]]) -> Values:
+        acked = 0
+        for verdict in verdicts:
+            epoch, _, number = verdict["version"].partition(".")
+            if int(epoch) == self._odoo.state.epoch:
+                acked += self._settle(_key(bridge, verdict), int(number), verdict["verdict"])
+        return {"acked": str(acked)}
+
+    def _settle(self, key: Key, number: int, verdict: str) -> bool:
+        done = [mark for mark in self._odoo.state.marks if mark.key == key and mark.number <= number]
+        for mark in done:
+            place = self._odoo.state.marks.index(mark)
+            if verdict == "later":
+                self._odoo.state.marks[place] = dataclasses.replace(mark, due_at=self._odoo.clock.now + LATER)
+            elif verdict == "parked":
+                self._odoo.state.marks[place] = dataclasses.replace(mark, is_parked=True)
+            else:
+                del self._odoo.state.marks[place]
+        return bool(done)
+
+    def requeue_changes(self, bridge: str, records: Sequence[Mapping[str, str]]) -> Values:
+        ops = {"active": "upsert", "alias": "alias"}
+        keys = [_key(bridge, record) for record in records]
+        there = [key for key in keys if key in self._odoo.state.bindings]
+        marked = sum(
+            self._odoo.mark(self._odoo.state, [key], ops.get(self._odoo.state.bindings[key].state, "unlink"))
+            for key in there
+        )
+        return {"requeued": str(marked)}
+
+    def heartbeat(self, bridge: str, beat: str, tenants: Sequence[str]) -> Values:
+        self._odoo.state.beats[bridge] = beat
+        return {"unserved": sorted(one for one in tenants if not self._odoo.is_served(bridge, one)), "missing": []}
+
+    def epochs(self, bridge: str) -> Values:
+        applied = (int(bound.version.partition(".")[0]) for _, bound in self._odoo.of(bridge) if bound.version)
+        return {"epoch": str(self._odoo.state.epoch), "applied": str(max(applied, default=0))}
+
+    def raise_epoch(self, beyond: str) -> Values:
+        self._odoo.state.epoch = max(self._odoo.state.epoch, int(beyond)) + 1
+        return {"epoch": str(self._odoo.state.epoch)}
+
+    def retell(self, bridge: str) -> Values:
+        leads = [key for key, bound in self._odoo.of(bridge) if key[2] == "registration" and bound.state == "active"]
+        return {"told": str(self._odoo.mark(self._odoo.state, leads, "upsert"))}
+
+    def show_binding(self, bridge: str, record: Mapping[str, str]) -> Values:
+        bound = self._odoo.state.bindings.get(_key(bridge, record))
+        values = self._odoo.state.records.get((bound.model, bound.res_id)) if bound else None
+        return {
+            "state": bound.state if bound else "",
+            "model": bound.model if bound else "",
+            "res_id": str(bound.res_id or "") if bound else "",
+            "version": bound.version if bound else "",
+            "held": bound.opted_out if bound else False,
+            "synced_at": _instant(bound.synced_at) if bound and bound.synced_at else "",
+            "name": str(values.get("name") or values.get("partner_name") or "") if values else "",
+        }
+
+    def relink_binding(self, bridge: str, record: Mapping[str, str], res_id: str) -> Values:
+        key, model = _key(bridge, record), MAPPERS[record["entity"]].model
+        other = self._odoo.bound_to(model, int(res_id))
+        if (model, int(res_id)) not in self._odoo.state.records:
+            return {"model": "", "res_id": "", "refused": f"there is no such record that a {key[2]} could be"}
+        if other not in (None, key):
+            return {"model": "", "res_id": "", "refused": f"{model} {res_id} is bound already"}
+        self._odoo.state.bindings[key] = Bound(model, int(res_id))
+        return {"model": model, "res_id": res_id, "refused": ""}
+
+    def forget_binding(self, bridge: str, record: Mapping[str, str]) -> Values:
+        key = _key(bridge, record)
+        bound = self._odoo.state.bindings.get(key)
+        if bound and bound.state == "active" and (bound.model, bound.res_id) in self._odoo.state.records:
+            return {"refused": f"it is bound to {bound.model} {bound.res_id}, which is there"}
+        self._odoo.forget([key])
+        return {"refused": ""}
+
+    def backlog(self, bridge: str) -> Values:
+        newest = {mark.key: mark for mark in self._odoo.state.marks if mark.key[0] == bridge}
+        tenants: dict[str, list[Mark]] = {}
+        for key, mark in newest.items():
+            if not (self._odoo.state.bindings[key].state == "active" and self._odoo.state.bindings[key].opted_out):
+                tenants.setdefault(key[1], []).append(mark)
+        return {"tenants": {tenant: self._owed(marks) for tenant, marks in tenants.items()}}
+
+    def _owed(self, newest: Sequence[Mark]) -> Values:
+        waiting = [mark.key for mark in newest if not mark.is_parked]
+        oldest = min((mark.at for mark in self._odoo.state.marks if mark.key in waiting), default=None)
+        parked = len(newest) - len(waiting)
+        return {"owed": str(len(waiting)), "parked": str(parked), "oldest": _instant(oldest) if oldest else ""}
+
+    def holdings(self, bridge: str) -> Values:
+        counts: dict[str, int] = {}
+        for key, bound in self._odoo.of(bridge):
+            counts[key[2]] = counts.get(key[2], 0) + bool(bound.res_id)
+        return {"entities": {entity: str(count) for entity, count in counts.items()}}
+
+    def commission_books(self, bridge: str, tenant: str, after: str, limit: str) -> Values:
+        found = [
+            (key[3], self._odoo.wire("commission", bound))
+            for key, bound in self._page(bridge, tenant, "commission", after, "")
+            if bound.state == "active"
+        ]
+        rows = [
+            {"id": name, "currency": row["currency"], "state": row["status"], "amount": row["commission_amount"]}
+            for name, row in found[: int(limit)]
+        ]
+        return {"rows": rows, "more": len(found) > int(limit)}
+
+    def digests(
+        self, bridge: str, tenant: str, entity: str, after: str, limit: str, fields: Collection[str] = ()
+    ) -> Values:
+        found = self._page(bridge, tenant, entity, after, "")
+        return {"digests": [self._digest(*row, fields) for row in found[: int(limit)]], "more": len(found) > int(limit)}
+
+    def digest_ranges(
+        self, bridge: str, tenant: str, entity: str, bounds: Sequence[str], fields: Collection[str] = ()
+    ) -> Values:
+        digests = []
+        for after, until in itertools.pairwise(bounds):
+            rows = [
+                (key, self._digest(key, bound, fields))
+                for key, bound in self._page(bridge, tenant, entity, after, until)
+            ]
+            self._odoo.state.remembered |= {key: row["digest"] for key, row in rows}
+            digests.append(addon.document.range_digest(addon.document.range_line(row) for _, row in rows))
+        return {"digests": digests}
+
+    def known_ranges(
+        self, bridge: str, tenant: str, entity: str, bounds: Sequence[str], fields: Collection[str] = ()
+    ) -> Values:
+        digests = []
+        for after, until in itertools.pairwise(bounds):
+            rows = [
+                (key, self._digest(key, bound, fields))
+                for key, bound in self._page(bridge, tenant, entity, after, until)
+            ]
+            is_known = all(
+                self._odoo.state.remembered.get(key) == row["digest"]
+                and row["state"] == "active"
+                and not row["waiting"]
+                for key, row in rows
+            )
+            lines = (addon.document.range_line(row) for _, row in rows)
+            digests.append(addon.document.range_digest(lines) if is_known else "")
+        return {"digests": digests}
+
+    def _is_remembered(self, key: Key, row: Values) -> bool:
+        is_plain = row["state"] == "active" and not row["waiting"] and not row["held"]
+        return is_plain and self._odoo.state.remembered.get(key) == row["digest"]
+
+    def _page(self, bridge: str, tenant: str, entity: str, after: str, until: str) -> list[tuple[Key, Bound]]:
+        found = sorted((key, bound) for key, bound in self._odoo.of(bridge) if key[1:3] == (tenant, entity))
+        return [row for row in found if row[0][3] > after and (not until or row[0][3] <= until)]
+
+    def _digest(self, key: Key, bound: Bound, fields: Collection[str]) -> Values:
+        record = self._odoo.state.records.get((bound.model, bound.res_id))
+        mapper, digest = MAPPERS[key[2]], ""
+        if record is not None:
+            present = {**self._odoo.wire(key[2], bound), **mapper.report(self._odoo.row(mapper.reported, bound))}
+            chosen = {name: value for name, value in present.items() if not fields or name in fields}
+            named = {
+                role.role: self._odoo.bound_to(MAPPERS[role.entity].model, record.get(role.target) or 0)
+                for role in mapper.references
+            }
+            refs = {role: f"{other[2]}:{other[3]}" for role, other in named.items() if other}
+            digest = addon.document.digest_of(chosen, refs)
+        return {
+            "id": key[3],
+            "version": bound.version,
+            "digest": digest,
+            "state": bound.state,
+            "held": bound.opted_out,
+            "waiting": any(mark.key == key for mark in self._odoo.state.marks),
+            "twins": [],
+        }
+
+    def _refs(self, mapper: Any, record: Values) -> Iterator[tuple[str, str]]:
+        for reference in mapper.references:
+            named = self._odoo.bound_to(MAPPERS[reference.entity].model, record.get(reference.target) or 0)
+            if named:
+                yield reference.role, f"{named[2]}:{named[3]}"
+
+    def describe_fields(self, bridge: str) -> Values:
+        entities = {
+            entity: {rule.name: _described(mapper.model, rule) for rule in mapper.rules}
+            for entity, mapper in MAPPERS.items()
+        }
+        tenants = [key[1] for key, _ in self._odoo.of(bridge) if key[2] == "tenant"]
+        return {"entities": entities, "tenants": {tenant: {} for tenant in tenants}, "required": {}}
+
+    def internal_users(self, after: str, limit: str) -> Values:
+        found = [(number, login) for number, login in self._odoo.users if number > int(after or 0)]
+        rows = [
+            {"id": str(number), "login": login, "name": login, "email": ""} for number, login in found[: int(limit)]
+        ]
+        return {"users": rows, "more": len(found) > int(limit)}
+
+    def purge_selftest(self, bridge: str, tenant: str) -> Values:
+        own = (bridge, tenant, "tenant", tenant)
+        if own not in self._odoo.state.bindings:
+            return {"removed": "0", "refused": ""}
+        values = self._odoo.state.records[self._odoo.place(own)]
+        if not values.get("selftest"):
+            return {
+                "removed": "0",
+                "refused": f"tenant {values['subdomain']} is not the selftest's: nothing was changed",
+            }
+        keys = [key for key, _ in self._odoo.of(bridge) if key[1] == tenant]
+        removed = [key for key in keys if self._odoo.state.records.pop(self._odoo.place(key), None) and key != own]
+        self._odoo.forget(keys)
+        return {"removed": str(len(removed)), "refused": ""}
+
+
+def _key(bridge: str, record: Mapping[str, str]) -> Key:
+    return bridge, record["tenant"], record["entity"], record["id"]
+
+
+def _instant(moment: datetime) -> str:
+    return moment.strftime(INSTANT)
+
+
+def _described(model: str, rule: Any) -> Values:
+    codec = rule.codec
+    kind = TYPES.get(type(codec).__name__, "char")
+    values = list(codec.values) if kind == "selection" else []
+    return {"model": model, "field": rule.target, "type": kind, "required": rule.required, "values": values}
