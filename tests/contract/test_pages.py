@@ -17,6 +17,8 @@ from sync_daemon import crash_points
 from sync_daemon.cli.main import main
 from sync_daemon.config import Settings
 from sync_daemon.daemon import CLOSE_SECONDS, GRACE
+from sync_daemon.domain.merge import Merge, merge_status
+from sync_daemon.domain.snapshot import Base
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -157,3 +159,30 @@ def test_the_runbook_shows_the_times_and_levels_of_the_code() -> None:
     assert set(times) == {(f"{GRACE.total_seconds():.0f}", f"{CLOSE_SECONDS:.0f}")}
     [shown] = re.findall(r"schema bridge: level (\d+) of (\d+); tenants: level (\d+)", runbook)
     assert shown == (head(), head(), str(ATTACH_LEVEL)), "docs/runbook.md, Upgrade, shows the present levels"
+
+
+DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    assert [path.name[:4] for path in DECISIONS] == [f"{number:04}" for number in range(1, len(DECISIONS) + 1)]
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.name[:4])
+def test_a_decision_has_the_one_form(page: Path) -> None:
+    text = text_of(page)
+    assert re.match(rf"# {page.name[:4]}: .+\n\nStatus: (accepted|superseded by \[.+\]\(.+\))\n\n## Context\n", text)
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+
+
+def test_the_diagram_of_a_commission_shows_what_the_merge_decides() -> None:
+    drawing = text_of(ROOT / "docs" / "commission-states.svg")
+    cells = re.findall(r'font-size="13" fill="#0f172a">([\w ]+)</text>', drawing)
+    states = re.findall(r'font-weight="bold" fill="#b45309">(\w+)</text>', drawing)
+    changed = Base("", "")
+    outcome = {Merge.AGREED: "{app}", Merge.KEEP_APP: "{app}", Merge.TAKE_ODOO: "{odoo}"}
+    decided = [
+        outcome.get(merge_status(changed, app, odoo), "a person decides").format(app=app, odoo=odoo)
+        for app, odoo in product(states, states)
+    ]
+    assert len(states) == 4 and cells == decided
