@@ -20,9 +20,9 @@ from selftest.verdict import Case, Fault, Wrong, faults
 from sync_daemon.config import Settings
 from sync_daemon.crash_points import AT, CrashPoint
 from sync_daemon.daemon import SELFTEST_SERVICES, Daemon, open_bridge, register_tenant
+from sync_daemon.domain.operations.debt import debt
 from sync_daemon.errors import ConfigError, FatalError, TransientError
 from sync_daemon.rabbitmq.removal import remove_hints
-from sync_daemon.services.drain import debt
 
 STEPS = tuple(point for point in CrashPoint if not point.startswith("events."))
 """The app's events share one queue: a daemon that took them for the selftest would take them from everybody."""

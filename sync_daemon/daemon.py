@@ -24,6 +24,10 @@ from sync_daemon.domain.operations.contract_check import Mismatch
 from sync_daemon.health import Health, served
 from sync_daemon.loop import Loop
 from sync_daemon.odoo.client import Observe, open_odoo
+from sync_daemon.parts.contents import MEGABYTE, Contents
+from sync_daemon.parts.contract import ContractCheck
+from sync_daemon.parts.epochs import Restorer
+from sync_daemon.parts.heartbeat import HeartbeatCarrier, HeartbeatSender
 from sync_daemon.ports import Odoo
 from sync_daemon.postgres.admin.app_schema import AppSchema
 from sync_daemon.postgres.admin.dead_letters import DeadLetters
@@ -42,11 +46,8 @@ from sync_daemon.postgres.rows import Rows
 from sync_daemon.rabbitmq.consumer import RabbitHintStream
 from sync_daemon.rabbitmq.events import RabbitAppEvents
 from sync_daemon.rabbitmq.publisher import RabbitEventPublisher, RabbitPublisher
-from sync_daemon.services.contents import MEGABYTE, Contents
-from sync_daemon.services.contract import ContractCheck, ContractWatch
-from sync_daemon.services.epochs import Restorer
+from sync_daemon.services.contract import ContractWatch
 from sync_daemon.services.events import EventListener
-from sync_daemon.services.heartbeat import HeartbeatCarrier, HeartbeatSender
 from sync_daemon.services.publish import EventRelay, EventRetention
 from sync_daemon.services.pull import Puller
 from sync_daemon.services.push import HintedPusher, Pusher

@@ -15,10 +15,10 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.cli.run import attacher
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import SERVICES, Bridge, Daemon, open_bridge
+from sync_daemon.domain.operations.debt import Debt, debt
 from sync_daemon.errors import BridgeError
 from sync_daemon.postgres.admin.dead_letters import OpenDeadLetter
 from sync_daemon.postgres.events import OutgoingEvents
-from sync_daemon.services.drain import Debt, debt
 
 POLL_SECONDS = 0.25
 PROGRESS_SECONDS = 2.0

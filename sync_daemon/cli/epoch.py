@@ -11,7 +11,7 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.operations.epochs import next_epoch
-from sync_daemon.services.epochs import Positions, Restorer
+from sync_daemon.parts.epochs import Positions, Restorer
 
 RUNBOOK = "docs/runbook.md, After a restore"
 

@@ -1,43 +1,13 @@
-"""The contract held against both sides: at the start, every hour, and whenever somebody asks."""
+"""The contract held against both sides: at the start and every hour."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from sync_daemon.domain.operations.contract_check import Mismatch, Tables, check_app, check_odoo
-from sync_daemon.domain.overrides import Contracts
-from sync_daemon.domain.tenant import Tenant
-from sync_daemon.ports import Odoo
+from sync_daemon.domain.operations.contract_check import Mismatch
+from sync_daemon.parts.contract import ContractCheck
 from sync_daemon.services.report import Report
-
-
-class AppSchema(Protocol):
-    """The app's side."""
-
-    def tenants(self) -> Sequence[Tenant]: ...
-    def contracts(self) -> Contracts: ...
-    def tables(self, tenant: Tenant) -> Tables: ...
-
-
-@dataclass(frozen=True)
-class ContractCheck:
-    """Compares the contracts in force with the app's tables and with Odoo's fields."""
-
-    app_schema: AppSchema
-    odoo: Odoo
-
-    def app_mismatches(self) -> Iterator[Mismatch]:
-        """What does not fit in the app, tenant by tenant."""
-        contracts = self.app_schema.contracts()
-        for tenant in self.app_schema.tenants():
-            yield from check_app(tenant.id, contracts.of(tenant.id), self.app_schema.tables(tenant))
-
-    def odoo_mismatches(self) -> Iterator[Mismatch]:
-        """What does not fit in Odoo."""
-        tenants = [tenant.id for tenant in self.app_schema.tenants()]
-        yield from check_odoo(self.app_schema.contracts(), tenants, self.odoo.describe_fields())
 
 
 @dataclass

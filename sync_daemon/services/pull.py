@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.document import Change, Ruling, Verdict
 from sync_daemon.errors import TransientError
+from sync_daemon.parts.heartbeat import HeartbeatCarrier
 from sync_daemon.ports import Inbound, Odoo
-from sync_daemon.services.heartbeat import HeartbeatCarrier
 from sync_daemon.services.report import Report
 
 PAGE = 500

@@ -27,9 +27,9 @@ from sync_daemon.domain.settlement import (
 )
 from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
 from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
+from sync_daemon.parts.contents import Contents
+from sync_daemon.parts.heartbeat import HeartbeatCarrier
 from sync_daemon.ports import HintStream, Ledger, Odoo, Outbox, Rows
-from sync_daemon.services.contents import Contents
-from sync_daemon.services.heartbeat import HeartbeatCarrier
 from sync_daemon.services.report import Report
 
 CONTENT_LACKING = "content_lacking"

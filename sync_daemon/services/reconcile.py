@@ -35,8 +35,8 @@ from sync_daemon.domain.plan import without_content
 from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import TransientError
+from sync_daemon.parts.contents import Contents
 from sync_daemon.ports import Odoo, RecordDigest
-from sync_daemon.services.contents import Contents
 from sync_daemon.services.report import Report
 
 PAGE = 500

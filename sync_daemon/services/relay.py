@@ -9,8 +9,8 @@ from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.hint import hints_of
 from sync_daemon.domain.keys import ENTITY_ORDER, Lane, RecordKey
 from sync_daemon.errors import BridgeError
+from sync_daemon.parts.heartbeat import HeartbeatSender
 from sync_daemon.ports import HintPublisher, Outbox
-from sync_daemon.services.heartbeat import HeartbeatSender
 from sync_daemon.services.report import Report
 
 COLLECT_AT_ONCE = 5_000

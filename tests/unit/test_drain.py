@@ -11,8 +11,8 @@ import pytest
 from sync_daemon.cli import drain
 from sync_daemon.cli.drain import Left
 from sync_daemon.domain.keys import Direction
+from sync_daemon.domain.operations.debt import Debt, debt
 from sync_daemon.ports import OdooBacklog
-from sync_daemon.services.drain import Debt, debt
 from tests.unit.records import OTHER_TENANT, TENANT
 
 

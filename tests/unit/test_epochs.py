@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sync_daemon.domain.keys import Version
 from sync_daemon.domain.operations.epochs import next_epoch, was_set_back
-from sync_daemon.services.epochs import Positions
+from sync_daemon.parts.epochs import Positions
 
 NUMBERS = st.integers(0, 2**31 - 2)
 VERSIONS = st.builds(Version, NUMBERS, NUMBERS)

@@ -1,4 +1,4 @@
-"""Draining: wait until nothing is owed on either side, except by what cannot flow."""
+"""What both sides owe, as `c360 drain` counts it: it waits until nothing is owed, except by what cannot flow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Protocol
 from uuid import UUID
 
 from sync_daemon.domain.keys import Direction
-from sync_daemon.ports import OdooBacklog
 
 
 class Flow(Protocol):
@@ -26,6 +25,13 @@ class Flow(Protocol):
     def owed(self) -> int: ...
 
 
+class Backlog(Protocol):
+    """One tenant's flow, as far as Odoo knows it."""
+
+    @property
+    def owed(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Debt:
     """What is owed; `held` by suspended and paused tenants, `open` by everyone else."""
@@ -34,7 +40,7 @@ class Debt:
     paused: int
 
 
-def debt(flows: Iterable[Flow], backlogs: Sequence[Mapping[UUID, OdooBacklog]]) -> Debt:
+def debt(flows: Iterable[Flow], backlogs: Sequence[Mapping[UUID, Backlog]]) -> Debt:
     """Count what both sides owe, in records."""
     owed = {True: 0, False: 0}
     for flow in flows:
