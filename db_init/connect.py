@@ -11,8 +11,8 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from sync_daemon.config import LOOPBACK, MIGRATOR_ROLE, Settings
-from sync_daemon.errors import BridgeError, ConfigError, FatalError, TransientError, UnavailableError
+from sync_daemon.config import LOOPBACK, MIGRATOR_ROLE, Settings, tls_mode
+from sync_daemon.errors import BridgeError, FatalError, TransientError, UnavailableError
 
 __all__ = [
     "Connection",
@@ -140,11 +140,7 @@ def _open(server: Server, database: str, user: str, password: str) -> Connection
 
 def sslmode(server: Server) -> str:
     """How TLS is used towards this server. Raises: ConfigError for a weaker way than a network allows."""
-    if server.is_local:
-        return server.sslmode or "prefer"
-    if server.sslmode in {"disable", "allow", "prefer"}:
-        raise ConfigError(f"sslmode {server.sslmode} is not accepted for {server.host}: use verify-full")
-    return server.sslmode or "verify-full"
+    return tls_mode(server.host, server.sslmode)
 
 
 def translated(error: psycopg2.Error, where: str) -> BridgeError:

@@ -9,7 +9,7 @@ import psycopg2
 import psycopg2.extras
 from psycopg2.extensions import connection as Connection
 
-from sync_daemon.config import LOOPBACK, Settings
+from sync_daemon.config import Settings, tls_mode
 from sync_daemon.errors import FatalError, UnavailableError
 
 
@@ -54,7 +54,7 @@ def _transaction(
             dbname=database,
             user=user,
             password=password,
-            sslmode=sslmode or ("prefer" if host in LOOPBACK else "verify-full"),
+            sslmode=tls_mode(host, sslmode),
             sslrootcert=sslrootcert or None,
             connect_timeout=10,
             application_name="c360 demo",

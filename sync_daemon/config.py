@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sync_daemon.errors import ConfigError
+from sync_daemon.urls import database_settings
 
 SYNC_ROLE = "comply360_sync"
 MIGRATOR_ROLE = "comply360_migrator"
@@ -25,6 +26,9 @@ BRIDGE_OWNER_ROLE = "comply360_bridge_owner"
 SELFTEST_INSTANCE = "self-test"
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+SslMode = Literal["", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+_WITHOUT_TLS = frozenset({"disable", "allow", "prefer"})
 
 
 class Settings(BaseSettings):
@@ -39,7 +43,7 @@ class Settings(BaseSettings):
     platform_postgres_host: str = "127.0.0.1"
     platform_postgres_port: int = Field(5432, ge=1, le=65535)
     platform_postgres_db: str = "comply360_app"
-    platform_postgres_sslmode: str = ""
+    platform_postgres_sslmode: SslMode = ""
     platform_postgres_sslrootcert: str = ""
     platform_postgres_admin_user: str = "postgres"
     platform_postgres_admin_password: SecretStr = SecretStr("")
@@ -48,7 +52,7 @@ class Settings(BaseSettings):
     odoo_postgres_host: str = "127.0.0.1"
     odoo_postgres_port: int = Field(5432, ge=1, le=65535)
     odoo_postgres_db: str = "comply360_odoo"
-    odoo_postgres_sslmode: str = ""
+    odoo_postgres_sslmode: SslMode = ""
     odoo_postgres_sslrootcert: str = ""
     odoo_postgres_admin_user: str = "postgres"
     odoo_postgres_admin_password: SecretStr = SecretStr("")
@@ -163,12 +167,28 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise ConfigError(_sentences(error)) from None
 
 
+def tls_mode(host: str, sslmode: str) -> str:
+    """The sslmode of connections to the PostgreSQL server on `host`, of the one that is set.
+
+    Raises: ConfigError for one that sends passwords over a network in the clear.
+    """
+    if host in LOOPBACK or host.startswith("/") or not host:
+        return sslmode or "prefer"
+    if sslmode in _WITHOUT_TLS:
+        raise ConfigError(f"sslmode {sslmode} is not accepted for {host}: use verify-full")
+    return sslmode or "verify-full"
+
+
 def redacted(settings: Settings) -> dict[str, Any]:
     """All settings for display; a secret shows as `***` or, when not set, as the empty text."""
-    return {
-        name.upper(): (("***" if value.get_secret_value() else "") if isinstance(value, SecretStr) else value)
-        for name, value in settings
-    }
+    return {name.upper(): _shown(value) for name, value in settings}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return "***" if value.get_secret_value() else ""
+    # what stands before the @ of an address is refused where it is used, and may be a password all the same
+    return re.sub("//.*@", "//***@", value) if isinstance(value, str) else value
 
 
 def _file(path: Path) -> dict[str, str]:
@@ -181,29 +201,13 @@ def _normalised(source: Mapping[str, str]) -> dict[str, str]:
     known = {name.upper() for name in Settings.model_fields}
     values: dict[str, str] = {}
     if url := source.get("DATABASE_URL"):
-        values.update(_from_database_url(url))
+        values.update(database_settings(url))
     for name, value in source.items():
         target = name.upper().removesuffix("_FILE")
         if name.upper().endswith("_FILE") and target in known and value:
             values[target] = _secret_file(name, Path(value))
     values.update({name.upper(): value for name, value in source.items() if name.upper() in known and value != ""})
     return values
-
-
-def _from_database_url(url: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
-        raise ConfigError("DATABASE_URL should look like postgresql://user:password@host:5432/comply360_app")
-    found = {
-        "PLATFORM_POSTGRES_HOST": parts.hostname,
-        "PLATFORM_POSTGRES_PORT": str(parts.port or 5432),
-        "PLATFORM_POSTGRES_DB": parts.path.lstrip("/") or "comply360_app",
-    }
-    if parts.username:
-        found["C360_APP_USER"] = unquote(parts.username)
-    if parts.password:
-        found["C360_APP_PASSWORD"] = unquote(parts.password)
-    return found
 
 
 def _secret_file(name: str, path: Path) -> str:

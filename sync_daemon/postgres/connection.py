@@ -17,7 +17,7 @@ import psycopg2.extras
 from psycopg2 import errors
 from psycopg2.pool import ThreadedConnectionPool
 
-from sync_daemon.config import LOOPBACK, SYNC_ROLE, Settings
+from sync_daemon.config import SYNC_ROLE, Settings, tls_mode
 from sync_daemon.errors import FatalError, TransientError
 
 Cursor = psycopg2.extensions.cursor
@@ -96,15 +96,17 @@ class Database:
 
 
 def connection_parameters(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for psycopg2.connect as the sync role; no text that holds the password is ever built."""
-    local = settings.platform_postgres_host in LOOPBACK or settings.platform_postgres_host.startswith("/")
+    """Keyword arguments for psycopg2.connect as the sync role; no text that holds the password is ever built.
+
+    Raises: ConfigError as `tls_mode`.
+    """
     parameters: dict[str, Any] = {
         "host": settings.platform_postgres_host,
         "port": settings.platform_postgres_port,
         "dbname": settings.platform_postgres_db,
         "user": SYNC_ROLE,
         "password": settings.c360_sync_password.get_secret_value(),
-        "sslmode": settings.platform_postgres_sslmode or ("prefer" if local else "verify-full"),
+        "sslmode": tls_mode(settings.platform_postgres_host, settings.platform_postgres_sslmode),
         "application_name": "comply360 bridge",
         "options": _SESSION,
         "keepalives_idle": 30,

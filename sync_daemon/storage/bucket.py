@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import s3fs
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +14,7 @@ from sync_daemon.config import LOOPBACK, Settings
 from sync_daemon.domain.content import Place, Stat, parts_of
 from sync_daemon.errors import ConfigError, RejectedError, TransientError
 from sync_daemon.storage.root import Root
+from sync_daemon.urls import split_url
 
 TIMEOUT_SECONDS = 20
 
@@ -74,10 +75,12 @@ class Bucket:
 
 
 def _endpoint(settings: Settings) -> str:
-    parts = urlsplit(settings.c360_storage_endpoint)
     if not settings.c360_storage_endpoint:
         return ""
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+    if "@" in settings.c360_storage_endpoint:
+        raise ConfigError("C360_STORAGE_ENDPOINT: user and password do not belong into the address")
+    parts = split_url("C360_STORAGE_ENDPOINT", settings.c360_storage_endpoint)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
         raise ConfigError(f"C360_STORAGE_ENDPOINT: {parts.geturl()} should look like https://minio.example.com")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ConfigError(f"C360_STORAGE_ENDPOINT: {parts.geturl()} would send documents in the clear; use https")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from sync_daemon.domain.content import Place
 from sync_daemon.errors import ConfigError
+from sync_daemon.urls import split_url
 
 _NAMES = ("{tenant}", "{schema}")
 
@@ -37,12 +38,13 @@ class Root:
 
 def parse_root(text: str) -> Root:
     """Read C360_STORAGE_ROOT. Raises ConfigError for what is neither a folder nor a bucket."""
-    parts = urlsplit(text)
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ConfigError(f"C360_STORAGE_ROOT: {text} has more than a folder or a bucket")
+    parts = split_url("C360_STORAGE_ROOT", text)
+    # the address is not shown: a key may stand in it
+    if parts.query or parts.fragment or "@" in parts.netloc or ":" in parts.netloc:
+        raise ConfigError("C360_STORAGE_ROOT: has more than a folder or a bucket; keys have variables of their own")
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return Root("file", "", unquote(parts.path).rstrip("/") or "/")
     if parts.scheme == "s3" and parts.netloc:
         return Root("s3", parts.netloc, unquote(parts.path).strip("/"))
     forms = "file:///srv/documents/{tenant} or s3://bucket/prefix"
-    raise ConfigError(f"C360_STORAGE_ROOT: {text} should look like {forms}")
+    raise ConfigError(f"C360_STORAGE_ROOT should look like {forms}")

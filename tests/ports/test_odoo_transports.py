@@ -195,6 +195,10 @@ def test_an_xml_bomb_is_refused_at_its_declaration() -> None:
         "ftp://127.0.0.1",
         "127.0.0.1:8069",
         "https://user:canary-password@odoo.example.com",
+        "https://user:canary/password@odoo.example.com",
+        "https://user:12/canary@odoo.example.com",
+        "ftp://user:12?canary@odoo.example.com",
+        "https://canary:password",
     ],
 )
 def test_an_address_that_would_show_the_key_is_refused(transport: str, url: str) -> None:

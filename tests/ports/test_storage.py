@@ -172,3 +172,20 @@ def test_a_storage_that_is_away_is_nobodys_fault(tmp_path: Path) -> None:
 def test_a_root_that_cannot_be_used_is_refused_at_the_start(root: str, endpoint: str) -> None:
     with pytest.raises(ConfigError, match="C360_STORAGE"):
         _opened(c360_storage_root=root, c360_storage_endpoint=endpoint)
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("c360_storage_root", "s3://key:canary@bucket/prefix"),
+        ("c360_storage_root", "s3://key:canary/part@bucket/prefix"),
+        ("c360_storage_root", "ftp://key:12/canary@bucket"),
+        ("c360_storage_endpoint", "https://key:canary@minio.example.com"),
+        ("c360_storage_endpoint", "https://key:12/canary@minio.example.com"),
+        ("c360_storage_endpoint", "https://key:canary"),
+    ],
+)
+def test_an_address_with_a_secret_in_it_is_refused_and_not_shown(name: str, address: str) -> None:
+    with pytest.raises(ConfigError, match=name.upper()) as caught:
+        _opened(**{"c360_storage_root": "s3://bucket", name: address})
+    assert "canary" not in str(caught.value)

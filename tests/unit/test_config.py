@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from db_init import connect
 from sync_daemon import config
 from sync_daemon.config import Settings, load_settings, redacted
 from sync_daemon.errors import ConfigError
+from sync_daemon.postgres.connection import connection_parameters
 
 CANARY = "canary-5e11"
 
@@ -79,10 +82,65 @@ def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_apps_database_url_is_understood() -> None:
-    settings = load_settings({"DATABASE_URL": "postgresql://app%40x:p%2Fw@db.example:6543/comply?sslmode=disable"})
+    settings = load_settings({"DATABASE_URL": "postgresql://app%40x:p%2Fw@db.example:6543/comply?sslmode=require"})
     assert (settings.platform_postgres_host, settings.platform_postgres_port) == ("db.example", 6543)
     assert (settings.platform_postgres_db, settings.c360_app_user) == ("comply", "app@x")
     assert settings.c360_app_password.get_secret_value() == "p/w"
+    assert settings.platform_postgres_sslmode == "require"
+
+
+RESERVED = "/?#[]@:%&= +"
+
+
+def test_a_percent_encoded_password_is_read_whatever_stands_in_it() -> None:
+    url = f"postgresql://{quote(RESERVED, safe='')}:{quote(RESERVED, safe='')}@db.example/comply"
+    settings = load_settings({"DATABASE_URL": url})
+    assert (settings.c360_app_user, settings.c360_app_password.get_secret_value()) == (RESERVED, RESERVED)
+    assert (settings.platform_postgres_host, settings.platform_postgres_db) == ("db.example", "comply")
+
+
+@pytest.mark.parametrize("start", ["canary", "12"], ids=["letters", "digits"])
+@pytest.mark.parametrize("sign", [*RESERVED, "\n"])
+def test_a_reserved_character_that_is_not_encoded_is_read_or_refused_and_never_shown(start: str, sign: str) -> None:
+    password = f"{start}{sign}{CANARY}"
+    try:
+        settings = load_settings({"DATABASE_URL": f"postgresql://app:{password}@db.example/comply"})
+    except ConfigError as error:
+        assert "DATABASE_URL" in str(error) and "%2F" in str(error)
+        assert "canary" not in str(error) and (error.__suppress_context__ or error.__context__ is None)
+    else:
+        assert settings.c360_app_password.get_secret_value() == password
+        assert (settings.platform_postgres_host, settings.platform_postgres_db) == ("db.example", "comply")
+
+
+def test_the_url_parameters_for_tls_are_honoured_by_every_connection() -> None:
+    query = "sslmode=verify-full&sslrootcert=%2Fetc%2Fca%20of%20ours.pem"
+    settings = load_settings({"DATABASE_URL": f"postgresql://app:secret@db.example/comply?{query}"})
+    used = connection_parameters(settings)
+    assert (used["sslmode"], used["sslrootcert"]) == ("verify-full", "/etc/ca of ours.pem")
+    server = connect.app_server(settings)
+    assert (connect.sslmode(server), server.sslrootcert) == ("verify-full", "/etc/ca of ours.pem")
+
+
+@pytest.mark.parametrize("query", ["connect_timeout=5", "sslmode=require&options=-c%20x%3Dy", "passfile=/x"])
+def test_a_url_parameter_that_is_not_known_is_refused_by_name(query: str) -> None:
+    name = query.rpartition("&")[2].partition("=")[0]
+    with pytest.raises(ConfigError, match=f"DATABASE_URL: parameter {name} is not known"):
+        load_settings({"DATABASE_URL": f"postgresql://app:secret@db.example/comply?{query}"})
+
+
+def test_an_unknown_sslmode_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="PLATFORM_POSTGRES_SSLMODE"):
+        load_settings({"DATABASE_URL": "postgresql://app:secret@db.example/comply?sslmode=verify"})
+
+
+@pytest.mark.parametrize("sslmode", ["disable", "allow", "prefer"])
+def test_no_connection_sends_a_password_over_a_network_in_the_clear(sslmode: str) -> None:
+    settings = load_settings({"PLATFORM_POSTGRES_HOST": "db.example", "PLATFORM_POSTGRES_SSLMODE": sslmode})
+    with pytest.raises(ConfigError, match="verify-full"):
+        connection_parameters(settings)
+    with pytest.raises(ConfigError, match="verify-full"):
+        connect.sslmode(connect.app_server(settings))
 
 
 def test_a_single_variable_wins_over_its_part_of_the_url() -> None:
@@ -112,6 +170,12 @@ def test_no_secret_shows_in_the_display_or_in_the_representation() -> None:
     assert len(secrets) >= 9
     assert all(shown[name.upper()] == "***" for name in secrets)
     assert CANARY not in repr(settings) and CANARY not in str(shown)
+
+
+def test_a_secret_in_an_address_does_not_show() -> None:
+    addresses = ("ODOO_URL", "C360_STORAGE_ROOT", "C360_STORAGE_ENDPOINT")
+    shown = redacted(load_settings(dict.fromkeys(addresses, f"https://key:{CANARY}/{CANARY}@example.com/x")))
+    assert {shown[name] for name in addresses} == {"https://***@example.com/x"}
 
 
 def test_an_unset_secret_shows_as_empty() -> None:

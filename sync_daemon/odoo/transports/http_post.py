@@ -13,11 +13,12 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from sync_daemon.config import LOOPBACK, Settings
 from sync_daemon.crash_points import answered
 from sync_daemon.errors import ConfigError, FatalError, TransientError
+from sync_daemon.urls import split_url
 
 CONNECT_SECONDS = 10.0
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -94,9 +95,10 @@ def odoo_address(url: str) -> SplitResult:
 
     Raises: ConfigError unless it is https, or http on this machine, without user and password.
     """
-    parts = urlsplit(url)
-    if parts.username or parts.password:
+    # not only before the host: what a wrongly written password leaves of an address is nobody's host
+    if "@" in url:
         raise ConfigError("ODOO_URL: user and password do not belong into the address")
+    parts = split_url("ODOO_URL", url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ConfigError(f"ODOO_URL: {url} should look like https://odoo.example.com")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:

@@ -1,0 +1,66 @@
+"""Addresses that a setting holds, read without ever showing what may be a secret in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from sync_daemon.errors import ConfigError
+
+_DATABASE_FORM = "postgresql://user:password@host:5432/comply360_app"
+_ESCAPES = "a reserved character in a user or a password is written as % and two digits (/ is %2F, @ is %40, % is %25)"
+_PASSED_ON = {"sslmode": "PLATFORM_POSTGRES_SSLMODE", "sslrootcert": "PLATFORM_POSTGRES_SSLROOTCERT"}
+_BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+
+
+def split_url(setting: str, url: str) -> SplitResult:
+    """The parts of an address, its port readable. Raises ConfigError, which shows nothing of the address."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ConfigError(f"{setting}: host and port cannot be read; {_ESCAPES}") from None
+    return parts
+
+
+def database_settings(url: str) -> dict[str, str]:
+    """What DATABASE_URL sets, by the name of the single variable.
+
+    Raises: ConfigError, which shows nothing of the address but the name of a parameter that is not known.
+    """
+    parts = split_url("DATABASE_URL", url.strip())
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
+        raise ConfigError(f"DATABASE_URL should look like {_DATABASE_FORM}")
+    database = parts.path.removeprefix("/")
+    # a password with one of these, written as it is, would be taken for host, database or parameters
+    if re.search(r"[\s#]", url.strip()) or "/" in database or "@" in parts.path + parts.query:
+        raise ConfigError(f"DATABASE_URL should look like {_DATABASE_FORM}; {_ESCAPES}")
+    found = {
+        "PLATFORM_POSTGRES_HOST": _decoded(parts.hostname),
+        "PLATFORM_POSTGRES_PORT": str(parts.port or 5432),
+        "PLATFORM_POSTGRES_DB": _decoded(database) or "comply360_app",
+        "C360_APP_USER": _decoded(parts.username or ""),
+        "C360_APP_PASSWORD": _decoded(parts.password or ""),
+        **dict(_parameters(parts.query)),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _parameters(query: str) -> Iterator[tuple[str, str]]:
+    for parameter in filter(None, query.split("&")):
+        name, _, value = parameter.partition("=")
+        if name not in _PASSED_ON:
+            shown = name if re.fullmatch("[A-Za-z_]{1,40}", name) and value else "of another form"
+            raise ConfigError(f"DATABASE_URL: parameter {shown} is not known here, only {' and '.join(_PASSED_ON)}")
+        yield _PASSED_ON[name], _decoded(value)
+
+
+def _decoded(text: str) -> str:
+    """Raises ConfigError for what is no percent-encoded UTF-8."""
+    try:
+        if _BROKEN_ESCAPE.search(text):
+            raise ValueError
+        return unquote(text, errors="strict")
+    except ValueError:
+        raise ConfigError(f"DATABASE_URL cannot be decoded; {_ESCAPES}") from None
