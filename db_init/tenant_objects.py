@@ -19,7 +19,7 @@ from sync_daemon.config import SYNC_ROLE
 from sync_daemon.errors import FatalError
 
 # Raise it when a file of db_init/tenant/ changes: `c360 db migrate` then applies all of them to every tenant again.
-ATTACH_LEVEL = 13
+ATTACH_LEVEL = 14
 PAGE = 5000
 # A lock that is waited for makes the app's next statements queue behind us: so wait shortly and often.
 LOCK_TIMEOUT = timedelta(milliseconds=300)

@@ -14,7 +14,7 @@ CREATE VIEW {schema}.comply360_lead_outcome AS
 
 CREATE VIEW {schema}.comply360_invoices AS
     SELECT id, registration_id, client_id, kind, number, state, payment_state, total, residual, currency, invoice_date,
-           due_date, paid_on, payment_reference, credits_id, concern, odoo_id, changed_at, of_former_odoo
+           due_date, paid_on, payment_reference, credits_id, payment_discrepancy, odoo_id, changed_at, of_former_odoo
       FROM bridge.invoice
      WHERE tenant_id = {tenant};
 

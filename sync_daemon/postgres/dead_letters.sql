@@ -23,7 +23,7 @@ WHERE l.instance_id = %(instance)s AND l.direction = %(direction)s AND l.resolve
   AND (l.code <> 'foreign_tenant' OR EXISTS (
       SELECT 1
       FROM bridge.binding AS b
-      WHERE (b.instance_id, b.tenant_id, b.entity, b.external_id::text)
+      WHERE (b.instance_id, b.tenant_id, b.entity, b.record_id::text)
           = (l.instance_id, l.tenant_id, l.entity, l.record_id)))
   AND NOT EXISTS (
       SELECT 1

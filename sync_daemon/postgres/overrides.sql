@@ -14,5 +14,5 @@ ON CONFLICT (version) DO NOTHING
 RETURNING version
 
 -- name: in_odoo (all records of one kind that are bound)
-SELECT external_id FROM bridge.binding
+SELECT record_id FROM bridge.binding
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND state = 'active'

@@ -38,8 +38,8 @@ UPDATE bridge.binding AS b SET digest = ''
 WHERE b.instance_id = %(instance)s
   AND (b.entity = 'tenant'
        OR (b.entity = 'issue'
-           AND b.external_id IN (SELECT id FROM bridge.dead_letter WHERE resolved_at IS NULL)))
-RETURNING b.tenant_id, b.entity, b.external_id
+           AND b.record_id IN (SELECT id FROM bridge.dead_letter WHERE resolved_at IS NULL)))
+RETURNING b.tenant_id, b.entity, b.record_id
 
 -- name: epochs
 SELECT b.tenant_id, coalesce(t.subdomain, b.schema_name), b.epoch
@@ -58,7 +58,7 @@ SELECT uuid FROM bridge.odoo_instance WHERE id = %(instance)s
 
 -- name: is_bound
 SELECT EXISTS (SELECT 1 FROM bridge.binding
-               WHERE tenant_id = %(tenant)s AND entity = 'tenant' AND external_id = %(tenant)s AND state = 'active')
+               WHERE tenant_id = %(tenant)s AND entity = 'tenant' AND record_id = %(tenant)s AND state = 'active')
 
 -- name: ensure_partitions (the ledger's, for this month and the next)
 SELECT bridge.ensure_ledger_partition(now()::date),

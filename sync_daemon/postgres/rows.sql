@@ -12,25 +12,25 @@ JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (te
 WHERE d.instance_id = %(instance)s AND d.dead_version IS DISTINCT FROM d.version
 
 -- name: bindings
-SELECT b.tenant_id, b.entity, b.external_id, b.state, b.res_model, b.res_id, b.epoch, b.version, b.digest,
+SELECT b.tenant_id, b.entity, b.record_id, b.state, b.res_model, b.res_id, b.epoch, b.version, b.digest,
        b.odoo_epoch, b.odoo_version
 FROM bridge.binding AS b
-JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, external_id)
-    USING (tenant_id, entity, external_id)
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    USING (tenant_id, entity, record_id)
 WHERE b.instance_id = %(instance)s
 
 -- name: bases
-SELECT v.tenant_id, v.entity, v.external_id, v.field, v.app_value, v.odoo_value
+SELECT v.tenant_id, v.entity, v.record_id, v.field, v.app_value, v.odoo_value
 FROM bridge.base_value AS v
-JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, external_id)
-    USING (tenant_id, entity, external_id)
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    USING (tenant_id, entity, record_id)
 WHERE v.instance_id = %(instance)s
 
 -- name: conflicts
-SELECT c.tenant_id, c.entity, c.external_id, c.field
+SELECT c.tenant_id, c.entity, c.record_id, c.field
 FROM bridge.conflict AS c
-JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, external_id)
-    USING (tenant_id, entity, external_id)
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    USING (tenant_id, entity, record_id)
 WHERE c.instance_id = %(instance)s AND c.state = 'open'
 
 -- name: dead

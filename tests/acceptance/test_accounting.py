@@ -258,7 +258,7 @@ def test_a_cancelled_registration_keeps_its_invoice_and_both_sides_say_so(
     assert booked["state"] == "posted"
     assert [_move(accountant, note)["state"] for note in booked["reversal_move_ids"]] == ["draft"]
     assert [issue["code"] for issue in odoo.issues(app)] == ["registration_cancelled"]
-    concerns = "SELECT number, concern FROM {t}.comply360_invoices WHERE concern IS NOT NULL"
+    concerns = "SELECT number, payment_discrepancy FROM {t}.comply360_invoices WHERE payment_discrepancy IS NOT NULL"
     assert app.run(concerns) == [(booked["name"], "registration_cancelled")]
 
     accountant.call("account.move", "action_post", booked["reversal_move_ids"])

@@ -109,16 +109,16 @@ def _installation(settings: Settings) -> str:
         return str(cursor.fetchone()[0])
 
 
-@pytest.mark.parametrize("changed", ["res_id", "external_id"])
+@pytest.mark.parametrize("changed", ["res_id", "record_id"])
 def test_the_apps_database_refuses_a_second_active_binding(changed: str, app: App) -> None:
     app.register()
     c360("drain")
-    new = {"res_id": "res_id + 1000000", "external_id": "gen_random_uuid()"}
+    new = {"res_id": "res_id + 1000000", "record_id": "gen_random_uuid()"}
     values = {name: new[name] if name == changed else name for name in new}
     statement = f"""
-        INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id, state, epoch,
+        INSERT INTO bridge.binding (instance_id, tenant_id, entity, record_id, res_model, res_id, state, epoch,
                                     version, digest)
-        SELECT instance_id, tenant_id, entity, {values["external_id"]}, res_model, {values["res_id"]}, state, epoch,
+        SELECT instance_id, tenant_id, entity, {values["record_id"]}, res_model, {values["res_id"]}, state, epoch,
                version, digest
           FROM bridge.binding WHERE tenant_id = %s AND entity = 'registration'
     """

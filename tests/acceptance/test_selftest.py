@@ -86,7 +86,7 @@ def test_a_tenant_that_is_not_the_selftests_is_refused_and_nothing_of_it_is_touc
 
 
 def _everything(app: App, odoo: Odoo) -> object:
-    bindings = "SELECT entity, external_id, res_id FROM bridge.binding WHERE tenant_id = %s ORDER BY 1, 2"
+    bindings = "SELECT entity, record_id, res_id FROM bridge.binding WHERE tenant_id = %s ORDER BY 1, 2"
     with as_sync(app.settings) as connection, connection.cursor() as cursor:
         cursor.execute(bindings, [app.tenant])
         known = cursor.fetchall()

@@ -401,7 +401,7 @@ def test_readers_see_waiting_synced_and_failed(installation: Settings, tenant: A
     for record, number in ((synced, 11), (failed, 12)):
         rows(
             sync,
-            "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id)"
+            "INSERT INTO bridge.binding (instance_id, tenant_id, entity, record_id, res_model, res_id)"
             " VALUES ('main', %(t)s, 'registration', %(r)s, 'crm.lead', %(i)s)",
             r=record,
             i=number + hash_of(tenant),
@@ -478,7 +478,7 @@ def test_both_databases_refuse_a_second_active_binding_of_one_odoo_record(
 ) -> None:
     sync = as_sync(installation)
     statement = (
-        "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id)"
+        "INSERT INTO bridge.binding (instance_id, tenant_id, entity, record_id, res_model, res_id)"
         " VALUES ('main', %(t)s, 'client', %(r)s, 'res.partner', %(i)s)"
     )
     number = hash_of(tenant)

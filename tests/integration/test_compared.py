@@ -186,7 +186,7 @@ def test_documents_links_and_agreed_values_are_seen(side: Side) -> None:
     assert seen(Entity.REGISTRATION, registration)
 
     installation.bridge(
-        "INSERT INTO bridge.base_value (instance_id, tenant_id, entity, external_id, field, app_value, odoo_value)"
+        "INSERT INTO bridge.base_value (instance_id, tenant_id, entity, record_id, field, app_value, odoo_value)"
         " VALUES (%(i)s, %(t)s, 'commission', %(id)s, 'payment_reference', '', 'x')",
         i=INSTANCE,
         t=str(tenant.id),
@@ -210,7 +210,7 @@ def test_a_record_that_waits_or_that_a_person_was_told_of_is_looked_at(side: Sid
     side.installation.outbox.owe([side.installation.key(Entity.REGISTRATION, first)])
     assert side.known(Entity.REGISTRATION) == {second}
     side.installation.bridge(
-        "INSERT INTO bridge.conflict (instance_id, tenant_id, entity, external_id, field)"
+        "INSERT INTO bridge.conflict (instance_id, tenant_id, entity, record_id, field)"
         " VALUES (%(i)s, %(t)s, 'registration', %(id)s, 'email')",
         i=INSTANCE,
         t=str(side.installation.tenant.id),
@@ -250,7 +250,7 @@ def test_ranges_end_with_the_last_id_of_each_and_hold_rows_and_bindings(side: Si
     assert [known.count for known in side.comparison.known_ranges(side.name, entity, whole)] == [2, 2, 2, 1]
     assert all(known.digest for known in side.comparison.known_ranges(side.name, entity, whole))
 
-    installation.bridge("DELETE FROM bridge.binding WHERE external_id = %(id)s", id=str(never_bound))
+    installation.bridge("DELETE FROM bridge.binding WHERE record_id = %(id)s", id=str(never_bound))
     installation.app("DELETE FROM {schema}.commissions WHERE registration_id = %(id)s", id=str(gone))
     installation.app("DELETE FROM {schema}.registrations WHERE id = %(id)s", id=str(gone))
     databases.clear_marks(installation.settings)

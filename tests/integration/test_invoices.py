@@ -167,7 +167,9 @@ def test_money_that_has_to_go_back_is_an_issue_until_it_has_gone(
     [letter] = installation.dead_letters.open()
     assert (letter.code, letter.value) == ("registration_cancelled", "INV/2026/00001")
     assert "INV/2026/00001" in letter.message and "credit note" in letter.message
-    assert installation.app("SELECT concern FROM {schema}.comply360_invoices") == [("registration_cancelled",)]
+    assert installation.app("SELECT payment_discrepancy FROM {schema}.comply360_invoices") == [
+        ("registration_cancelled",)
+    ]
     assert installation.app(
         "SELECT entity, state FROM {schema}.comply360_sync_state WHERE cause LIKE '%%credit note%%'"
     ) == [("invoice", "failed")]

@@ -26,7 +26,7 @@ def closed_long_ago(installation: Installation) -> None:
             "INSERT INTO bridge.dead_letter (instance_id, tenant_id, direction, entity, record_id, code, message,"
             " resolved_at) VALUES ('main', %(tenant)s, 'app_to_odoo', 'user', gen_random_uuid()::text, 'x', 'x',"
             " now() - %(age)s::interval)",
-            "INSERT INTO bridge.conflict (instance_id, tenant_id, entity, external_id, field, state, resolved_at)"
+            "INSERT INTO bridge.conflict (instance_id, tenant_id, entity, record_id, field, state, resolved_at)"
             " VALUES ('main', %(tenant)s, 'client', gen_random_uuid(), 'email', 'resolved', now() - %(age)s::interval)",
             "INSERT INTO bridge.run (id, service, started_at) VALUES (gen_random_uuid(), 'reconcile main',"
             " now() - %(age)s::interval)",
@@ -38,7 +38,7 @@ def closed_long_ago(installation: Installation) -> None:
             databases.rows(admin, statement, tenant=str(installation.tenant.id), age=age)
     databases.rows(
         admin,
-        "INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id)"
+        "INSERT INTO bridge.binding (instance_id, tenant_id, entity, record_id, res_model, res_id)"
         " SELECT 'main', tenant_id, 'issue', id, 'comply360.issue', row_number() OVER ()::int"
         " FROM bridge.dead_letter",
     )

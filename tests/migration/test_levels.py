@@ -21,7 +21,15 @@ from tests.migration.command import c360
 
 TENANTS = (UUID("0a000000-0000-4000-8000-000000000001"), UUID("0a000000-0000-4000-8000-000000000002"))
 # columns that a level after 0019 gives another name: {level: {"table.former": "present"}}
-RENAMED: dict[str, dict[str, str]] = {}
+RENAMED: dict[str, dict[str, str]] = {
+    "0020": {
+        "binding.external_id": "record_id",
+        "base_value.external_id": "record_id",
+        "conflict.external_id": "record_id",
+        "invoice.concern": "payment_discrepancy",
+        "invoice.concern_about": "payment_discrepancy_about",
+    }
+}
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +156,23 @@ def test_each_level_keeps_every_row(scratch: Settings) -> None:
         if (former.ROWS / f"{level}.sql").exists():
             former.add_rows(scratch, level)
         assert [table for table in bridge_tables(scratch) if not contents(scratch)[table]] == [], f"rows/{level}.sql"
+
+
+def test_words_in_rows_follow_the_names_of_level_0020(scratch: Settings) -> None:
+    in_use(scratch)
+    admin = as_admin(scratch)
+    rules = {
+        "all": {"client": {"fields": {"phone": {"owner": "off"}}}},
+        "tenants": {str(TENANTS[0]): {"registration": {"held_back": {"status": ["draft"]}, "fields": {}}}},
+    }
+    rows(admin, "UPDATE bridge.contract_override SET rules = %(rules)s::jsonb", rules=json.dumps(rules))
+    rows(
+        admin, "UPDATE bridge.dead_letter SET field = 'concern' WHERE id = (SELECT id FROM bridge.dead_letter LIMIT 1)"
+    )
+    migrate(scratch)
+    rules["tenants"] = {str(TENANTS[0]): {"registration": {"filtered": {"status": ["draft"]}, "fields": {}}}}
+    assert rows(admin, "SELECT rules FROM bridge.contract_override") == [(rules,)]
+    assert rows(admin, "SELECT count(*) FROM bridge.dead_letter WHERE field = 'payment_discrepancy'") == [(1,)]
 
 
 @pytest.mark.parametrize("level", ["0001", "0018"])

@@ -328,8 +328,7 @@ class Real:
 
     def pairs(self) -> Mapping[RecordKey, Pair]:
         rows = self._here.bridge(
-            "SELECT tenant_id, entity, external_id, state, res_model, res_id, epoch, version, digest"
-            " FROM bridge.binding"
+            "SELECT tenant_id, entity, record_id, state, res_model, res_id, epoch, version, digest FROM bridge.binding"
         )
         return {
             _key(*name): Pair(str(state), str(model), _int(res_id), Version(_int(epoch), _int(number)), str(digest))

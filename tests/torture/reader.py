@@ -181,19 +181,19 @@ _APP = {
     "latencies": """
         SELECT %s::uuid AS tenant, r.submitted_at AT TIME ZONE 'UTC' AS began, b.created_at AS ended
           FROM {t}.registrations AS r
-          JOIN bridge.binding AS b ON b.entity = 'registration' AND b.external_id = r.id
+          JOIN bridge.binding AS b ON b.entity = 'registration' AND b.record_id = r.id
          WHERE b.created_at >= r.submitted_at AT TIME ZONE 'UTC'
     """,
 }
 _BRIDGE = {
-    "bindings": "SELECT tenant_id AS tenant, entity, external_id AS id, res_model, res_id, state FROM bridge.binding"
+    "bindings": "SELECT tenant_id AS tenant, entity, record_id AS id, res_model, res_id, state FROM bridge.binding"
     " WHERE tenant_id = ANY(%s)",
     "letters": """
         SELECT tenant_id AS tenant, id, direction, entity, record_id, field, code, message, value, last_at
           FROM bridge.dead_letter
          WHERE resolved_at IS NULL AND (tenant_id = ANY(%s) OR tenant_id = '00000000-0000-0000-0000-000000000000')
     """,
-    "conflicts": "SELECT tenant_id AS tenant, entity, external_id AS id, field, app_value, odoo_value"
+    "conflicts": "SELECT tenant_id AS tenant, entity, record_id AS id, field, app_value, odoo_value"
     " FROM bridge.conflict WHERE state = 'open' AND tenant_id = ANY(%s)",
     "owed": """
         SELECT tenant_id AS tenant, entity, record_id AS id, dead_version = version AS is_dead, last_error, attempts,

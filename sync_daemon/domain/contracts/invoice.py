@@ -33,7 +33,7 @@ INVOICE = Contract(
         _told("registration", codec=identity, column="registration_id"),
         _told("client", codec=identity, column="client_id"),
         _told("credits", codec=identity, column="credits_id"),
-        _told("concern", codec=choice(CONCERNS), column="concern"),
-        _told("concern_about", codec=text(), column="concern_about"),
+        _told("concern", codec=choice(CONCERNS), column="payment_discrepancy"),
+        _told("concern_about", codec=text(), column="payment_discrepancy_about"),
     ),
 )

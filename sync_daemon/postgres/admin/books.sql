@@ -3,4 +3,4 @@ SELECT k.id
 FROM unnest(%(ids)s::uuid[]) AS k (id)
 WHERE NOT EXISTS (SELECT FROM bridge.binding AS b
                   WHERE b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s AND b.entity = 'commission'
-                    AND b.external_id = k.id)
+                    AND b.record_id = k.id)

@@ -13,7 +13,7 @@ WITH old AS (
     DELETE FROM bridge.binding AS b
     USING old
     WHERE b.instance_id = old.instance_id AND b.tenant_id = old.tenant_id AND b.entity = 'issue'
-      AND b.external_id = old.id
+      AND b.record_id = old.id
 )
 DELETE FROM bridge.dead_letter AS l USING old WHERE l.id = old.id
 

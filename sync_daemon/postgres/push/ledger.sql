@@ -12,19 +12,19 @@ DELETE FROM bridge.binding AS b
 USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[])
     AS k (tenant_id, entity, record_id, model, res_id)
 WHERE b.instance_id = %(instance)s AND b.state = 'active' AND (b.res_model, b.res_id) = (k.model, k.res_id)
-  AND (b.tenant_id, b.entity, b.external_id) <> (k.tenant_id, k.entity, k.record_id)
-RETURNING b.tenant_id, b.entity, b.external_id
+  AND (b.tenant_id, b.entity, b.record_id) <> (k.tenant_id, k.entity, k.record_id)
+RETURNING b.tenant_id, b.entity, b.record_id
 
 -- name: bound (those that are a pair already)
-SELECT b.tenant_id, b.entity, b.external_id
+SELECT b.tenant_id, b.entity, b.record_id
 FROM bridge.binding AS b
 JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-    ON (b.tenant_id, b.entity, b.external_id) = (k.tenant_id, k.entity, k.record_id)
+    ON (b.tenant_id, b.entity, b.record_id) = (k.tenant_id, k.entity, k.record_id)
 WHERE b.instance_id = %(instance)s AND b.state = 'active'
 
 -- name: bind (a new pair begins in Odoo's present epoch)
 INSERT INTO bridge.binding AS b
-    (instance_id, tenant_id, entity, external_id, res_model, res_id, state, epoch, version, digest, odoo_epoch,
+    (instance_id, tenant_id, entity, record_id, res_model, res_id, state, epoch, version, digest, odoo_epoch,
      synced_at)
 SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.model, k.res_id, k.state, k.epoch, k.version, k.digest,
        (SELECT epoch FROM bridge.odoo_instance WHERE id = %(instance)s), now()
@@ -32,38 +32,38 @@ FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models
             %(epochs)s::int[], %(versions)s::bigint[], %(digests)s::text[], %(states)s::text[])
     AS k (tenant_id, entity, record_id, model, res_id, epoch, version, digest, state)
 ORDER BY k.tenant_id, k.entity, k.record_id
-ON CONFLICT (instance_id, tenant_id, entity, external_id) DO UPDATE
+ON CONFLICT (instance_id, tenant_id, entity, record_id) DO UPDATE
 SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = EXCLUDED.state, epoch = EXCLUDED.epoch,
     version = EXCLUDED.version, digest = EXCLUDED.digest, synced_at = now()
 WHERE (b.epoch, b.version) <= (EXCLUDED.epoch, EXCLUDED.version)
 
 -- name: learn (unless a pusher that heard of it was faster; it begins in Odoo's present epoch like any new pair)
-INSERT INTO bridge.binding (instance_id, tenant_id, entity, external_id, res_model, res_id, state, odoo_epoch)
+INSERT INTO bridge.binding (instance_id, tenant_id, entity, record_id, res_model, res_id, state, odoo_epoch)
 SELECT id, %(tenant)s, %(entity)s, %(id)s, %(model)s, %(res_id)s, %(state)s, epoch
 FROM bridge.odoo_instance
 WHERE id = %(instance)s
 ON CONFLICT DO NOTHING
 
 -- name: keep_bases
-INSERT INTO bridge.base_value (instance_id, tenant_id, entity, external_id, field, app_value, odoo_value)
+INSERT INTO bridge.base_value (instance_id, tenant_id, entity, record_id, field, app_value, odoo_value)
 SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(app)s::text[],
             %(odoo)s::text[]) AS k (tenant_id, entity, record_id, field, app_value, odoo_value)
 ORDER BY k.tenant_id, k.entity, k.record_id, k.field
-ON CONFLICT (instance_id, tenant_id, entity, external_id, field) DO UPDATE
+ON CONFLICT (instance_id, tenant_id, entity, record_id, field) DO UPDATE
 SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
 
 -- name: keep_bases_sent_over (a late answer does not replace a newer base; the bindings are locked)
-INSERT INTO bridge.base_value (instance_id, tenant_id, entity, external_id, field, app_value, odoo_value)
+INSERT INTO bridge.base_value (instance_id, tenant_id, entity, record_id, field, app_value, odoo_value)
 SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(app)s::text[],
             %(odoo)s::text[], %(sent_over)s::text[]) AS k (tenant_id, entity, record_id, field, app_value, odoo_value, sent_over)
 LEFT JOIN bridge.base_value AS v
-    ON (v.instance_id, v.tenant_id, v.entity, v.external_id, v.field)
+    ON (v.instance_id, v.tenant_id, v.entity, v.record_id, v.field)
      = (%(instance)s, k.tenant_id, k.entity, k.record_id, k.field)
 WHERE v.field IS NULL OR v.odoo_value IS NOT DISTINCT FROM k.sent_over
 ORDER BY k.tenant_id, k.entity, k.record_id, k.field
-ON CONFLICT (instance_id, tenant_id, entity, external_id, field) DO UPDATE
+ON CONFLICT (instance_id, tenant_id, entity, record_id, field) DO UPDATE
 SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
 
 -- name: discharge (what was settled at the version that is still owed)
@@ -135,7 +135,7 @@ SELECT k.record_id
 FROM unnest(%(ids)s::uuid[]) AS k (record_id)
 LEFT JOIN bridge.binding AS b
     ON b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s AND b.entity = %(entity)s
-   AND b.external_id = k.record_id
+   AND b.record_id = k.record_id
 LEFT JOIN bridge.delivery AS d
     ON d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
    AND d.record_id = k.record_id

@@ -1,9 +1,9 @@
 -- name: bound_ids
-SELECT external_id AS id FROM bridge.binding
+SELECT record_id AS id FROM bridge.binding
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s
-  AND (%(after)s::uuid IS NULL OR external_id > %(after)s::uuid)
-  AND (%(until)s::uuid IS NULL OR external_id <= %(until)s::uuid)
-ORDER BY external_id
+  AND (%(after)s::uuid IS NULL OR record_id > %(after)s::uuid)
+  AND (%(until)s::uuid IS NULL OR record_id <= %(until)s::uuid)
+ORDER BY record_id
 LIMIT %(limit)s
 
 -- name: waiting (marked, or owed and not dead)
@@ -23,7 +23,7 @@ WHERE EXISTS (SELECT FROM bridge.dead_letter AS l
                 AND l.record_id = k.record_id::text AND l.resolved_at IS NULL)
    OR EXISTS (SELECT FROM bridge.conflict AS c
               WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.entity = %(entity)s
-                AND c.external_id = k.record_id AND c.state = 'open')
+                AND c.record_id = k.record_id AND c.state = 'open')
 
 -- name: invoices (what the app reads of them)
 SELECT i.id, to_jsonb(i)
@@ -35,7 +35,7 @@ UPDATE bridge.binding AS b
 SET digest = ''
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
 WHERE b.instance_id = %(instance)s
-  AND (b.tenant_id, b.entity, b.external_id) = (k.tenant_id, k.entity, k.record_id)
+  AND (b.tenant_id, b.entity, b.record_id) = (k.tenant_id, k.entity, k.record_id)
 
 -- name: rebind (as Odoo has it; where another record still claims that one, the comparison after the next tells)
 WITH pair AS (
@@ -44,23 +44,23 @@ WITH pair AS (
         AS k (tenant_id, entity, record_id, model, res_id)
 )
 INSERT INTO bridge.binding AS b
-    (instance_id, tenant_id, entity, external_id, res_model, res_id, odoo_epoch)
+    (instance_id, tenant_id, entity, record_id, res_model, res_id, odoo_epoch)
 SELECT i.id, p.tenant_id, p.entity, p.record_id, p.model, p.res_id, i.epoch
 FROM pair AS p
 JOIN bridge.odoo_instance AS i ON i.id = %(instance)s
 WHERE NOT EXISTS (SELECT FROM bridge.binding AS other
                   WHERE other.instance_id = i.id AND other.state = 'active'
                     AND (other.res_model, other.res_id) = (p.model, p.res_id)
-                    AND (other.tenant_id, other.entity, other.external_id) <> (p.tenant_id, p.entity, p.record_id))
+                    AND (other.tenant_id, other.entity, other.record_id) <> (p.tenant_id, p.entity, p.record_id))
 ORDER BY p.tenant_id, p.entity, p.record_id
-ON CONFLICT (instance_id, tenant_id, entity, external_id) DO UPDATE
+ON CONFLICT (instance_id, tenant_id, entity, record_id) DO UPDATE
 SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = 'active', digest = '', synced_at = now()
 
 -- name: forget_bindings (neither side has the record any more)
 DELETE FROM bridge.binding AS b
 USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
 WHERE b.instance_id = %(instance)s
-  AND (b.tenant_id, b.entity, b.external_id) = (k.tenant_id, k.entity, k.record_id)
+  AND (b.tenant_id, b.entity, b.record_id) = (k.tenant_id, k.entity, k.record_id)
 
 -- name: requests (open ones of attached tenants, by what is to be compared)
 SELECT r.id, t.tenant_id, r.entity
@@ -86,13 +86,13 @@ SELECT coalesce((SELECT finished_at IS NULL OR started_at <= now() - %(interval)
 -- name: and_quiet (a part of a statement: nothing of the record waits, and no person has been told of it)
 AND NOT EXISTS (SELECT FROM bridge.delivery AS d
                 WHERE d.instance_id = b.instance_id AND d.tenant_id = b.tenant_id AND d.entity = b.entity
-                  AND d.record_id = b.external_id)
+                  AND d.record_id = b.record_id)
 AND f.id NOT IN (SELECT unnest(o.record_ids) FROM bridge.outbox AS o
                  WHERE o.tenant_id = %(tenant)s AND o.entity = %(entity)s)
 AND f.id::text NOT IN (SELECT l.record_id FROM bridge.dead_letter AS l
                        WHERE l.instance_id = %(instance)s AND l.tenant_id = %(tenant)s AND l.entity = %(entity)s
                          AND l.resolved_at IS NULL)
-AND f.id NOT IN (SELECT c.external_id FROM bridge.conflict AS c
+AND f.id NOT IN (SELECT c.record_id FROM bridge.conflict AS c
                  WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.entity = %(entity)s
                    AND c.state = 'open')
 
@@ -103,7 +103,7 @@ WITH found AS (
 ), free AS (
     SELECT b.id, f.digest, f.fingerprint
     FROM bridge.binding AS b
-    JOIN found AS f ON b.external_id = f.record_id
+    JOIN found AS f ON b.record_id = f.record_id
     WHERE (b.instance_id, b.tenant_id, b.entity) = (%(instance)s, %(tenant)s, %(entity)s)
     FOR NO KEY UPDATE OF b SKIP LOCKED
 )

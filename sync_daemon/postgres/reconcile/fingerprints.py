@@ -40,20 +40,20 @@ _RECORDS = sql.SQL("""
     SELECT f.id, f.fingerprint, {digest}
     FROM ({fingerprints}) AS f
     JOIN bridge.binding AS b
-        ON (b.instance_id, b.tenant_id, b.entity, b.external_id) = (%(instance)s, %(tenant)s, %(entity)s, f.id)
+        ON (b.instance_id, b.tenant_id, b.entity, b.record_id) = (%(instance)s, %(tenant)s, %(entity)s, f.id)
     WHERE b.state = 'active' AND f.fingerprint IS NOT NULL
 """)
 # an id that ends a range is in it, and width_bucket() begins the next one with it
 _RANGES = sql.SQL("""
     WITH record AS MATERIALIZED (
-        SELECT coalesce(f.id, b.external_id) AS id, {digest} AS digest
+        SELECT coalesce(f.id, b.record_id) AS id, {digest} AS digest
         FROM ({fingerprints}) AS f
         FULL JOIN (
             SELECT * FROM bridge.binding
             WHERE (instance_id, tenant_id, entity) = (%(instance)s, %(tenant)s, %(entity)s)
-              AND (%(after)s::uuid IS NULL OR external_id > %(after)s::uuid)
-              AND (%(until)s::uuid IS NULL OR external_id <= %(until)s::uuid)
-        ) AS b ON b.external_id = f.id
+              AND (%(after)s::uuid IS NULL OR record_id > %(after)s::uuid)
+              AND (%(until)s::uuid IS NULL OR record_id <= %(until)s::uuid)
+        ) AS b ON b.record_id = f.id
     ), placed AS (
         SELECT id, digest, width_bucket(id, %(ends)s::uuid[]) AS reached FROM record
     )
@@ -70,7 +70,7 @@ _RELATED = sql.SQL(" LEFT JOIN {rows} AS {name} ON {name}.id = r.{column}")
 _PARENT = sql.SQL("""
     LEFT JOIN {rows} AS {row} ON {row}.id = r.{column}
     LEFT JOIN bridge.binding AS {name}
-        ON ({name}.instance_id, {name}.tenant_id, {name}.entity, {name}.external_id)
+        ON ({name}.instance_id, {name}.tenant_id, {name}.entity, {name}.record_id)
          = (%(instance)s, %(tenant)s, {entity}, r.{column})
 """)
 _LINKED = sql.SQL("""
@@ -88,13 +88,13 @@ _DOCUMENTS = sql.SQL("""
         ON documents.registration_id = r.id
 """)
 _BASES = sql.SQL("""
-    LEFT JOIN (SELECT external_id, string_agg(ROW(field, app_value, odoo_value)::text, '' ORDER BY field) AS fields
+    LEFT JOIN (SELECT record_id, string_agg(ROW(field, app_value, odoo_value)::text, '' ORDER BY field) AS fields
                FROM bridge.base_value
                WHERE (instance_id, tenant_id, entity) = (%(instance)s, %(tenant)s, %(entity)s)
-                 AND (%(after)s::uuid IS NULL OR external_id > %(after)s::uuid)
-                 AND (%(until)s::uuid IS NULL OR external_id <= %(until)s::uuid)
-               GROUP BY external_id) AS bases
-        ON bases.external_id = r.id
+                 AND (%(after)s::uuid IS NULL OR record_id > %(after)s::uuid)
+                 AND (%(until)s::uuid IS NULL OR record_id <= %(until)s::uuid)
+               GROUP BY record_id) AS bases
+        ON bases.record_id = r.id
 """)
 
 
