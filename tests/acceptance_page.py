@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import ast
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.marked import ROOT, Marked, marked
+
 PAGE = ROOT / "docs" / "acceptance.md"
 
 PROMISES = {
@@ -42,27 +40,9 @@ PROMISES = {
 }
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A test, by the file it is in and its name."""
-
-    path: str
-    name: str
-
-    @property
-    def sentence(self) -> str:
-        """The test's name as a sentence."""
-        words = self.name.removeprefix("test_").replace("_", " ")
-        return words[0].upper() + words[1:]
-
-
-def shown() -> Mapping[str, list[Shown]]:
+def shown() -> Mapping[str, list[Marked]]:
     """The marked tests by id, in order of file and place."""
-    found: defaultdict[str, list[Shown]] = defaultdict(list)
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        for identity, name in _marked(ast.parse(path.read_text(encoding="utf-8"))):
-            found[identity].append(Shown(path.relative_to(ROOT).as_posix(), name))
-    return found
+    return marked("acceptance")
 
 
 def page() -> str:
@@ -72,17 +52,13 @@ def page() -> str:
     lines = ["# Acceptance", "", source, ""]
     for identity, promise in PROMISES.items():
         lines += [f"## {identity} {promise}", ""]
-        lines += [f"- {test.sentence} ([{Path(test.path).name}](../{test.path}))" for test in tests.get(identity, [])]
+        lines += [f"- {_sentence(test)} ([{Path(test.path).name}](../{test.path}))" for test in tests.get(identity, [])]
         lines.append("")
     return "\n".join(lines)
 
 
-def _marked(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            for mark in node.decorator_list:
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.acceptance":
-                    yield from ((str(ast.literal_eval(argument)), node.name) for argument in mark.args)
+def _sentence(test: Marked) -> str:
+    return test.words[0].upper() + test.words[1:]
 
 
 if __name__ == "__main__":

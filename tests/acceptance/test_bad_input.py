@@ -72,6 +72,7 @@ def test_a_row_whose_tenant_does_not_match_its_schema_is_not_read(
     assert odoo.leads(other) == []
 
 
+@pytest.mark.reliability("F44")
 def test_characters_that_xml_forbids_are_told(app: App, odoo: Odoo) -> None:
     rename = "UPDATE {t}.registrations SET company_name = %s WHERE id = %s"
     spoilt = dict(zip(["\x0b", "\x01", "\ufffe"], app.register(4), strict=False))
@@ -103,6 +104,7 @@ def test_a_currency_that_does_not_exist_is_told(app: App, odoo: Odoo) -> None:
     assert "XQX" in letter["message"]
 
 
+@pytest.mark.reliability("F70")
 def test_a_missing_parent_keeps_its_child_waiting_and_nothing_else(app: App, odoo: Odoo) -> None:
     app.run("ALTER TABLE {t}.commissions DROP CONSTRAINT commissions_registration_id_fkey")
     missing, (registration,) = uuid4(), app.register(status="approved")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from demo.databases import app_database, odoo_database
 from sync_daemon.config import Settings
 from tests.acceptance.command import daemon, eventually
@@ -17,6 +19,7 @@ QUIET_SECONDS = 30
 REPORTED_AFTER_SECONDS = 11
 
 
+@pytest.mark.reliability("F16", "F66")
 def test_2000_at_once_take_at_most_40_calls_and_then_nothing_is_written_on_either_side(
     app: App, odoo: Odoo, daemon_log: Path
 ) -> None:

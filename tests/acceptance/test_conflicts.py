@@ -103,6 +103,7 @@ def test_a_decision_does_not_stand_for_values_that_came_later(app: App, odoo: Od
     assert app.one("SELECT payment_reference FROM {t}.commissions WHERE id = %s", [commission]) == "EFT 9"
 
 
+@pytest.mark.reliability("F77")
 @pytest.mark.acceptance("C2")
 def test_retry_and_ignore_in_odoo_reach_the_app(app: App, odoo: Odoo) -> None:
     mended, ignored = app.register(2)
@@ -123,6 +124,7 @@ def test_retry_and_ignore_in_odoo_reach_the_app(app: App, odoo: Odoo) -> None:
     assert printed("dead", "list", "--tenant", app.subdomain, expect=0) == []
 
 
+@pytest.mark.reliability("F69")
 @pytest.mark.acceptance("C2")
 def test_the_app_does_not_undo_a_payment_but_asks(app: App, odoo: Odoo) -> None:
     [registration] = app.register(status="approved")

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from sync_daemon.daemon import open_bridge
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.settlement import Dropped
@@ -36,6 +38,7 @@ def _nobody_hears(app: App, log: Path) -> Iterator[None]:
         line.release()
 
 
+@pytest.mark.reliability("F03", "F40")
 def test_killed_three_times_with_a_call_in_flight_there_are_500_leads_and_none_twice(
     app: App, odoo: Odoo, daemon_log: Path
 ) -> None:

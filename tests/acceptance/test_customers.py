@@ -106,6 +106,7 @@ def test_what_is_edited_of_a_customer_in_odoo_arrives_in_the_app(transport: str,
     assert app.one("SELECT status FROM {t}.registrations WHERE id = %s", [registration]) == "approved"
 
 
+@pytest.mark.reliability("F68")
 @pytest.mark.acceptance("O3")
 def test_different_fields_merge_and_the_same_one_goes_to_a_person(app: App, odoo: Odoo) -> None:
     _, client = _customer(app)
@@ -293,6 +294,7 @@ def test_a_declined_proposal_makes_a_customer_of_its_own(app: App, odoo: Odoo, a
     assert _letters(app) == []
 
 
+@pytest.mark.reliability("F14")
 @pytest.mark.acceptance("A5")
 def test_a_suspended_tenants_flows_pause_both_ways_and_catch_up(app: App, odoo: Odoo) -> None:
     registration, client = _customer(app)
@@ -339,6 +341,7 @@ def test_a_commission_deleted_in_the_app_is_flagged_and_stays_in_odoo(app: App, 
     assert _letters(app) == [("commission", "", "deleted_in_app")]
 
 
+@pytest.mark.reliability("F56")
 @pytest.mark.acceptance("C4")
 def test_a_lead_deleted_in_odoo_is_not_created_again_until_a_person_says_so(app: App, odoo: Odoo) -> None:
     (registration,) = app.register()
@@ -406,6 +409,7 @@ def test_merged_leads_become_aliases_and_their_next_edit_goes_to_a_person(app: A
     assert commission["lead_id"][0] == survivor, "its commissions go on with the survivor"
 
 
+@pytest.mark.reliability("F57")
 @pytest.mark.acceptance("C4")
 def test_merged_customers_become_aliases_and_tenants_are_never_merged(make_app: Any, app: App, odoo: Odoo) -> None:
     first, second = app.register(2, status="approved")

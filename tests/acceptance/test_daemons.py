@@ -77,6 +77,7 @@ def _nothing_is_lost_or_doubled(app: App, odoo: Odoo, committed: list[UUID]) -> 
     assert app.leads() == len(committed)
 
 
+@pytest.mark.reliability("F07")
 @pytest.mark.acceptance("R-DAEMONS")
 def test_either_of_two_daemons_may_be_killed_under_load_and_the_other_goes_on_within_10_seconds(
     app: App, odoo: Odoo, accountant: Odoo, tmp_path: Path
@@ -126,6 +127,7 @@ class _Payments:
         )
 
 
+@pytest.mark.reliability("F07")
 @pytest.mark.acceptance("R-DAEMONS")
 def test_work_of_a_frozen_daemon_waits_for_no_longer_than_its_lease(app: App, odoo: Odoo, tmp_path: Path) -> None:
     lease = {"C360_LEASE_SECONDS": "5", **SLOWLY}
@@ -144,6 +146,7 @@ def test_work_of_a_frozen_daemon_waits_for_no_longer_than_its_lease(app: App, od
     _nothing_is_lost_or_doubled(app, odoo, committed)
 
 
+@pytest.mark.reliability("F06")
 @pytest.mark.acceptance("R-DAEMONS")
 def test_a_rolling_restart_under_load_loses_and_doubles_nothing(app: App, odoo: Odoo, tmp_path: Path) -> None:
     with ExitStack() as running:
@@ -180,6 +183,7 @@ def _with_a_call_in_flight(app: App, log: Path, where: Hold) -> Iterator[tuple[s
             line.release()
 
 
+@pytest.mark.reliability("F78")
 @pytest.mark.acceptance("R-DAEMONS")
 def test_told_to_stop_under_load_it_finishes_what_is_in_flight_and_takes_nothing_new(
     app: App, odoo: Odoo, daemon_log: Path
@@ -205,6 +209,7 @@ def _has_stopped_taking(process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
+@pytest.mark.reliability("F78")
 @pytest.mark.acceptance("R-DAEMONS")
 def test_a_call_that_hangs_is_given_up_and_the_exit_code_is_0_within_30_seconds(
     app: App, odoo: Odoo, daemon_log: Path
@@ -217,6 +222,7 @@ def test_a_call_that_hangs_is_given_up_and_the_exit_code_is_0_within_30_seconds(
     _nothing_is_lost_or_doubled(app, odoo, committed)
 
 
+@pytest.mark.reliability("F78")
 @pytest.mark.acceptance("R-DAEMONS")
 def test_a_second_signal_ends_it_at_once(app: App, odoo: Odoo, daemon_log: Path) -> None:
     committed = app.register(100)

@@ -94,6 +94,7 @@ def lead_of(app: App, registration: UUID) -> int:
     return int(app.one("SELECT odoo_lead_id FROM {t}.registrations WHERE id = %s", [registration]))
 
 
+@pytest.mark.reliability("F71")
 @pytest.mark.acceptance("A4")
 def test_a_document_is_on_the_lead_with_the_same_bytes_and_a_new_version_replaces_it(
     transport: str, app: App, odoo: Odoo, files: Files
@@ -144,6 +145,7 @@ def test_a_documents_content_goes_once_and_the_customer_shows_the_same_file(app:
     assert content(on_lead) == content(on_customer) == b"the same bytes"
 
 
+@pytest.mark.reliability("F48")
 @pytest.mark.acceptance("A4")
 def test_a_document_over_the_cap_becomes_a_link_with_the_reason(app: App, odoo: Odoo, files: Files) -> None:
     (registration,) = app.register()

@@ -23,6 +23,7 @@ from tests.acceptance.parties import App, Broker, Odoo, as_sync
 TIMES = 50
 
 
+@pytest.mark.reliability("F04", "F23")
 def test_one_hint_delivered_50_times_at_once_makes_one_lead(
     app: App, odoo: Odoo, broker: Broker, daemon_log: Path
 ) -> None:
@@ -51,6 +52,7 @@ def _problems(log: Path) -> list[str]:
     return [line for line in log.read_text().splitlines() if '"level": "error"' in line or "Traceback" in line]
 
 
+@pytest.mark.reliability("F36")
 def test_50_parallel_calls_of_one_new_document_make_one_lead_and_no_error(app: App, odoo: Odoo) -> None:
     identity = uuid4()
     batch = _batch(app, identity)

@@ -45,6 +45,7 @@ def _full(run: Callable[[Settings, str], None], settings: Settings) -> Iterator[
         run(settings, _ROOM)
 
 
+@pytest.mark.reliability("F83")
 @pytest.mark.acceptance("R-TIMEOUTS")
 @pytest.mark.parametrize("where", [_in_the_app, _in_odoo])
 def test_while_a_disk_is_full_all_stays_owed_and_flows_when_there_is_room(

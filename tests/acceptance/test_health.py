@@ -95,6 +95,7 @@ def _daemon_behind_a_proxy(
         yield proxy
 
 
+@pytest.mark.reliability("F81")
 @pytest.mark.acceptance("R-HEALTH")
 @pytest.mark.parametrize("neighbour", ["app database", "RabbitMQ", "Odoo"])
 def test_a_neighbour_that_stops_is_named_within_15_seconds_and_liveness_does_not_mind(
@@ -122,6 +123,7 @@ def test_a_neighbour_that_freezes_is_named_and_forgotten_when_it_goes_on(
         eventually(page.is_ready, "the daemon is ready again", seconds=60)
 
 
+@pytest.mark.reliability("F81")
 @pytest.mark.acceptance("R-HEALTH")
 def test_what_has_been_owed_for_too_long_is_a_cause_with_its_age(app: App, page: Page, daemon_log: Path) -> None:
     locked = app.connect()
@@ -241,6 +243,7 @@ def _lacking(app: App) -> list[str]:
     return [lack["what"] for lack in printed("status")["lacking"] if lack["tenant"] == str(app.tenant)]
 
 
+@pytest.mark.reliability("F18")
 @pytest.mark.acceptance("R-HEALTH")
 def test_a_running_daemon_finds_a_dropped_trigger_by_itself(app: App, page: Page, daemon_log: Path) -> None:
     with daemon(daemon_log, **page.environment):

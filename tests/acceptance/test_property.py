@@ -319,6 +319,7 @@ def _expect_merged(before: Sides, edited: Sides, found: Sides, told: set[Told], 
     return disputed
 
 
+@pytest.mark.reliability("F68")
 @pytest.mark.acceptance("C2", "C4")
 def test_whatever_people_do_on_both_sides_nothing_is_lost_unsaid(
     make_app: Callable[[], App], odoo: Odoo, daemon_log: Path

@@ -74,6 +74,7 @@ def uncaptured(app: App, table: str) -> Iterator[None]:
     app.run(f"ALTER TABLE {{t}}.{table} ENABLE TRIGGER USER")
 
 
+@pytest.mark.reliability("F18")
 @pytest.mark.acceptance("C6")
 def test_every_kind_of_drift_is_named_then_mended_and_a_second_run_prints_zeros(
     app: App, odoo: Odoo, tmp_path: Path
@@ -236,6 +237,7 @@ def test_a_lead_deleted_in_odoo_is_set_aside_and_a_doubled_one_is_left_to_a_pers
     assert twin != lead["id"]
 
 
+@pytest.mark.reliability("F18")
 @pytest.mark.acceptance("C6")
 def test_an_emptied_table_is_compared_at_once_and_odoo_is_not_emptied_by_itself(
     app: App, odoo: Odoo, daemon_log: Path

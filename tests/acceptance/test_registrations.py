@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from stack import local, rabbitmq
 from stack.layout import Layout
 from sync_daemon.domain.keys import Lane
@@ -50,6 +52,7 @@ def test_a_draft_is_filtered_until_it_is_submitted(app: App, odoo: Odoo) -> None
     assert [lead["x_comply360_external_id"] for lead in odoo.leads(app)] == [str(draft)]
 
 
+@pytest.mark.reliability("F35")
 def test_what_is_committed_while_the_broker_is_down_arrives_after_it_and_what_is_rolled_back_never_does(
     app: App, odoo: Odoo, broker: Broker, stack_layout: Layout, daemon_log: Path
 ) -> None:

@@ -114,6 +114,7 @@ def echo(drill: Drill) -> Sequence[Any]:
     ]
 
 
+@pytest.mark.reliability("F17")
 @pytest.mark.acceptance("R-BACKUP")
 def test_after_the_app_alone_was_set_back_only_what_it_has_forgotten_is_an_orphan(
     drill: Drill, agencies: tuple[App, App]
@@ -277,6 +278,7 @@ def test_an_app_that_was_set_back_by_other_means_is_noticed(drill: Drill, agenci
     ]
 
 
+@pytest.mark.reliability("F61", "F86")
 @pytest.mark.acceptance("R-BACKUP")
 def test_after_the_filestore_alone_was_set_back_lost_contents_are_handed_over_again(
     drill: Drill, agencies: tuple[App, App]

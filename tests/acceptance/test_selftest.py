@@ -30,6 +30,7 @@ STEPS = (
 )
 
 
+@pytest.mark.reliability("F04", "F05", "F25", "F72", "F73")
 @pytest.mark.acceptance("R-SELFTEST")
 def test_killed_at_each_step_of_both_walks_nothing_is_lost_or_doubled_beside_a_daemon_at_work(
     app: App, odoo: Odoo, broker: Broker, daemon_log: Path

@@ -32,6 +32,7 @@ def _broken() -> Report:
     raise ZeroDivisionError
 
 
+@pytest.mark.reliability("F80")
 @pytest.mark.acceptance("R-DAEMONS")
 def test_whichever_thread_it_strikes_the_daemon_is_told_to_end(stack_settings: Settings) -> None:
     with open_bridge(stack_settings) as bridge:
@@ -47,6 +48,7 @@ def test_whichever_thread_it_strikes_the_daemon_is_told_to_end(stack_settings: S
             assert daemon.crashed == [name]
 
 
+@pytest.mark.reliability("F80")
 @pytest.mark.acceptance("R-DAEMONS")
 def test_the_process_ends_with_1_and_its_log_says_which_service_and_where(stack_settings: Settings) -> None:
     ended = subprocess.run(

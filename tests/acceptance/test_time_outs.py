@@ -25,6 +25,7 @@ def _has_leads(app: App, least: int) -> bool:
     return app.leads() >= least
 
 
+@pytest.mark.reliability("F38")
 @pytest.mark.acceptance("R-TIMEOUTS")
 def test_an_answer_that_never_came_is_repeated_and_there_is_one_lead(
     app: App, odoo: Odoo, transport: str, daemon_log: Path
@@ -43,6 +44,7 @@ def test_an_answer_that_never_came_is_repeated_and_there_is_one_lead(
     assert len(odoo.leads(app)) == 6
 
 
+@pytest.mark.reliability("F64")
 @pytest.mark.acceptance("R-TIMEOUTS")
 def test_odoo_that_takes_calls_and_never_answers_is_waited_for_as_long_as_is_set_and_no_longer(
     app: App, odoo: Odoo, transport: str, daemon_log: Path
@@ -58,6 +60,7 @@ def test_odoo_that_takes_calls_and_never_answers_is_waited_for_as_long_as_is_set
     assert "dead_letter" not in daemon_log.read_text()
 
 
+@pytest.mark.reliability("F82")
 @pytest.mark.acceptance("R-TIMEOUTS")
 def test_a_database_connection_that_breaks_again_and_again_costs_nothing_but_time(
     app: App, odoo: Odoo, daemon_log: Path

@@ -160,6 +160,7 @@ def test_a_database_without_a_registry_is_refused_by_name(stack_settings: Settin
             attach(settings)
 
 
+@pytest.mark.reliability("F13")
 def test_the_migrator_attaches_tenants_that_the_app_registers_later(app_made: Settings) -> None:
     attach(app_made)
     later = register(app_made, "later")

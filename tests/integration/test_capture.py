@@ -123,6 +123,7 @@ def test_a_document_is_marked_and_nothing_else_while_it_names_no_registration(
     assert [mark[2] for mark in marks(installation)] == ["document"]
 
 
+@pytest.mark.reliability("F19")
 def test_what_is_rolled_back_leaves_no_mark(installation: Settings, tenant: AppTenant) -> None:
     app = as_app(installation)
     app.autocommit = False
@@ -134,6 +135,7 @@ def test_what_is_rolled_back_leaves_no_mark(installation: Settings, tenant: AppT
     assert len(marks(installation)) == 3
 
 
+@pytest.mark.reliability("F66")
 def test_the_daemons_own_writes_are_not_marked(installation: Settings, tenant: AppTenant) -> None:
     rows(as_sync(installation), "UPDATE {s}.registrations SET odoo_lead_id = 1", s=tenant.schema)
     rows(as_sync(installation), "UPDATE {s}.commissions SET status = 'approved', approved_at = now()", s=tenant.schema)
@@ -141,6 +143,7 @@ def test_the_daemons_own_writes_are_not_marked(installation: Settings, tenant: A
     assert rows(as_app(installation), "SELECT DISTINCT odoo_lead_id FROM {s}.registrations", s=tenant.schema) == [(1,)]
 
 
+@pytest.mark.reliability("F67")
 def test_the_app_cannot_pass_itself_off_as_the_daemon(installation: Settings, tenant: AppTenant) -> None:
     app = as_app(installation)
     rows(app, "SET application_name = 'comply360 bridge'")
@@ -212,6 +215,7 @@ SYNCED = [
 ]
 
 
+@pytest.mark.reliability("F84")
 @pytest.mark.parametrize("table", [captured.table for captured in CAPTURED])
 def test_the_app_migrates_every_synced_column_between_writes_of_one_session(
     installation: Settings, tenant: AppTenant, table: str
@@ -457,6 +461,7 @@ def test_the_readers_view_does_not_depend_on_the_apps_columns(installation: Sett
     assert found == [("bridge.record_state",)]
 
 
+@pytest.mark.reliability("F11")
 def test_ledger_rows_written_before_their_months_partition_move_into_it(installation: Settings) -> None:
     sync = as_sync(installation)
     record = str(uuid4())

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
+
 from sync_daemon.domain.operations.heartbeat import Hop
 from sync_daemon.postgres.admin import probe
 from sync_daemon.postgres.heartbeats import Heartbeats
@@ -65,6 +67,7 @@ def test_a_comparison_that_was_not_finished_is_due_and_a_finished_one_is_not(ins
     assert comparison.is_due(ALWAYS)
 
 
+@pytest.mark.reliability("F08")
 def test_a_lease_that_is_not_renewed_goes_to_the_next_and_one_that_is_does_not(installation: Installation) -> None:
     comparison, first, second = AppComparison(installation.database, INSTANCE), uuid4(), uuid4()
     short = timedelta(milliseconds=100)

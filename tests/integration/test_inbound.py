@@ -66,6 +66,7 @@ def test_a_paid_commission_arrives_with_reference_and_date(installation: Install
     assert installation.outbox.collect(10) == 0, "what came from Odoo is not sent back"
 
 
+@pytest.mark.reliability("F73")
 def test_an_older_change_is_stale(installation: Installation, commission: RecordKey) -> None:
     apply(installation, change(commission, 7, status="approved"))
     assert apply(installation, change(commission, 6)) == [Ruling.APPLIED]
@@ -131,6 +132,7 @@ def test_a_conflict_ends_when_one_side_gives_way(
     assert after.owed[commission].version > before, "the field that stayed out is looked at again"
 
 
+@pytest.mark.reliability("F69")
 def test_a_paid_commission_is_not_undone(installation: Installation, commission: RecordKey) -> None:
     apply(installation, change(commission, 1, **PAID))
     apply(installation, change(commission, 2, status="approved"))
@@ -185,6 +187,7 @@ def test_a_row_the_app_has_locked_comes_later(installation: Installation, commis
     assert apply(installation, change(commission, 1, **PAID)) == [Ruling.APPLIED]
 
 
+@pytest.mark.reliability("F84")
 def test_a_dropped_column_parks_its_field_and_the_rest_flows(installation: Installation, commission: RecordKey) -> None:
     installation.app("ALTER TABLE {schema}.commissions DROP COLUMN payment_reference")
     assert apply(installation, change(commission, 1, **PAID)) == [Ruling.PARKED]
@@ -193,6 +196,7 @@ def test_a_dropped_column_parks_its_field_and_the_rest_flows(installation: Insta
     assert letter.field == "payment_reference"
 
 
+@pytest.mark.reliability("F07", "F08")
 def test_only_one_puller_holds_the_lease(installation: Installation) -> None:
     first, second = uuid4(), uuid4()
     assert installation.inbound.acquire(first, timedelta(minutes=1))

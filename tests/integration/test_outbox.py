@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from stack import processes
 from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.statements import statements
@@ -13,6 +15,7 @@ from tests.integration.conftest import Installation
 MINUTE = timedelta(minutes=1)
 
 
+@pytest.mark.reliability("F12")
 def test_what_is_in_flight_is_found_without_reading_what_is_owed(installation: Installation) -> None:
     parameters = {"lane": "live", "per_tenant": 10, "in_all": 10, "lease": MINUTE, "selftest": False}
     with installation.database.transaction() as cursor:
@@ -24,6 +27,7 @@ def test_what_is_in_flight_is_found_without_reading_what_is_owed(installation: I
     assert "Seq Scan on delivery" not in plan
 
 
+@pytest.mark.reliability("F10")
 def test_rows_that_a_held_snapshot_keeps_from_the_vacuum_are_counted(installation: Installation) -> None:
     registrations = installation.fill(200)
     overview = Overview(installation.database)

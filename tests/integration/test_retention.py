@@ -46,6 +46,7 @@ def closed_long_ago(installation: Installation) -> None:
     admin.close()
 
 
+@pytest.mark.reliability("F11")
 def test_what_was_closed_long_ago_goes_and_everything_else_stays(installation: Installation) -> None:
     bound, open_one = installation.fill(2)
     installation.outbox.mark([bound, open_one])

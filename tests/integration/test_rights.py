@@ -184,6 +184,7 @@ def columns(settings: Settings, schema: str, table: str) -> set[str]:
     return {str(row[0]) for row in found}
 
 
+@pytest.mark.reliability("F87")
 def test_nobody_connects_to_the_other_side(installation: Settings) -> None:
     apps, odoos = installation.platform_postgres_db, installation.odoo_postgres_db
     roles = {
@@ -204,6 +205,7 @@ def test_nobody_connects_to_the_other_side(installation: Settings) -> None:
     }
 
 
+@pytest.mark.reliability("F87")
 def test_public_has_nothing(installation: Settings, tenant: AppTenant) -> None:
     found = rows(
         as_admin(installation),
@@ -273,6 +275,7 @@ def test_the_daemon_reads_the_registry_and_writes_none_of_it(installation: Setti
         assert refused(sync, "SELECT 1 FROM public.{t}", t=table)
 
 
+@pytest.mark.reliability("F88")
 def test_the_daemon_sees_its_tenants_rows_and_no_row_of_another_tenant(
     installation: Settings, tenant: AppTenant
 ) -> None:

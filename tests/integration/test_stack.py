@@ -95,6 +95,7 @@ def test_no_log_holds_a_secret(stack_layout: Layout, stack_settings: Settings) -
     assert [name for name, value in layouts.secrets(stack_layout).items() if value.encode() in text] == []
 
 
+@pytest.mark.reliability("F85")
 def test_postgres_is_durable_and_takes_no_connection_without_a_password(stack_settings: Settings) -> None:
     place = {
         "host": stack_settings.platform_postgres_host,

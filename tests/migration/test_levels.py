@@ -240,6 +240,7 @@ def test_a_schema_from_the_future_is_refused(installation: Settings) -> None:
         migrate(installation)
 
 
+@pytest.mark.reliability("F18")
 def test_what_went_missing_comes_back(installation: Settings) -> None:
     tenant = register(installation, "drift")
     assert [outcome.action for outcome in migrate(installation).outcomes] == ["attached"]

@@ -46,6 +46,7 @@ def states(settings: Settings) -> list[tuple[object, ...]]:
     )
 
 
+@pytest.mark.reliability("F13")
 def test_a_tenant_says_creating_until_odoo_knows_it(installation: Settings) -> None:
     seen: list[tuple[object, ...]] = []
 

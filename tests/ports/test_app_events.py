@@ -144,6 +144,7 @@ def test_many_events_of_one_record_are_one_key(rabbit: Rabbit, events: AppEvents
     assert keys == [RecordKey(TENANT, Entity.REGISTRATION, RECORD)]
 
 
+@pytest.mark.reliability("F21")
 def test_the_queue_drops_its_oldest_when_full_and_never_refuses_the_app(broker: Broker) -> None:
     events = RabbitAppEvents(broker.settings, Notebook())
     until(lambda: events.connected, "the queue is there")

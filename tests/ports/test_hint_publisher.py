@@ -42,6 +42,7 @@ def test_hints_go_out_in_order_each_into_the_queue_of_its_lane(rabbit: Rabbit) -
     assert [decode("main", body) for body in rabbit.bodies(BULK)] == [bulk]
 
 
+@pytest.mark.reliability("F34")
 def test_a_published_hint_lies_in_the_queue_of_its_lane_and_survives_a_restart(
     broker: Broker, publisher: RabbitPublisher
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_published_hint_lies_in_the_queue_of_its_lane_and_survives_a_restart(
     assert set(live_properties.headers) <= {"x-delivery-count"}
 
 
+@pytest.mark.reliability("F24")
 def test_queues_are_quorum_queues_that_lose_nothing(broker: Broker, publisher: RabbitPublisher) -> None:
     publisher.publish([hint()])
     queue = until(lambda: broker.call("GET", f"queues/{broker.vhost}/{LIVE}"), "the management API knows the queue")
@@ -71,6 +73,7 @@ def test_queues_are_quorum_queues_that_lose_nothing(broker: Broker, publisher: R
     }
 
 
+@pytest.mark.reliability("F24", "F27")
 def test_a_dead_lettered_hint_arrives_in_the_dead_queue(broker: Broker, publisher: RabbitPublisher) -> None:
     publisher.publish([hint()])
     with broker.channel() as channel:
@@ -79,6 +82,7 @@ def test_a_dead_lettered_hint_arrives_in_the_dead_queue(broker: Broker, publishe
     until(lambda: broker.ready(topology.DEAD) == 1, "the hint is in the dead queue")
 
 
+@pytest.mark.reliability("F20")
 def test_a_hint_without_a_queue_is_an_error_and_the_next_attempt_mends_it(rabbit: Rabbit) -> None:
     publisher = rabbit.hint_publisher()
     publisher.publish([hint()])
@@ -90,6 +94,7 @@ def test_a_hint_without_a_queue_is_an_error_and_the_next_attempt_mends_it(rabbit
     assert rabbit.ready(LIVE) == 2
 
 
+@pytest.mark.reliability("F21")
 def test_a_full_queue_rejects_and_takes_again_when_there_is_room(rabbit: Rabbit) -> None:
     publisher = rabbit.hint_publisher()
     publisher.publish([hint()])
@@ -161,6 +166,7 @@ def test_a_deleted_queue_is_declared_again(rabbit: Rabbit) -> None:
     assert rabbit.ready(LIVE) == 1
 
 
+@pytest.mark.reliability("F22")
 def test_a_broker_that_falls_silent_is_a_transient_error(broker: Broker) -> None:
     settings = broker.settings
     with Proxy((settings.rabbitmq_host, settings.rabbitmq_port)) as proxy:
@@ -227,6 +233,7 @@ def test_a_user_who_may_not_declare_uses_what_is_there(broker: Broker, publisher
     assert broker.ready(LIVE) == 2
 
 
+@pytest.mark.reliability("F31")
 def test_a_queue_with_other_arguments_is_fatal(broker: Broker) -> None:
     with broker.channel() as channel:
         channel.queue_declare(LIVE, durable=True, arguments={"x-queue-type": "classic"})

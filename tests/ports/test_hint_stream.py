@@ -102,6 +102,7 @@ def test_a_hint_arrives_and_is_gone_once_acknowledged(rabbit: Rabbit, hints: Hin
     assert rabbit.left(LIVE) == 0
 
 
+@pytest.mark.reliability("F15")
 def test_live_hints_go_before_bulk_hints(rabbit: Rabbit, notebook: Notebook) -> None:
     publish(rabbit, *(hint(Lane.BULK, 10) for _ in range(3)), *(hint(Lane.LIVE) for _ in range(3)))
     stream = rabbit.hint_stream(notebook)
@@ -155,6 +156,7 @@ def test_a_killed_connection_is_replaced_and_stale_receipts_are_left_alone(rabbi
     assert rabbit.left(LIVE) == 0
 
 
+@pytest.mark.reliability("F32")
 def test_hints_in_hand_of_a_lost_connection_are_not_given_twice(broker: Broker, notebook: Notebook) -> None:
     settings = broker.settings
     with Proxy((settings.rabbitmq_host, settings.rabbitmq_port)) as proxy:
@@ -173,6 +175,7 @@ def test_hints_in_hand_of_a_lost_connection_are_not_given_twice(broker: Broker, 
     assert broker.left(LIVE) == 0
 
 
+@pytest.mark.reliability("F30")
 @pytest.mark.parametrize("lane", list(Lane))
 def test_a_deleted_queue_is_made_again(broker: Broker, stream: RabbitHintStream, lane: Lane) -> None:
     broker.delete_queue(topology.hints_queue("main", lane))
@@ -184,6 +187,7 @@ def test_a_deleted_queue_is_made_again(broker: Broker, stream: RabbitHintStream,
     assert [item.hint for item in received] == [sent]
 
 
+@pytest.mark.reliability("F30")
 def test_a_queue_that_was_deleted_and_made_again_at_once_does_not_silence_the_stream(
     broker: Broker, notebook: Notebook
 ) -> None:
@@ -199,6 +203,7 @@ def test_a_queue_that_was_deleted_and_made_again_at_once_does_not_silence_the_st
     assert broker.left(LIVE) == 0
 
 
+@pytest.mark.reliability("F29")
 def test_an_idle_stream_renews_its_connection_and_a_busy_one_does_not(broker: Broker, notebook: Notebook) -> None:
     settings = broker.settings
     with Proxy((settings.rabbitmq_host, settings.rabbitmq_port)) as proxy:
@@ -215,6 +220,7 @@ def test_an_idle_stream_renews_its_connection_and_a_busy_one_does_not(broker: Br
         stream.close()
 
 
+@pytest.mark.reliability("F28", "F64")
 def test_work_that_takes_longer_than_the_heartbeat_costs_no_connection(broker: Broker, notebook: Notebook) -> None:
     settings = broker.settings
     with Proxy((settings.rabbitmq_host, settings.rabbitmq_port)) as proxy:
@@ -230,6 +236,7 @@ def test_work_that_takes_longer_than_the_heartbeat_costs_no_connection(broker: B
         assert broker.left(LIVE) == 0
 
 
+@pytest.mark.reliability("F29")
 def test_a_broker_that_falls_silent_is_noticed_and_left(broker: Broker, notebook: Notebook) -> None:
     settings = broker.settings
     with Proxy((settings.rabbitmq_host, settings.rabbitmq_port)) as proxy:
@@ -245,6 +252,7 @@ def test_a_broker_that_falls_silent_is_noticed_and_left(broker: Broker, notebook
         stream.close()
 
 
+@pytest.mark.reliability("F76")
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -68,6 +68,7 @@ def test_a_change_that_came_meanwhile_stays_owed(platform: Platform) -> None:
     assert platform.outbox.claim(Lane.LIVE, MINUTE) == {INSTANCE: [registration]}, "and is offered at once"
 
 
+@pytest.mark.reliability("F06")
 def test_an_older_answer_that_comes_late_does_not_replace_a_newer_one(platform: Platform) -> None:
     [registration] = fill(platform)
     [older] = owe(platform, registration)
@@ -91,6 +92,7 @@ def test_what_may_be_overtaken_by_an_older_call_is_sent_again_with_the_next_chan
     assert digests == {once: "sent", twice: "", changed: ""}
 
 
+@pytest.mark.reliability("F77")
 def test_a_dead_record_is_not_offered_again_until_it_changes(platform: Platform) -> None:
     [registration] = fill(platform)
     [owed] = owe(platform, registration)
@@ -118,6 +120,7 @@ def test_a_parked_field_is_named_while_its_record_goes_through(platform: Platfor
     assert (letter.field, letter.code) == ("phone", "forbidden_character")
 
 
+@pytest.mark.reliability("F26")
 def test_a_postponed_record_comes_again_after_its_pause(platform: Platform) -> None:
     one, other = fill(platform, 2)
     first, second = owe(platform, one, other)
@@ -141,6 +144,7 @@ def test_a_new_lead_wakes_the_commission_that_waits_for_it(platform: Platform) -
     assert waiting.key in platform.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
 
 
+@pytest.mark.reliability("F70")
 @pytest.mark.parametrize("status", [Status.UPDATED, Status.UNCHANGED])
 def test_a_lead_whose_first_answer_was_lost_wakes_what_was_filtered_all_the_same(
     platform: Platform, status: Status
@@ -160,6 +164,7 @@ def test_a_lead_that_odoo_is_found_to_have_wakes_what_was_filtered(platform: Pla
     assert filtered.key in platform.outbox.claim(Lane.LIVE, MINUTE)[INSTANCE]
 
 
+@pytest.mark.reliability("F70")
 def test_who_read_a_commission_before_its_lead_was_there_does_not_settle_it(platform: Platform) -> None:
     read_before, owed = family(platform)
     # a second hint of it is in hand; the first one came to nothing, so it waits to be read once more
@@ -184,6 +189,7 @@ def test_a_client_that_changed_is_news_only_to_leads_that_were_read_before(platf
     assert [key for key in claimed if key.entity is Entity.REGISTRATION] == [before]
 
 
+@pytest.mark.reliability("F72")
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
 def test_a_row_the_app_has_locked_is_written_back_later(platform: Platform, isolation: str) -> None:
     locked, free = fill(platform, 2)

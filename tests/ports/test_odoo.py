@@ -110,6 +110,7 @@ def test_an_older_version_is_stale_and_a_newer_one_updates(here: Installation) -
     assert stale.version == new.version
 
 
+@pytest.mark.reliability("F44")
 def test_every_text_arrives_as_it_was_sent(here: Installation) -> None:
     documents = [here.client(name=text, city=text, street=text) for text in ODD_TEXTS]
     results = here.odoo.apply_batch(uuid4(), documents)
@@ -230,6 +231,7 @@ def test_a_value_that_is_no_text_is_refused_before_anything_is_sent(
     assert proxy.connections == 0
 
 
+@pytest.mark.reliability("F37", "F49")
 def test_a_lost_answer_costs_one_request_and_the_repeat_finds_the_record(settings: Settings, proxy: Proxy) -> None:
     real = odoo_side.real(through(settings, proxy))
     real.register()
@@ -247,6 +249,7 @@ def test_a_lost_answer_costs_one_request_and_the_repeat_finds_the_record(setting
     assert len(odoo.digests(real.tenant, Entity.CLIENT, "", 10)[0]) == 1
 
 
+@pytest.mark.reliability("F38", "F64")
 def test_an_answer_that_does_not_come_ends_with_the_time_out(settings: Settings, proxy: Proxy) -> None:
     proxy.mode = "silent"
     with pytest.raises(TransientError, match="in time"):
@@ -254,6 +257,7 @@ def test_an_answer_that_does_not_come_ends_with_the_time_out(settings: Settings,
     assert proxy.connections == 1
 
 
+@pytest.mark.reliability("F40")
 def test_nobody_listening_is_a_transient_error(settings: Settings) -> None:
     with Proxy(("127.0.0.1", 1)) as gone:
         pass
@@ -261,6 +265,7 @@ def test_nobody_listening_is_a_transient_error(settings: Settings) -> None:
         open_odoo(through(settings, gone), uuid4()).ping()
 
 
+@pytest.mark.reliability("F63")
 def test_a_wrong_key_is_fatal_and_not_shown(settings: Settings) -> None:
     wrong = settings.model_copy(update={"odoo_api_key": SecretStr("canary-key")})
     with pytest.raises(FatalError) as caught:
@@ -268,11 +273,13 @@ def test_a_wrong_key_is_fatal_and_not_shown(settings: Settings) -> None:
     assert "canary-key" not in str(caught.value)
 
 
+@pytest.mark.reliability("F42", "F86")
 def test_a_missing_database_is_fatal(settings: Settings) -> None:
     with pytest.raises(FatalError):
         open_odoo(settings.model_copy(update={"odoo_database": "no_such_database"}), uuid4()).ping()
 
 
+@pytest.mark.reliability("F42")
 def test_a_method_that_the_addon_does_not_have_is_fatal(settings: Settings) -> None:
     odoo = open_odoo(settings, uuid4())
     for method in ("no_such_method", "_check_service"):
@@ -280,6 +287,7 @@ def test_a_method_that_the_addon_does_not_have_is_fatal(settings: Settings) -> N
             odoo._transport.call(method, {})
 
 
+@pytest.mark.reliability("F43")
 def test_another_protocol_is_fatal(settings: Settings) -> None:
     odoo = open_odoo(settings, uuid4())
     batch = {"protocol": "99", "bridge": str(uuid4()), "run": str(uuid4()), "documents": []}
@@ -287,6 +295,7 @@ def test_another_protocol_is_fatal(settings: Settings) -> None:
         odoo._transport.call("apply_batch", {"batch": batch})
 
 
+@pytest.mark.reliability("F41")
 def test_an_argument_that_odoo_cannot_read_is_rejected(settings: Settings) -> None:
     odoo = open_odoo(settings, uuid4())
     with pytest.raises(RejectedError, match="ValueError"):

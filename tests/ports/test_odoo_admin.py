@@ -22,6 +22,7 @@ def with_key(settings: Settings, key: str) -> Settings:
     return settings.model_copy(update={"odoo_api_key": SecretStr(key), "odoo_transport": "json2"})
 
 
+@pytest.mark.reliability("F62")
 def test_a_new_key_opens_odoo_and_former_keys_stay_valid_until_they_are_revoked(stack_settings: Settings) -> None:
     present = stack_settings.odoo_api_key.get_secret_value()
     key = admin.issue_bot_key(stack_settings)

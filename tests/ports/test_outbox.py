@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
+
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from tests.integration.conftest import INSTANCE
 from tests.ports.platform import Platform, fill
@@ -12,6 +14,7 @@ from tests.ports.platform import Platform, fill
 MINUTE = timedelta(minutes=1)
 
 
+@pytest.mark.reliability("F16")
 def test_fifty_updates_of_one_record_are_owed_once(platform: Platform) -> None:
     [registration] = fill(platform)
     for number in range(50):
@@ -20,6 +23,7 @@ def test_fifty_updates_of_one_record_are_owed_once(platform: Platform) -> None:
     assert list(platform.rows.snapshot([registration]).owed) == [registration]
 
 
+@pytest.mark.reliability("F01", "F02")
 def test_a_transaction_that_commits_late_is_not_missed(platform: Platform) -> None:
     early, late = fill(platform, 2)
     slow = platform.begin()
@@ -39,6 +43,7 @@ def test_what_was_rolled_back_is_not_owed(platform: Platform) -> None:
     assert platform.outbox.collect(1_000) == 0
 
 
+@pytest.mark.reliability("F06")
 def test_a_claimed_record_is_not_offered_again_before_its_lease_is_over(platform: Platform) -> None:
     [registration] = fill(platform)
     platform.outbox.mark([registration])
@@ -61,6 +66,7 @@ def test_each_change_gets_a_newer_version(platform: Platform) -> None:
     assert platform.outbox.draw() > versions[-1].number
 
 
+@pytest.mark.reliability("F15")
 def test_live_marks_lift_a_record_out_of_the_bulk_lane(platform: Platform) -> None:
     one, other = fill(platform, 2)
     platform.outbox.mark([one, other], Lane.BULK)
@@ -113,6 +119,7 @@ def test_a_row_that_names_a_tenant_which_is_served_is_not_owed_by_that_one(platf
     assert claimed == [RecordKey(platform.tenant, Entity.ISSUE, letter.id)]
 
 
+@pytest.mark.reliability("F14")
 def test_suspended_tenants_keep_their_debts_and_are_not_served(platform: Platform) -> None:
     [registration] = fill(platform)
     platform.outbox.mark([registration])

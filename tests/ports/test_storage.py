@@ -70,6 +70,7 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.reliability("F48")
 @pytest.mark.parametrize("size", [0, 1, PIECE, 3 * PIECE + 17])
 def test_a_content_comes_back_whole_in_pieces(storage: tuple[Storage, Put], size: int) -> None:
     opened, put = storage

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from sync_daemon.config import Settings
 from tests.acceptance.command import ROOT
 
@@ -13,6 +15,7 @@ SEED = 4
 SECONDS = 40
 
 
+@pytest.mark.reliability("F22", "F35", "F40", "F65", "F74", "F76", "F79", "F84")
 def test_while_everything_fails_nothing_is_lost_doubled_unexpected_or_differing(stack_settings: Settings) -> None:
     command = [sys.executable, "-m", "tests.torture", "--stack-that-runs"]
     done = subprocess.run(

@@ -37,6 +37,7 @@ def test_the_exchange_says_what_kind_of_record_it_is() -> None:
     assert record_of(DOCUMENTS_EXCHANGE, event) is None
 
 
+@pytest.mark.reliability("F76")
 @given(st.binary(max_size=80) | BODIES.map(lambda content: json.dumps(content).encode()))
 @example(b"[" * 100_000)
 @example(body(tenant_id="\x00", id="\ud800"))

@@ -36,6 +36,7 @@ def test_the_canonical_form_of_a_text_is_its_own_canonical_form(value: str) -> N
     assert isinstance(once, str) and "\r" not in once and once == once.strip()
 
 
+@pytest.mark.reliability("F44")
 @given(ANY_TEXT)
 def test_a_text_is_either_kept_or_refused_by_the_character_that_xml_forbids(value: str) -> None:
     forbidden = re.search("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", value)
@@ -59,6 +60,7 @@ def test_a_name_in_a_message_cannot_turn_the_line_around_but_keeps_its_emoji() -
     assert codec.printable("👩🏽\u200d⚖️") == "👩🏽\u200d⚖️"
 
 
+@pytest.mark.reliability("F47")
 def test_a_missing_text_is_the_empty_text() -> None:
     assert codec.text()("name", None) == ""
 
@@ -112,6 +114,7 @@ def test_an_amount_crosses_to_the_cent(amount: Decimal) -> None:
     assert sent != "-0.00"
 
 
+@pytest.mark.reliability("F45")
 @pytest.mark.parametrize("value", ["100000000.00", "0.005", "-100000000", "1e8", Decimal("12.345")])
 def test_an_amount_that_does_not_fit_the_column_is_refused_and_not_rounded(value: object) -> None:
     problem = refusal(codec.money(10, 2), value)
@@ -132,6 +135,7 @@ def test_a_missing_amount_is_the_empty_text() -> None:
     assert codec.money(10, 2)("amount", None) == ""
 
 
+@pytest.mark.reliability("F46")
 @given(st.datetimes(datetime(1000, 1, 2), datetime(9999, 12, 30)), st.integers(-14, 14))
 def test_an_instant_is_utc_in_whole_seconds_wherever_it_was_written(moment: datetime, hours: int) -> None:
     sent = codec.instant("paid_at", moment.isoformat())

@@ -112,6 +112,7 @@ def get(address: str, path: str) -> tuple[int, str]:
         return refusal.code, refusal.read().decode()
 
 
+@pytest.mark.reliability("F81")
 def test_a_blocked_loop_turns_liveness_503_and_its_next_sign_of_life_turns_it_back(
     health: Health, address: str
 ) -> None:

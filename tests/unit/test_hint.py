@@ -45,6 +45,7 @@ def test_a_hint_holds_nothing_but_format_lane_and_keys(hint: Hint) -> None:
     assert all(UUID(tenant) and Entity(entity) and UUID(record) for tenant, entity, record in content["keys"])
 
 
+@pytest.mark.reliability("F76")
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 @example(b"\xff\xfe")
 @example(b"[" * 100_000)
@@ -110,6 +111,7 @@ def test_what_is_no_version_is_refused(text: str) -> None:
         Version.parse(text)
 
 
+@pytest.mark.reliability("F17")
 def test_versions_compare_by_epoch_first() -> None:
     assert Version(1, 999) < Version(2, 1) < Version(2, 2) < Version(2, 10)
 

@@ -46,6 +46,7 @@ def test_a_payment_is_written_into_the_apps_columns() -> None:
     assert not (result.conflicts or result.problems or result.push_back)
 
 
+@pytest.mark.reliability("F73")
 def test_taking_the_same_change_twice_writes_once() -> None:
     first = take({"status": "approved"})
     again = take({"status": "approved"}, first.agreed, status="approved")

@@ -83,6 +83,7 @@ def test_both_sides_compute_the_same_digest(fields: dict[str, str | bool], refs:
     assert ours == theirs
 
 
+@pytest.mark.reliability("F45")
 @given(st.decimals(min_value=Decimal("-99999999.99"), max_value=Decimal("99999999.99"), places=2))
 def test_every_amount_of_the_column_survives_both_ways_to_the_cent(amount: Decimal) -> None:
     amounts = codec.Amount(10)
@@ -100,6 +101,7 @@ def test_an_amount_the_column_cannot_hold_is_refused_by_name(value: str) -> None
     assert (caught.value.code, caught.value.field, caught.value.value) == ("bad_amount", "registration_fee", value)
 
 
+@pytest.mark.reliability("F46")
 @given(st.datetimes())
 def test_instants_survive_both_ways_in_whole_seconds(moment: datetime) -> None:
     text = moment.replace(microsecond=0).isoformat(sep=" ")

@@ -23,6 +23,7 @@ def settled(decision: Merge, app: str, odoo: str) -> str | None:
     return {Merge.AGREED: app, Merge.TAKE_ODOO: odoo, Merge.KEEP_APP: app, Merge.CONFLICT: None}[decision]
 
 
+@pytest.mark.reliability("F68")
 @given(AGREED, VALUES, VALUES)
 def test_the_sides_are_treated_alike(agreed: Base | None, app: str, odoo: str) -> None:
     there, back = merge(agreed, app, odoo), merge(agreed, odoo, app)
@@ -70,6 +71,7 @@ def test_statuses_are_merged_alike_from_both_sides(agreed: Base | None, app: str
     assert there == back
 
 
+@pytest.mark.reliability("F69")
 @pytest.mark.parametrize(("agreed", "app", "odoo"), list(product([None, *STATUSES], STATUSES, STATUSES)))
 def test_a_paid_commission_is_never_undone(agreed: str | None, app: str, odoo: str) -> None:
     result = settled(merge_status(Base(agreed, agreed) if agreed else None, app, odoo), app, odoo)

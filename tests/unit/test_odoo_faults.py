@@ -20,6 +20,7 @@ CHAINED = (
 )
 
 
+@pytest.mark.reliability("F41", "F65")
 @pytest.mark.parametrize(
     ("last", "expected"),
     [

@@ -223,11 +223,13 @@ def test_a_record_of_another_tenant_is_no_parent() -> None:
     assert refused.problem.code == "parent_missing"
 
 
+@pytest.mark.reliability("F14")
 def test_a_row_that_cannot_be_read_waits_with_the_reason() -> None:
     (waiting,) = plan(snapshot(REGISTRATION, unreadable={REGISTRATION: "the table is not there"})).waiting
     assert waiting.message == "the table is not there"
 
 
+@pytest.mark.reliability("F19")
 def test_a_row_that_is_gone_and_never_went_is_owed_no_longer() -> None:
     assert [item.reason for item in plan(snapshot(REGISTRATION, rows={})).nothing] == ["there is no such row"]
 

@@ -108,6 +108,7 @@ def test_a_stale_answer_leaves_the_record_owed_so_that_the_newer_version_is_read
     assert "1.9" in settlement.message
 
 
+@pytest.mark.reliability("F05")
 def test_a_call_that_failed_as_a_whole_blames_nobody() -> None:
     items = [owed(KEY), owed(key_of(Entity.COMMISSION, "two"), attempts=5)]
     settlements = settle_unanswered(items, "Odoo is away", jitter=0.5)
@@ -115,6 +116,7 @@ def test_a_call_that_failed_as_a_whole_blames_nobody() -> None:
     assert [item.owed for item in settlements] == items
 
 
+@pytest.mark.reliability("F25")
 def test_a_record_whose_call_is_refused_twice_is_dead_as_well() -> None:
     problem = RejectedError("refused", "Odoo refuses this", "status", "x")
     first = settle_refused(owed(KEY, attempts=0), problem)
@@ -145,11 +147,13 @@ def test_what_needed_no_call_is_settled_by_its_reason() -> None:
     assert isinstance(dead, Dead) and (dead.code, dead.field) == ("required", "currency")
 
 
+@pytest.mark.reliability("F26", "F75")
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_a_pause_is_between_half_a_second_and_a_minute(attempts: int, jitter: float) -> None:
     assert timedelta(seconds=0.5) <= pause_after(attempts, jitter) <= LONGEST_PAUSE
 
 
+@pytest.mark.reliability("F75")
 @given(st.integers(1, 60), st.floats(0, 1))
 def test_a_pause_never_shrinks_with_the_attempts_and_jitter_takes_at_most_half(attempts: int, jitter: float) -> None:
     assert pause_after(attempts, jitter) <= pause_after(attempts + 1, jitter)

@@ -6,9 +6,11 @@ from odoo.exceptions import UserError
 from ..mappers.document import digest_of
 from ..models import comply360_bridge_comparison
 from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, batch, commission, document, identity
+from .reliability import reliability
 
 
 class TestBatch(BridgeCase):
+    @reliability("F71")
     def test_one_bad_record_does_not_spoil_the_batch(self):
         bad = document("registration", "7", status="under_review")
         results = self.apply(*[document("registration", str(n)) for n in range(7)], bad)
@@ -86,6 +88,7 @@ class TestBatch(BridgeCase):
         result = self.apply(commission("1"))[0]
         self.assertEqual((result["status"], result["code"]), ("retry", "parent_missing"))
 
+    @reliability("F70")
     def test_children_may_stand_before_their_parents(self):
         documents = [commission("1"), document("registration", "1"), document("user", "1")]
         self.assertEqual(self.statuses(*documents), ["created"] * 3)
@@ -108,11 +111,13 @@ class TestBatch(BridgeCase):
                 self.assertEqual((result["status"], result["code"]), ("rejected", code))
                 self.assertTrue(result["message"])
 
+    @reliability("F43")
     def test_a_field_this_version_does_not_know_is_named(self):
         result = self.apply(document("registration", "1", shoe_size="44"))[0]
         self.assertEqual(result["status"], "created")
         self.assertEqual([item["field"] for item in result["skipped"]], ["shoe_size"])
 
+    @reliability("F38")
     def test_a_replay_after_a_partial_success_tells_the_same_again(self):
         first = self.apply(document("registration", "1", shoe_size="44"))[0]
         again = self.apply(document("registration", "1", shoe_size="44"))[0]
@@ -139,6 +144,7 @@ class TestBatch(BridgeCase):
         self.bridge.apply_batch(argument)
         self.assertEqual(argument, before)
 
+    @reliability("F39")
     def test_results_hold_texts_booleans_lists_and_mappings_only(self):
         answer = self.bridge.apply_batch(
             batch(document("registration", "1"), document("registration", "2", status="x"), commission("1"))

@@ -5,6 +5,7 @@ from odoo.tools import mute_logger
 from psycopg2 import IntegrityError
 
 from .documents import BridgeCase, commission, document
+from .reliability import reliability
 
 
 class BillCase(BridgeCase):
@@ -110,6 +111,7 @@ class TestBills(BillCase):
         bill.action_post()
         self.assertEqual(bill.state, "posted")
 
+    @reliability("F54")
     def test_a_paid_bill_pays_its_commissions_with_reference_and_day_and_the_app_is_told(self):
         bill = self.bill("0", "1")
         bill.action_post()

@@ -1,6 +1,7 @@
 from odoo.exceptions import UserError
 
 from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, commission, document, identity
+from .reliability import reliability
 
 
 class TestChanges(BridgeCase):
@@ -15,6 +16,7 @@ class TestChanges(BridgeCase):
             record.action_approve()
         record.mark_paid(reference, "2026-03-04 05:06:07")
 
+    @reliability("F66")
     def test_what_the_bridge_writes_does_not_come_back(self):
         self.apply(commission("0", version="1.2", status="approved", bases={"status": "pending"}))
         self.assertEqual(self.record("commission", "0").state, "approved")
@@ -33,17 +35,20 @@ class TestChanges(BridgeCase):
         self.assertEqual(change["fields"]["payment_reference"], "EFT 1")
         self.assertEqual(change["by"], self.env.user.login)
 
+    @reliability("F67")
     def test_a_persons_change_right_after_a_batch_in_one_transaction_is_marked(self):
         self.apply(commission("0", version="1.2", commission_amount="130.00"))
         self._pay()
         self.assertEqual(len(self.changes()), 1)
 
+    @reliability("F53")
     def test_only_watched_columns_and_only_new_values_mark(self):
         record = self.record("commission", "0")
         record.write({"commission_amount": 126.0})
         record.write({"state": "pending"})
         self.assertEqual(self.changes(), [])
 
+    @reliability("F54")
     def test_a_change_by_plain_sql_is_marked_too(self):
         self.env.cr.execute(
             "UPDATE x_commission SET state = 'cancelled' WHERE id = %s", [self.record("commission", "0").id]
@@ -56,6 +61,7 @@ class TestChanges(BridgeCase):
         record.action_approve()
         self.assertEqual(self.changes(), [])
 
+    @reliability("F52")
     def test_pulling_removes_nothing_and_applied_does(self):
         self._pay()
         change = self.changes()[0]
@@ -64,6 +70,7 @@ class TestChanges(BridgeCase):
         self.assertEqual(self.changes(), [])
         self.assertEqual(self.acknowledge(change, "applied"), {"acked": "0"})
 
+    @reliability("F52")
     def test_a_change_after_the_pull_survives_the_acknowledgement(self):
         record = self.record("commission", "0")
         record.action_approve()
@@ -99,6 +106,7 @@ class TestChanges(BridgeCase):
         named = [{"tenant": TENANT, "entity": "commission", "id": identity("commission", "nowhere")}]
         self.assertEqual(self.bridge.requeue_changes(BRIDGE, named), {"requeued": "0"})
 
+    @reliability("F15")
     def test_tenants_take_turns(self):
         self.apply(
             document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"),
@@ -122,6 +130,7 @@ class TestChanges(BridgeCase):
         self.assertEqual(self.changes(), [])
         self.assertEqual(self.bridge.backlog(BRIDGE)["tenants"][TENANT]["owed"], "1")
 
+    @reliability("F56")
     def test_deleted_records_are_told_and_never_made_again(self):
         self.record("commission", "0").unlink()
         self.env.flush_all()
@@ -144,6 +153,7 @@ class TestChanges(BridgeCase):
         self.assertEqual((result["status"], result["code"]), ("rejected", "unlinked"))
         self.assertEqual(self.binding("commission", "0").state, "unlinked")
 
+    @reliability("F17")
     def test_versions_are_of_the_epoch_and_another_epochs_verdict_is_passed_over(self):
         self._pay()
         old = self.changes()[0]

@@ -2,6 +2,7 @@ from odoo.exceptions import UserError
 
 from ..mappers.document import parse_version
 from .documents import BridgeCase, commission, document
+from .reliability import reliability
 
 
 class TestCommissions(BridgeCase):
@@ -151,6 +152,7 @@ class TestCommissions(BridgeCase):
         first, again = self.apply(sent)[0], self.apply(sent)[0]
         self.assertEqual(first["diverged"], again["diverged"])
 
+    @reliability("F56")
     def test_a_paid_commission_cannot_be_deleted(self):
         self.apply(commission("1", status="paid"))
         with self.assertRaisesRegex(UserError, "paid"):

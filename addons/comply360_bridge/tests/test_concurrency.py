@@ -14,6 +14,7 @@ from odoo.tests.common import BaseCase, get_db_name
 from odoo.tools import mute_logger
 
 from .documents import batch, commission, document
+from .reliability import reliability
 
 BRIDGE = str(uuid5(NAMESPACE_OID, "bridge of concurrent tests"))
 TENANT = str(uuid5(NAMESPACE_OID, "tenant of concurrent tests"))
@@ -90,6 +91,7 @@ class TestConcurrency(BaseCase):
         results = self._apply(*[commission(name, tenant=TENANT) for name in names])
         return [int(result["res_id"]) for result in results]
 
+    @reliability("F36")
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_fifty_parallel_calls_of_one_new_document_make_one_lead_and_no_fault(self):
         start = threading.Barrier(50)
@@ -124,6 +126,7 @@ class TestConcurrency(BaseCase):
         self.assertEqual((first["status"], second["status"]), ("created", "unchanged"))
         self.assertEqual(first["res_id"], second["res_id"])
 
+    @reliability("F50")
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_a_document_that_comes_while_its_lead_gets_a_customer_is_shown_on_that_customer(self):
         approved = document(
@@ -175,6 +178,7 @@ class TestConcurrency(BaseCase):
                 discrepancy = self._one("SELECT payment_discrepancy FROM x_commission WHERE id = %s", record)
                 self.assertEqual(discrepancy, "registration_cancelled")
 
+    @reliability("F32", "F50")
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_batches_of_the_same_records_in_opposite_order_end_without_fault(self):
         names = [str(n) for n in range(20)]
@@ -207,6 +211,7 @@ class TestConcurrency(BaseCase):
         )
         self.assertEqual(references, ["r5"])
 
+    @reliability("F01", "F51")
     def test_a_mark_is_seen_when_its_change_is_and_not_before(self):
         first, second = self._commissions("1", "2")
         with self._environment() as open_one:
@@ -220,6 +225,7 @@ class TestConcurrency(BaseCase):
             self._acknowledge(pulled)
         self.assertEqual([change["res_id"] for change in self._changes()], [str(first)])
 
+    @reliability("F51")
     def test_what_is_rolled_back_is_not_sent(self):
         (commission_id,) = self._commissions("1")
         with self._environment() as env:

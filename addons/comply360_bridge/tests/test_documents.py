@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, new_test_user, tagged
 
 from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
+from .reliability import reliability
 
 LEAD = {"registration": ("registration", "1")}
 CUSTOMER = {"client": ("client", "1")}
@@ -192,6 +193,7 @@ class TestDocuments(DocumentCase):
         self.assertEqual(self.send(FIRST, "1.2")["code"], "unlinked")
         self.assertFalse(self.attachments())
 
+    @reliability("F56")
     def test_a_document_whose_lead_was_deleted_here_goes_to_a_person_or_to_its_customer(self):
         self.record("registration", "1").unlink()
         self.hand_over(FIRST)

@@ -8,6 +8,7 @@ from odoo.tools.translate import trans_export
 from ..hooks import uninstall_hook
 from ..models.comply360_outbox_trigger import TRIGGERS
 from .documents import BridgeCase, document
+from .reliability import reliability
 
 PRESENT = """
     SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE 'comply360%' ORDER BY tgname
@@ -22,6 +23,7 @@ class TestInstallation(BridgeCase):
         everything = self.env["res.currency"].with_context(active_test=False).search([]).mapped("name")
         self.assertIn("ZIG", everything)
 
+    @reliability("F59")
     def test_leads_are_not_sent_to_the_enrichment_service(self):
         self.assertEqual(self.env["ir.config_parameter"].get_param("crm.iap.lead.enrich.setting"), "manual")
 

@@ -2,6 +2,7 @@ from odoo.exceptions import AccessDenied, AccessError, UserError
 from odoo.tests import new_test_user
 
 from .documents import BridgeCase
+from .reliability import reliability
 
 
 class TestKeys(BridgeCase):
@@ -26,6 +27,7 @@ class TestKeys(BridgeCase):
         self.assertEqual(self.admin.revoke_keys("comply360_bridge", new), {"revoked": "1"})
         self.assertEqual((self._user_of(old), self._user_of(new)), (None, self.bot.id))
 
+    @reliability("F62")
     def test_a_revoked_key_is_refused_at_once_although_it_was_used_before(self):
         key = self.admin.issue_key("comply360_bridge")["key"]
         users = self.env["res.users"]

@@ -2,6 +2,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
 from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
+from .reliability import reliability
 
 WITH_CLIENT = {"client": ("client", "1")}
 
@@ -105,6 +106,7 @@ class TestLeads(BridgeCase):
         self.assertIn("Name &lt;b&gt;taken&lt;/b&gt;", rejected.message_ids[:1].body)
         self.assertEqual(self.record("registration", "2").lost_reason_id.name, "Registration cancelled")
 
+    @reliability("F55")
     def test_lost_by_a_salesperson_stays_lost_until_the_app_decides(self):
         self.apply(document("registration", "1"))
         lead = self.record("registration", "1")
@@ -157,6 +159,7 @@ class TestLeads(BridgeCase):
         self.assertEqual(result["status"], "created")
         self.assertEqual([(item["field"], item["code"]) for item in result["skipped"]], [("client", "parent_missing")])
 
+    @reliability("F59")
     def test_leads_of_the_bridge_cause_no_mail_no_follower_and_no_enrichment(self):
         enrichment = self.env.ref("crm_iap_enrich.ir_cron_lead_enrichment")
         before = self._side_effects(enrichment)
@@ -172,6 +175,7 @@ class TestLeads(BridgeCase):
         triggers = self.env["ir.cron.trigger"].search_count([("cron_id", "=", cron.id)])
         return triggers, self.env["mail.mail"].search_count([]), self.env["mail.notification"].search_count([])
 
+    @reliability("F60")
     def test_a_second_language_and_a_foreign_user_language_change_nothing(self):
         self.env["res.lang"]._activate_lang("fr_FR")
         self.bot.lang = "fr_FR"
@@ -179,6 +183,7 @@ class TestLeads(BridgeCase):
         again = self.statuses(document("registration", "1", version="1.2"), document("client", "1", version="1.2"))
         self.assertEqual(again, ["unchanged", "unchanged"])
 
+    @reliability("F57")
     def test_two_merged_leads_make_one_an_alias_and_keep_both_commissions(self):
         self.apply(document("registration", "1"), document("registration", "2"), document("user", "1"))
         refs = [{"registration": ("registration", n), "agent": ("user", "1")} for n in "12"]

@@ -2,6 +2,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
 from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
+from .reliability import reliability
 
 
 class TestPartners(BridgeCase):
@@ -38,6 +39,7 @@ class TestPartners(BridgeCase):
         partner = self.record("user", "1")
         self.assertEqual((partner.name, partner.is_company, partner.supplier_rank), ("Thandiwe Nkosi", False, 1))
 
+    @reliability("F55")
     def test_a_deleted_client_is_archived_and_comes_back(self):
         self.apply(document("client", "1"))
         self.apply(document("client", "1", version="1.2", active=False))
@@ -45,6 +47,7 @@ class TestPartners(BridgeCase):
         self.apply(document("client", "1", version="1.3"))
         self.assertTrue(self.record("client", "1").active)
 
+    @reliability("F58")
     def test_equal_clients_of_two_tenants_are_two_partners(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
         results = self.apply(document("client", "1"), document("client", "1", tenant=OTHER_TENANT))
@@ -160,6 +163,7 @@ class TestLinks(BridgeCase):
         asked = {**document("client", "1"), "numbers": ["2026 / 123456 / 07"]}
         self.assertEqual(self.apply(asked)[0]["code"], "link_proposed")
 
+    @reliability("F58")
     def test_remarks_bound_partners_and_those_of_others_are_no_reason(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
         foreign = self.env["comply360.tenant"].search([("uuid", "=", OTHER_TENANT)])
