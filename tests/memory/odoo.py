@@ -107,7 +107,8 @@ class Odoo:
     def is_served(self, bridge: str, tenant: str) -> bool:
         """Whether an active tenant of this installation is known."""
         bound = self.state.bindings.get((bridge, tenant, "tenant", tenant))
-        return bound is not None and self.state.records[bound.model, bound.res_id].get("status") == "active"
+        record = self.state.records.get((bound.model, bound.res_id), {}) if bound else {}
+        return record.get("status") == "active"
 
     def bound_to(self, model: str, res_id: int) -> Key | None:
         """The record of the app that an active binding names."""

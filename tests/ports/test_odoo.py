@@ -50,14 +50,31 @@ def real(settings: Settings) -> Installation:
     return installation
 
 
-@pytest.fixture(params=["memory", "real-xmlrpc", "real-json2"])
-def begin(request: pytest.FixtureRequest) -> Begin:
-    """Gives what makes installations in the Odoo in memory, then in the real one over each transport."""
-    if request.param == "memory":
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what begins an installation in memory, and in the real Odoo over each transport."""
+    if "begin" in metafunc.fixturenames:
+        sides = [("memory", ""), ("real", "xmlrpc"), ("real", "json2")]
+        metafunc.parametrize(("side", "transport"), sides, indirect=True, ids=["memory", "real-xmlrpc", "real-json2"])
+
+
+@pytest.fixture
+def side(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def begin(request: pytest.FixtureRequest, side: str, transport: str) -> Begin:
+    """Gives what makes installations in one Odoo."""
+    if side == "memory":
         odoo = odoo_side.fresh()
         return lambda selftest=False: odoo_side.in_memory(odoo, selftest)
     stack: Settings = request.getfixturevalue("stack_settings")
-    settings = stack.model_copy(update={"odoo_transport": request.param.removeprefix("real-")})
+    settings = stack.model_copy(update={"odoo_transport": transport})
     return lambda selftest=False: odoo_side.real(settings.of_selftest if selftest else settings)
 
 

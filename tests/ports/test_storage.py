@@ -36,13 +36,30 @@ def s3() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["memory", "real-folder", "real-bucket"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Storage, Put]:
-    """Gives each kind of storage, and the app's way to put a content there."""
-    if request.param == "memory":
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what asks for a storage in memory, and on each kind of real one."""
+    if "storage" in metafunc.fixturenames:
+        sides = [("memory", ""), ("real", "folder"), ("real", "bucket")]
+        metafunc.parametrize(("side", "kind"), sides, indirect=True, ids=["memory", "real-folder", "real-bucket"])
+
+
+@pytest.fixture
+def side(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def storage(request: pytest.FixtureRequest, side: str, kind: str, tmp_path: Path) -> tuple[Storage, Put]:
+    """Gives one storage, and the app's way to put a content there."""
+    if side == "memory":
         files = memory.Files()
         return memory.Storage(files), files.put
-    if request.param == "real-folder":
+    if kind == "folder":
         return _opened(c360_storage_root=f"file://{tmp_path}"), lambda path, content: _write(tmp_path / path, content)
     address, bucket = request.getfixturevalue("s3"), f"b{uuid4().hex}"
     client = boto3.client(
