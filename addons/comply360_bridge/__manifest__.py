@@ -1,6 +1,6 @@
 {
     "name": "Comply360 Bridge",
-    "summary": "Registrations become leads, commissions are approved and paid here",
+    "summary": "Syncs Comply360 registrations, customers and commissions with Odoo",
     "version": "19.0.1.3.0",
     "author": "Comply360",
     "website": "https://github.com/comply360/comply360-bridge",

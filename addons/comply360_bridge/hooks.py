@@ -1,4 +1,4 @@
-"""What installation and removal do beside the records in data/."""
+"""What installing and uninstalling do besides loading data/."""
 
 from uuid import uuid4
 
@@ -16,13 +16,13 @@ CURRENCIES = {
 
 
 def post_init_hook(env):
-    """Give the database its record_id, activate the currencies and keep leads from the enrichment service."""
+    """Give the database a uuid and an epoch, activate the currencies and turn off automatic lead enrichment."""
     parameters = env["ir.config_parameter"].sudo()
     if not parameters.get_param("comply360_bridge.instance"):
         parameters.set_param("comply360_bridge.instance", str(uuid4()))
     if not parameters.get_param("comply360_bridge.epoch"):
         parameters.set_param("comply360_bridge.epoch", "1")
-    # crm brings crm_iap_enrich, which sends the e-mail domain of every new lead to an outside service
+    # crm installs crm_iap_enrich, which sends the e-mail domain of every new lead to an external service
     if parameters.get_param("crm.iap.lead.enrich.setting", "auto") == "auto":
         parameters.set_param("crm.iap.lead.enrich.setting", "manual")
     for code, values in CURRENCIES.items():
@@ -34,12 +34,12 @@ def _activate_currency(env, code, values):
     if currency:
         currency.active = True
     elif values:
-        # Odoo 19 knows ZIG, the currency after ZWL; a commission in ZWL is not one in ZIG
+        # Odoo 19 has only ZIG, the successor of ZWL; a commission in ZWL is not one in ZIG
         env["res.currency"].create({**values, "rounding": 0.01, "active": True})
 
 
 def uninstall_hook(env):
-    """Take away what Odoo does not know of: trigger functions with their triggers, and our parameters."""
+    """Remove what Odoo does not track: trigger functions with their triggers, and our parameters."""
     env.cr.execute(
         r"""
         SELECT oid::regprocedure::text FROM pg_proc
@@ -53,7 +53,7 @@ def uninstall_hook(env):
 
 
 def _keep_used_lost_reasons(env):
-    """Leads stay, and so do the reasons they were lost for: these become the database's own."""
+    """Detach lost reasons that leads use, so that Odoo does not delete them."""
     names = env["ir.model.data"].search([("module", "=", "comply360_bridge"), ("model", "=", "crm.lost.reason")])
     leads = env["crm.lead"].with_context(active_test=False)
     used = leads.search([("lost_reason_id", "in", names.mapped("res_id"))]).lost_reason_id

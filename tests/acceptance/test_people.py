@@ -223,7 +223,7 @@ def test_a_user_of_odoo_who_may_not_have_the_lead_is_said_by_name_and_nothing_el
     company = odoo.call("res.company", "create", {"name": f"Company {uuid4().hex[:8]}"})
     company = company[0] if isinstance(company, list) else company
     stranger = hire(app, company_id=company, company_ids=[[6, 0, [company]]])
-    reasons = {clerk: "has no right to leads", stranger: "does not work for"}
+    reasons = {clerk: "is not a salesperson", stranger: "has no access to the lead's company"}
     for person, reason in reasons.items():
         c360("user", "link", "--tenant", app.subdomain, person.email, person.login)
         [registration] = app.register(name=f"Of {person.login}")

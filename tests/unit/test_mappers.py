@@ -178,9 +178,9 @@ def test_a_user_of_odoo_who_may_not_stand_there_is_left_out_with_the_reason() ->
     lookups = {**LOOKUPS, "salesperson": {"7": 7, "8": "Thandi (thandi) is archived in Odoo"}}
     expected = {
         "7": ({"assigned_user": 7}, []),
-        "8": ({}, ["assigned_user cannot be taken: Thandi (thandi) is archived in Odoo"]),
-        "9": ({}, ["assigned_user cannot be taken: Odoo has no internal user 9"]),
-        "x": ({}, ["assigned_user is no id of a user: 'x'"]),
+        "8": ({}, ["assigned_user cannot be applied: Thandi (thandi) is archived in Odoo"]),
+        "9": ({}, ["assigned_user cannot be applied: Odoo has no internal user 9"]),
+        "x": ({}, ["assigned_user is not a user id: 'x'"]),
         "": ({"assigned_user": False}, []),
     }
     for user, (values, messages) in expected.items():

@@ -60,7 +60,7 @@ def test_the_class_of_the_last_exception_decides(last: str, expected: type[Bridg
         (2, "The bridge speaks protocol 2, this addon 1: update the older one.", FatalError),
         (2, "Something a user did", RejectedError),
         (3, "Access Denied", FatalError),
-        (4, "This is for the Comply360 bridge's own user.", FatalError),
+        (4, "Only the Comply360 bridge's own user may call this.", FatalError),
         (1, "", TransientError),
         (1, "no traceback at all", TransientError),
         (77, "an unknown code", TransientError),

@@ -1,4 +1,4 @@
-"""A batch of documents becomes records of Odoo, in one transaction."""
+"""Applies a batch of documents to Odoo's records, in one transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .work import Work
 _logger = logging.getLogger(__name__)
 
 MOST_DOCUMENTS = 1000
-# these end the transaction: Odoo replays the call, or the caller does later
+# these end the transaction: Odoo retries the call, or the caller does later
 _TRANSACTION_ENDS = (psycopg2.OperationalError, psycopg2.InterfaceError, ConcurrencyError)
 
 
@@ -34,7 +34,7 @@ class Batch:
         self.bindings = env["comply360.binding"]
         self.answers: list[dict[str, Any] | None] = [None] * len(raws)
         self.positions: dict[Key, int] = {}
-        self.known: dict[Key, tuple[str, int, str]] = {}
+        self.bound: dict[Key, tuple[str, int, str]] = {}
         self.applied: list[tuple[int, int, int, str, str, str, str]] = []
         self.created: list[Work] = []
         self.newest = ""
@@ -44,7 +44,7 @@ class Batch:
         documents = self._parse()
         works = self._bind(documents)
         self.newest = self.env["comply360.bridge"]._newest_version()
-        self.known.update(
+        self.bound.update(
             self.bindings._find(self.installation, {key for work in works for key in work.document.refs.values()})
         )
         for mapper in MAPPERS.values():
@@ -54,7 +54,7 @@ class Batch:
                 writer = EntityWriter(self.env, self.installation, mapper, company, self)
                 self._attempt(writer, group)
         self.bindings._settle(self.applied)
-        self._tell_of_new()
+        self._report_new()
         done = {row[0] for row in self.applied}
         self.bindings._release({work.binding_id for work in works} - done)
         return [entry for entry in self.answers if entry is not None]
@@ -83,15 +83,18 @@ class Batch:
                 document = parse_document(raw)
                 if document.entity not in MAPPERS:
                     raise Refused(
-                        "unknown_entity", f"this addon does not know {document.entity!r}", "entity", document.entity
+                        "unknown_entity",
+                        f"this addon does not support the entity {document.entity!r}",
+                        "entity",
+                        document.entity,
                     )
                 if not MAPPERS[document.entity].rules:
-                    raise Refused("read_only", f"Odoo tells the app of each {document.entity} and takes none from it")
+                    raise Refused("read_only", f"Odoo owns every {document.entity} and accepts none from the app")
             except Refused as refused:
                 self.answers[position] = results.refusal(raw, "rejected", refused)
                 continue
             if document.key in self.positions:
-                again = Refused("busy", "the record is named twice in this batch")
+                again = Refused("busy", "the batch contains the record twice")
                 self.answers[position] = results.refusal(raw, "retry", again)
                 continue
             self.positions[document.key] = position
@@ -104,19 +107,19 @@ class Batch:
         claimed = self.bindings._claim(self.installation, by_key.keys() - found.keys())
         works = [Work(by_key[key], binding_id) for key, binding_id in claimed.items()]
         for key, binding in found.items():
-            # what was taken away on both sides and is back in the app is made anew
+            # a record deleted on both sides that reappears in the app is created again
             res_id = 0 if binding["state"] == "tombstone" else binding["res_id"] or 0
             work = Work(
                 by_key[key],
                 binding["id"],
                 res_id,
                 is_relinked=not binding["version"],
-                known=binding["sent"] or {},
+                sent_before=binding["sent"] or {},
             )
             if self._is_due(work, binding):
                 works.append(work)
             if binding["res_id"]:
-                self.known[key] = (binding["res_model"], binding["res_id"], binding["state"])
+                self.bound[key] = (binding["res_model"], binding["res_id"], binding["state"])
         return sorted(works, key=lambda work: self.positions[work.document.key])
 
     def _is_due(self, work: Work, binding: Mapping[str, Any]) -> bool:
@@ -126,7 +129,7 @@ class Batch:
             return False
         if binding["state"] not in ("active", "tombstone"):
             words = "was merged into another record" if binding["state"] == "alias" else "was deleted"
-            refused = Refused("unlinked", f"the record {words} in Odoo; a person has to decide what becomes of it")
+            refused = Refused("unlinked", f"the record {words} in Odoo; a user must decide what happens to it")
             self.refuse(work, "rejected", refused)
             return False
         if binding["opted_out"]:
@@ -158,14 +161,14 @@ class Batch:
             if work.tenant or work.document.entity == "tenant":
                 ready.append(work)
             else:
-                message = f"tenant {work.document.tenant} is not known in Odoo yet"
+                message = f"tenant {work.document.tenant} is not in Odoo yet"
                 self.refuse(work, "retry", Refused("tenant_missing", message))
         return ready
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def _attempt(self, writer: EntityWriter, works: list[Work]) -> None:
-        """Apply as one; if that fails, halve until the bad record stands alone."""
+        """Apply all at once; if that fails, halve until the bad record is isolated."""
         try:
             with self.env.cr.savepoint():
                 done = writer.apply(works)
@@ -185,7 +188,7 @@ class Batch:
     def _accept(self, work: Work, status: str) -> None:
         document = work.document
         state = "tombstone" if status == "removed" else "active"
-        self.known[document.key] = (work.record._name, work.record.id, state)
+        self.bound[document.key] = (work.record._name, work.record.id, state)
         tenant_id = work.record.id if document.entity == "tenant" else work.tenant.id
         digest = document.digest if work.is_whole else ""
         version, sent = show_version(document.version), json.dumps(work.sent, sort_keys=True)
@@ -194,8 +197,8 @@ class Batch:
         if status == "created":
             self.created.append(work)
 
-    def _tell_of_new(self) -> None:
-        """Mark new records that begin with something to tell: triggers see only what becomes of a record afterwards."""
+    def _report_new(self) -> None:
+        """Mark new records that have something to report: triggers see only later changes."""
         news = [work.binding_id for work in self.created if work.record._comply360_has_news()]
         self.env["comply360.outbox"]._append(news, "upsert")
 
@@ -208,11 +211,11 @@ def _as_refusal(error: Exception, work: Work) -> Refused:
     if isinstance(error, Refused):
         return error
     if isinstance(error, UserError):
-        return Refused("refused", f"Odoo refuses the record: {' '.join(str(error).split())}")
+        return Refused("refused", f"Odoo rejected the record: {' '.join(str(error).split())}")
     if isinstance(error, psycopg2.Error):
         column = getattr(error.diag, "column_name", None) or ""
         reason = (error.diag.message_primary or str(error)).strip()
-        return Refused("refused", f"Odoo's database refuses the record: {reason}", column)
-    # the values are personal data: the log gets the record's name and the error's place only
+        return Refused("refused", f"Odoo's database rejected the record: {reason}", column)
+    # the values are personal data: log only the record's key and the traceback
     _logger.warning("%s %s could not be applied", work.document.entity, work.document.record_id, exc_info=error)
-    return Refused("failed", f"Odoo failed on this record ({type(error).__name__}); its log says where")
+    return Refused("failed", f"Odoo failed on this record ({type(error).__name__}); see Odoo's log")

@@ -1,4 +1,4 @@
-"""What Odoo holds of a tenant's records of one kind, told by digests: of each, and of whole ranges of ids."""
+"""Digests of a tenant's records of one entity: one per record, or one per range of ids."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Comparison:
         return self._digests(found[:limit]), len(found) > limit
 
     def known_ranges(self, bounds: Sequence[str]) -> list[str]:
-        """One digest per range, by what is remembered alone; empty where a record of it has no known digest."""
+        """One digest per range from remembered digests only; empty if one of its records has none."""
         ends = list(bounds[1:-1])
-        # an id that ends a range is in it, and width_bucket() begins the next one with it
+        # a range includes the id that ends it, but width_bucket() starts the next range there
         rows = self.env.execute_query(
             SQL(
                 """
@@ -62,7 +62,7 @@ class Comparison:
         return [digests.get(number, range_digest(())) for number in range(len(ends) + 1)]
 
     def digest_ranges(self, bounds: Sequence[str], most: int) -> list[str]:
-        """One digest per range; empty where it ends beyond so many records. What changed is computed anew."""
+        """One digest per range; empty if it ends beyond `most` records. Changed records are computed again."""
         first, *ends = bounds
         found = self._recall(first, ends[-1], most + 1)
         known_to = found[-1][1] if len(found) > most else ""
@@ -75,10 +75,10 @@ class Comparison:
             del lines[:count]
         return digests
 
-    # -- what is remembered ----------------------------------------------------------------------------------------
+    # -- remembered digests ----------------------------------------------------------------------------------------
 
     def _page(self, after: str, until: str) -> SQL:
-        """The bindings to a record after one id and up to another (empty: without an end)."""
+        """The bound records after one id and up to another (empty: no end)."""
         return SQL(
             """
             SELECT * FROM comply360_binding
@@ -92,9 +92,9 @@ class Comparison:
         )
 
     def _known(self, page: SQL) -> SQL:
-        """The bindings of a page with the fingerprint and the known digest of each.
+        """The bindings of a page, each with its fingerprint and its remembered digest.
 
-        There is a digest only where the record is as it was when that was computed, and nothing more is to be said.
+        There is a digest only if the record is unchanged since it was computed and has no other flag to report.
         """
         of_record, joins = fingerprint(self.env, self.mapper, self.names) or (SQL("NULL::text"), SQL(""))
         self.env.flush_all()
@@ -118,16 +118,16 @@ class Comparison:
         )
 
     def _recall(self, after: str, until: str, limit: int) -> list[tuple[int, str, str, str | None]]:
-        """In the order of their ids: binding, app's id, fingerprint, known digest."""
+        """In the order of the app's ids: binding, app's id, fingerprint, remembered digest."""
         page = SQL("%s ORDER BY external_id LIMIT %s", self._page(after, until), limit)
         return self.env.execute_query(
             SQL("SELECT id, external_id, fingerprint, digest FROM (%s) known ORDER BY external_id", self._known(page))
         )
 
     def _remember(self, found: Mapping[int, tuple[str, str]]) -> None:
-        """Keep digests, by binding with the fingerprint of what each was computed from; no mark, no date of change.
+        """Store digests by binding, with the fingerprint each was computed from; no mark, no date of change.
 
-        A binding that is being written is passed over.
+        Bindings locked by another transaction are skipped.
         """
         if not found:
             return
@@ -147,10 +147,10 @@ class Comparison:
         )
         self.bindings.invalidate_model(["compared_digest", "compared_from"])
 
-    # -- what is there ---------------------------------------------------------------------------------------------
+    # -- current values --------------------------------------------------------------------------------------------
 
     def _lines(self, found: Sequence[tuple[int, str, str, str | None]]) -> list[tuple[str, str]]:
-        """(id, line) of what was recalled; what changed is computed anew, and remembered."""
+        """(id, line) of the recalled records; changed ones are computed again and remembered."""
         changed = {binding: text for binding, _, text, digest in found if digest is None}
         anew = dict(zip(changed, self._digests(self.bindings.browse(changed)), strict=True))
         self._remember(
@@ -182,7 +182,7 @@ class Comparison:
         ]
 
     def _content(self, record: Any) -> dict[str, Any]:
-        """What a record's digest is of: what the app says of it, or what Odoo tells where it is Odoo's own."""
+        """The content of a record's digest: the app's fields, or the reported ones where Odoo owns the entity."""
         if self.mapper.rules:
             present = self.mapper.wire(record._comply360_row(self.mapper))
         else:
@@ -190,14 +190,14 @@ class Comparison:
         return {name: value for name, value in present.items() if name in self.names}
 
     def _waiting(self, bindings: Any) -> set[int]:
-        """Those of the bindings whose changes have not been taken by the app yet."""
+        """The bindings whose changes the app has not applied yet."""
         self.env.cr.execute(
             "SELECT DISTINCT binding_id FROM comply360_outbox WHERE binding_id = ANY(%s)", [bindings.ids]
         )
         return {row[0] for row in self.env.cr.fetchall()}
 
     def _references(self, records: Any) -> dict[int, dict[str, str]]:
-        """By record, its roles as `entity:id`, as far as the records they point to are bound."""
+        """By record, its roles as `entity:id`, where the target is bound."""
         found: dict[int, dict[str, str]] = {}
         for reference in self.mapper.references:
             targets = records.mapped(reference.target)

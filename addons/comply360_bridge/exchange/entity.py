@@ -1,4 +1,4 @@
-"""The documents of one entity and company are written as one."""
+"""Writes the documents of one entity and company together."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class EntityWriter:
         self.lookups = _lookups(env, mapper)
 
     def apply(self, works: list[Work]) -> list[tuple[Work, str]]:
-        """Write all; gives each applied work with its status. What cannot be applied is answered at once.
+        """Write all; gives each applied work with its status. Works that cannot be applied are answered at once.
 
-        Raises: whatever Odoo raises; the caller rolls back and tries with fewer.
+        Raises: whatever Odoo raises; the caller rolls back and retries with fewer.
         """
         for work in works:
             work.skipped, work.diverged, work.normalised, work.replaced = [], {}, {}, {}
-            work.sent = dict(work.known)
+            work.sent = dict(work.sent_before)
             work.mapper = self._mapper_of(work)
         removed = self._remove([work for work in works if self.mapper.removes(work.document)])
         works = [work for work in works if not self.mapper.removes(work.document)]
@@ -65,12 +65,14 @@ class EntityWriter:
         self.env["comply360.binding"]._mark_unlinked([work.binding_id for work in gone])
         for work in gone:
             self.batch.refuse(
-                work, "rejected", Refused("unlinked", "the record was deleted in Odoo; a person has to decide")
+                work,
+                "rejected",
+                Refused("unlinked", "the record was deleted in Odoo; a user must decide what happens to it"),
             )
         return [work for work in works if work not in gone]
 
     def _translate(self, work: Work) -> bool:
-        """Read the document into `work`; whether it can be applied."""
+        """Translate the document into `work`; gives whether it can be applied."""
         try:
             work.translation = work.mapper.translate(work.document, self.lookups, work.creating)
             work.skipped = list(work.translation.problems)
@@ -89,7 +91,7 @@ class EntityWriter:
             key = work.document.refs.get(reference.role)
             if key is None:
                 if work.creating and reference.required:
-                    message = f"{reference.role} is missing, but Odoo needs it"
+                    message = f"{reference.role} is missing, but Odoo requires it"
                     raise Refused("required", message, reference.role)
                 continue
             try:
@@ -103,7 +105,7 @@ class EntityWriter:
     def _resolve(self, role: str, entity: str, key: Key) -> int:
         if key[1] != entity:
             raise Refused("bad_document", f"{role} must be a {entity}, not a {key[1]}", role, key[1])
-        found = self.batch.known.get(key)
+        found = self.batch.bound.get(key)
         if found is None:
             if self.env["comply360.binding"]._tenants_of(self.installation, entity, [key[2]]):
                 message = f"{role} {key[2]} belongs to another tenant"
@@ -115,23 +117,23 @@ class EntityWriter:
         return res_id
 
     def _without_proposals(self, works: list[Work]) -> list[Work]:
-        """Those that are to be created; where Odoo may have such a record from elsewhere, a person decides first."""
+        """The works to create now; where Odoo may already have the record, a user decides first."""
         proposed = self.model._comply360_proposals(self.mapper.entity, self.installation, works)
         for work in works:
             if link := proposed.get(work.document.key):
                 names = ", ".join(link.candidate_ids.mapped("display_name"))
-                message = f"Odoo has {names} already; a person has to decide there whether it is the same"
+                message = f"Odoo already has {names}; a user must decide there whether it is the same customer"
                 self.batch.refuse(work, "rejected", Refused("link_proposed", message))
         return [work for work in works if work.document.key not in proposed]
 
     def _read_parents(self, works: list[Work]) -> None:
-        """Read what the works refer to at once; Odoo's checks would read it record by record."""
+        """Prefetch the records the works refer to; Odoo's checks would read them one by one."""
         for reference in self.mapper.references:
             ids = {work.values[reference.target] for work in works if reference.target in work.values}
             self.model[reference.target].browse(ids).mapped("company_id")
 
     def _without_lacking(self, works: list[Work]) -> list[Work]:
-        """Those that have all that they need beside their fields, such as a content."""
+        """The works that have everything they need besides their fields, such as a content."""
         lacking = self.model._comply360_lacking(self.installation, works)
         for work in works:
             if refused := lacking.get(work.document.key):
@@ -139,11 +141,11 @@ class EntityWriter:
         return [work for work in works if work.document.key not in lacking]
 
     def _put_off(self, work: Work, refused: Refused) -> None:
-        """Again later, if what is missing comes by itself; else a person has to see to it."""
+        """Answer `retry` if the missing part will arrive by itself, else `rejected`."""
         self.batch.refuse(work, "retry" if refused.code in _COMES_LATER else "rejected", refused)
 
     def _remove(self, works: list[Work]) -> list[tuple[Work, str]]:
-        """Take away what the app deleted; what was never here needs nothing."""
+        """Delete what the app deleted; records that never arrived need nothing."""
         for work in works:
             work.record = self.model.browse(work.res_id)
             if work.creating:
@@ -194,8 +196,8 @@ class EntityWriter:
     def _write(self, records: Any, written: list[tuple[Any, dict[str, Any]]]) -> None:
         """One write per group of equal values.
 
-        Values that many records share are written apart from those of each one, where the model says so: a lead's move
-        through the pipeline costs it several queries per write.
+        Where the model says so, values that many records share are written separately: moving a lead through the
+        pipeline costs several queries per write.
         """
         apart = self.model._comply360_apart
         for part in (lambda name: name not in apart, lambda name: name in apart):
@@ -206,7 +208,7 @@ class EntityWriter:
                     key = tuple(sorted((name, repr(value)) for name, value in chosen.items()))
                     groups.setdefault(key, (chosen, []))[1].append(record.id)
             for values, ids in groups.values():
-                # without the common prefetch every record of its own group would be read alone
+                # without the common prefetch each group would read its records alone
                 self.model.browse(ids).with_prefetch(records._prefetch_ids).write(dict(values))
 
     def _changes(self, work: Work) -> dict[str, Any]:
@@ -226,14 +228,13 @@ class EntityWriter:
         return values
 
     def _may_write(self, work: Work, name: str, present: Any) -> bool:
-        """A two-way field is written over what both sides agreed on, and over what the app itself sent before without
-        hearing of it: then its base is still the one it had at that time, and it has heard of nothing that happened
-        here since. Over nothing else."""
+        """Whether a two-way field may be overwritten: if Odoo has the base, or the value the app sent last and has had
+        no answer for. In the second case the app still sends the same base, and has seen no later change of Odoo's."""
         if present and present == work.mapper.by_name[name].final:
             return False
         if work.document.two_way[name].is_offer:
             return not present
-        base, sent = _base(work, name), work.known.get(name)
+        base, sent = _base(work, name), work.sent_before.get(name)
         if present == base:
             return True
         is_unseen = (
@@ -242,7 +243,7 @@ class EntityWriter:
         return is_unseen and sent["value"] == present
 
     def _compare(self, work: Work) -> None:
-        """Note where Odoo stores something else than was sent."""
+        """Record where Odoo stored another value than was sent."""
         present = work.mapper.wire(work.record._comply360_row(work.mapper))
         for name, wanted in work.wanted.items():
             if name in work.diverged:
@@ -259,7 +260,7 @@ def _base(work: Work, name: str) -> Any:
 
 
 def _lookups(env: Any, mapper: Mapper) -> dict[str, dict[str, Any]]:
-    """Ids by code of what the entity's documents name by a code."""
+    """Ids by code of the records that the entity's documents name by code."""
     found = {}
     for rule in mapper.rules:
         if isinstance(rule.codec, Person):

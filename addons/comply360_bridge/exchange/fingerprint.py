@@ -1,4 +1,4 @@
-"""What a record's digest is computed from, as one SQL expression: equal values, equal digest."""
+"""The inputs of a record's digest as one SQL expression: equal fingerprint, equal digest."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ADDON = Path(__file__).resolve().parents[1]
 
 
 def fingerprint(env: Any, mapper: Mapper, names: Collection[str]) -> tuple[SQL, SQL] | None:
-    """The fingerprint of the record `t`, and the joins that it needs, which name `p.installation`.
+    """The fingerprint of the record `t`, and the joins it needs, which refer to `p.installation`.
 
-    None where a value is not in the columns that belong to it, and may change without them.
+    None if a value is stored outside its columns and can change without them.
     """
     model = env[mapper.model]
     if not mapper.rules:
@@ -83,7 +83,7 @@ def _column(table: str, name: str) -> SQL:
 
 
 def _basis(env: Any, mapper: Mapper, names: Collection[str]) -> str:
-    """What is the same for all records: which fields, the rules they are read by, and the modules that make them."""
+    """What all records share: the fields, the rules that read them and the modules that define them."""
     env.cr.execute(
         "SELECT string_agg(name || ' ' || latest_version, ',' ORDER BY name) FROM ir_module_module"
         " WHERE state = 'installed'"
@@ -95,12 +95,12 @@ def _basis(env: Any, mapper: Mapper, names: Collection[str]) -> str:
 
 
 def _identity_of_code() -> str:
-    """Of this addon: another version of it computes all digests anew."""
+    """A digest of this addon's code: another version computes all digests again."""
     digest = hashlib.sha256()
     for path in sorted(ADDON.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-# at import: files that an upgrade replaces later are not what this process runs
+# at import: this process does not run files that an upgrade replaces later
 _CODE = _identity_of_code()

@@ -12,18 +12,18 @@ from ..mappers.mapper import Translation
 
 @dataclass(eq=False)
 class Work:
-    """A document, its binding, and what has become of it.
+    """A document, its binding and its outcome.
 
-    Shapes: `mapper` is the tenant's own, with the fields listed for it; `values` are the changes to write, by Odoo's
-    field; `wanted`, `diverged`, `normalised` and `replaced` are by wire name. `known` and `sent` say what the app sent
-    of two-way fields: with former documents, and with this one too (see the binding's field).
+    Shapes: `mapper` is the tenant's own, with the fields opened to its app; `values` are the references to write, by
+    Odoo's field; `wanted`, `diverged`, `normalised` and `replaced` are by wire name. `sent_before` and `sent` are what
+    the app sent for two-way fields: in earlier documents, and with this one (see the binding's field `sent`).
     """
 
     document: Document
     binding_id: int = 0
     res_id: int = 0
     is_relinked: bool = False
-    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sent_before: dict[str, dict[str, Any]] = field(default_factory=dict)
     tenant: Any = None
     mapper: Any = None
     translation: Translation = field(default_factory=Translation)
@@ -43,12 +43,12 @@ class Work:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything the document says is what Odoo holds now."""
+        """Whether Odoo now holds everything the document says."""
         return not (self.skipped or self.diverged or self.normalised)
 
 
 def answer(raw: Any, status: str, **more: Any) -> dict[str, Any]:
-    """A result in the wire's form, named as the document named itself. Shapes: keys without a value are left out."""
+    """A result in wire form, with the document's own key. Shapes: keys without a value are left out."""
     named = {name: str(raw.get(name, "")) for name in ("tenant", "entity", "id", "version")}
     return {**named, "status": status, **{name: value for name, value in more.items() if value}}
 
@@ -83,5 +83,5 @@ def success(raw: Any, status: str, work: Work) -> dict[str, Any]:
 
 
 def stale(raw: Any, version: tuple[int, int], model: str, res_id: int) -> dict[str, Any]:
-    """The result of a document older than what was applied already; it names the newer version."""
+    """The result of a document older than the applied one; it names the newer version."""
     return {**answer(raw, "stale", model=model, res_id=str(res_id)), "version": show_version(version)}

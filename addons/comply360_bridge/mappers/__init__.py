@@ -1,4 +1,4 @@
-"""Documents of the wire contract into values for Odoo and back; pure, imports nothing of Odoo."""
+"""Translates wire documents into Odoo's values and back; pure, imports nothing of Odoo."""
 
 from .attachment import DOCUMENT
 from .client import CLIENT
@@ -14,4 +14,4 @@ from .user import USER
 
 _ALL = (TENANT, USER, CLIENT, REGISTRATION, COMMISSION, INVOICE, DOCUMENT, ISSUE)
 MAPPERS = {mapper.entity: mapper for mapper in _ALL}
-"""Every mapper by its entity, parents first: the order of application."""
+"""All mappers by entity, parents first, in the order of application."""

@@ -1,4 +1,4 @@
-"""document -> ir.attachment: on the lead, and on the customer when there is one. Its content comes by itself."""
+"""document -> ir.attachment: on the lead, and on its customer if there is one. Its content arrives separately."""
 
 from .codec import Choice, Flag, Instant, Text
 from .mapper import Mapper, Reference, Rule

@@ -5,7 +5,7 @@ from .document import Document
 from .mapper import Mapper, Rule
 
 SHORTEST_NUMBER = 5
-"""Shorter ones, and those without a digit, are no numbers of an authority but remarks such as "n/a"."""
+"""Shorter texts, and those without a digit, are remarks such as "n/a", not official numbers."""
 
 CLIENT = Mapper(
     "client",
@@ -28,12 +28,12 @@ CLIENT = Mapper(
 
 
 def canonical_number(text: str) -> str:
-    """A tax or registration number for comparing: letters and digits only; empty if it is none."""
+    """A tax or registration number in comparable form: letters and digits only; empty if it is not one."""
     number = "".join(letter for letter in text.upper() if letter.isalnum())
     return number if len(number) >= SHORTEST_NUMBER and any(letter.isdigit() for letter in number) else ""
 
 
 def numbers_of(document: Document) -> frozenset[str]:
-    """The numbers under which a client may be in Odoo already."""
+    """The numbers by which a client may already be in Odoo."""
     texts = (*document.numbers, str(document.values(creating=True).get("tax_number", "")))
     return frozenset(filter(None, map(canonical_number, texts)))

@@ -15,25 +15,25 @@ INSTANT = "%Y-%m-%d %H:%M:%S"
 
 
 class Codec(Protocol):
-    """Both ways of one kind of value."""
+    """Converts one kind of value both ways."""
 
     def encode(self, name: str, value: Scalar) -> Any:
         """Odoo's value. Raises Refused naming field and value."""
 
     def decode(self, value: Any) -> Scalar:
-        """The wire form of Odoo's present value; empty is the empty text."""
+        """The wire form of Odoo's value; an empty value is the empty text."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """Free text, kept as it comes; longer than `limit` it is refused, since Odoo would cut it. 0: any length."""
+    """Free text, unchanged. Longer than `limit` (0: none) it is refused, because Odoo would truncate it."""
 
     limit: int = 0
 
     def encode(self, name: str, value: Scalar) -> str | bool:
         text = _text(name, value)
         if self.limit and len(text) > self.limit:
-            message = f"{name} is {len(text)} characters long, its field in Odoo takes {self.limit}"
+            message = f"{name} is {len(text)} characters long, but its field in Odoo takes at most {self.limit}"
             raise Refused("too_long", message, name, text)
         return text or False
 
@@ -56,7 +56,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Choice:
-    """A closed set: an unknown value is refused by name."""
+    """A closed set; other values are refused by name."""
 
     values: tuple[str, ...]
 
@@ -75,12 +75,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Reported:
-    """A closed set of Odoo's own, in the wire's words; it is told and never taken."""
+    """A closed set of Odoo's, in the wire's words; reported only."""
 
     words: Mapping[str, str]
 
     def encode(self, name: str, value: Scalar) -> str | bool:
-        raise Refused("read_only", f"{name} is Odoo's own", name, value)
+        raise Refused("read_only", f"{name} is set by Odoo and never by the app", name, value)
 
     def decode(self, value: Any) -> Scalar:
         return self.words[value]
@@ -97,7 +97,7 @@ class Instant:
         try:
             return datetime.strptime(text, INSTANT)  # noqa: DTZ007 - Odoo's datetimes are naive UTC, as the wire's are
         except ValueError:
-            message = f"{name} is no date and time of the form YYYY-MM-DD HH:MM:SS: {printable(text)!r}"
+            message = f"{name} is not a date and time of the form YYYY-MM-DD HH:MM:SS: {printable(text)!r}"
             raise Refused("bad_instant", message, name, text) from None
 
     def decode(self, value: Any) -> Scalar:
@@ -106,7 +106,7 @@ class Instant:
 
 @dataclass(frozen=True)
 class Amount:
-    """An exact decimal of at most `digits` digits, two of them behind the point.
+    """An exact decimal of at most `digits` digits, two of them after the point.
 
     Up to 15 digits a binary float is read back as the same decimal, so Odoo's float between text and numeric column
     changes no cent.
@@ -122,7 +122,7 @@ class Amount:
         except InvalidOperation:
             fits = False
         if not fits or abs(amount) >= 10 ** (self.digits - 2):
-            message = f"{name} is no amount of at most {self.digits} digits with two decimals: {printable(text)!r}"
+            message = f"{name} is not an amount of at most {self.digits} digits with two decimals: {printable(text)!r}"
             raise Refused("bad_amount", message, name, text)
         return float(amount)
 
@@ -132,7 +132,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Exact:
-    """An exact decimal that Odoo tells: at most `digits` digits, as many behind the point as its currency has."""
+    """A reported exact decimal of at most `digits` digits, with its currency's decimal places."""
 
     digits: int
 
@@ -145,7 +145,7 @@ class Exact:
 
 @dataclass(frozen=True)
 class Day:
-    """A calendar day."""
+    """A reported calendar day."""
 
     def encode(self, name: str, value: Scalar) -> str | bool:
         return _text(name, value) or False
@@ -174,7 +174,7 @@ class Count:
         if not text:
             return 0
         if not text.isdecimal() or len(text) > 9:
-            raise Refused("bad_number", f"{name} is no whole number: {printable(text)!r}", name, text)
+            raise Refused("bad_number", f"{name} is not a whole number: {printable(text)!r}", name, text)
         return int(text)
 
     def decode(self, value: Any) -> Scalar:
@@ -188,7 +188,7 @@ class Integer:
     def encode(self, name: str, value: Scalar) -> int:
         text = _text(name, value)
         if not re.fullmatch("-?[0-9]{1,9}", text):
-            raise Refused("bad_number", f"{name} is no whole number: {printable(text)!r}", name, text)
+            raise Refused("bad_number", f"{name} is not a whole number: {printable(text)!r}", name, text)
         return int(text)
 
     def decode(self, value: Any) -> Scalar:
@@ -197,7 +197,7 @@ class Integer:
 
 @dataclass(frozen=True)
 class Date:
-    """A calendar day that the app names."""
+    """A calendar day set by the app."""
 
     def encode(self, name: str, value: Scalar) -> date | bool:
         text = _text(name, value)
@@ -206,7 +206,7 @@ class Date:
         try:
             return date.fromisoformat(text)
         except ValueError:
-            message = f"{name} is no day of the form YYYY-MM-DD: {printable(text)!r}"
+            message = f"{name} is not a day of the form YYYY-MM-DD: {printable(text)!r}"
             raise Refused("bad_day", message, name, text) from None
 
     def decode(self, value: Any) -> Scalar:
@@ -215,14 +215,14 @@ class Date:
 
 @dataclass(frozen=True)
 class Person:
-    """A user of Odoo named by the id; the mapper's lookups know who may stand there, and why the others may not."""
+    """An Odoo user named by id; the mapper's lookups say who may be named, and why others may not."""
 
     lookup: str
 
     def encode(self, name: str, value: Scalar) -> str | bool:
         text = _text(name, value)
         if text and not (text.isascii() and text.isdecimal()):
-            raise Refused("bad_number", f"{name} is no id of a user: {printable(text)!r}", name, text)
+            raise Refused("bad_number", f"{name} is not a user id: {printable(text)!r}", name, text)
         return text or False
 
     def decode(self, value: Any) -> Scalar:
@@ -232,13 +232,13 @@ class Person:
         """The user's id. Raises Refused, with the reason."""
         found = known.get(text, f"Odoo has no internal user {text}")
         if isinstance(found, str):
-            raise Refused("not_assignable", f"{name} cannot be taken: {found}", name, text)
+            raise Refused("not_assignable", f"{name} cannot be applied: {found}", name, text)
         return found
 
 
 @dataclass(frozen=True)
 class Code:
-    """A record of Odoo named by a code, such as a currency; the mapper's lookups know the ids."""
+    """An Odoo record named by a code, such as a currency; the mapper's lookups have the ids."""
 
     lookup: str
     refusal: str
@@ -258,5 +258,5 @@ class Code:
 
 def _text(name: str, value: Scalar) -> str:
     if not isinstance(value, str):
-        raise Refused("bad_text", f"{name} must be a text, not {printable(value)}", name, value)
+        raise Refused("bad_text", f"{name} must be text, not {printable(value)}", name, value)
     return value

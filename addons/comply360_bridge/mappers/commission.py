@@ -11,10 +11,10 @@ NEXT_STATES = {
     "paid": (),
     "cancelled": ("pending",),
 }
-"""The steps a person may take. The app's order, and back to pending as long as nothing is paid."""
+"""The steps a user may take: the app's order, and back to pending until it is paid."""
 
 PAYMENT_DISCREPANCIES = ("billed", "registration_cancelled", "bill_credited", "bill_open")
-"""Where the bill and the commission contradict each other: money has to go back, or has gone back."""
+"""How a commission and its bill can contradict each other: money has to be returned, or was."""
 
 COMMISSION = Mapper(
     "commission",

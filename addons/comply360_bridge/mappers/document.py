@@ -1,4 +1,4 @@
-"""One document of a batch, checked for its form."""
+"""One document of a batch, with its form checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Key = tuple[str, str, str]
 
 
 class Refused(Exception):
-    """A document or a field that cannot be applied as it is; its text is a plain sentence."""
+    """A document or field that cannot be applied; its message is a plain sentence."""
 
     def __init__(self, code: str, message: str, field: str = "", value: object = "") -> None:
         super().__init__(message)
@@ -27,9 +27,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class TwoWay:
-    """A two-way field's value, and the one both sides last agreed on (None: they never did).
+    """A two-way field's value, and its base: the last value both sides had (None: there is none).
 
-    Shapes: `is_offer`: to be taken only where Odoo has nothing.
+    Shapes: `is_offer`: apply it only if Odoo has no value.
     """
 
     value: Scalar
@@ -39,9 +39,9 @@ class TwoWay:
 
 @dataclass(frozen=True)
 class Document:
-    """What one record should look like.
+    """The wanted state of one record.
 
-    Shapes: `initial` are values for a record that is to be made; `last_seen_version` is the version of the last change
+    Shapes: `initial` are values for a new record; `last_seen_version` is the version of the last change
     in Odoo that the app has applied.
     """
 
@@ -59,22 +59,22 @@ class Document:
 
     @property
     def key(self) -> Key:
-        """The record's name."""
+        """The record's key."""
         return (self.tenant, self.entity, self.record_id)
 
     def values(self, creating: bool) -> dict[str, Scalar]:
-        """Every value that it holds for a record that is there, or for one that is to be made."""
+        """All values for an existing record, or for a new one (`creating`)."""
         two_way = {name: pair.value for name, pair in self.two_way.items()}
         return {**self.fields, **two_way, **(self.initial if creating else {})}
 
 
 def parse_document(raw: Mapping[str, Any]) -> Document:
-    """Read one document. Raises Refused, with the code that says what is wrong with its form."""
+    """Parse one document. Raises Refused if its form is wrong."""
     tenant = _uuid(raw, "tenant")
     entity = _text(raw, "entity")
     record_id = _uuid(raw, "id")
     if entity == "tenant" and tenant != record_id:
-        message = f"tenant {record_id} cannot be sent under the name of tenant {tenant}"
+        message = f"tenant {record_id} cannot be sent as tenant {tenant}"
         raise Refused("foreign_tenant", message, "tenant", tenant)
     return Document(
         tenant,
@@ -119,19 +119,19 @@ def digest_of(fields: Mapping[str, Scalar], refs: Mapping[str, str]) -> str:
 
 
 def range_line(row: Mapping[str, Any]) -> str:
-    """What a range's digest is of, for one record. Shapes: `row` is one of what `digests` answers."""
+    """One record's line in a range digest. Shapes: `row` is a row of `digests`."""
     words = [row["id"], row["state"], row["digest"]]
     words += [name for name in ("held", "waiting", "twins") if row[name]]
     return " ".join(words) + "\n"
 
 
 def known_line(record_id: str, digest: str) -> str:
-    """The line of an active record of which there is no more to say than its digest."""
+    """The line of an active record without any other flag."""
     return f"{record_id} active {digest}\n"
 
 
 def range_digest(lines: Iterable[str]) -> str:
-    """SHA-256 of some records' lines, in the order of their ids. Source: docs/wire.md, Digest."""
+    """SHA-256 of records' lines, in the order of their ids. Source: docs/wire.md, Digest."""
     digest = hashlib.sha256()
     for line in lines:
         digest.update(line.encode())
@@ -155,14 +155,14 @@ def is_uuid(text: object) -> bool:
 def _uuid(raw: Mapping[str, Any], name: str) -> str:
     text = _text(raw, name).lower()
     if not is_uuid(text):
-        raise Refused("bad_id", f"{name} is no uuid: {printable(text)!r}", name, text)
+        raise Refused("bad_id", f"{name} is not a UUID: {printable(text)!r}", name, text)
     return text
 
 
 def _text(raw: Mapping[str, Any], name: str) -> str:
     value = raw.get(name, "")
     if not isinstance(value, str):
-        raise Refused("bad_document", f"{name} of a document must be a text, not {printable(value)}", name, value)
+        raise Refused("bad_document", f"{name} of a document must be text, not {printable(value)}", name, value)
     return value
 
 
@@ -175,14 +175,14 @@ def _mapping(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _scalar(name: str, value: object) -> Scalar:
     if not isinstance(value, (str, bool)):
-        raise Refused("bad_document", f"{name} must be a text or true or false, not {printable(value)}", name, value)
+        raise Refused("bad_document", f"{name} must be text, true or false, not {printable(value)}", name, value)
     return value
 
 
 def _two_way(name: str, value: object) -> TwoWay:
     if not isinstance(value, Mapping) or "value" not in value:
         raise Refused(
-            "bad_document", f"{name} must hold a value and may hold a base, not {printable(value)}", name, value
+            "bad_document", f"{name} must contain a value and may contain a base, not {printable(value)}", name, value
         )
     base = value.get("base")
     return TwoWay(
@@ -192,5 +192,5 @@ def _two_way(name: str, value: object) -> TwoWay:
 
 def _reference(tenant: str, role: str, value: object) -> Key:
     if not isinstance(value, Mapping) or not isinstance(value.get("entity"), str) or not is_uuid(value.get("id")):
-        raise Refused("bad_document", f"{role} must name an entity and a uuid, not {printable(value)}", role, value)
+        raise Refused("bad_document", f"{role} must name an entity and a UUID, not {printable(value)}", role, value)
     return (tenant, value["entity"], value["id"])

@@ -1,4 +1,4 @@
-"""Fields of Odoo that a manager listed for a tenant: which ones may be, and how a value goes into them."""
+"""Odoo fields that a manager opened to a tenant's app: which types are allowed, and their rules."""
 
 from .codec import Choice, Codec, Date, Flag, Instant, Integer, Text
 from .mapper import Rule
@@ -7,11 +7,11 @@ PREFIX = "x_"
 OWN_PREFIX = "x_comply360_"
 
 TYPES = ("boolean", "char", "date", "datetime", "integer", "selection", "text")
-"""Not amounts: one belongs with its currency, and a binary float would not come back as it went."""
+"""No amounts: they need a currency, and a binary float does not round-trip."""
 
 
 def extra_rule(name: str, type_: str, values: tuple[str, ...], size: int) -> Rule:
-    """The rule of a listed field. Shapes: `values` are a selection's keys, `size` is a text's, 0 for any."""
+    """The rule of such a field. Shapes: `values` are a selection's keys, `size` is a text's limit (0: none)."""
     codecs: dict[str, Codec] = {
         "boolean": Flag(),
         "char": Text(size),

@@ -1,4 +1,4 @@
-"""account.move -> the app's invoices: told by Odoo, never taken from the app."""
+"""account.move -> the app's invoices: reported by Odoo, never sent by the app."""
 
 from .codec import Choice, Code, Day, Exact, RecordId, Reported, Text
 from .mapper import Mapper, Rule

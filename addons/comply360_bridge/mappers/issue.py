@@ -1,4 +1,4 @@
-"""issue -> comply360.issue: what a person must look at."""
+"""issue -> comply360.issue: what needs a user's attention."""
 
 from .codec import Choice, Count, Instant, Text
 from .mapper import Mapper, Rule

@@ -1,4 +1,4 @@
-"""A mapper: the fields of one entity, between documents and Odoo's values."""
+"""A mapper translates the fields of one entity between documents and Odoo's values."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .document import Document, Refused, Scalar
 
 Values = dict[str, Any]
 Lookups = Mapping[str, Mapping[str, Any]]
-"""Ids by code, for each kind of record that documents name by a code: `currency`, `country`. Of users by their id,
-`salesperson` and `user`, a text stands where one may not be named, and says why.
+"""Ids by code, for each kind of record that documents name by code: `currency`, `country`. `salesperson` and `user` are
+by user id, with a text instead of the id that says why a user may not be named.
 """
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One field of the contract and where Odoo keeps it. The app never writes over the value that is `final`."""
+    """One field of the contract and its field in Odoo. The app never overwrites the value `final`."""
 
     name: str
     target: str
@@ -30,7 +30,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Reference:
-    """A role and the field of Odoo that points to the other record; where it is not required, it may stay empty."""
+    """A role and Odoo's field for it; if it is not `required`, it may stay empty."""
 
     role: str
     entity: str
@@ -50,7 +50,7 @@ class Problem:
 
 @dataclass
 class Translation:
-    """What a document asks for, in Odoo's terms.
+    """A document's values in Odoo's terms.
 
     Shapes: `values` by wire name, without references; `problems` are fields that cannot be applied.
     """
@@ -63,8 +63,8 @@ class Translation:
 class Mapper:
     """The mapping of one entity.
 
-    Shapes: `reported` are what Odoo tells the app and never takes from it. An entity without `rules` is Odoo's own. A
-    `removable` one is deleted, not archived, when the app does so.
+    Shapes: `reported` are the fields that Odoo reports and the app never sends. An entity without `rules` is owned by
+    Odoo. A `removable` one is deleted, not archived, when the app deletes it.
     """
 
     entity: str
@@ -101,13 +101,13 @@ class Mapper:
         return replace(self, rules=(*self.rules, *rules)) if rules else self
 
     def removes(self, document: Document) -> bool:
-        """Whether a document says that the app deleted the record, and the record is to go."""
+        """Whether the document says that the app deleted a removable record."""
         return self.removable and document.fields.get("active") is False
 
     def _encode(self, rule: Rule, value: Scalar, lookups: Lookups, translation: Translation) -> None:
         try:
             if rule.required and value == "":
-                raise Refused("required", f"{rule.name} is empty, but Odoo needs it", rule.name)
+                raise Refused("required", f"{rule.name} is empty, but Odoo requires it", rule.name)
             encoded = rule.codec.encode(rule.name, value)
             if isinstance(rule.codec, Code | Person) and encoded:
                 encoded = rule.codec.resolve(rule.name, encoded, lookups[rule.codec.lookup])
@@ -121,23 +121,23 @@ class Mapper:
     def _check_complete(self, given: Mapping[str, Scalar]) -> None:
         for rule in self.rules:
             if rule.required and rule.name not in given:
-                raise Refused("required", f"{rule.name} is missing, but Odoo needs it", rule.name)
+                raise Refused("required", f"{rule.name} is missing, but Odoo requires it", rule.name)
 
     def wire(self, row: Mapping[str, Any]) -> dict[str, Scalar]:
-        """The fields of a record as the wire shows them.
+        """A record's fields in wire form.
 
         Shapes: `row` holds Odoo's values by target; a record named by a code is given as its code.
         """
         return {rule.name: rule.codec.decode(row[rule.target]) for rule in self.rules}
 
     def report(self, row: Mapping[str, Any]) -> dict[str, Scalar]:
-        """What Odoo tells of a record, as the wire shows it. Shapes: `row` holds Odoo's values by target."""
+        """A record's reported fields in wire form. Shapes: `row` holds Odoo's values by target."""
         return {rule.name: rule.codec.decode(row[rule.target]) for rule in self.reported}
 
 
 def _unknown(name: str, value: Scalar) -> Problem:
     if name.startswith("x_"):
-        message = f"{name} is not among the fields that a manager has listed for this tenant in Odoo"
+        message = f"{name} is not one of the fields that a manager has opened to this tenant's app in Odoo"
         return Problem(name, str(value)[:120], "not_listed", message)
-    message = f"this version of the addon does not know the field {name}"
+    message = f"this version of the addon has no field {name}"
     return Problem(name, str(value)[:120], "unknown_field", message)

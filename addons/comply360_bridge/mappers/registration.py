@@ -1,4 +1,4 @@
-"""registration -> crm.lead, and what its status means for the pipeline."""
+"""registration -> crm.lead, and the pipeline position of each status."""
 
 from enum import StrEnum
 
@@ -44,7 +44,7 @@ REGISTRATION = Mapper(
 
 
 class Position(StrEnum):
-    """Where a lead belongs."""
+    """A lead's position in the pipeline."""
 
     OPEN = "open"
     REVIEW = "review"
@@ -55,7 +55,7 @@ class Position(StrEnum):
 
 
 UNDECIDED = frozenset({Position.OPEN, Position.REVIEW})
-"""Between these the app only reports progress: what a salesperson decided stands."""
+"""Between these the app only reports progress, so a salesperson's decision stays."""
 
 _BY_STATUS = {
     "draft": Position.OPEN,
@@ -68,6 +68,6 @@ _BY_STATUS = {
 
 
 def position(status: str, active: bool) -> Position:
-    """Where the app's status puts the lead; one deleted in the app is archived, unless it is lost anyway."""
+    """The lead's position for a status; one deleted in the app is archived, unless it is lost anyway."""
     found = _BY_STATUS[status]
     return Position.ARCHIVED if not active and found in {*UNDECIDED, Position.WON} else found

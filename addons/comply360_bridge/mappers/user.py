@@ -1,4 +1,4 @@
-"""user -> res.partner: the person a commission is owed to."""
+"""user -> res.partner: the person who earns commissions."""
 
 from .codec import Flag, Text
 from .mapper import Mapper, Rule

@@ -4,7 +4,7 @@ from odoo.tools import SQL, float_repr
 
 from ..mappers.invoice import KINDS
 
-# what the app is told of: a change of any of these columns marks the invoice
+# a change of any of these columns marks the invoice to be reported to the app
 WATCHED = (
     "name",
     "move_type",
@@ -36,7 +36,7 @@ class AccountMove(models.Model):
         check_company=True,
         ondelete="set null",
         domain="[('x_comply360_external_id', '!=', False), ('company_id', 'in', (company_id, False))]",
-        help="The registration this invoice is for; the Comply360 app shows the invoice with it.",
+        help="The registration this invoice is for. The Comply360 app shows the invoice with the registration.",
     )
     x_comply360_tenant_id = fields.Many2one(compute="_compute_x_comply360_tenant_id", store=True)
     x_comply360_external_id = fields.Char(
@@ -45,7 +45,7 @@ class AccountMove(models.Model):
 
     @api.depends("partner_id", "move_type")
     def _compute_x_comply360_lead_id(self):
-        """A customer with a single registration needs not be asked which one."""
+        """Choose the registration for a customer who has only one."""
         for move in self:
             lead = move.x_comply360_lead_id
             if move.move_type in KINDS and move.state == "draft" and not lead:
@@ -85,7 +85,7 @@ class AccountMove(models.Model):
                 )
 
     def init(self):
-        """Invoices of synced customers and leads are bound as soon as they are there, and their changes are marked."""
+        """Bind invoices of synced customers and leads when they are created, and mark their changes."""
         result = super().init()
         outbox = self.env["comply360.outbox"]
         outbox._watch_invoices(WATCHED, tuple(KINDS))
@@ -111,29 +111,29 @@ class AccountMove(models.Model):
         return super()._post(soft=soft)
 
     def _comply360_needs_rate(self):
-        """Whether the document's currency must have a rate before it is booked."""
+        """Whether the document's currency needs a rate before posting."""
         return bool(self.x_comply360_tenant_id)
 
     def _comply360_check_rate(self):
-        """Refuse a currency that has no rate: Odoo would book it at 1.0, or at a later day's rate."""
+        """Refuse a currency without a rate: Odoo would post it at 1.0, or at a later day's rate."""
         day = self.invoice_date or self.date or fields.Date.context_today(self)
         if not self.currency_id._comply360_has_rate(self.company_id, day) and not self._comply360_has_own_rate(day):
             raise UserError(
                 self.env._(
-                    "There is no exchange rate of %(currency)s for %(day)s: enter one under Accounting > Currencies "
-                    "before this document is booked.",
+                    "%(currency)s has no exchange rate for %(day)s. Enter one under Accounting > Currencies "
+                    "before you post this document.",
                     currency=self.currency_id.name,
                     day=day,
                 )
             )
 
     def _comply360_has_own_rate(self, day):
-        """Whether a person has entered a rate on this very document."""
+        """Whether a user entered a rate on this document."""
         fallback = self._get_expected_currency_rate_at(day)
         return bool(self.invoice_currency_rate) and abs(self.invoice_currency_rate - fallback) > 1e-9
 
     def _comply360_only_lead(self):
-        """The lead of the customer's registration, if there is just one."""
+        """The lead of the customer's registration, if there is exactly one."""
         customers = (self.partner_id | self.commercial_partner_id).filtered("x_comply360_external_id")
         if not customers:
             return self.env["crm.lead"]
@@ -146,15 +146,15 @@ class AccountMove(models.Model):
         return leads if len(leads) == 1 else leads.browse()
 
     def _comply360_client(self):
-        """The synced customer of this invoice: its partner, or the company that one belongs to; none if neither is."""
+        """The synced customer of this invoice: its partner or that partner's company; empty if neither is synced."""
         self.ensure_one()
         partners = self.partner_id | self.commercial_partner_id
         return partners.filtered(lambda partner: partner.x_comply360_entity == "client")[:1]
 
-    # -- what the app is told ------------------------------------------------------------------------------------------
+    # -- what is reported to the app -----------------------------------------------------------------------------------
 
     def _comply360_report(self, mapper):
-        """Amounts as exact texts, other records by the ids that the app knows them by."""
+        """Amounts as exact text, other records by their ids in the app."""
         places = self.currency_id.decimal_places
         paid_on, paid_by = self._comply360_payment()
         return {
@@ -174,7 +174,7 @@ class AccountMove(models.Model):
         return super()._comply360_value(rule) if rule.target in self._fields else False
 
     def _comply360_payment(self):
-        """Day and reference of the payment that came last, once there is nothing left to pay; else nothing."""
+        """Day and reference of the latest payment, once nothing is left to pay."""
         self.ensure_one()
         if self.payment_state not in ("paid", "in_payment"):
             return False, False
@@ -196,7 +196,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _comply360_bound(self, model, entity, ids):
-        """The app's ids of bound records."""
+        """The app's ids of bound records, by Odoo's id."""
         rows = self.env.execute_query(
             SQL(
                 "SELECT res_id, external_id FROM comply360_binding"

@@ -10,7 +10,9 @@ class AccountMove(models.Model):
     x_comply360_commission_ids = fields.Many2many(
         "x_commission", string="Commissions", compute="_compute_x_comply360_commission_ids"
     )
-    x_comply360_commission_count = fields.Integer(compute="_compute_x_comply360_commission_ids")
+    x_comply360_commission_count = fields.Integer(
+        string="Commission Count", compute="_compute_x_comply360_commission_ids"
+    )
 
     @api.depends("invoice_line_ids.x_comply360_commission_id")
     def _compute_x_comply360_commission_ids(self):
@@ -35,20 +37,20 @@ class AccountMove(models.Model):
         return super()._comply360_needs_rate() or bool(self.sudo().x_comply360_commission_ids)
 
     def _comply360_check_commissions(self):
-        """A bill pays approved commissions; one that was taken back meanwhile is not booked."""
+        """Refuse to post a bill with a commission that is no longer approved."""
         if self.move_type != "in_invoice":
             return
         for commission in self.sudo().x_comply360_commission_ids:
             if commission.state not in ("approved", "paid"):
                 raise UserError(
                     self.env._(
-                        "The commission %(name)s is not approved any more: take it off this bill before you post it.",
+                        "The commission %(name)s is no longer approved. Remove it from this bill before you post it.",
                         name=commission.name,
                     )
                 )
 
     def _comply360_shown(self):
-        """The action that shows these documents."""
+        """The action that opens these documents."""
         action = {"type": "ir.actions.act_window", "name": self.env._("Vendor Bills"), "res_model": "account.move"}
         if len(self) == 1:
             return {**action, "res_id": self.id, "views": [(False, "form")]}

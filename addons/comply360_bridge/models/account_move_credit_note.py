@@ -1,17 +1,17 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-PAYMENT_DISCREPANCIES = [("registration_cancelled", "Its registration was cancelled")]
+PAYMENT_DISCREPANCIES = [("registration_cancelled", "The registration was cancelled")]
 
 
 class AccountMove(models.Model):
-    """Money that has to go back: a credit note is proposed, nothing is booked or deleted."""
+    """Draft credit notes where money has to go back. Nothing is posted or deleted."""
 
     _inherit = "account.move"
 
     x_comply360_payment_discrepancy = fields.Selection(
         PAYMENT_DISCREPANCIES,
-        string="Needs a Decision",
+        string="Payment Discrepancy",
         compute="_compute_x_comply360_payment_discrepancy",
         store=True,
         copy=False,
@@ -36,14 +36,14 @@ class AccountMove(models.Model):
             move.x_comply360_payment_discrepancy = "registration_cancelled" if is_due_back else False
 
     def _comply360_is_credited(self):
-        """Whether posted credit notes give back the whole invoice."""
+        """Whether posted credit notes cover the whole invoice."""
         credited = sum(self.reversal_move_ids.filtered(lambda move: move.state == "posted").mapped("amount_total"))
         return self.currency_id.compare_amounts(credited, self.amount_total) >= 0
 
     def _comply360_propose_credit_notes(self, reason, lines=None):
-        """Draft credit notes for these documents, for an accountant to look at; those that have one get no second one.
+        """Create draft credit notes for an accountant to review; no document gets a second one.
 
-        Shapes: `lines` restricts a credit note to some of the document's lines.
+        Shapes: `lines` limits a credit note to some of the document's lines.
         """
         proposed = self.browse()
         for move in self.filtered(lambda move: move.state == "posted"):
@@ -54,27 +54,31 @@ class AccountMove(models.Model):
                 with self.env.cr.savepoint():
                     note = move._comply360_credit_note(reason, wanted.x_comply360_commission_id)
             except UserError as error:
-                body = self.env._("%(reason)s No credit note could be drafted: %(error)s", reason=reason, error=error)
+                body = self.env._(
+                    "%(reason)s No draft credit note could be created: %(error)s", reason=reason, error=error
+                )
                 move._message_log(body=body)
                 continue
-            body = self.env._("%(reason)s A credit note is proposed: %(note)s", reason=reason, note=note.display_name)
+            body = self.env._(
+                "%(reason)s A draft credit note was created: %(note)s", reason=reason, note=note.display_name
+            )
             move._message_log(body=body)
             proposed |= note
         return proposed
 
     def _comply360_credit_note(self, reason, commissions):
-        """A draft that gives back the whole document, or the lines of these commissions."""
+        """A draft credit note for the whole document, or for the lines of these commissions."""
         self.ensure_one()
         reference = self.env._("Credit for %(number)s: %(reason)s", number=self.name, reason=reason)
         values = {"ref": reference, "invoice_date": fields.Date.context_today(self)}
         note = self.with_company(self.company_id)._reverse_moves([values])
         if commissions:
             note.invoice_line_ids.filtered(lambda line: line.x_comply360_commission_id not in commissions).unlink()
-        note._message_log(body=self.env._("Proposed by the Comply360 bridge: %(reason)s", reason=reason))
+        note._message_log(body=self.env._("Created by the Comply360 bridge: %(reason)s", reason=reason))
         return note
 
     def _comply360_credit_lines(self, lines):
-        """Lines of credit notes, drafts too, that give back these lines or the whole document."""
+        """Lines of credit notes, drafts included, that cover these lines or the whole document."""
         notes = self.reversal_move_ids.filtered(lambda note: note.state != "cancel")
         commissions = lines.x_comply360_commission_id
         if not commissions:

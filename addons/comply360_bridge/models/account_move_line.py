@@ -14,7 +14,7 @@ class AccountMoveLine(models.Model):
     )
 
     def _copy_data_extend_business_fields(self, values):
-        """A credit note's line names the commission that it takes back."""
+        """Keep the commission on the lines of a credit note."""
         result = super()._copy_data_extend_business_fields(values)
         values["x_comply360_commission_id"] = self.x_comply360_commission_id.id
         return result

@@ -7,12 +7,12 @@ STATES = [
     ("active", "Active"),
     ("alias", "Merged into another"),
     ("unlinked", "Deleted in Odoo"),
-    ("tombstone", "Deleted in both"),
+    ("tombstone", "Deleted on both sides"),
 ]
 
 
 class Comply360Binding(models.Model):
-    """Which record of the app is which record here. Written by SQL alone, in the transaction that writes the record."""
+    """Links a record of the app to one of Odoo. Written only by SQL, in the transaction that writes the record."""
 
     _name = "comply360.binding"
     _description = "Comply360 Binding"
@@ -30,36 +30,32 @@ class Comply360Binding(models.Model):
     res_id = fields.Many2oneReference(string="Record", model_field="res_model", readonly=True)
     state = fields.Selection(STATES, required=True, readonly=True)
     version = fields.Char(string="Applied Version", readonly=True)
-    digest = fields.Char(
-        readonly=True, help="Identity of the content that was applied whole; empty when fields were left out."
-    )
+    digest = fields.Char(readonly=True, help="Digest of the content that was applied. Empty if fields were left out.")
     sent = fields.Json(
-        string="What the App Sent",
+        string="Values Sent by the App",
         readonly=True,
-        help="By two-way field the base that the app had, the value that was here after its own was written, and the "
-        "newest version of Odoo's changes at that time.",
+        help="For each two-way field: the base that the app sent, the value in Odoo after the write, and the newest "
+        "version of Odoo's changes at that time.",
     )
     synced_at = fields.Datetime(string="Last Synced", readonly=True)
-    compared_digest = fields.Char(readonly=True, help="What the digest of the record was when it was compared last.")
+    compared_digest = fields.Char(readonly=True, help="The record's digest at the last comparison.")
     compared_from = fields.Char(
         readonly=True,
-        help="Fingerprint of the values which that digest was computed from; other values, and it counts no longer.",
+        help="Fingerprint of the values the compared digest was computed from; it is valid only for these.",
     )
-    opted_out = fields.Boolean(
-        string="Out of the Sync", readonly=True, help="A person took this record out of the sync, in both directions."
-    )
+    opted_out = fields.Boolean(readonly=True, help="A user stopped syncing this record, in both directions.")
 
     _record_unique = models.UniqueIndex(
         "(installation, tenant, entity, external_id)",
-        "A record of the app can be bound only once.",
+        "An app record can be bound only once.",
     )
     _target_unique = models.UniqueIndex(
         "(res_model, res_id) WHERE state = 'active'",
-        "A record of Odoo can be bound to one record of the app only.",
+        "An Odoo record can be bound to only one app record.",
     )
 
     def _find(self, installation, keys):
-        """(model, id, state) by key, of those keys that are bound to a record."""
+        """(model, id, state) by key, for the keys that are bound to a record."""
         rows = self.env.execute_query(
             SQL(
                 """
@@ -79,7 +75,7 @@ class Comply360Binding(models.Model):
         }
 
     def _tenants_of(self, installation, entity, record_ids):
-        """By id, whether records of an entity are bound under any tenant."""
+        """Those of the ids that are bound under any tenant."""
         rows = self.env.execute_query(
             SQL(
                 """
@@ -94,7 +90,7 @@ class Comply360Binding(models.Model):
         return {record_id for (record_id,) in rows}
 
     def _newest_epoch(self, installation):
-        """The greatest epoch among the app's versions that were applied; 0 if there are none."""
+        """The greatest epoch of the app's applied versions; 0 if there are none."""
         return self.env.execute_query(
             SQL(
                 """
@@ -108,9 +104,9 @@ class Comply360Binding(models.Model):
     def _lock(self, installation, keys):
         """The bindings of these keys as dicts by key, locked in key order until the transaction ends.
 
-        Two batches that name the same records wait for one another here instead of meeting in a deadlock later.
+        Batches with the same records wait for each other here instead of deadlocking later.
         """
-        # a serialization failure is how a race is decided, here and in _claim: not an error for the log
+        # a serialization failure decides a race, here and in _claim: it is no error for the log
         self.env.cr.execute(
             """
             SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest,
@@ -129,10 +125,10 @@ class Comply360Binding(models.Model):
         return {(row["tenant"], row["entity"], row["external_id"]): row for row in rows}
 
     def _claim(self, installation, keys):
-        """Make the bindings that are missing; gives their ids by key.
+        """Create the missing bindings; gives their ids by key.
 
-        A claim of a concurrent transaction is waited for. Once that one commits, PostgreSQL ends this transaction with
-        a serialization failure, and Odoo's replay finds the other's record.
+        Waits for a concurrent transaction's claim. Once that commits, PostgreSQL ends this transaction with a
+        serialization failure, and Odoo's retry finds the other's record.
         """
         self.env.cr.execute(
             """
@@ -176,9 +172,9 @@ class Comply360Binding(models.Model):
         self.invalidate_model()
 
     def _touch(self, records):
-        """Let no batch that writes one of these records end by an older view of what is done now.
+        """Make concurrent batches that write one of these records fail and retry.
 
-        Whoever waits for the binding, or has read it, begins anew after a serialization failure.
+        A transaction that waits for the binding or has read it ends with a serialization failure.
         """
         if records:
             self.env.cr.execute(
@@ -194,7 +190,7 @@ class Comply360Binding(models.Model):
             self.invalidate_model()
 
     def _release(self, binding_ids):
-        """Take back claims whose record was not made."""
+        """Delete claims whose record was not created."""
         if binding_ids:
             self.env.execute_query(
                 SQL(
@@ -204,7 +200,7 @@ class Comply360Binding(models.Model):
             )
 
     def _bind(self, installation, tenant, key, record):
-        """Bind a record of the app to one that was here before, to which nothing is applied yet; the binding's id."""
+        """Bind a record of the app to an existing one of Odoo, with nothing applied yet; gives the binding's id."""
         rows = self.env.execute_query(
             SQL(
                 """
@@ -235,7 +231,7 @@ class Comply360Binding(models.Model):
         return rows[0][0]
 
     def _set_opted_out(self, model, ids, opted_out):
-        """Take bound records out of the sync, or put them back: then the app is asked for them."""
+        """Opt bound records out of the sync, or in again: then the app is asked to send them."""
         rows = self.env.execute_query(
             SQL(
                 """
@@ -254,7 +250,7 @@ class Comply360Binding(models.Model):
             self.env["comply360.outbox"]._append([row_id for (row_id,) in rows], "ask")
 
     def _merge_into(self, losers, survivor):
-        """The losers' bindings become aliases of the survivor, before the losers are deleted."""
+        """Make the losers' bindings aliases of the survivor, before the losers are deleted."""
         self.env.flush_all()
         rows = self.env.execute_query(
             SQL(
@@ -272,7 +268,7 @@ class Comply360Binding(models.Model):
         self.env["comply360.outbox"]._append([row_id for (row_id,) in rows], "alias")
 
     def _mark_unlinked(self, binding_ids):
-        """Note that the records of these bindings are gone."""
+        """Mark these bindings' records as deleted."""
         if binding_ids:
             self.env.execute_query(
                 SQL(
@@ -283,7 +279,7 @@ class Comply360Binding(models.Model):
             self.invalidate_model()
 
     def action_open_record(self):
-        """Open the record that is bound."""
+        """Open the bound record."""
         self.ensure_one()
         self.check_access("read")
         return {

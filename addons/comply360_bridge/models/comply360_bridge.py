@@ -26,14 +26,14 @@ CONTEXT = {
 
 
 class Comply360Bridge(models.AbstractModel):
-    """Everything the daemon may ask of Odoo, to the letter of docs/wire.md. One call is one transaction."""
+    """Everything the daemon may call in Odoo, as docs/wire.md specifies. One call is one transaction."""
 
     _name = "comply360.bridge"
     _description = "Comply360 Bridge"
 
     @api.model
     def ping(self, protocol=PROTOCOL):
-        """Who answers here."""
+        """Versions, instance, epoch and database of this Odoo."""
         self._check_service()
         own = self._superuser()
         return {
@@ -53,12 +53,12 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def apply_batch(self, batch):
-        """Apply documents, each once however often it comes; one result per document, in the same order."""
+        """Apply documents, each once however often it is sent; one result per document, in the same order."""
         self._check_service()
         self._check_protocol(batch.get("protocol"))
         documents = batch.get("documents", [])
         if len(documents) > MOST_DOCUMENTS:
-            raise UserError(self.env._("A batch may hold at most %(most)s documents.", most=MOST_DOCUMENTS))
+            raise UserError(self.env._("A batch may contain at most %(most)s documents.", most=MOST_DOCUMENTS))
         bridge = self._installation_of(batch.get("bridge"))
         own = self._superuser(comply360_bridge=bridge, comply360_selftest=bool(batch.get("selftest")))
         self.env.flush_all()
@@ -70,11 +70,11 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def put_content(self, bridge, record, sha256, offset, data):
-        """Take one piece of a document's content; how many bytes of it are here now."""
+        """Store one piece of a document's content; gives the bytes received so far."""
         self._check_service()
         tenant, entity, record_id = key_of(record)
         if entity != "document" or not SHA256.fullmatch(sha256) or not str(offset).isdecimal():
-            raise UserError(self.env._("This is no piece of a document's content."))
+            raise UserError(self.env._("This is not a piece of a document's content."))
         key = (self._installation_of(bridge), tenant, record_id)
         piece = base64.b64decode(data, validate=True)
         return {"held": str(self._superuser().env["comply360.upload"]._put(key, sha256, int(offset), piece))}
@@ -83,7 +83,7 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def pull_changes(self, bridge, limit, per_tenant):
-        """Present values of the records that changed here, the oldest first; nothing is removed by it."""
+        """Current values of the records that changed in Odoo, oldest change first; removes nothing."""
         self._check_service()
         own = self._superuser()
         most = min(int(limit), MOST_RECORDS)
@@ -99,7 +99,7 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def ack_changes(self, bridge, verdicts):
-        """Act on the daemon's verdicts; a verdict about another epoch's version is passed over."""
+        """Apply the daemon's verdicts; those about another epoch's versions are skipped."""
         self._check_service()
         own = self._superuser()
         bridge = self._installation_of(bridge)
@@ -107,7 +107,7 @@ class Comply360Bridge(models.AbstractModel):
         acked = 0
         for verdict in sorted(verdicts, key=key_of):
             if verdict["verdict"] not in ("applied", "later", "parked"):
-                raise UserError(self.env._("%(verdict)s is no verdict.", verdict=verdict["verdict"]))
+                raise UserError(self.env._("%(verdict)s is not a verdict.", verdict=verdict["verdict"]))
             version = parse_version(verdict["version"])
             if version[0] == epoch:
                 acked += own.env["comply360.outbox"]._settle(
@@ -121,7 +121,7 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def requeue_changes(self, bridge, records):
-        """Mark records anew, so that they are pulled once more."""
+        """Mark records again, so that they are pulled once more."""
         self._check_service()
         own = self._superuser()
         self.env.flush_all()
@@ -153,10 +153,10 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def heartbeat(self, bridge, beat, tenants):
-        """Take a heartbeat, which the next pull gives back; says which of these tenants no change can come from."""
+        """Store a heartbeat, which the next pull returns; gives the tenants whose changes cannot be pulled."""
         self._check_service()
         if not str(beat).isdecimal():
-            raise UserError(self.env._("%(beat)s is no heartbeat's number.", beat=beat))
+            raise UserError(self.env._("%(beat)s is not a heartbeat number.", beat=beat))
         own = self._superuser()
         own.env["comply360.heartbeat"]._take(self._installation_of(bridge), beat)
         active = own.env["comply360.tenant"].search(
@@ -169,7 +169,7 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def backlog(self, bridge):
-        """What waits here, by tenant."""
+        """Waiting and parked changes by tenant."""
         self._check_service()
         rows = self._superuser().env["comply360.outbox"]._backlog(self._installation_of(bridge))
         return {
@@ -187,7 +187,7 @@ class Comply360Bridge(models.AbstractModel):
 
     def _check_service(self):
         if not self.env.user.has_group("comply360_bridge.group_service"):
-            raise AccessError(self.env._("This is for the Comply360 bridge's own user."))
+            raise AccessError(self.env._("Only the Comply360 bridge's own user may call this."))
 
     def _check_protocol(self, protocol):
         if protocol != PROTOCOL:
@@ -201,7 +201,7 @@ class Comply360Bridge(models.AbstractModel):
 
     def _installation_of(self, bridge):
         if not is_uuid(bridge):
-            raise UserError(self.env._("The app installation must be named by a uuid, not %(given)s.", given=bridge))
+            raise UserError(self.env._("The app installation must be a UUID, not %(given)s.", given=bridge))
         return bridge
 
     def _superuser(self, **context):
@@ -215,14 +215,14 @@ class Comply360Bridge(models.AbstractModel):
         return self.env["comply360.tenant"].search([("installation", "=", bridge), ("uuid", "=", uuid)])
 
     def _newest_version(self):
-        """No change that is here already has a newer one."""
+        """At least the version of every change made so far."""
         return show_version((self._epoch(), self.env["comply360.outbox"]._newest()))
 
     def _epoch(self):
         return int(self.env["ir.config_parameter"].sudo().get_param("comply360_bridge.epoch", "1"))
 
     def _key_expires(self):
-        """The first expiry among the user's valid keys: which one a call used cannot be told."""
+        """The first expiry among the user's valid keys; Odoo does not say which one a call used."""
         self.env.cr.execute(
             """
             SELECT min(expiration_date) FROM res_users_apikeys

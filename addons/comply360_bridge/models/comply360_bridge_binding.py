@@ -11,7 +11,7 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def show_binding(self, bridge, record):
-        """How one record is bound here."""
+        """How one record is bound in Odoo."""
         self._check_service()
         binding = self._superuser()._binding_of(self._installation_of(bridge), record)
         bound = self._superuser().env[binding.res_model].browse(binding.res_id or []).exists() if binding else None
@@ -27,7 +27,7 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def relink_binding(self, bridge, record, res_id):
-        """Bind a record of the app to another record of Odoo; what cannot be done is said in `refused`."""
+        """Bind a record of the app to another Odoo record; `refused` says why it was not done."""
         self._check_service()
         own = self._superuser(comply360_bridge=self._installation_of(bridge))
         key = key_of(record)
@@ -42,12 +42,12 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def forget_binding(self, bridge, record):
-        """End a binding whose record is gone or merged; what cannot be done is said in `refused`."""
+        """Delete a binding whose record was deleted or merged; `refused` says why it was not done."""
         self._check_service()
         own = self._superuser()
         binding = own._binding_of(self._installation_of(bridge), record)
         if binding.state == "active" and own.env[binding.res_model].browse(binding.res_id or []).exists():
-            return {"refused": f"it is bound to {binding.res_model} {binding.res_id}, which is there"}
+            return {"refused": f"it is bound to {binding.res_model} {binding.res_id}, which still exists"}
         binding.unlink()
         return {"refused": ""}
 
@@ -60,9 +60,9 @@ class Comply360Bridge(models.AbstractModel):
 
     def _why_not_relink(self, tenant, key, target):
         if not tenant:
-            return f"Odoo knows no tenant {key[0]}"
+            return f"Odoo has no tenant {key[0]}"
         if key[1] in ("tenant", "issue") or not target:
-            return f"there is no such record that a {key[1]} could be"
+            return f"Odoo has no such record to bind a {key[1]} to"
         if target.x_comply360_tenant_id not in (tenant, tenant.browse()):
             return f"{target._name} {target.id} belongs to another tenant"
         if target.company_id not in (tenant.company_id, tenant.company_id.browse()):
@@ -70,5 +70,5 @@ class Comply360Bridge(models.AbstractModel):
         bound = [("res_model", "=", target._name), ("res_id", "=", target.id), ("state", "=", "active")]
         other = self.env["comply360.binding"].search(bound)
         if other and (other.tenant, other.entity, other.external_id) != key:
-            return f"{target._name} {target.id} is {other.entity} {other.external_id} already"
+            return f"{target._name} {target.id} is already {other.entity} {other.external_id}"
         return ""

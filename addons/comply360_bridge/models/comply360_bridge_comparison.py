@@ -7,13 +7,13 @@ from .comply360_bridge import MOST_RECORDS
 
 
 class Comply360Bridge(models.AbstractModel):
-    """What the daemon compares: digests of records, field definitions, commissions beside their bills."""
+    """What the daemon compares: digests, field definitions, commissions with their bills."""
 
     _inherit = "comply360.bridge"
 
     @api.model
     def digests(self, bridge, tenant, entity, after, limit, fields=()):
-        """Digests of the present values of a tenant's records, in the order of their ids; of these fields or of all."""
+        """Digests of a tenant's records, of these fields or of all, in the order of their ids."""
         self._check_service()
         comparison = self._superuser()._comparison(bridge, tenant, entity, fields)
         found, more = comparison.digests(after, min(int(limit), MOST_RECORDS))
@@ -21,14 +21,14 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def known_ranges(self, bridge, tenant, entity, bounds, fields=()):
-        """The same as `digest_ranges`, by what is remembered alone; empty where that is not all there is to say."""
+        """`digest_ranges` from remembered digests only; empty for a range where one is missing or out of date."""
         self._check_service()
         self._check_bounds(bounds)
         return {"digests": self._superuser()._comparison(bridge, tenant, entity, fields).known_ranges(bounds)}
 
     @api.model
     def digest_ranges(self, bridge, tenant, entity, bounds, fields=()):
-        """One digest per range of ids, of what `digests` says of the records in it; empty beyond what one call does."""
+        """One digest per range of ids, over the rows of `digests`; empty beyond what one call computes."""
         self._check_service()
         self._check_bounds(bounds)
         comparison = self._superuser()._comparison(bridge, tenant, entity, fields)
@@ -36,7 +36,7 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def describe_fields(self, bridge):
-        """What the fields are here that documents go to, and those that managers listed for single tenants."""
+        """Definitions of the fields that documents are written to, and of those opened to single tenants."""
         self._check_service()
         own = self._superuser()
         tenants = own.env["comply360.tenant"].search([("installation", "=", self._installation_of(bridge))])
@@ -58,7 +58,7 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def commission_books(self, bridge, tenant, after, limit):
-        """A tenant's commissions and what the posted bill that counts has of each, in the order of their ids."""
+        """A tenant's commissions with the amounts on their posted bills, in the order of their ids."""
         self._check_service()
         own = self._superuser()
         most = min(int(limit), MOST_RECORDS)
@@ -86,9 +86,9 @@ class Comply360Bridge(models.AbstractModel):
         }
 
     def _comparison(self, bridge, tenant, entity, fields):
-        """The tenant's records of one kind, in these fields, or in all of the contract's."""
+        """The comparison of one entity of a tenant, over these fields or all of the contract's."""
         if entity not in MAPPERS:
-            raise UserError(self.env._("This addon does not know the entity %(entity)s.", entity=entity))
+            raise UserError(self.env._("This addon does not support the entity %(entity)s.", entity=entity))
         mapper = MAPPERS[entity]
         names = fields or [rule.name for rule in (*mapper.rules, *mapper.reported)]
         own_mapper = self._tenant(bridge, tenant)._comply360_mapper(mapper)
@@ -96,7 +96,7 @@ class Comply360Bridge(models.AbstractModel):
 
     def _check_bounds(self, bounds):
         if len(bounds) < 2:
-            raise UserError(self.env._("A range of ids has two bounds; %(count)s were given.", count=len(bounds)))
+            raise UserError(self.env._("A range of ids needs two bounds, but %(count)s were given.", count=len(bounds)))
 
     def _describe(self, model, name):
         field = self.env[model]._fields[name]
@@ -109,7 +109,7 @@ class Comply360Bridge(models.AbstractModel):
         }
 
     def _required_of_others(self, mapper):
-        """Fields that people added and made obligatory, and that have no default: no document fills them."""
+        """Custom required fields without a default, which no document fills."""
         return {
             name: self._describe(mapper.model, name)
             for name, field in self.env[mapper.model]._fields.items()

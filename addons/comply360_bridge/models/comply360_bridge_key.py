@@ -14,17 +14,17 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def issue_key(self, login):
-        """A new API key for the bridge's user, shown once. Only for system administrators."""
+        """Issue a new API key for the bridge's user; it is shown only once. Only for system administrators."""
         user = self._service_user(login)
         days = max(user.all_group_ids.mapped("api_key_duration"))
         expires = fields.Datetime.now() + timedelta(days=days)
-        # a user without a password cannot make a key, and nobody else may: this is the administrator's way
+        # a user without a password cannot create a key and nobody else may: an administrator creates it here
         key = self.env["res.users.apikeys"].with_user(user).sudo()._generate(KEY_SCOPE, "Comply360 bridge", expires)
         return {"login": user.login, "key": key, "expires": instant(expires)}
 
     @api.model
     def revoke_keys(self, login, keep=""):
-        """Remove the keys of the bridge's user but the one in `keep`. Only for system administrators."""
+        """Delete the keys of the bridge's user except `keep`. Only for system administrators."""
         user = self._service_user(login)
         self.env.cr.execute("SELECT id, index, key FROM res_users_apikeys WHERE user_id = %s", [user.id])
         revoked = [row_id for row_id, index, hashed in self.env.cr.fetchall() if not _is_key(keep, index, hashed)]
@@ -33,8 +33,8 @@ class Comply360Bridge(models.AbstractModel):
 
     def _service_user(self, login):
         if not self.env.user.has_group("base.group_system"):
-            raise AccessError(self.env._("Only a system administrator may issue or revoke the bridge's keys."))
-        # group membership is looked up as the superuser: that of the target, not of the caller
+            raise AccessError(self.env._("Only system administrators may issue or revoke the bridge's API keys."))
+        # as the superuser: this looks up the target's groups, not the caller's
         user = self.env["res.users"].sudo().search([("login", "=", login)])
         if not user or not user.has_group("comply360_bridge.group_service") or user.has_group("base.group_system"):
             raise UserError(self.env._("%(login)s is not a user of the Comply360 bridge.", login=login))

@@ -5,16 +5,16 @@ from .comply360_bridge import MOST_RECORDS
 
 
 class Comply360Bridge(models.AbstractModel):
-    """The people of this Odoo, for links between them and users of the app."""
+    """Odoo's users, for links with users of the app."""
 
     _inherit = "comply360.bridge"
 
     @api.model
     def internal_users(self, after, limit):
-        """People who work in this Odoo, in the order of their ids: what links with users of the app are proposed by."""
+        """Active internal users in the order of their ids, from which links with users of the app are proposed."""
         self._check_service()
         if after and not str(after).isdecimal():
-            raise UserError(self.env._("%(given)s is no id of a user.", given=after))
+            raise UserError(self.env._("%(given)s is not a user id.", given=after))
         most = min(int(limit), MOST_RECORDS)
         found = self._superuser().env["res.users"]._comply360_people(int(after or 0), most + 1)
         rows = [

@@ -3,7 +3,7 @@ from odoo.tools import SQL
 
 
 class Comply360Heartbeat(models.Model):
-    """The newest heartbeat of each app installation: it came through the broker, and goes back with every pull."""
+    """The newest heartbeat of each app installation: it arrives through the broker and returns with every pull."""
 
     _name = "comply360.heartbeat"
     _description = "Comply360 Heartbeat"
@@ -13,12 +13,12 @@ class Comply360Heartbeat(models.Model):
     beat = fields.Char(string="Number", required=True, readonly=True)
     received_at = fields.Datetime(string="Received", required=True, readonly=True)
 
-    _installation_unique = models.UniqueIndex("(installation)", "An app installation has one heartbeat.")
+    _installation_unique = models.UniqueIndex("(installation)", "An app installation has only one heartbeat.")
 
     def _take(self, installation, beat):
-        """Keep a heartbeat in the place of the former one.
+        """Store a heartbeat in place of the previous one.
 
-        Numbers are not compared: those of an app that was restored begin again at a lower one.
+        Numbers are not compared: after a restore of the app they start again lower.
         """
         self.env.execute_query(
             SQL(

@@ -8,14 +8,14 @@ from ..mappers import MAPPERS
 
 KEPT = timedelta(days=365)
 MOST_AT_ONCE = 1000
-KINDS = [("dead", "Failed"), ("field", "Partial"), ("conflict", "Conflict"), ("money", "Money to Go Back")]
+KINDS = [("dead", "Failed"), ("field", "Partial"), ("conflict", "Conflict"), ("money", "Payment Discrepancy")]
 DECISIONS = [
-    ("keep_app", "Keep the App's Value"),
-    ("keep_odoo", "Keep Odoo's Value"),
-    ("retry", "Try Again"),
+    ("keep_app", "Keep App Value"),
+    ("keep_odoo", "Keep Odoo Value"),
+    ("retry", "Retry"),
     ("ignore", "Ignore"),
 ]
-DIRECTIONS = [("app_to_odoo", "App to Odoo"), ("odoo_to_app", "Odoo to app")]
+DIRECTIONS = [("app_to_odoo", "App to Odoo"), ("odoo_to_app", "Odoo to App")]
 
 
 class Comply360Issue(models.Model):
@@ -32,8 +32,9 @@ class Comply360Issue(models.Model):
         KINDS,
         required=True,
         readonly=True,
-        help="Failed: the record was not applied. Partial: it was, but for one field. "
-        "Conflict: the field was changed on both sides.",
+        help="Failed: the record was not synced. Partial: it was synced except for one field. Conflict: the field was "
+        "changed on both sides. Payment Discrepancy: a bill, an invoice or a payment contradicts its commission or "
+        "registration.",
     )
     direction = fields.Selection(DIRECTIONS, required=True, readonly=True)
     record_entity = fields.Char(string="Kind of Record", readonly=True)
@@ -41,7 +42,7 @@ class Comply360Issue(models.Model):
     field_name = fields.Char(string="Field", readonly=True)
     value = fields.Char(readonly=True)
     code = fields.Char(string="Cause", readonly=True)
-    message = fields.Text(string="What happened", readonly=True)
+    message = fields.Text(string="Description", readonly=True)
     attempts = fields.Integer(readonly=True)
     first_at = fields.Datetime(string="First Seen", readonly=True)
     last_at = fields.Datetime(string="Last Seen", readonly=True)
@@ -50,13 +51,13 @@ class Comply360Issue(models.Model):
     )
 
     decision = fields.Selection(
-        DECISIONS, readonly=True, help="What a manager decided; the issue is closed once the app has carried it out."
+        DECISIONS, readonly=True, help="The manager's decision. The issue is closed once the app has applied it."
     )
     decided_by = fields.Many2one("res.users", readonly=True, ondelete="set null")
     decided_at = fields.Datetime(string="Decided on", readonly=True)
 
     def init(self):
-        """What a manager decides is told to the app."""
+        """Report managers' decisions to the app."""
         self.env["comply360.outbox"]._watch_updates("comply360.issue", ["decision", "decided_at"])
 
     @api.model
@@ -64,14 +65,14 @@ class Comply360Issue(models.Model):
         return {"tenant_id": tenant.id, "external_id": key[2]}
 
     def _comply360_derive(self, entity, values, defaults):
-        """An issue that comes up again, or with other values, is to be decided again."""
+        """Clear the decision when the issue reopens or changes."""
         if self and ("message" in values or values.get("state") == "open"):
             return {**values, "decision": False, "decided_by": False, "decided_at": False}
         return dict(values)
 
     @api.autovacuum
     def _gc_closed(self):
-        """Issues that were closed long ago, with their bindings: one that comes up again is made anew."""
+        """Delete issues closed long ago, with their bindings; one that recurs is created again."""
         domain = [("state", "=", "closed"), ("last_at", "<", fields.Datetime.now() - KEPT)]
         old = self.search(domain, limit=MOST_AT_ONCE)
         self.env.execute_query(
@@ -87,31 +88,31 @@ class Comply360Issue(models.Model):
         return len(old), len(old) == MOST_AT_ONCE
 
     def action_keep_app(self):
-        """Let the app's value stand on both sides."""
+        """Keep the app's value on both sides."""
         return self._decide("keep_app", ("conflict",))
 
     def action_keep_odoo(self):
-        """Let Odoo's value stand on both sides."""
+        """Keep Odoo's value on both sides."""
         return self._decide("keep_odoo", ("conflict",))
 
     def action_retry(self):
-        """Have the record tried again, after its cause was mended."""
+        """Retry the record after its cause was fixed."""
         return self._decide("retry", ("dead", "field", "money"))
 
     def action_ignore(self):
-        """Close the issue; the record's next change is tried again."""
+        """Close the issue; the record's next change is synced as usual."""
         return self._decide("ignore", ("dead", "field", "money"))
 
     def _decide(self, decision, kinds):
         if not self.env.user.has_group("comply360_bridge.group_manager"):
-            raise AccessError(self.env._("Only a Comply360 manager may decide about sync issues."))
+            raise AccessError(self.env._("Only Comply360 managers may resolve sync issues."))
         self.check_access("read")
         for issue in self:
             if issue.state != "open":
-                raise UserError(self.env._("This issue is closed already."))
+                raise UserError(self.env._("This issue is already closed."))
             if issue.kind not in kinds:
-                raise UserError(self.env._("This cannot be decided about an issue of this kind."))
-        # issues are the bridge's own: nobody may write them but by these buttons
+                raise UserError(self.env._("This decision does not apply to an issue of this kind."))
+        # users may change issues only with these buttons
         self.sudo().write({"decision": decision, "decided_by": self.env.uid, "decided_at": fields.Datetime.now()})
         self.env.flush_all()
         if decision != "ignore":
@@ -119,7 +120,7 @@ class Comply360Issue(models.Model):
         return True
 
     def _offer_records(self):
-        """Have the app look at the records once more, with the values they have here."""
+        """Send the app the records' current values again."""
         for installation, issues in (
             self.filtered(lambda issue: issue.direction == "odoo_to_app")
             .grouped(lambda issue: issue.tenant_id.installation)
@@ -129,11 +130,11 @@ class Comply360Issue(models.Model):
             self.env["comply360.outbox"].sudo()._requeue(installation, keys)
 
     def action_open_record(self):
-        """Open the record of Odoo that the issue is about, if there is one."""
+        """Open the Odoo record of the issue, if there is one."""
         self.ensure_one()
         self.check_access("read")
         key = (self.tenant_id.uuid, self.record_entity, self.record_id)
-        # not every reader of issues may read bindings; the record itself is opened with the user's own rights
+        # readers of issues may lack access to bindings; the record opens with the user's own rights
         found = self.env["comply360.binding"].sudo()._find(self.tenant_id.installation, [key]).get(key)
         if not found or self.record_entity not in MAPPERS:
             return {

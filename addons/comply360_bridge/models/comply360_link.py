@@ -1,13 +1,13 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-STATES = [("open", "To Decide"), ("accepted", "Same Customer"), ("declined", "Another Customer")]
+STATES = [("open", "To Decide"), ("accepted", "Same Customer"), ("declined", "Different Customer")]
 
 
 class Comply360Link(models.Model):
-    """A customer of the app that may be in Odoo already, under the same tax or registration number.
+    """A customer of the app whose tax or registration number a contact in Odoo already has.
 
-    The customer waits until a person has decided; its leads go on without it.
+    The customer waits for a user's decision; its leads are synced without it.
     """
 
     _name = "comply360.link"
@@ -28,25 +28,25 @@ class Comply360Link(models.Model):
         string="Same as",
         domain="[('id', 'in', candidate_ids)]",
         ondelete="set null",
-        help="Which of the contacts that were found is this customer.",
+        help="The contact that is this customer.",
     )
     state = fields.Selection(STATES, required=True, default="open", readonly=True, index=True)
     decided_by = fields.Many2one("res.users", readonly=True, ondelete="set null")
     decided_at = fields.Datetime(string="Decided on", readonly=True)
 
     _open_unique = models.UniqueIndex(
-        "(installation, tenant_id, external_id) WHERE state = 'open'", "This customer is proposed already."
+        "(installation, tenant_id, external_id) WHERE state = 'open'", "This customer has already been proposed."
     )
 
     def write(self, vals):
-        """A person chooses the contact, and decides by the buttons."""
+        """Allow users to write only the contact; the buttons write the decision."""
         if not self.env.su and set(vals) - {"partner_id"}:
-            raise AccessError(self.env._("Of a customer to link only the contact can be chosen."))
+            raise AccessError(self.env._("You can only select the contact of a customer to link."))
         return super().write(vals)
 
     @api.model
     def _propose(self, installation, tenant, document, partners):
-        """The open proposal for a new client, nothing if no candidate is left that nobody has declined."""
+        """The open proposal for a new client; empty if every candidate was declined."""
         about = {"installation": installation, "tenant_id": tenant.id, "external_id": document.record_id}
         earlier = self.search([(name, "=", value) for name, value in about.items()])
         left = partners - earlier.filtered(lambda link: link.state == "declined").candidate_ids
@@ -69,19 +69,21 @@ class Comply360Link(models.Model):
         return self.create({**values, **only, **about})
 
     def action_accept(self):
-        """It is the same customer: bind it. What differs on both sides is then a conflict, and nobody's value is lost.
+        """Bind the contact as the same customer. Fields that differ become conflicts, so no value is lost.
 
-        Raises: UserError unless one of the candidates is chosen and still free.
+        Raises: UserError unless a candidate is selected and not bound yet.
         """
         self._check_decision()
         for link in self.sudo():
             if link.partner_id not in link.candidate_ids:
-                raise UserError(self.env._("Choose which contact %(name)s is.", name=link.name))
+                raise UserError(self.env._("Select the contact that is %(name)s.", name=link.name))
             bindings = self.env["comply360.binding"].sudo()
             taken = [("res_model", "=", "res.partner"), ("res_id", "=", link.partner_id.id), ("state", "=", "active")]
             if bindings.search_count(taken, limit=1):
                 raise UserError(
-                    self.env._("%(name)s is linked to another record already.", name=link.partner_id.display_name)
+                    self.env._(
+                        "%(name)s is already linked to another record of the app.", name=link.partner_id.display_name
+                    )
                 )
             binding_id = bindings._bind(link.installation, link.tenant_id, link._comply360_key(), link.partner_id)
             link.partner_id.customer_rank = max(link.partner_id.customer_rank, 1)
@@ -89,7 +91,7 @@ class Comply360Link(models.Model):
         return True
 
     def action_decline(self):
-        """It is another customer: a contact of its own is made."""
+        """Have the app's customer created as a contact of its own."""
         self._check_decision()
         for link in self.sudo():
             key = link._comply360_key()
@@ -106,7 +108,7 @@ class Comply360Link(models.Model):
 
     def _check_decision(self):
         if not self.env.user.has_group("comply360_bridge.group_accountant"):
-            raise AccessError(self.env._("Only a Comply360 accountant may decide about customers."))
+            raise AccessError(self.env._("Only Comply360 accountants may link customers."))
         self.check_access("read")
         if self.filtered(lambda link: link.state != "open"):
-            raise UserError(self.env._("This has been decided already."))
+            raise UserError(self.env._("This has already been decided."))

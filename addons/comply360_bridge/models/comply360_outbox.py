@@ -5,7 +5,7 @@ LATER = "5 seconds"
 
 
 class Comply360Outbox(models.Model):
-    """Marks: which bound records changed here. Triggers append them in the transaction of the change."""
+    """Marks of bound records that changed in Odoo. Triggers append them in the transaction of the change."""
 
     _name = "comply360.outbox"
     _description = "Comply360 Change to Send"
@@ -16,21 +16,21 @@ class Comply360Outbox(models.Model):
     entity = fields.Selection(related="binding_id.entity", string="Kind of Record")
     external_id = fields.Char(related="binding_id.external_id")
     op = fields.Selection(
-        [("upsert", "Changed"), ("unlink", "Deleted"), ("alias", "Merged"), ("ask", "Asked for")],
-        string="What Happened",
+        [("upsert", "Changed"), ("unlink", "Deleted"), ("alias", "Merged"), ("ask", "Requested")],
+        string="Change",
         required=True,
         readonly=True,
     )
     state = fields.Selection([("pending", "Waiting"), ("parked", "Parked")], required=True, readonly=True)
     due_at = fields.Datetime(string="Due", required=True, readonly=True)
-    marked_at = fields.Datetime(string="Changed", required=True, readonly=True)
+    marked_at = fields.Datetime(string="Changed on", required=True, readonly=True)
     marked_by = fields.Many2one("res.users", string="Changed by", readonly=True, ondelete="set null")
-    message = fields.Char(string="Why it is parked", readonly=True)
-    # the newest mark per record: pulling, acknowledging, the sync state of a record
+    message = fields.Char(string="Reason", readonly=True)
+    # the newest mark per record: for pulls, acknowledgements and the sync state
     _record_index = models.Index("(binding_id, id)")
 
     def init(self):
-        """Marks are counted beyond 32 bits."""
+        """Give marks 64-bit ids."""
         self.env.cr.execute(
             "SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'id'",
             [self._table],
@@ -40,7 +40,7 @@ class Comply360Outbox(models.Model):
             self.env.cr.execute("ALTER SEQUENCE comply360_outbox_id_seq AS bigint")
 
     def _append(self, binding_ids, op):
-        """Mark bindings for what a person decided about them."""
+        """Mark these bindings."""
         if binding_ids:
             self.env.execute_query(
                 SQL(
@@ -59,7 +59,7 @@ class Comply360Outbox(models.Model):
     # -- the daemon's side ---------------------------------------------------------------------------------------------
 
     def _pull(self, installation, limit, per_tenant):
-        """Newest marks of due records, tenants in turn, oldest first; one more than `limit` if there are more."""
+        """The newest mark of each due record, tenants in turn, oldest first; one more than `limit` if more are due."""
         return self.env.execute_query_dict(
             SQL(
                 """
@@ -85,7 +85,7 @@ class Comply360Outbox(models.Model):
         )
 
     def _settle(self, installation, key, version, verdict, message):
-        """Act on one verdict; gives whether there was anything to act on."""
+        """Apply one verdict; gives whether a mark was affected."""
         marks = SQL(
             """
             SELECT o.id FROM comply360_outbox o JOIN comply360_binding b ON b.id = o.binding_id
@@ -114,10 +114,10 @@ class Comply360Outbox(models.Model):
         return bool(self.env.execute_query(statements[verdict]))
 
     def _requeue(self, installation, keys):
-        """Mark each bound record of `keys` anew; gives how many.
+        """Mark each bound record of `keys` again; gives how many.
 
-        The records are locked first: a mark of a person's open transaction would otherwise carry an older version than
-        this one, although its values are newer.
+        The records are locked first: otherwise the mark of a user's open transaction could get an older version than
+        this one although its values are newer.
         """
         found = self.env["comply360.binding"]._lock(installation, keys)
         by_model = {}
@@ -147,7 +147,7 @@ class Comply360Outbox(models.Model):
         )
         return len(rows)
 
-    def _retell(self, installation):
+    def _mark_leads(self, installation):
         """Mark every bound lead; gives how many."""
         keys = self.env.execute_query(
             SQL(
@@ -161,13 +161,13 @@ class Comply360Outbox(models.Model):
         return self._requeue(installation, set(keys)) if keys else 0
 
     def _newest(self):
-        """The number of the newest mark that was ever drawn; a restored database has drawn less than before."""
+        """The highest mark number ever drawn; a restored database has drawn fewer."""
         return self.env.execute_query(
             SQL("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM comply360_outbox_id_seq")
         )[0][0]
 
     def _backlog(self, installation):
-        """By tenant: records that wait, records that are parked, the oldest mark that waits."""
+        """By tenant: waiting records, parked records and the oldest waiting mark."""
         return self.env.execute_query_dict(
             SQL(
                 """

@@ -18,15 +18,15 @@ TRIGGERS = (
 
 
 class Comply360Outbox(models.Model):
-    """The triggers that append marks, in the transaction of each change."""
+    """The triggers that append marks in the transaction of each change."""
 
     _inherit = "comply360.outbox"
 
     def _watch_updates(self, model, columns, entity=False, event="updated", also_own=False):
-        """Mark bound records of a model (or of one entity) when one of these columns changes, whoever changes it.
+        """Mark bound records of a model (or of one entity) when one of these columns changes.
 
-        A stored computed field does not pass through write(): only a trigger sees it. With `also_own` a change that
-        the bridge's own writing caused is marked as well: for what the app is told and never tells.
+        Only a trigger sees stored computed fields change: they do not pass through write(). With `also_own`, changes
+        caused by the bridge's own writes are marked too: for fields that Odoo reports and the app never sends.
         """
         table = self.env[model]._table
         self._watch(
@@ -53,7 +53,7 @@ class Comply360Outbox(models.Model):
         )
 
     def _watch_deletes(self, model):
-        """Mark bound records of a model when they are deleted; the binding is unlinked in the same statement."""
+        """Mark bound records of a model as deleted, and their bindings as unlinked in the same statement."""
         table = self.env[model]._table
         self._watch(
             table,
@@ -75,9 +75,9 @@ class Comply360Outbox(models.Model):
         )
 
     def _watch_invoices(self, columns, move_types):
-        """Bind each invoice of a tenant under a new id, and mark it; one that goes to another tenant ends in the first.
+        """Bind each invoice of a tenant under a new id and mark it; one that moves to another tenant ends in the first.
 
-        No batch ever writes an invoice, so nothing can go back to where it came from.
+        Batches never write invoices, so no change can echo.
         """
         changed = SQL(
             " OR (%s) IS DISTINCT FROM (%s)",
@@ -136,7 +136,7 @@ class Comply360Outbox(models.Model):
             )
 
     def _watch(self, table, event, operation, transition, body, also_own=False):
-        # what the bridge itself writes must not go back to where it came from
+        # the bridge's own writes must not be sent back to the app
         own = SQL("IF current_setting('comply360.applying', true) = 'on' THEN RETURN NULL; END IF;")
         function = SQL.identifier(f"comply360_{table}_{event}")
         self.env.execute_query(
@@ -163,7 +163,7 @@ class Comply360Outbox(models.Model):
         )
 
     def _missing_triggers(self):
-        """Those that are gone or disabled: what they watched changes unseen until the addon is upgraded."""
+        """Triggers that are missing or disabled: changes they watched go unnoticed until the addon is upgraded."""
         rows = self.env.execute_query(
             SQL(
                 "SELECT tgname FROM pg_trigger WHERE tgname = ANY(%s) AND tgenabled IN ('O', 'A') AND NOT tgisinternal",
@@ -174,6 +174,6 @@ class Comply360Outbox(models.Model):
 
 
 def _literal(text):
-    """A constant in a function's body, which takes no parameters; only names of our own models come here."""
+    """A literal for a function body, which takes no parameters; only for names of our own models."""
     assert "'" not in text and "$" not in text
     return SQL(f"'{text}'")

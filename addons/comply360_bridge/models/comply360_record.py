@@ -3,42 +3,42 @@ from odoo.tools import SQL
 
 
 class Comply360Record(models.AbstractModel):
-    """What `apply_batch` asks of a model that has a counterpart in the app."""
+    """What `apply_batch` needs from a model that has a counterpart in the app."""
 
     _name = "comply360.record"
-    _description = "Record of the Comply360 app"
-    # fields whose changes many records of a batch share; they are written apart from the others
+    _description = "Record of the Comply360 App"
+    # fields whose changes many records of a batch share: they are written separately
     _comply360_apart = frozenset()
-    # fields whose value is not that of their column
+    # fields whose value is stored outside their column
     _comply360_elsewhere = frozenset()
 
     @api.model
     def _comply360_key_values(self, tenant, key):
-        """Values that name the record of the app; `tenant` is the tenant's record."""
+        """Values that identify the app record; `tenant` is the tenant's record."""
         return {}
 
     @api.model
     def _comply360_twins(self, bindings):
-        """By the app's id, other records that carry it as their own: somebody doubled a record."""
+        """By the app's id, unbound records that carry the same id: copies of the bound one."""
         return {}
 
     @api.model
     def _comply360_has_twin(self):
-        """The same as a condition on the binding `p`."""
+        """`_comply360_twins` as an SQL condition on the binding `p`."""
         return SQL("FALSE")
 
     @api.model
     def _comply360_proposals(self, entity, installation, works):
-        """By key, the open proposals for those new records that may be here already, made by people."""
+        """By key, the open proposals for new records that Odoo may already have."""
         return {}
 
     @api.model
     def _comply360_defaults(self, entity, tenant):
-        """Every default of a new record, so that Odoo need not look them up per record."""
+        """All defaults of a new record, so that Odoo does not look them up record by record."""
         return {}
 
     def _comply360_derive(self, entity, values, defaults):
-        """Complete the values for a new record (`self` is empty) or for the changes of `self`."""
+        """Complete the values of a new record (`self` is empty) or the changes of `self`."""
         return values
 
     @api.model
@@ -47,28 +47,28 @@ class Comply360Record(models.AbstractModel):
 
     @api.model
     def _comply360_written(self, entity, changes):
-        """Called once per batch with (record, values) of everything that was created or changed."""
+        """Called once per batch with the (record, values) pairs that were created or changed."""
 
     @api.model
     def _comply360_lacking(self, installation, works):
-        """By key, why some of these works cannot be applied yet."""
+        """By key, the reasons why works cannot be applied yet."""
         return {}
 
     def _comply360_has_news(self):
-        """Whether there is something to tell the app of a record that was just made."""
+        """Whether a new record has something to report to the app."""
         return False
 
     def _comply360_remove(self):
-        """Take these records away, as the app did; only asked of entities that are not archived."""
+        """Delete these records, as the app did; called only for entities that are not archived."""
         self.unlink()
 
     def _comply360_row(self, mapper):
-        """The record's present values by target; records are given as their code, users as their id."""
+        """The record's values by target; records as their code, users as their id."""
         self.ensure_one()
         return {rule.target: self._comply360_value(rule) for rule in mapper.rules}
 
     def _comply360_report(self, mapper):
-        """The same of what Odoo tells the app and never takes from it."""
+        """The record's reported values by target."""
         self.ensure_one()
         return {rule.target: self._comply360_value(rule) for rule in mapper.reported}
 
@@ -82,5 +82,5 @@ class Comply360Record(models.AbstractModel):
 
     @api.model
     def _comply360_named_by(self, model):
-        """The field by which records of a model are named on the wire."""
+        """The field that names a model's records on the wire."""
         return "code" if model._name == "res.country" else "name"

@@ -1,15 +1,15 @@
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-SYNC_STATES = [("synced", "Synced"), ("waiting", "Waiting"), ("failed", "Failed"), ("opted_out", "Out of the Sync")]
+SYNC_STATES = [("synced", "Synced"), ("waiting", "Waiting"), ("failed", "Failed"), ("opted_out", "Not Synced")]
 
 
 class Comply360Synced(models.AbstractModel):
-    """The fields that show a person where a record comes from and whether it is in step with the app."""
+    """Fields that show where a record comes from and whether it is in sync with the app."""
 
     _name = "comply360.synced"
     _inherit = ["comply360.record"]
-    _description = "Record in step with the Comply360 app"
+    _description = "Record Synced with the Comply360 App"
     x_comply360_tenant_id = fields.Many2one(
         "comply360.tenant",
         string="Comply360 Tenant",
@@ -30,8 +30,8 @@ class Comply360Synced(models.AbstractModel):
         string="Sync State",
         compute="_compute_x_comply360_sync",
         compute_sudo=True,
-        help="Synced: the app and Odoo agree. Waiting: a change made here is on its way to the app. "
-        "Failed: a person must look at it. Out of the Sync: a person has taken it out.",
+        help="Synced: the app and Odoo have the same values. Waiting: a change made in Odoo has not reached the app. "
+        "Failed: the record needs attention; see the sync error. Not Synced: a user stopped syncing this record.",
     )
     x_comply360_synced_at = fields.Datetime(
         string="Last Synced",
@@ -45,7 +45,7 @@ class Comply360Synced(models.AbstractModel):
     )
 
     def _comply360_supersede(self):
-        """Let nobody write these by an older view of what they hang on: whoever does begins anew, and sees it."""
+        """Make concurrent transactions that write these records fail and retry, so that they see this one's changes."""
         if self:
             statement = SQL(
                 "UPDATE %(table)s SET write_date = write_date WHERE id IN ("
@@ -65,7 +65,7 @@ class Comply360Synced(models.AbstractModel):
 
     @api.model
     def _comply360_sync_of(self, ids):
-        """Sync state, time and error by id, of those that are bound; from the bridge's own tables, so never stale."""
+        """Sync state, time and error of bound records, by id, read from the bridge's own tables."""
         if not ids:
             return {}
         self.env["comply360.issue"].flush_model()
@@ -102,7 +102,7 @@ class Comply360Synced(models.AbstractModel):
 
     @api.model
     def _comply360_has_twin(self):
-        """The same as a condition on the binding `p`."""
+        """`_comply360_twins` as an SQL condition on the binding `p`."""
         if not self._fields["x_comply360_external_id"].store:
             return SQL("FALSE")
         return SQL(

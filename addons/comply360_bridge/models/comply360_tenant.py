@@ -3,11 +3,11 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 
 from ..mappers import MAPPERS, OWN_PREFIX, PREFIX, TYPES, extra_rule
 
-# what refers to others goes before them
+# records that refer to others are deleted before them
 OWNED = ("ir.attachment", "x_commission", "crm.lead", "res.partner")
 EXTENSIBLE = ("registration",)
-# what the app says of a tenant; the pages do not offer it, and neither does a call from outside
-SAID_BY_THE_APP = frozenset({"name", "subdomain", "uuid", "installation", "status"})
+# only the app may change these
+APP_OWNED = frozenset({"name", "subdomain", "uuid", "installation", "status"})
 
 
 class Comply360Tenant(models.Model):
@@ -28,7 +28,7 @@ class Comply360Tenant(models.Model):
     )
     selftest = fields.Boolean(
         readonly=True,
-        help="Made by the selftest of the bridge, which removes it again with all its records; no other tenant can be.",
+        help="Created by the bridge's selftest, which deletes it with all its records. No other tenant can be deleted.",
     )
     company_id = fields.Many2one(
         "res.company",
@@ -42,11 +42,11 @@ class Comply360Tenant(models.Model):
         string="Sales Team",
         ondelete="set null",
         domain="['|', ('company_id', '=', False), ('company_id', '=', company_id)]",
-        help="New leads of this tenant go to this team. Empty: the company's first team.",
+        help="New leads of this tenant go to this team. If empty, they go to the company's first team.",
     )
     extra_field_ids = fields.Many2many(
         "ir.model.fields",
-        string="Fields Open to the App",
+        string="Fields the App May Fill",
         domain=[
             ("model", "in", [MAPPERS[entity].model for entity in EXTENSIBLE]),
             ("name", "=like", f"{PREFIX}%"),
@@ -56,14 +56,14 @@ class Comply360Tenant(models.Model):
             ("readonly", "=", False),
         ],
         groups="comply360_bridge.group_manager",
-        help="Of the fields that were added to leads, those that this tenant's app may fill. "
-        "Which value goes where is written in the bridge's file of overrides.",
+        help="Custom lead fields that this tenant's app may fill. "
+        "The bridge's overrides file says which value goes into which field.",
     )
     lead_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
     commission_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
     open_issue_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
 
-    _uuid_unique = models.Constraint("UNIQUE(installation, uuid)", "This tenant is known already.")
+    _uuid_unique = models.Constraint("UNIQUE(installation, uuid)", "This tenant already exists.")
 
     @api.constrains("extra_field_ids")
     def _check_extra_field_ids(self):
@@ -71,8 +71,8 @@ class Comply360Tenant(models.Model):
             if not self._is_extra(field.model, field.name):
                 raise ValidationError(
                     self.env._(
-                        "The app cannot be given %(model)s.%(name)s: only fields of leads whose name begins with x_, "
-                        "which are stored, not computed and no amounts.",
+                        "The app may not fill %(model)s.%(name)s. Choose lead fields whose names begin with x_, which "
+                        "are stored, not computed and hold no amounts.",
                         model=field.model,
                         name=field.name,
                     )
@@ -91,7 +91,7 @@ class Comply360Tenant(models.Model):
         )
 
     def _comply360_mapper(self, mapper):
-        """The mapper with the fields of Odoo that a manager listed for this tenant."""
+        """The mapper with the lead fields that a manager opened to this tenant's app."""
         names = [field.name for field in self.extra_field_ids if self._is_extra(mapper.model, field.name)]
         return mapper.with_extra(tuple(self._extra_rule(self.env[mapper.model]._fields[name]) for name in names))
 
@@ -121,24 +121,24 @@ class Comply360Tenant(models.Model):
         return {tenant.id: count for tenant, count in groups}
 
     def write(self, vals):
-        """Who a tenant is the app says; whether it may be removed is decided when it is made, and never afterwards."""
-        if not self.env.su and SAID_BY_THE_APP & vals.keys():
-            raise AccessError(self.env._("Who a tenant is and whether it is active, only the app says."))
+        """Refuse users the fields that the app owns, and everybody a change of `selftest`."""
+        if not self.env.su and APP_OWNED & vals.keys():
+            raise AccessError(self.env._("Only the app can change a tenant's name, subdomain, ids and status."))
         if "selftest" in vals and any(tenant.selftest != vals["selftest"] for tenant in self):
-            raise UserError(self.env._("A tenant of the selftest is made as one; no other tenant becomes one."))
+            raise UserError(self.env._("An existing tenant can neither become a selftest tenant nor stop being one."))
         return super().write(vals)
 
     def _purge(self):
-        """Remove tenants of the selftest with all their records; gives how many records there were.
+        """Delete selftest tenants with all their records; gives the number of records.
 
-        What others hang on them, such as a booked invoice, makes Odoo refuse the whole of it.
+        Other documents that refer to them, such as a posted invoice, make Odoo refuse all of it.
         """
         if not all(tenant.selftest for tenant in self):
-            raise UserError(self.env._("Only tenants of the selftest can be removed."))
+            raise UserError(self.env._("Only selftest tenants can be deleted."))
         removed = 0
         for tenant in self.with_context(active_test=False):
             named = [("installation", "=", tenant.installation), ("tenant", "=", tenant.uuid)]
-            # without a binding a deletion marks nothing
+            # without bindings the deletions leave no marks
             tenant.env["comply360.binding"].search(named).unlink()
             tenant.env["comply360.upload"].search(named).unlink()
             for model in OWNED:

@@ -8,10 +8,10 @@ KEPT = "1 day"
 
 
 class Comply360Upload(models.Model):
-    """Contents on their way in, piece by piece, until their document takes them. For nobody to read."""
+    """Contents received piece by piece, until their document takes them. Nobody may read them."""
 
     _name = "comply360.upload"
-    _description = "Comply360 Content on its Way"
+    _description = "Comply360 Incoming Content"
     _log_access = False
 
     installation = fields.Char(required=True, readonly=True)
@@ -23,16 +23,16 @@ class Comply360Upload(models.Model):
     received_at = fields.Datetime(required=True, readonly=True)
 
     _piece_unique = models.UniqueIndex(
-        "(installation, tenant, external_id, sha256, position)", "A piece of a content is there only once."
+        "(installation, tenant, external_id, sha256, position)", "This piece of the content was already received."
     )
 
     def _put(self, key, sha256, position, data):
-        """Keep one piece; the first one replaces what was there of this document. Gives how many bytes there are.
+        """Store one piece; the first one replaces earlier pieces of the document. Gives the bytes received so far.
 
         Shapes: `key` is (installation, tenant, the app's id).
         """
         if len(data) > LARGEST_PIECE or position + len(data) > MOST_BYTES:
-            raise UserError(self.env._("A content may have %(most)s bytes at most.", most=MOST_BYTES))
+            raise UserError(self.env._("The content of a document may have at most %(most)s bytes.", most=MOST_BYTES))
         if position == 0:
             self._drop(key)
         self.env.execute_query(
@@ -53,13 +53,13 @@ class Comply360Upload(models.Model):
         return self.env.execute_query(SQL(received, _of(key, sha256)))[0][0]
 
     def _is_whole(self, key, sha256):
-        """Whether all pieces of exactly this content are there."""
+        """Whether all pieces of exactly this content were received."""
         whole = "encode(sha256(string_agg(data, ''::bytea ORDER BY position)), 'hex')"
         found = f"SELECT {whole} FROM comply360_upload WHERE %s"
         return self.env.execute_query(SQL(found, _of(key, sha256)))[0][0] == sha256
 
     def _take(self, key, sha256):
-        """The content, which is not kept here any longer."""
+        """The content; its pieces are deleted."""
         found = "SELECT string_agg(data, ''::bytea ORDER BY position) FROM comply360_upload WHERE %s"
         data = self.env.execute_query(SQL(found, _of(key, sha256)))[0][0]
         self._drop(key)
@@ -75,7 +75,7 @@ class Comply360Upload(models.Model):
 
     @api.autovacuum
     def _gc_forgotten(self):
-        """Contents that nobody took."""
+        """Delete contents that no document took."""
         self.env.execute_query(
             SQL(
                 "DELETE FROM comply360_upload WHERE received_at < now() AT TIME ZONE 'UTC' - %s::interval RETURNING id",

@@ -30,7 +30,7 @@ class CrmLead(models.Model):
         readonly=True,
         copy=False,
         index="btree_not_null",
-        help="The registration's status in the Comply360 app. Won and lost here do not change it.",
+        help="The registration's status in the Comply360 app. Marking the lead as won or lost does not change it.",
     )
     x_comply360_registration_type = fields.Selection(
         REGISTRATION_TYPES, string="Registration Type", readonly=True, copy=False
@@ -46,7 +46,7 @@ class CrmLead(models.Model):
         string="Authority Reference",
         readonly=True,
         copy=False,
-        help="The reference of the authority (CIPC or DCIP).",
+        help="The reference given by the authority (CIPC or DCIP).",
     )
     x_comply360_mobile = fields.Char(string="Mobile", readonly=True, copy=False)
     x_comply360_submitted_at = fields.Datetime(string="Submitted", readonly=True, copy=False)
@@ -61,19 +61,24 @@ class CrmLead(models.Model):
         readonly=True,
         copy=False,
         ondelete="set null",
-        help="The user of Odoo who is linked with the person the registration is assigned to. Whenever the app names "
-        "another one, the lead's salesperson follows.",
+        help="The Odoo user linked to the person the registration is assigned to. When the app assigns it to somebody "
+        "else, the lead's salesperson changes too.",
     )
     x_comply360_document_count = fields.Integer(string="Documents", readonly=True, copy=False)
     x_comply360_documents_verified = fields.Boolean(
-        string="All Documents Verified", readonly=True, copy=False, help="There are documents, and all are verified."
+        string="All Documents Verified",
+        readonly=True,
+        copy=False,
+        help="The registration has documents, and all of them are verified.",
     )
-    x_comply360_document_ids = fields.One2many("ir.attachment", "x_comply360_lead_id", string="Documents of the App")
-    x_comply360_active = fields.Boolean(string="Kept in the App", default=True, readonly=True, copy=False)
+    x_comply360_document_ids = fields.One2many("ir.attachment", "x_comply360_lead_id", string="App Documents")
+    x_comply360_active = fields.Boolean(string="Active in the App", default=True, readonly=True, copy=False)
     x_comply360_commission_ids = fields.One2many("x_commission", "lead_id", string="Commissions")
-    x_comply360_commission_count = fields.Integer(compute="_compute_x_comply360_commission_count")
+    x_comply360_commission_count = fields.Integer(
+        string="Commission Count", compute="_compute_x_comply360_commission_count"
+    )
     x_comply360_invoice_ids = fields.One2many("account.move", "x_comply360_lead_id", string="Invoices")
-    x_comply360_invoice_count = fields.Integer(compute="_compute_x_comply360_invoice_count")
+    x_comply360_invoice_count = fields.Integer(string="Invoice Count", compute="_compute_x_comply360_invoice_count")
 
     @api.depends("x_comply360_commission_ids")
     def _compute_x_comply360_commission_count(self):
@@ -98,7 +103,7 @@ class CrmLead(models.Model):
             lead.x_comply360_invoice_count = counts.get(lead._origin, 0)
 
     def init(self):
-        """Won and lost leads are told to the app, and deleted ones."""
+        """Report won, lost and deleted leads to the app."""
         result = super().init()
         outbox = self.env["comply360.outbox"]
         reported = [rule.target for rule in REGISTRATION.reported]
@@ -141,48 +146,48 @@ class CrmLead(models.Model):
         }
 
     def action_comply360_opt_out(self):
-        """Take these leads out of the sync, in both directions, until they are put back."""
+        """Stop syncing these leads, in both directions, until somebody resumes it."""
         self._comply360_set_opted_out(opted_out=True)
         return True
 
     def action_comply360_opt_in(self):
-        """Put these leads back into the sync; what the app changed meanwhile arrives."""
+        """Resume syncing these leads; changes made in the app meanwhile arrive."""
         self._comply360_set_opted_out(opted_out=False)
         return True
 
     def _comply360_set_opted_out(self, opted_out):
         self.check_access("write")
-        # a salesperson may switch the own leads, but has no right to bindings
+        # salespeople may opt their own leads out, but have no access to bindings
         self.env["comply360.binding"].sudo()._set_opted_out("crm.lead", self.ids, opted_out)
         words = (
-            self.env._("Taken out of the sync with the Comply360 app.")
+            self.env._("Syncing with the Comply360 app was stopped.")
             if opted_out
-            else self.env._("Put back into the sync with the Comply360 app.")
+            else self.env._("Syncing with the Comply360 app was resumed.")
         )
         for lead in self:
             lead._message_log(body=words)
 
     def _merge_opportunity(self, *args, **kwargs):
-        """Leads of two tenants stay apart."""
+        """Keep leads of different tenants apart."""
         if len(self.sudo().x_comply360_tenant_id) > 1:
             raise UserError(self.env._("Leads of different Comply360 tenants cannot be merged."))
         return super()._merge_opportunity(*args, **kwargs)
 
     def _merge_dependences(self, opportunities):
-        """Registrations of merged leads become aliases of the one that stays; what is booked for them stays, too."""
+        """Make the merged leads' bindings aliases of the lead that stays; move their commissions and invoices to it."""
         result = super()._merge_dependences(opportunities)
         self.env["comply360.binding"].sudo()._merge_into(opportunities, self)
-        # the salesperson who merges may have no right to commissions and invoices, which must not be lost for that
+        # the salesperson may lack access to commissions and invoices, which must move all the same
         self.env["x_commission"].sudo().search([("lead_id", "in", opportunities.ids)]).write({"lead_id": self.id})
         invoices = self.env["account.move"].sudo().search([("x_comply360_lead_id", "in", opportunities.ids)])
         invoices.write({"x_comply360_lead_id": self.id})
         return result
 
-    # -- what becomes of a batch ---------------------------------------------------------------------------------------
+    # -- after a batch -------------------------------------------------------------------------------------------------
 
     @api.model
     def _comply360_written(self, entity, changes):
-        """The lost reason is one of a few; what the authority said stands in the chatter."""
+        """Log the authority's reason, share documents, propose credit notes."""
         bodies = {
             lead.id: Markup("<p>%s</p><p>%s</p>") % (self.env._("The registration was rejected:"), reason)
             for lead, values in changes
@@ -195,16 +200,16 @@ class CrmLead(models.Model):
         self.browse(cancelled)._comply360_give_back()
 
     def _comply360_has_news(self):
-        """A lead that begins as won or lost was never moved there."""
+        """Whether the lead was created as won or lost: no update reports that."""
         return self.won_status != "pending"
 
     def _comply360_share_documents(self):
-        """A customer who is new to a lead gets the lead's documents as well."""
+        """Show the lead's documents on its new customer too."""
         self.x_comply360_document_ids._comply360_share()
 
     def _comply360_give_back(self):
-        """A cancelled registration keeps its invoices and bills; credit notes are proposed for the booked ones."""
-        # who books one of these has read the lead, and we have read them: neither would see the other
+        """Propose credit notes for the posted invoices and bills of a cancelled registration."""
+        # whoever posts one of these has read the lead, and we have read them: neither would see the other's write
         self.x_comply360_invoice_ids._comply360_supersede()
         self.x_comply360_commission_ids._comply360_supersede()
         for lead in self:

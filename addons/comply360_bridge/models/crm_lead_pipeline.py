@@ -2,14 +2,14 @@ from odoo import api, models
 
 from ..mappers.registration import UNDECIDED, Position, position
 
-# a lead's e-mail and phone are its partner's as soon as it has one: Odoo computes them both ways
+# with a partner, a lead shares its e-mail and phone: Odoo syncs them both ways
 PARTNER_OWNED = ("email_from", "phone")
-# what a change of partner would compute anew, although the registration says it
+# a change of partner recomputes these although the registration owns them
 PARTNER_COMPUTED = ("partner_name", "contact_name")
 
 
 class CrmLead(models.Model):
-    """What the app's documents make of a lead: its values, its salesperson, its place in the pipeline."""
+    """How the app's documents set a lead's values, salesperson and place in the pipeline."""
 
     _inherit = "crm.lead"
 
@@ -53,7 +53,7 @@ class CrmLead(models.Model):
 
     @api.model
     def _comply360_open(self, team, stage):
-        # one estimate for the batch: computed per lead it would cost more than all the rest
+        # one estimate per batch: computing it for each lead would cost more than everything else
         estimate = self.new({"type": "opportunity", "team_id": team.id, "stage_id": stage.id, "user_id": False})
         probability = estimate.automated_probability
         return {
@@ -66,7 +66,7 @@ class CrmLead(models.Model):
 
     @api.model
     def _comply360_no_enrichment(self):
-        """crm_iap_enrich, if it is installed, must not send a bridge-made lead's domain to an outside service."""
+        """Keep crm_iap_enrich, if installed, from sending the lead's e-mail domain to an external service."""
         return {"iap_enrich_done": True} if "iap_enrich_done" in self._fields else {}
 
     @api.model
@@ -89,7 +89,7 @@ class CrmLead(models.Model):
         if not self:
             return self._comply360_new_values(values, defaults)
         if "partner_id" in values:
-            # a change of partner computes these anew, and drops the company of a lead without a salesperson
+            # a change of partner recomputes these, and clears the company of a lead without a salesperson
             values.update(
                 {name: values.get(name, self[name]) for name in PARTNER_COMPUTED}, company_id=defaults["company_id"]
             )
@@ -97,16 +97,16 @@ class CrmLead(models.Model):
         return values
 
     def _comply360_salesperson(self, values, defaults):
-        """The salesperson follows the app's assignment when that one changes; whom people in Odoo chose stays.
+        """The salesperson follows a change of the app's assignment; one chosen in Odoo otherwise stays.
 
-        Without an assignment only the person it had put there goes.
+        Removing the assignment removes only the salesperson that it had set.
         """
         if "x_comply360_assigned_user_id" not in values:
             return {}
         assigned, former = values["x_comply360_assigned_user_id"], self.x_comply360_assigned_user_id
         if not assigned and (not former or self.user_id != former):
             return {}
-        # a change of salesperson computes team and company anew
+        # a change of salesperson recomputes team and company
         kept = {"team_id": self.team_id.id} if self.team_id else {}
         return {"user_id": assigned, **kept, "company_id": defaults["company_id"]}
 
@@ -124,9 +124,9 @@ class CrmLead(models.Model):
         return {**contact, **defaults["created"], **placed, **values}
 
     def _comply360_moved(self, values, defaults):
-        """What a change of the app's status means for the pipeline; nothing if the lead's place does not change.
+        """Pipeline values for a change of the app's status; empty if the lead keeps its place.
 
-        Won or lost by a salesperson stays as it is until the app decides anew, and so does a stage of his own choice.
+        A lead that a salesperson won, lost or moved to a stage keeps that until the app decides again.
         """
         status = values.get("x_comply360_status", self.x_comply360_status) or "submitted"
         place = position(status, values.get("x_comply360_active", self.x_comply360_active))
@@ -145,7 +145,7 @@ class CrmLead(models.Model):
         return moved
 
     def _comply360_progress(self, moved):
-        """A lead that stays open takes its stage; a probability that a salesperson gave it stays."""
+        """A lead that stays open takes the stage, but keeps a probability set by a salesperson."""
         if not self.is_automated_probability:
             del moved["probability"]
         return moved

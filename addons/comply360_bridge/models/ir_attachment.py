@@ -10,46 +10,46 @@ _logger = logging.getLogger(__name__)
 
 STATUSES = [("pending", "Pending"), ("verified", "Verified"), ("rejected", "Rejected"), ("expired", "Expired")]
 NOTHING = hashlib.sha256().hexdigest()
-# the bytes stay as they are, and what a browser would run is shown as text
+# keep the bytes unchanged, and show as text what a browser would execute
 AS_IT_IS = {"image_no_postprocess": True, "attachments_mime_plainxml": True}
 SHARED = ("name", "type", "url", "mimetype", "description")
 
 
 class IrAttachment(models.Model):
-    """A document of the app: attached to its lead, with a second attachment of the same file on the customer."""
+    """A document of the app, attached to its lead; a second attachment shows the same file on the customer."""
 
     _name = "ir.attachment"
     _inherit = ["ir.attachment", "comply360.synced"]
-    # it is that of the bytes that are there
+    # it is computed from the stored bytes
     _comply360_elsewhere = frozenset({"x_comply360_sha256"})
 
     x_comply360_lead_id = fields.Many2one(
-        "crm.lead", string="Registration's Lead", readonly=True, copy=False, index="btree_not_null", ondelete="set null"
+        "crm.lead", string="Registration", readonly=True, copy=False, index="btree_not_null", ondelete="set null"
     )
     x_comply360_partner_id = fields.Many2one(
         "res.partner", string="Customer", readonly=True, copy=False, index="btree_not_null", ondelete="set null"
     )
     x_comply360_original_id = fields.Many2one(
         "ir.attachment",
-        string="Shown Here Too",
+        string="Original Attachment",
         readonly=True,
         copy=False,
         index="btree_not_null",
         ondelete="cascade",
-        help="The document's attachment on the lead; this one shows the same file on the customer.",
+        help="The attachment on the lead. This one shows the same file on the customer.",
     )
-    x_comply360_copy_ids = fields.One2many("ir.attachment", "x_comply360_original_id", string="Shown on the Customer")
+    x_comply360_copy_ids = fields.One2many("ir.attachment", "x_comply360_original_id", string="Copies on the Customer")
     x_comply360_document_type = fields.Char(string="Document Type", readonly=True, copy=False)
     x_comply360_mime_type = fields.Char(string="Type in the App", readonly=True, copy=False)
     x_comply360_status = fields.Selection(STATUSES, string="Document Status", readonly=True, copy=False)
     x_comply360_verified_at = fields.Datetime(string="Verified", readonly=True, copy=False)
     x_comply360_sha256 = fields.Char(string="SHA-256", readonly=True, copy=False)
-    x_comply360_link = fields.Char(string="Link to the Content", readonly=True, copy=False)
-    x_comply360_note = fields.Char(string="Why there is no Content", readonly=True, copy=False)
-    x_comply360_active = fields.Boolean(string="Kept in the App", default=True, readonly=True, copy=False)
+    x_comply360_link = fields.Char(string="Content Link", readonly=True, copy=False)
+    x_comply360_note = fields.Char(string="Reason for Missing Content", readonly=True, copy=False)
+    x_comply360_active = fields.Boolean(string="Active in the App", default=True, readonly=True, copy=False)
 
     def init(self):
-        """Documents that a person deletes here are not sent again."""
+        """Mark deleted documents, so that they are not sent again."""
         result = super().init()
         self.env["comply360.outbox"]._watch_deletes("ir.attachment")
         return result
@@ -71,7 +71,7 @@ class IrAttachment(models.Model):
 
     @api.model
     def _comply360_no_place(self, work):
-        """Why a document hangs on nothing: what a person deleted here does not come by itself, anything else does."""
+        """Why a document has no parent: one that a user deleted will not come back, any other is still to come."""
         for problem in work.skipped:
             if problem.code == "unlinked":
                 return Refused(problem.code, problem.message, problem.field, problem.value)
@@ -110,7 +110,7 @@ class IrAttachment(models.Model):
     @api.model
     def _comply360_written(self, entity, changes):
         documents = self.browse([document.id for document, _ in changes])
-        # a batch beside this one may be giving the lead its customer, who is to show the documents
+        # a concurrent batch may be setting the lead's customer, who must show the documents too
         self.env["comply360.binding"]._touch(documents.x_comply360_lead_id)
         for document, values in changes:
             if "x_comply360_sha256" in values:
@@ -129,11 +129,11 @@ class IrAttachment(models.Model):
         self.with_context(**AS_IT_IS).write({"raw": content, "mimetype": mimetype})
 
     def _comply360_clear_the_way(self, content):
-        """Odoo refuses to store a content whose file is there with other bytes: one that was written half."""
+        """Delete a damaged file of the same name: Odoo refuses to store a content over different bytes."""
         checksum = self._compute_checksum(content)
         path = Path(self._full_path(f"{checksum[:2]}/{checksum}"))
         if path.is_file() and self._compute_checksum(path.read_bytes()) != checksum:
-            _logger.warning("The file %s is damaged and is written anew", checksum)
+            _logger.warning("The file %s is damaged and is written again", checksum)
             path.unlink()
 
     def _comply360_stored_sha256(self):
@@ -151,7 +151,7 @@ class IrAttachment(models.Model):
         return super()._comply360_value(rule)
 
     def _comply360_share(self):
-        """Show each lead's document on the lead's customer as well; the file itself is stored once."""
+        """Show each lead's documents on its customer too; the file itself is stored once."""
         for document in self:
             customer = document._comply360_customer()
             copies = document.x_comply360_copy_ids

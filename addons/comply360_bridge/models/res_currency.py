@@ -5,7 +5,7 @@ class ResCurrency(models.Model):
     _inherit = "res.currency"
 
     def _comply360_has_rate(self, company, day):
-        """Whether an amount of that day can be converted: the company's own currency always can."""
+        """Whether there is a rate for that day; the company's own currency needs none."""
         self.ensure_one()
         if self == company.currency_id:
             return True

@@ -13,7 +13,7 @@ class ResPartner(models.Model):
         string="Tax Number in the App",
         readonly=True,
         copy=False,
-        help="As the Comply360 app has it, valid or not. It follows the tax ID when a person changes that.",
+        help="The tax number in the Comply360 app, valid or not. It follows the Tax ID when a user changes that.",
     )
     x_comply360_state_province = fields.Char(string="State or Province in the App", readonly=True, copy=False)
     x_comply360_entity = fields.Selection(
@@ -21,11 +21,11 @@ class ResPartner(models.Model):
         string="Comply360 Role",
         readonly=True,
         copy=False,
-        help="Client: a customer of the tenant. User: a person of the tenant, to whom commissions are owed.",
+        help="Client: a customer of the tenant. User: an agent of the tenant, who earns commissions.",
     )
 
     def init(self):
-        """What people change about a customer is told to the app, and so are deleted contacts."""
+        """Report users' changes of customers, and deleted contacts, to the app."""
         result = super().init()
         outbox = self.env["comply360.outbox"]
         columns = [rule.target for rule in CLIENT.rules if rule.two_way]
@@ -34,7 +34,7 @@ class ResPartner(models.Model):
         return result
 
     def write(self, vals):
-        """A tax ID or a state that a person sets is what the app gets to know."""
+        """Copy a tax ID or state set by a user to the fields that the app reads."""
         result = super().write(vals)
         if ("vat" in vals or "state_id" in vals) and "comply360_bridge" not in self.env.context:
             for partner in self.filtered(lambda partner: partner.x_comply360_entity == "client"):
@@ -82,13 +82,13 @@ class ResPartner(models.Model):
 
     def _comply360_value(self, rule):
         if rule.target == "street":
-            # the app has one field of several lines
+            # the app keeps all lines in one field
             return "\n".join(filter(None, (self.street, self.street2)))
         return super()._comply360_value(rule)
 
     @api.model
     def _comply360_state(self, country_id, province):
-        """The state of that name or code; none rather than a guess, the app's text is kept beside it."""
+        """The only state with that name or code, else none; the app's text is kept in its own field."""
         if not (country_id and province):
             return False
         states = self.env["res.country"].browse(country_id).state_ids
@@ -117,7 +117,7 @@ class ResPartner(models.Model):
 
     @api.model
     def _comply360_unbound_by_number(self, numbers):
-        """Customers by number, of those that are no record of the app's; contacts within a company are not meant."""
+        """Unbound customers by number; contacts that belong to a company are left out."""
         self.flush_model(["vat", "company_registry", "parent_id", "active"])
         canonical = "regexp_replace(upper(coalesce(p.%s, '')), '[^[:alnum:]]', '', 'g') = ANY(%%s)"
         rows = self.env.execute_query(
@@ -143,5 +143,5 @@ class ResPartner(models.Model):
 
     @api.model
     def _comply360_create(self, vals_list):
-        # these partners have no parent and no children whose values could follow
+        # these partners have no parent or children to sync values with
         return self.with_context(_partners_skip_fields_sync=True).create(vals_list).with_env(self.env)

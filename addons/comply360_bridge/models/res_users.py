@@ -2,15 +2,15 @@ from odoo import api, models
 
 
 class ResUsers(models.Model):
-    """Users as the app's documents name them: the people that an admin linked with users of the app."""
+    """Odoo users named in the app's documents: those linked to users of the app."""
 
     _inherit = "res.users"
 
     @api.model
     def _comply360_named(self, role):
-        """By id as text, internal users: the id of one who may stand there, else why he may not.
+        """By id as text, the id of each internal user who may be named, else the reason why not.
 
-        Shapes: `role` is `salesperson`, to whom leads of the present company can be given, or `user`, who once acted.
+        Shapes: `role` is `salesperson` (may own leads of the current company) or `user` (acted in the past).
         """
         users = self.with_context(active_test=False).search([("share", "=", False)])
         if role == "user":
@@ -23,11 +23,11 @@ class ResUsers(models.Model):
         if not self.active:
             return f"{who} is archived in Odoo"
         if self.env.company not in self.company_ids:
-            return f"{who} does not work for {self.env.company.name} in Odoo, to which the lead belongs"
-        return "" if is_seller else f"{who} has no right to leads in Odoo"
+            return f"{who} has no access to the lead's company {self.env.company.name} in Odoo"
+        return "" if is_seller else f"{who} is not a salesperson in Odoo"
 
     def _comply360_people(self, after, limit):
-        """Internal users who can sign in, after that id; those of the bridge itself are no people."""
+        """Active internal users after that id, without the bridge's own."""
         bots = self.env.ref("comply360_bridge.group_service").all_user_ids
         domain = [("share", "=", False), ("active", "=", True), ("id", ">", after), ("id", "not in", bots.ids)]
         return self.search(domain, order="id", limit=limit)

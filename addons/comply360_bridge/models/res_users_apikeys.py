@@ -5,7 +5,7 @@ class ResUsersApikeys(models.Model):
     _inherit = "res.users.apikeys"
 
     def unlink(self):
-        """A removed key stops working at once: Odoo remembers checked keys in every worker, also over XML-RPC."""
+        """Make deleted keys stop working at once: every worker caches checked keys, over XML-RPC too."""
         result = super().unlink()
         self.env.registry.clear_cache()
         return result

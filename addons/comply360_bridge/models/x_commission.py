@@ -31,7 +31,7 @@ class XCommission(models.Model):
         ondelete="restrict",
         check_company=True,
         tracking=True,
-        help="The person the commission is owed to.",
+        help="The person who earned the commission.",
     )
     company_id = fields.Many2one("res.company", required=True, index=True, default=lambda self: self.env.company)
     currency_id = fields.Many2one(
@@ -60,7 +60,7 @@ class XCommission(models.Model):
         copy=False,
         readonly=True,
         ondelete="set null",
-        help="The user of Odoo who is linked with the person that the app names as the approver.",
+        help="The Odoo user linked to the person who approved the commission in the app.",
     )
     paid_at = fields.Datetime(string="Paid on", copy=False, readonly=True, tracking=True)
     payment_reference = fields.Char(copy=False, readonly=True, tracking=True, index="trigram")
@@ -72,7 +72,7 @@ class XCommission(models.Model):
     is_synced = fields.Boolean(compute="_compute_is_synced")
     _amounts_in_range = models.Constraint(
         "CHECK(abs(registration_fee) < 1e8 AND abs(commission_amount) < 1e8 AND abs(commission_rate) < 1e3)",
-        "An amount may have at most 8 digits before the point, a rate at most 3.",
+        "An amount may have at most 8 digits before the decimal point, a rate at most 3.",
     )
 
     @api.depends("lead_id.partner_name", "lead_id.name", "agent_id.name")
@@ -87,23 +87,23 @@ class XCommission(models.Model):
             commission.is_synced = bool(commission.x_comply360_external_id)
 
     def init(self):
-        """What Odoo decides about a commission is told to the app, and so is its deletion."""
+        """Report decisions about commissions, and deletions, to the app."""
         outbox = self.env["comply360.outbox"]
         outbox._watch_updates("x_commission", [rule.target for rule in COMMISSION.rules if rule.two_way])
-        # who approved changes with the state only
+        # the approver changes only together with the state
         reported = [rule.target for rule in COMMISSION.reported if rule.name != "approved_by"]
         outbox._watch_updates("x_commission", reported, event="reported", also_own=True)
         outbox._watch_deletes("x_commission")
 
     @api.model_create_multi
     def create(self, vals_list):
-        """A person's new commission starts as pending, whatever is asked for."""
+        """Refuse state and payment in a user's new commission: it starts as pending."""
         if not self.env.su and any(name in vals for vals in vals_list for name in ("state", *PAYMENT)):
-            raise UserError(self.env._("A new commission is pending; approve and pay it by its buttons."))
+            raise UserError(self.env._("A new commission must be pending. Use its buttons to approve and pay it."))
         return super().create(vals_list)
 
     def write(self, vals):
-        """Guard what a person may change; the bridge and the steps below write as the superuser."""
+        """Restrict what users may change; the bridge and the steps below write as the superuser."""
         if not self.env.su:
             self._check_manual_change(vals)
         return super().write(vals)
@@ -117,20 +117,18 @@ class XCommission(models.Model):
     def _check_manual_change(self, vals):
         if "state" in vals or any(name in vals for name in PAYMENT):
             raise UserError(
-                self.env._(
-                    "A commission's state and payment change by its buttons: Approve, Mark as Paid, Cancel, Reset."
-                )
+                self.env._("To change a commission's state or payment, use Approve, Mark as Paid, Cancel or Reset.")
             )
         amounts = [name for name in APP_OWNED if name in vals]
         for commission in self:
             if amounts and commission.state == "paid":
                 raise UserError(
-                    self.env._("%(name)s is paid: its amounts cannot be changed any more.", name=commission.name)
+                    self.env._("%(name)s is paid, so its amounts can no longer be changed.", name=commission.name)
                 )
             if amounts and commission.is_synced:
                 raise UserError(
                     self.env._(
-                        "The amounts of %(name)s come from the Comply360 app; change them there.", name=commission.name
+                        "The amounts of %(name)s come from the Comply360 app. Change them there.", name=commission.name
                     )
                 )
 
@@ -142,7 +140,7 @@ class XCommission(models.Model):
         return True
 
     def action_pay(self):
-        """Ask for the payment's reference and date."""
+        """Open the dialog that asks for the payment's reference and date."""
         self._check_accountant()
         self._check_step("paid")
         return {
@@ -159,9 +157,9 @@ class XCommission(models.Model):
         """
         reference = (payment_reference or "").strip()
         if not reference:
-            raise UserError(self.env._("Enter the payment's reference."))
+            raise UserError(self.env._("Enter the payment reference."))
         if len(reference) > 255:
-            raise UserError(self.env._("A payment's reference may have at most 255 characters."))
+            raise UserError(self.env._("A payment reference may have at most 255 characters."))
         self._check_paid_by_hand()
         moment = fields.Datetime.to_datetime(paid_at) or fields.Datetime.now()
         self._step("paid", {"paid_at": moment.replace(microsecond=0), "payment_reference": reference})
@@ -173,14 +171,14 @@ class XCommission(models.Model):
         return True
 
     def action_reset(self):
-        """Back to pending; for managers. Raises UserError if a commission is paid."""
+        """Reset to pending; for managers. Raises UserError if a commission is paid."""
         if not self.env.user.has_group("comply360_bridge.group_manager"):
-            raise AccessError(self.env._("Only a Comply360 manager may reset a commission."))
+            raise AccessError(self.env._("Only Comply360 managers may reset commissions."))
         self._step("pending", {"approved_at": False, "approved_by_id": False})
         return True
 
     def action_approve_selected(self):
-        """Approve those of the selection that can be, and say how many."""
+        """Approve the pending commissions of the selection and notify the user of the counts."""
         self._check_accountant()
         ready = self.filtered(lambda commission: commission.state == "pending")
         ready.action_approve()
@@ -218,12 +216,12 @@ class XCommission(models.Model):
     def _step(self, state, values):
         self._check_accountant()
         self._check_step(state)
-        # state and payment are closed to write() for everybody; the checks above are what opens them
+        # write() refuses state and payment to every user; only the checks above allow them
         self.sudo().write({**values, "state": state})
 
     def _check_accountant(self):
         if not self.env.user.has_group("comply360_bridge.group_accountant"):
-            raise AccessError(self.env._("Only a Comply360 accountant may process commissions."))
+            raise AccessError(self.env._("Only Comply360 accountants may process commissions."))
         self.check_access("write")
 
     def _check_step(self, state):
@@ -247,7 +245,7 @@ class XCommission(models.Model):
         return {"company_id": tenant.company_id.id, **nothing}
 
     def _comply360_derive(self, entity, values, defaults):
-        """Whom the app names as the approver is shown as such; who approved here stays until it is pending again."""
+        """Show the approver named by the app; an approver from Odoo stays until the commission is pending again."""
         values = dict(values) if self else {**defaults, **values}
         if values.get("state") == "pending":
             values["approved_by_id"] = False

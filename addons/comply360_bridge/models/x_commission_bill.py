@@ -11,17 +11,17 @@ BILL_STATES = [
     ("cancelled", "Bill Cancelled"),
 ]
 PAYMENT_DISCREPANCIES = [
-    ("billed", "Cancelled, but its bill is booked"),
+    ("billed", "Cancelled, but its bill is posted"),
     ("registration_cancelled", "Billed, but its registration was cancelled"),
-    ("bill_credited", "Paid, but its bill was given back"),
-    ("bill_open", "Paid, but its bill is open"),
+    ("bill_credited", "Paid, but its bill was credited or cancelled"),
+    ("bill_open", "Paid, but its bill is unpaid"),
 ]
 BILL_PAID = ("paid", "in_payment")
 DUE_BACK = ("billed", "registration_cancelled")
 
 
 class XCommission(models.Model):
-    """The vendor bill that pays a commission, and the credit note when one has to be given back."""
+    """The vendor bill that pays a commission, and the credit note that reverses it."""
 
     _inherit = "x_commission"
 
@@ -43,7 +43,6 @@ class XCommission(models.Model):
     bill_state = fields.Selection(BILL_STATES, compute="_compute_bill", store=True, copy=False)
     payment_discrepancy = fields.Selection(
         PAYMENT_DISCREPANCIES,
-        string="Needs a Decision",
         compute="_compute_payment_discrepancy",
         store=True,
         copy=False,
@@ -59,7 +58,7 @@ class XCommission(models.Model):
         "bill_line_ids.move_id.payment_state",
     )
     def _compute_bill(self):
-        """The bill that counts is the newest one that is not cancelled, else the newest that had been booked."""
+        """Choose the newest bill that is not cancelled, else the newest that was ever posted."""
         for commission in self:
             lines = commission.bill_line_ids
             bills = lines.move_id.filtered(lambda move: move.move_type == "in_invoice").sorted("id")
@@ -86,7 +85,7 @@ class XCommission(models.Model):
 
     @api.depends("bill_state")
     def _compute_payment(self):
-        """A bill that is paid pays its commissions. What happens to the bill afterwards takes nothing back."""
+        """Mark commissions as paid when their bill is paid. Later changes of the bill do not undo that."""
         for commission in self:
             state, paid_at = commission.state or "pending", commission.paid_at
             reference = commission.payment_reference
@@ -97,7 +96,7 @@ class XCommission(models.Model):
             commission.state, commission.paid_at, commission.payment_reference = state, paid_at, reference
 
     def _moment_of_payment(self, day):
-        """A payment knows its day only: its first moment, or that of the approval if it was approved on that day."""
+        """The start of the payment's day, or the moment of approval if that was on the same day."""
         if not day:
             return fields.Datetime.now()
         moment = fields.Datetime.to_datetime(day)
@@ -111,31 +110,31 @@ class XCommission(models.Model):
             commission.payment_discrepancy_about = commission.bill_id.name if commission.payment_discrepancy else False
 
     def _payment_discrepancy(self):
-        is_booked = self.bill_state in ("billed", "paid")
+        is_posted = self.bill_state in ("billed", "paid")
         if self.state == "cancelled":
-            return "billed" if is_booked else False
+            return "billed" if is_posted else False
         if self.state == "paid" and self.bill_state in ("credited", "cancelled"):
             return "bill_credited"
         if self.state == "paid" and (self.bill_state == "billed" or self._is_taken_back()):
             return "bill_open"
-        return "registration_cancelled" if is_booked and self.lead_id.x_comply360_status == "cancelled" else False
+        return "registration_cancelled" if is_posted and self.lead_id.x_comply360_status == "cancelled" else False
 
     def _is_taken_back(self):
-        """Whether the bill was booked and is a draft again."""
+        """Whether the bill was posted and reset to draft."""
         return self.bill_state == "draft" and self.bill_id.posted_before
 
     # -- actions -------------------------------------------------------------------------------------------------------
 
     def action_cancel(self):
-        """A booked bill stays; a credit note is proposed for it."""
+        """Cancel; a posted bill stays and gets a draft credit note."""
         result = super().action_cancel()
         self._propose_credit_notes()
         return result
 
     def action_create_bill(self):
-        """Make draft vendor bills of approved commissions, one per agent and currency, and show them.
+        """Create draft vendor bills for approved commissions, one per agent and currency, and open them.
 
-        Raises: UserError if one is not approved, is billed already, or its currency has no exchange rate for today.
+        Raises: UserError if a commission is not approved or already billed, or its currency has no rate for today.
         """
         self._check_accountant()
         for commission in self:
@@ -158,7 +157,7 @@ class XCommission(models.Model):
             if commission.bill_state == "billed":
                 raise UserError(
                     self.env._(
-                        "%(name)s is on the vendor bill %(bill)s: register the payment there.",
+                        "%(name)s is on the vendor bill %(bill)s. Register the payment there.",
                         name=commission.name,
                         bill=commission.bill_id.name,
                     )
@@ -176,15 +175,15 @@ class XCommission(models.Model):
         if self.bill_state in ("draft", "billed", "paid"):
             raise UserError(
                 self.env._(
-                    "%(name)s is billed already: %(bill)s.", name=self.name, bill=self.bill_id.sudo().display_name
+                    "%(name)s is already on the bill %(bill)s.", name=self.name, bill=self.bill_id.sudo().display_name
                 )
             )
         today = fields.Date.context_today(self)
         if not self.currency_id._comply360_has_rate(self.company_id, today):
             raise UserError(
                 self.env._(
-                    "There is no exchange rate of %(currency)s for %(day)s: enter one under Accounting > Currencies "
-                    "before %(name)s is billed.",
+                    "%(currency)s has no exchange rate for %(day)s. Enter one under Accounting > Currencies "
+                    "before you bill %(name)s.",
                     currency=self.currency_id.name,
                     day=today,
                     name=self.name,
@@ -192,7 +191,7 @@ class XCommission(models.Model):
             )
 
     def _prepare_bill_values(self, company, agent, currency):
-        """One bill. The amounts are the app's: no tax is added to them by default."""
+        """Values of one bill. The amounts come from the app, so no tax is added by default."""
         return {
             "move_type": "in_invoice",
             "company_id": company.id,
@@ -217,14 +216,14 @@ class XCommission(models.Model):
 
     @api.model
     def _comply360_written(self, entity, changes):
-        """Cancelled in the app although the bill is booked: the credit note is proposed at once."""
+        """Propose credit notes for commissions that the app cancelled although their bill is posted."""
         cancelled = [record.id for record, values in changes if values.get("state") == "cancelled"]
         self.browse(cancelled)._propose_credit_notes()
 
     def _propose_credit_notes(self):
-        """Draft credit notes for booked bills of commissions that are due no more."""
+        """Create draft credit notes for posted bills of commissions that are no longer due."""
         labels = dict(self._fields["payment_discrepancy"]._description_selection(self.env))
-        # whoever cancels may have no right to bills, and the bridge has none: the draft waits for an accountant
+        # whoever cancels may lack access to bills, as the bridge does: the draft waits for an accountant
         for commission in self.sudo().filtered(lambda item: item.payment_discrepancy in DUE_BACK):
             bill = commission.bill_id
             lines = bill.invoice_line_ids.filtered(
@@ -235,7 +234,7 @@ class XCommission(models.Model):
     # -- what the bridge reads -----------------------------------------------------------------------------------------
 
     def _comply360_books(self):
-        """Amount, currency and state of each, and what its posted bill has of it, exact as the database has them."""
+        """Each commission's amount, currency and state, and the amount on its posted bill, exactly as stored."""
         self.env.flush_all()
         self.env.cr.execute(
             """

@@ -27,7 +27,7 @@ class TestBatch(BridgeCase):
         self.assertEqual([result["status"] for result in results].count("created"), 7)
         self.assertEqual(results[5]["status"], "rejected")
         self.assertEqual(results[5]["code"], "refused")
-        self.assertIn("refuses", results[5]["message"])
+        self.assertIn("rejected", results[5]["message"])
         self.assertFalse(self.binding("registration", "5"))
 
     def _refuse_leads_named(self, name):

@@ -59,7 +59,7 @@ class TestSelftest(BridgeCase):
         before = self._records(TENANT)
         answer = self.bridge.purge_selftest(BRIDGE, TENANT)
         self.assertEqual(answer["removed"], "0")
-        self.assertIn("agency1 is not the selftest's", answer["refused"])
+        self.assertIn("agency1 is not a selftest tenant", answer["refused"])
         with self.assertRaises(UserError):
             self.env["comply360.tenant"].search([("uuid", "in", (TENANT, TRIED))])._purge()
         self.assertEqual(self._records(TENANT), before)

@@ -8,7 +8,7 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
     _inherit = "base.partner.merge.automatic.wizard"
 
     def _merge(self, partner_ids, dst_partner=None, extra_checks=True):
-        """Contacts of two tenants stay apart, whoever asks."""
+        """Refuse to merge contacts of different tenants, whoever asks."""
         partners = self.env["res.partner"].browse(partner_ids).exists()
         if len(partners.sudo().x_comply360_tenant_id) > 1:
             raise UserError(self.env._("Contacts of different Comply360 tenants cannot be merged."))
@@ -16,7 +16,7 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
 
     @api.model
     def _update_values(self, src_partners, dst_partner):
-        """The survivor keeps its own name in the app; the others' bindings become aliases of it."""
+        """Keep the survivor's own identity in the app; make the others' bindings aliases of it."""
         kept = {name: dst_partner[name] for name in IDENTITY}
         self.env["comply360.binding"].sudo()._merge_into(src_partners, dst_partner)
         result = super()._update_values(src_partners, dst_partner)

@@ -7,11 +7,11 @@ class Comply360CommissionPayment(models.TransientModel):
 
     commission_ids = fields.Many2many("x_commission", string="Commissions", required=True)
     payment_reference = fields.Char(
-        required=True, help="As it stands on the bank statement, for example EFT-2026-0042."
+        required=True, help="The reference on the bank statement, for example EFT-2026-0042."
     )
     paid_at = fields.Datetime(string="Paid on", required=True, default=lambda self: fields.Datetime.now())
     commission_count = fields.Integer(compute="_compute_totals")
-    total = fields.Char(compute="_compute_totals", help="One sum per currency.")
+    total = fields.Char(compute="_compute_totals", help="One total per currency.")
 
     @api.depends("commission_ids")
     def _compute_totals(self):

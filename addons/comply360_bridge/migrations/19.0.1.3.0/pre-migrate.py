@@ -1,5 +1,7 @@
 """Fields are renamed with their columns and values: one word for one thing."""
 
+from odoo.tools import SQL
+
 RENAMED = (
     ("account.move", "x_comply360_concern", "x_comply360_payment_discrepancy"),
     ("comply360.binding", "bridge", "installation"),
@@ -18,8 +20,10 @@ def migrate(cr, version):
     _drop_triggers(cr)
     for model, former, name in RENAMED:
         table = model.replace(".", "_")
-        cr.execute(f'ALTER TABLE "{table}" RENAME COLUMN "{former}" TO "{name}"')
-        cr.execute(f'ALTER INDEX IF EXISTS "{table}__{former}_index" RENAME TO "{table}__{name}_index"')
+        columns = [SQL.identifier(table), SQL.identifier(former), SQL.identifier(name)]
+        cr.execute(SQL("ALTER TABLE %s RENAME COLUMN %s TO %s", *columns))
+        indexes = [SQL.identifier(f"{table}__{column}_index") for column in (former, name)]
+        cr.execute(SQL("ALTER INDEX IF EXISTS %s RENAME TO %s", *indexes))
         cr.execute("UPDATE ir_model_fields SET name = %s WHERE model = %s AND name = %s", [name, model, former])
         _rename_ids(cr, f"field_{table}__{former}", f"field_{table}__{name}")
         _rename_ids(cr, f"selection__{table}__{former}", f"selection__{table}__{name}")
@@ -37,12 +41,7 @@ def _rename_ids(cr, former, name):
 
 
 def _drop_triggers(cr):
-    """Their functions name the former columns; the update makes them anew."""
-    cr.execute(
-        r"""
-        SELECT oid::regprocedure::text FROM pg_proc
-         WHERE proname LIKE 'comply360\_%' AND prorettype = 'trigger'::regtype
-        """
-    )
+    """Drop the triggers: their functions name the former columns. The update creates them again."""
+    cr.execute(r"SELECT proname FROM pg_proc WHERE proname LIKE 'comply360\_%' AND prorettype = 'trigger'::regtype")
     for (function,) in cr.fetchall():
-        cr.execute(f"DROP FUNCTION {function} CASCADE")
+        cr.execute(SQL("DROP FUNCTION %s() CASCADE", SQL.identifier(function)))
