@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
 from uuid import UUID
+
+from pydantic import BaseModel, Field, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from sync_daemon.domain.document import Change
 from sync_daemon.domain.keys import RecordKey
@@ -16,33 +22,61 @@ CONTENT_TYPE = "application/json"
 
 Value = str | list[str]
 
-IDENTITY: Mapping[str, Any] = {"type": "string", "format": "uuid"}
-TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1}
-AMOUNT: Mapping[str, Any] = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
-CURRENCY: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 3}
-DAY: Mapping[str, Any] = {"type": "string", "format": "date", "pattern": r"^\d{4}-\d\d-\d\d$"}
-INSTANT: Mapping[str, Any] = {
-    "type": "string",
-    "format": "date-time",
-    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
-}
-NAMES: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}
+Identity = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Text = Annotated[str, Field(min_length=1)]
+Amount = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
+Currency = Annotated[str, Field(min_length=1, max_length=3)]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$", json_schema_extra={"format": "date"})]
+Instant = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", json_schema_extra={"format": "date-time"})]
 
 
-def one_of(*values: str) -> Mapping[str, Any]:
-    """The schema of a closed set."""
-    return {"type": "string", "enum": list(values)}
+def one_of(*values: str) -> Any:
+    """A text of a closed set that is known when the program runs."""
+    return Field(json_schema_extra={"enum": list(values)})
+
+
+def shown(meaning: str, example: Value, required: bool = False) -> Any:
+    """A value of an event's data. What is not required is left out where it is empty."""
+    default: Any = ... if required else ""
+    return Field(default, description=meaning, examples=[example])
+
+
+class EventData(BaseModel):
+    """What an event shows of a record; each of its fields is made by `shown`."""
+
+
+class _Schema(GenerateJsonSchema):
+    """A value has a description and no title; an empty one is no default, since it is left out."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of an event's data, or of one value."""
+    return deepcopy(_schema_of(kind))
+
+
+@cache
+def _schema_of(kind: Any) -> dict[str, Any]:
+    schema = TypeAdapter(kind).json_schema(schema_generator=_Schema)
+    for item in schema.get("properties", {}).values():
+        item.pop("examples")
+    return {name: value for name, value in schema.items() if name not in {"title", "description"}}
 
 
 @dataclass(frozen=True)
 class EventField:
-    """One value of an event's data; `schema` is its JSON Schema. What is not required is left out where it is empty."""
+    """One value of an event's data; `schema` is its JSON Schema."""
 
     name: str
     schema: Mapping[str, Any]
     meaning: str
     example: Value
-    required: bool = False
+    required: bool
 
 
 @dataclass(frozen=True)
@@ -54,7 +88,7 @@ class EventType:
 
     name: str
     meaning: str
-    fields: tuple[EventField, ...]
+    data: type[EventData]
     example: Mapping[str, Value] = field(default_factory=dict)
     version: int = 1
 
@@ -67,6 +101,21 @@ class EventType:
     def group(self) -> str:
         """The first part of the name: what kind of record it is about."""
         return self.name.partition(".")[0]
+
+    @property
+    def fields(self) -> tuple[EventField, ...]:
+        """The values of its data, in order."""
+        schemas = schema_of(self.data)["properties"]
+        return tuple(
+            EventField(
+                name,
+                {key: value for key, value in schemas[name].items() if key != "description"},
+                item.description or "",
+                (item.examples or [""])[0],
+                item.is_required(),
+            )
+            for name, item in self.data.model_fields.items()
+        )
 
     @property
     def sample(self) -> dict[str, Value]:
@@ -87,7 +136,7 @@ class Event:
 
 def event(kind: EventType, change: Change, values: Mapping[str, Value]) -> Event:
     """An event of this kind with the values that it shows; empty ones are left out."""
-    data = {item.name: values[item.name] for item in kind.fields if values.get(item.name)}
+    data = {name: values[name] for name in kind.data.model_fields if values.get(name)}
     return Event(kind, change.key, change.at, data)
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync_daemon.domain.event import CONTENT_TYPE, EXCHANGE, IDENTITY, INSTANT, EventType, header, schema_name, source
+from sync_daemon.domain.event import (
+    CONTENT_TYPE,
+    EXCHANGE,
+    EventType,
+    Identity,
+    Instant,
+    header,
+    schema_name,
+    schema_of,
+    source,
+)
 from sync_daemon.domain.events import EVENT_TYPES
 
 REGENERATE = "c360 contract events --asyncapi > docs/asyncapi.json"
@@ -20,7 +30,7 @@ def schemas() -> dict[str, dict[str, Any]]:
             "$id": schema_name(kind.type),
             "title": kind.type,
             "description": kind.meaning,
-            **_data(kind),
+            **schema_of(kind.data),
         }
         for kind in EVENT_TYPES
     }
@@ -41,22 +51,14 @@ def asyncapi() -> dict[str, Any]:
         "components": {
             "messages": {kind.type: _message(kind) for kind in EVENT_TYPES},
             "messageTraits": {"cloudEvent": {"headers": {"type": "object", "properties": _ATTRIBUTES}}},
-            "schemas": {_shape(kind): _data(kind) for kind in EVENT_TYPES},
+            "schemas": {_shape(kind): schema_of(kind.data) for kind in EVENT_TYPES},
         },
-    }
-
-
-def _data(kind: EventType) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {item.name: {**item.schema, "description": item.meaning} for item in kind.fields},
-        "required": [item.name for item in kind.fields if item.required],
     }
 
 
 def _shape(kind: EventType) -> str:
     """The name of a schema that kinds of one group share where they have the same fields."""
-    alike = all(other.fields == kind.fields for other in EVENT_TYPES if other.group == kind.group)
+    alike = all(other.data is kind.data for other in EVENT_TYPES if other.group == kind.group)
     return kind.group if alike else kind.name
 
 
@@ -102,11 +104,11 @@ def _message(kind: EventType) -> dict[str, Any]:
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     header("specversion"): {**_TEXT, "const": "1.0"},
-    header("id"): {**IDENTITY, "description": "the same however often the event is delivered"},
+    header("id"): {**schema_of(Identity), "description": "the same however often the event is delivered"},
     header("source"): {**_TEXT, "examples": [source("main")], "description": "the Odoo instance that told it"},
     header("subject"): {**_TEXT, "pattern": "^[a-z]+/[0-9a-f-]{36}$", "description": "the record: entity/id"},
-    header("time"): {**INSTANT, "description": "when it happened in Odoo"},
-    header("tenantid"): {**IDENTITY, "description": "the tenant whose record it is"},
+    header("time"): {**schema_of(Instant), "description": "when it happened in Odoo"},
+    header("tenantid"): {**schema_of(Identity), "description": "the tenant whose record it is"},
     header("sequence"): {
         **_TEXT,
         "pattern": "^[0-9]{20}$",

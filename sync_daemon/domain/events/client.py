@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
 
 from sync_daemon.domain.contract import written_columns
 from sync_daemon.domain.contracts.client import CLIENT
 from sync_daemon.domain.document import Change
-from sync_daemon.domain.event import IDENTITY, NAMES, Event, EventField, EventType, event
+from sync_daemon.domain.event import Event, EventData, EventType, Identity, event, one_of, shown
 from sync_daemon.domain.mapping import Row
 
-_COLUMNS = {**NAMES, "items": {"type": "string", "enum": sorted(written_columns(CLIENT))}}
+_Column = Annotated[str, one_of(*sorted(written_columns(CLIENT)))]
 
-CHANGED = EventType(
-    "client.changed",
-    "A customer was changed in Odoo, and the app's row with it.",
-    (
-        EventField("client_id", IDENTITY, "the client", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True),
-        EventField(
-            "columns",
-            _COLUMNS,
-            "the columns of the tenant's table clients that have new values",
-            ["city", "phone"],
-            required=True,
-        ),
-    ),
-)
+
+class Client(EventData):
+    """Which values of a client are new."""
+
+    client_id: Identity = shown("the client", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True)
+    columns: Annotated[list[_Column], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = shown(
+        "the columns of the tenant's table clients that have new values", ["city", "phone"], required=True
+    )
+
+
+CHANGED = EventType("client.changed", "A customer was changed in Odoo, and the app's row with it.", Client)
 TYPES = (CHANGED,)
 
 

@@ -4,56 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Annotated
 
 from sync_daemon.domain.codec import identity
 from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.contracts.commission import STATUSES
 from sync_daemon.domain.document import Change, Scalar
 from sync_daemon.domain.event import (
-    AMOUNT,
-    CURRENCY,
-    IDENTITY,
-    INSTANT,
-    TEXT,
+    Amount,
+    Currency,
     Event,
-    EventField,
+    EventData,
     EventType,
+    Identity,
+    Instant,
+    Text,
     Value,
     event,
     one_of,
     rfc3339,
+    shown,
 )
 from sync_daemon.domain.mapping import Row, encode_field
 from sync_daemon.domain.merge import PROGRESS
 from sync_daemon.errors import RejectedError
 
-_FIELDS = (
-    EventField("commission_id", IDENTITY, "the commission", "6f1b5a0e-7f4e-4d0a-9c39-5a4f6c1f0b11", required=True),
-    EventField(
-        "registration_id", IDENTITY, "the registration it was earned with", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22"
-    ),
-    EventField("agent_id", IDENTITY, "the user it is owed to", "d2b0a9f0-8a54-4d0e-8d4c-3c5b6f0d9c33"),
-    EventField(
-        "status",
-        one_of(*STATUSES),
-        "what it is now; left out where the app has a status that the contract does not know",
-        "paid",
-    ),
-    EventField("amount", AMOUNT, "the amount of the commission", "187.50"),
-    EventField("currency", CURRENCY, "the amount's currency, ISO 4217", "ZAR"),
-    EventField("approved_at", INSTANT, "when it was approved", "2026-02-01T08:00:00Z"),
-    EventField(
-        "approved_by",
-        IDENTITY,
-        "the user who approved it, if that person is known in both",
-        "f4a1c2d3-5b6e-4f70-8a9b-1c2d3e4f5a77",
-    ),
-    EventField("paid_at", INSTANT, "when it was paid", "2026-02-03T09:30:00Z"),
-    EventField("payment_reference", TEXT, "the payment's reference", "EFT 4711"),
-)
+
+class Commission(EventData):
+    """A commission as it is now."""
+
+    commission_id: Identity = shown("the commission", "6f1b5a0e-7f4e-4d0a-9c39-5a4f6c1f0b11", required=True)
+    registration_id: Identity = shown("the registration it was earned with", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22")
+    agent_id: Identity = shown("the user it is owed to", "d2b0a9f0-8a54-4d0e-8d4c-3c5b6f0d9c33")
+    status: Annotated[str, one_of(*STATUSES)] = shown(
+        "what it is now; left out where the app has a status that the contract does not know", "paid"
+    )
+    amount: Amount = shown("the amount of the commission", "187.50")
+    currency: Currency = shown("the amount's currency, ISO 4217", "ZAR")
+    approved_at: Instant = shown("when it was approved", "2026-02-01T08:00:00Z")
+    approved_by: Identity = shown(
+        "the user who approved it, if that person is known in both", "f4a1c2d3-5b6e-4f70-8a9b-1c2d3e4f5a77"
+    )
+    paid_at: Instant = shown("when it was paid", "2026-02-03T09:30:00Z")
+    payment_reference: Text = shown("the payment's reference", "EFT 4711")
+
+
 _UNPAID = {"paid_at": "", "payment_reference": ""}
 _UNDECIDED = {"approved_at": "", "approved_by": "", **_UNPAID}
-_commission = partial(EventType, fields=_FIELDS)
+_commission = partial(EventType, data=Commission)
 
 APPROVED = _commission("commission.approved", "A commission was approved.", example={"status": "approved", **_UNPAID})
 PAID = _commission("commission.paid", "A commission was paid.")

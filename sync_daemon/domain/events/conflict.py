@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Change
-from sync_daemon.domain.event import IDENTITY, Event, EventField, EventType, event, one_of
+from sync_daemon.domain.event import Event, EventData, EventType, Identity, event, one_of, shown
 
 RESOLUTIONS = ("agreed", "keep_app", "keep_odoo", "edit")
 
 _TWO_WAY = {entity.value: contract.two_way for entity, contract in CONTRACTS.items() if contract.two_way}
-_FIELDS = (
-    EventField("entity", one_of(*_TWO_WAY), "what kind of record it is", "client", required=True),
-    EventField("record_id", IDENTITY, "the record", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True),
-    EventField(
-        "field",
-        one_of(*sorted({item.name for fields in _TWO_WAY.values() for item in fields})),
-        "the field, as docs/contract.md names it",
-        "phone",
-        required=True,
-    ),
-)
 
-RAISED = EventType("conflict.raised", "Both sides changed the field, and a person has to decide.", _FIELDS)
-RESOLVED = EventType(
-    "conflict.resolved",
-    "The field flows again.",
-    (
-        *_FIELDS,
-        EventField(
-            "resolution",
-            one_of(*RESOLUTIONS),
-            "of `conflict.resolved`: what was decided; agreed: one side gave way by itself",
-            "keep_odoo",
-            required=True,
-        ),
-    ),
-)
+
+class Conflict(EventData):
+    """A field that both sides changed."""
+
+    entity: Annotated[str, one_of(*_TWO_WAY)] = shown("what kind of record it is", "client", required=True)
+    record_id: Identity = shown("the record", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True)
+    field: Annotated[str, one_of(*sorted({item.name for fields in _TWO_WAY.values() for item in fields}))] = shown(
+        "the field, as docs/contract.md names it", "phone", required=True
+    )
+
+
+class Resolution(Conflict):
+    """How a conflict ended."""
+
+    resolution: Annotated[str, one_of(*RESOLUTIONS)] = shown(
+        "of `conflict.resolved`: what was decided; agreed: one side gave way by itself", "keep_odoo", required=True
+    )
+
+
+RAISED = EventType("conflict.raised", "Both sides changed the field, and a person has to decide.", Conflict)
+RESOLVED = EventType("conflict.resolved", "The field flows again.", Resolution)
 TYPES = (RAISED, RESOLVED)
 
 

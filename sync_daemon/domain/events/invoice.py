@@ -4,49 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Annotated
 
 from sync_daemon.domain.contracts.invoice import INVOICE, KINDS, PAYMENT_STATES, STATES
 from sync_daemon.domain.document import Change, Scalar
 from sync_daemon.domain.event import (
-    AMOUNT,
-    CURRENCY,
-    DAY,
-    IDENTITY,
-    TEXT,
+    Amount,
+    Currency,
+    Day,
     Event,
-    EventField,
+    EventData,
     EventType,
+    Identity,
+    Text,
     Value,
     event,
     one_of,
+    shown,
 )
 
 DELETED_STATE = "deleted"
 
-_FIELDS = (
-    EventField("invoice_id", IDENTITY, "the invoice", "2c9f8a5d-31d7-4d7b-9a0e-9f8b7c6d5e44", required=True),
-    EventField("kind", one_of(*KINDS), "an invoice, or a credit note for one", "invoice", required=True),
-    EventField("number", TEXT, "its number; a draft has none", "INV/2026/00017"),
-    EventField("state", one_of(*STATES, DELETED_STATE), "what it is now", "posted", required=True),
-    EventField("payment_state", one_of(*PAYMENT_STATES), "what is known of its payment", "paid", required=True),
-    EventField(
-        "total", AMOUNT, "the total, with as many decimals as the currency has in Odoo", "1500.10", required=True
-    ),
-    EventField("residual", AMOUNT, "what is left to pay", "0.00", required=True),
-    EventField("currency", CURRENCY, "the currency of both, ISO 4217", "ZAR", required=True),
-    EventField("invoice_date", DAY, "the invoice's day", "2026-02-01"),
-    EventField("due_date", DAY, "the day it is to be paid by", "2026-03-03"),
-    EventField("paid_on", DAY, "the day of the last payment, once nothing is left to pay", "2026-02-20"),
-    EventField("payment_reference", TEXT, "that payment's reference", "EFT 9"),
-    EventField("registration_id", IDENTITY, "the registration it is for", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22"),
-    EventField("client_id", IDENTITY, "the client it is for", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55"),
-    EventField(
-        "credits_id", IDENTITY, "of a credit note: the invoice it gives back", "7a6b5c4d-3e2f-4a1b-9c8d-7e6f5a4b3c66"
-    ),
-)
+
+class Invoice(EventData):
+    """An invoice or credit note as it is now."""
+
+    invoice_id: Identity = shown("the invoice", "2c9f8a5d-31d7-4d7b-9a0e-9f8b7c6d5e44", required=True)
+    kind: Annotated[str, one_of(*KINDS)] = shown("an invoice, or a credit note for one", "invoice", required=True)
+    number: Text = shown("its number; a draft has none", "INV/2026/00017")
+    state: Annotated[str, one_of(*STATES, DELETED_STATE)] = shown("what it is now", "posted", required=True)
+    payment_state: Annotated[str, one_of(*PAYMENT_STATES)] = shown(
+        "what is known of its payment", "paid", required=True
+    )
+    total: Amount = shown("the total, with as many decimals as the currency has in Odoo", "1500.10", required=True)
+    residual: Amount = shown("what is left to pay", "0.00", required=True)
+    currency: Currency = shown("the currency of both, ISO 4217", "ZAR", required=True)
+    invoice_date: Day = shown("the invoice's day", "2026-02-01")
+    due_date: Day = shown("the day it is to be paid by", "2026-03-03")
+    paid_on: Day = shown("the day of the last payment, once nothing is left to pay", "2026-02-20")
+    payment_reference: Text = shown("that payment's reference", "EFT 9")
+    registration_id: Identity = shown("the registration it is for", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22")
+    client_id: Identity = shown("the client it is for", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55")
+    credits_id: Identity = shown("of a credit note: the invoice it gives back", "7a6b5c4d-3e2f-4a1b-9c8d-7e6f5a4b3c66")
+
+
 _PLAIN = {"credits_id": ""}
 _OPEN = {**_PLAIN, "payment_state": "not_paid", "residual": "1500.10", "paid_on": "", "payment_reference": ""}
-_invoice = partial(EventType, fields=_FIELDS)
+_invoice = partial(EventType, data=Invoice)
 
 CREATED = _invoice(
     "invoice.created",
@@ -79,7 +83,7 @@ TYPES = (CREATED, POSTED, PAID, PARTLY_PAID, CREDITED, UNPAID, CANCELLED, REOPEN
 _BY_STATE = {"posted": POSTED, "cancelled": CANCELLED, "draft": REOPENED}
 _BY_PAYMENT = {"paid": PAID, "in_payment": PAID, "partial": PARTLY_PAID, "reversed": CREDITED, "not_paid": UNPAID}
 # a concern is an issue, and no event
-_SHOWN = {item.name: item.column for item in INVOICE.reported if item.column in {shown.name for shown in _FIELDS}}
+_SHOWN = {item.name: item.column for item in INVOICE.reported if item.column in Invoice.model_fields}
 
 COLUMNS = tuple(_SHOWN.values())
 """The read model's columns that events are made of."""

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 from sync_daemon.domain.document import Change
-from sync_daemon.domain.event import IDENTITY, TEXT, Event, EventField, EventType, event, one_of
+from sync_daemon.domain.event import Event, EventData, EventType, Identity, Text, event, one_of, shown
 
-_FIELDS = (
-    EventField(
-        "registration_id",
-        IDENTITY,
-        "the registration that the lead is of",
-        "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22",
-        required=True,
-    ),
-    EventField("outcome", one_of("open", "won", "lost"), "what the lead is now", "lost", required=True),
-    EventField("lost_reason", TEXT, "of a lost one: the reason, as Odoo's list names it", "Too expensive"),
-)
-_lead = partial(EventType, fields=_FIELDS)
+
+class Lead(EventData):
+    """What became of a lead."""
+
+    registration_id: Identity = shown(
+        "the registration that the lead is of", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22", required=True
+    )
+    outcome: Annotated[str, one_of("open", "won", "lost")] = shown("what the lead is now", "lost", required=True)
+    lost_reason: Text = shown("of a lost one: the reason, as Odoo's list names it", "Too expensive")
+
+
+_lead = partial(EventType, data=Lead)
 
 WON = _lead("lead.won", "A salesperson won the lead.", example={"outcome": "won", "lost_reason": ""})
 LOST = _lead("lead.lost", "A salesperson lost the lead.")
