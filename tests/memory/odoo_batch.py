@@ -254,7 +254,7 @@ class Batch:
             return True
         if not sent or sent["base"] != base or sent["value"] != present:
             return False
-        is_unheard: bool = addon.document.parse_version(sent["version"]) >= work.document.heard
+        is_unheard: bool = addon.document.parse_version(sent["version"]) >= work.document.last_seen_version
         return is_unheard
 
     def _compare(self, key: Key, work: Work, status: str) -> None:

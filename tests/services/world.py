@@ -18,9 +18,9 @@ from sync_daemon.domain.event import EXCHANGE
 from sync_daemon.domain.hint import Hint, named_tenant
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.errors import BridgeError, RejectedError
-from sync_daemon.services.contents import Contents
+from sync_daemon.parts.contents import Contents
+from sync_daemon.parts.heartbeat import HeartbeatCarrier, HeartbeatSender
 from sync_daemon.services.events import EventListener
-from sync_daemon.services.heartbeat import HeartbeatCarrier, HeartbeatSender
 from sync_daemon.services.publish import EventRelay
 from sync_daemon.services.push import HintedPusher, Pusher
 from sync_daemon.services.relay import Relay
