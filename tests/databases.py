@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg2
 from psycopg2 import sql
 
-from db_init import app_schema, connect
-from db_init.connect import Connection
-from db_init.init import initialise
+from db_init import app_schema, bridge_schema, connect
+from db_init.connect import Connection, Server
+from db_init.init import initialise, secure_odoo
 from sync_daemon.config import MIGRATOR_ROLE, MONITOR_ROLE, SYNC_ROLE, Settings
+
+_T = TypeVar("_T")
+
+# what was made -> its databases, and what its maker gave
+_templates: dict[tuple[object, ...], tuple[Settings, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -28,26 +34,78 @@ class AppTenant:
 @contextmanager
 def scratch(settings: Settings) -> Iterator[Settings]:
     """Settings that name two databases of their own, not made yet; both are dropped at the end."""
-    suffix = uuid4().hex[:10]
-    names = {"platform_postgres_db": f"c360_test_app_{suffix}", "odoo_postgres_db": f"c360_test_odoo_{suffix}"}
-    own = settings.model_copy(update=names)
+    own = _own_names(settings)
     try:
         yield own
     finally:
-        for server, name in (
-            (connect.app_server(own), own.platform_postgres_db),
-            (connect.odoo_server(own), own.odoo_postgres_db),
-        ):
-            with connect.as_admin(server, autocommit=True) as admin, admin.cursor() as cursor:
-                cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        _drop(own)
 
 
 @contextmanager
 def initialised(settings: Settings) -> Iterator[Settings]:
     """A new installation in scratch databases."""
-    with scratch(settings) as own:
-        initialise(own)
+    with prepared(settings, initialise) as (own, _):
         yield own
+
+
+@contextmanager
+def prepared(settings: Settings, make: Callable[[Settings], _T]) -> Iterator[tuple[Settings, _T]]:
+    """An installation in scratch databases as `make` leaves it, and what it gave.
+
+    Shapes: `make` runs once in a process; every test gets a copy with an identity of its own.
+    """
+    key = (make, str(connect.app_server(settings)), str(connect.odoo_server(settings)))
+    if key not in _templates:
+        template = _own_names(settings)
+        _templates[key] = template, make(template)
+    template, made = _templates[key]
+    with scratch(settings) as own:
+        _copy(connect.app_server(own), template.platform_postgres_db, own.platform_postgres_db, own.c360_app_user)
+        _copy(connect.odoo_server(own), template.odoo_postgres_db, own.odoo_postgres_db, own.c360_odoo_db_user)
+        _secure(own)
+        yield own, made
+
+
+def drop_templates() -> None:
+    """Remove what `prepared` keeps."""
+    while _templates:
+        _, (template, _) = _templates.popitem()
+        _drop(template)
+
+
+def _own_names(settings: Settings) -> Settings:
+    suffix = uuid4().hex[:10]
+    names = {"platform_postgres_db": f"c360_test_app_{suffix}", "odoo_postgres_db": f"c360_test_odoo_{suffix}"}
+    return settings.model_copy(update=names)
+
+
+def _drop(own: Settings) -> None:
+    for server, name in (
+        (connect.app_server(own), own.platform_postgres_db),
+        (connect.odoo_server(own), own.odoo_postgres_db),
+    ):
+        with connect.as_admin(server, autocommit=True) as admin, admin.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _copy(server: Server, origin: str, name: str, owner: str) -> None:
+    with connect.as_admin(server, autocommit=True) as admin, admin.cursor() as cursor:
+        # copying the files is cheapest for a small database; PostgreSQL 13 and 14 know no other way and no word for it
+        strategy = "STRATEGY FILE_COPY" if admin.server_version >= 150000 else ""
+        cursor.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} {}").format(
+                sql.Identifier(name), sql.Identifier(origin), sql.Identifier(owner), sql.SQL(strategy)
+            )
+        )
+
+
+def _secure(own: Settings) -> None:
+    """What belongs to a database's name and not to its content is not copied; two installations have two identities."""
+    with connect.as_admin(connect.app_server(own), own.platform_postgres_db) as admin, admin.cursor() as cursor:
+        bridge_schema.secure(cursor, own)
+        cursor.execute("UPDATE bridge.installation SET id = gen_random_uuid()")
+    with connect.as_admin(connect.odoo_server(own), own.odoo_postgres_db) as admin, admin.cursor() as cursor:
+        secure_odoo(cursor, own)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from db_init.attach import attach
+from db_init.init import initialise
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Change, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
@@ -92,11 +93,18 @@ class Installation:
 
 @pytest.fixture
 def installation(stack_settings: Settings) -> Iterator[Installation]:
-    with databases.initialised(stack_settings) as settings:
-        tenant = databases.register(settings, f"t{uuid4().hex[:12]}")
-        attach(settings)
-        databases.clear_marks(settings)
+    with databases.prepared(stack_settings, _with_a_tenant) as (settings, tenant):
         database = Database(settings)
-        Registry(database).set_state(tenant.id, "active")
         yield Installation(settings, tenant, database)
         database.close()
+
+
+def _with_a_tenant(settings: Settings) -> AppTenant:
+    initialise(settings)
+    tenant = databases.register(settings, f"t{uuid4().hex[:12]}")
+    attach(settings)
+    databases.clear_marks(settings)
+    database = Database(settings)
+    Registry(database).set_state(tenant.id, "active")
+    database.close()
+    return tenant

@@ -126,6 +126,18 @@ def test_a_second_init_changes_nothing(scratch: Settings) -> None:
     assert init.plan(scratch) == []
 
 
+def test_the_copy_that_tests_get_is_what_a_new_installation_is(scratch: Settings, installation: Settings) -> None:
+    init.initialise(scratch)
+    assert difference(catalogue(installation), catalogue(scratch)) == []
+    for table in ("installation", "odoo_instance", "schema_version"):
+        statement = "SELECT to_jsonb(t) - 'id' - 'created_at' FROM bridge.{t} AS t"
+        assert rows(databases.as_admin(installation), statement, t=table) == rows(
+            databases.as_admin(scratch), statement, t=table
+        )
+    identity = "SELECT id FROM bridge.installation"
+    assert rows(databases.as_admin(installation), identity) != rows(databases.as_admin(scratch), identity)
+
+
 def test_a_plan_makes_nothing(scratch: Settings) -> None:
     init.plan(scratch)
     with as_admin(app_server(scratch)) as admin, admin.cursor() as cursor:
