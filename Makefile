@@ -7,7 +7,7 @@ PINS := requirements.txt requirements-odoo.txt
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint mutants bench torture stop clean
+.PHONY: help venv demo test fast lint mutants bench torture stop clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -23,6 +23,9 @@ demo: venv ## start everything locally, load two tenants, sync both ways, show t
 
 test: venv ## every check and every test; prints how many ran
 	@$(BIN)/python -m tests.run
+
+fast: venv ## the checks, and every test that needs no server; in a minute
+	@$(BIN)/python -m tests.run --fast
 
 lint: venv ## the checks alone
 	@$(BIN)/python -m tests.run --only lint

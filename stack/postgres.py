@@ -16,7 +16,7 @@ import psycopg2
 from stack import packages, processes
 from stack.layout import Layout, secrets, write_private
 from stack.processes import Program
-from stack.teardown import OWNER_FILE, POSTGRES_HOME_PARENT, POSTGRES_HOME_PREFIX
+from stack.teardown import OWNER_FILE, POSTGRES_HOME_PARENT, POSTGRES_HOME_POINTER, POSTGRES_HOME_PREFIX
 from stack.teardown import stop as stop_services
 from sync_daemon.errors import ConfigError, UnavailableError
 
@@ -104,22 +104,31 @@ def _major(folder: Path) -> int:
     return int(folder.parent.name) if re.fullmatch(r"\d+", folder.parent.name) else 0
 
 
-def _home(layout: Layout) -> tuple[Path, tuple[int, int] | None]:
-    if os.geteuid() != 0:
-        home = layout.state / NAME
-        home.mkdir(mode=0o700, exist_ok=True)
-        return home, None
-    user = _unprivileged_user()
-    pointer = layout.state / "postgres-home"
-    if pointer.is_file() and (home := Path(pointer.read_text().strip())).is_dir():
-        return home, user
-    # the checkout may be closed to every user but root, and PostgreSQL refuses to run as root
-    home = Path(tempfile.mkdtemp(prefix=POSTGRES_HOME_PREFIX, dir=POSTGRES_HOME_PARENT))
-    write_private(pointer, str(home))
+def make_home(layout: Layout, parent: Path) -> Path:
+    """Makes the folder that the stack's cluster lies in from now on, outside of the state folder, and gives it."""
+    home = Path(tempfile.mkdtemp(prefix=POSTGRES_HOME_PREFIX, dir=parent))
+    write_private(layout.state / POSTGRES_HOME_POINTER, str(home))
     # `make clean` finds it again even if the state folder was removed by hand
     write_private(home / OWNER_FILE, str(layout.state))
-    os.chown(home, *user)
-    return home, user
+    if user := _other_user():
+        os.chown(home, *user)
+    return home
+
+
+def _home(layout: Layout) -> tuple[Path, tuple[int, int] | None]:
+    user, pointer = _other_user(), layout.state / POSTGRES_HOME_POINTER
+    if pointer.is_file() and (home := Path(pointer.read_text().strip())).is_dir():
+        return home, user
+    if user:
+        # the checkout may be closed to every user but root, and PostgreSQL refuses to run as root
+        return make_home(layout, POSTGRES_HOME_PARENT), user
+    home = layout.state / NAME
+    home.mkdir(mode=0o700, exist_ok=True)
+    return home, None
+
+
+def _other_user() -> tuple[int, int] | None:
+    return _unprivileged_user() if os.geteuid() == 0 else None
 
 
 def _unprivileged_user() -> tuple[int, int]:

@@ -14,6 +14,11 @@ from stack.progress import note, step
 
 POSTGRES_HOME_PREFIX = "comply360-postgres-"
 POSTGRES_HOME_PARENT = Path("/var/tmp")  # noqa: S108 - a private folder made by mkdtemp
+# what need not outlive the machine: the servers of tests
+POSTGRES_HOME_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - the same
+_HOME_PARENTS = (POSTGRES_HOME_PARENT, POSTGRES_HOME_IN_MEMORY)
+# in the state folder: PostgreSQL's folder
+POSTGRES_HOME_POINTER = "postgres-home"
 # in PostgreSQL's folder: the state folder it belongs to
 OWNER_FILE = "stack"
 
@@ -45,18 +50,24 @@ def remove_server_files(root: Path) -> None:
     """Removes every local stack of the checkout, also what lies outside of it."""
     for layout in _stacks(root):
         remove(layout)
-    for owner in POSTGRES_HOME_PARENT.glob(f"{POSTGRES_HOME_PREFIX}*/{OWNER_FILE}"):
-        if Path(owner.read_text()).is_relative_to(root / "build"):
-            shutil.rmtree(owner.parent, ignore_errors=True)
+    for parent in _HOME_PARENTS:
+        for owner in parent.glob(f"{POSTGRES_HOME_PREFIX}*/{OWNER_FILE}"):
+            if Path(owner.read_text()).is_relative_to(root / "build"):
+                shutil.rmtree(owner.parent, ignore_errors=True)
+
+
+def remove_postgres_home(layout: Layout) -> None:
+    """Removes PostgreSQL's folder of a stopped stack where it lies outside of the state folder."""
+    pointer = layout.state / POSTGRES_HOME_POINTER
+    if pointer.is_file():
+        home = Path(pointer.read_text().strip())
+        if home.parent in _HOME_PARENTS and home.name.startswith(POSTGRES_HOME_PREFIX):
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def remove(layout: Layout) -> None:
     """Removes the state folder of a stopped stack and PostgreSQL's folder."""
-    pointer = layout.state / "postgres-home"
-    if pointer.is_file():
-        home = Path(pointer.read_text().strip())
-        if home.parent == POSTGRES_HOME_PARENT and home.name.startswith(POSTGRES_HOME_PREFIX):
-            shutil.rmtree(home, ignore_errors=True)
+    remove_postgres_home(layout)
     if layout.state.is_dir():
         note(f"removing {layout.state}")
         shutil.rmtree(layout.state, ignore_errors=True)

@@ -20,9 +20,31 @@ settings.load_profile("patient")
 _NEIGHBOURS = ("PLATFORM_", "ODOO_", "RABBITMQ_", "DATABASE_URL", "C360_")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """A part of the tests: what needs no server is over in seconds."""
+    parser.addoption("--needs", choices=("nothing", "servers"), help="run only tests that need no server, or that do")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what `--needs` does not name."""
+    if wanted := config.getoption("--needs"):
+        left_out = [item for item in items if _needs_servers(item) != (wanted == "servers")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _needs_servers(item: pytest.Item) -> bool:
+    """Whether a test runs on the real thing: its parameters say so, else that it asks for the test stack does."""
+    call = getattr(item, "callspec", None)
+    words = call.id.split("-") if call else []
+    if "memory" in words or "real" in words:
+        return "real" in words
+    return "stack_settings" in getattr(item, "fixturenames", ())
+
+
 def pytest_configure() -> None:
     """Points every `c360` of this session at the test stack, whatever the user's own settings say."""
-    from tests.run import TEST_ENVIRONMENT
+    from tests.lanes import TEST_ENVIRONMENT
 
     for name in list(os.environ):
         if name.startswith(_NEIGHBOURS) and name != "ODOO_HOME":
@@ -43,7 +65,9 @@ def stack_settings(stack_layout: Layout) -> Iterator[Settings]:
     """Gives the settings of the running test stack, all but the daemon; it is stopped after its last user."""
     from stack import local
     from sync_daemon.cli.stack import steps
+    from tests import databases
     from tests.stack_use import using
 
     with using(stack_layout):
         yield local.up(stack_layout, steps(), without=("daemon",))
+        databases.drop_templates()

@@ -6,6 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,7 @@ class Marked:
         return self.name.removeprefix("test_").replace("_", " ")
 
 
+@cache
 def marked(marker: str) -> Mapping[str, list[Marked]]:
     """The tests with that marker by its arguments, in order of file and place; the addon's come last."""
     found: defaultdict[str, list[Marked]] = defaultdict(list)

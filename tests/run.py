@@ -1,59 +1,54 @@
-"""Runs every check and every test, and says how many there were; `make test` calls it."""
+"""Runs every check and every test, and says how many there were; `make test` and `make fast` call it."""
 
 from __future__ import annotations
 
 import argparse
-import fcntl
+import json
 import os
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from threading import Lock
 
-from stack import layout, local, odoo, odoo_source, packages, postgres, rabbitmq
-from sync_daemon.cli.stack import steps
+from stack import layout
 from sync_daemon.errors import BridgeError
 from tests import newer_python
+from tests.lanes import LANES, TEST_ENVIRONMENT, addon_settings, lane_environment
+from tests.seed import ROOT
 from tests.stack_use import end_on_sigterm, using
 
-ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
 BIN = Path(sys.executable).parent
-FIRST_PORT = int(os.environ.get("C360_TEST_PORT_BASE", "27000"))
-# a copy of the tree (tests/mutants) uses the servers of the tree itself
-STACKS = Path(os.environ.get("C360_TEST_STACKS", ROOT / "build"))
-# the tests wait more than they compute
-LANES = 3
-
-
-def lane_environment(lane: int) -> dict[str, str]:
-    """The test stack of one lane: tests of different lanes share no server."""
-    folder = "test-stack" if lane == 1 else f"test-stack-{lane}"
-    return {
-        "C360_TEST_LANE": str(lane),
-        "C360_STACK_DIR": str(STACKS / folder),
-        "C360_STACK_PORT_BASE": str(FIRST_PORT + 10 * (lane - 1)),
-        "C360_ENV_FILE": "/dev/null",
-    }
-
-
-TEST_ENVIRONMENT = lane_environment(int(os.environ.get("C360_TEST_LANE", "1")))
-ADDON_DATABASE = "comply360_addon_test"
-PRISTINE_DATABASE = "comply360_addon_pristine"
-ADDON_TESTS = ROOT / "addons" / "comply360_bridge" / "tests"
-FOLDERS = ("unit", "contract", "addon", "ports", "migration", "integration", "mutants", "acceptance", "torture")
-NEED_NOTHING = frozenset({"unit", "contract"})
+ADDON_TESTS = Path("addons", "comply360_bridge", "tests")
+FOLDERS = (
+    "unit",
+    "contract",
+    "services",
+    "addon",
+    "ports",
+    "migration",
+    "integration",
+    "mutants",
+    "acceptance",
+    "torture",
+)
+NEED_NOTHING = frozenset({"unit", "contract", "services"})
+# in memory and on servers: two jobs
+BOTH_WAYS = frozenset({"ports"})
+# their files are spread over the lanes; a folder that is not here is one job
+SPREAD = frozenset({"acceptance"})
 # run on a second Python as well
 NEWER_PYTHON = "newer-python"
 ON_NEWER_PYTHON = ("tests/unit", "tests/ports/test_odoo_transports.py")
-# their files are spread over the lanes; a folder that is not here is one job
-SPREAD = frozenset({"acceptance"})
+# how many jobs run at once where none needs servers: one a core
+HANDS = 2
+# how long each job took when `--record` wrote it
+SECONDS = ROOT / "tests" / "seconds.json"
 CHECKS = {
     "ruff": ["ruff", "check", "."],
     "mypy": ["mypy"],
@@ -73,143 +68,156 @@ CHECKS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many of what passed, failed, and were skipped."""
+    """How many of what passed, failed, and were skipped; and how long it took."""
 
     name: str
     passed: int
     failed: int
     skipped: int = 0
+    seconds: float = 0
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one pytest runs: a folder, or one file of it."""
+    """What one pytest runs; it is counted under its folder, and its name is that of its log and its report."""
 
     folder: str
-    path: Path
+    name: str
+    arguments: tuple[str, ...]
+    needs_servers: bool
+
+
+class Queue:
+    """Jobs that wait; what takes long goes first, so that all end together."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        known = json.loads(SECONDS.read_text())
+        self._jobs = sorted(jobs, key=lambda job: known.get(job.name, 0), reverse=True)
+        self._lock = Lock()
+
+    def next(self, has_servers: bool) -> Job | None:
+        """Takes a job, one that needs servers before others."""
+        with self._lock:
+            fitting = [job for job in self._jobs if has_servers or not job.needs_servers]
+            chosen = min(fitting, key=lambda job: not job.needs_servers, default=None)
+            if chosen:
+                self._jobs.remove(chosen)
+            return chosen
 
     @property
-    def name(self) -> str:
-        """Names its log and its report."""
-        return self.folder if self.path.is_dir() else f"{self.folder}-{self.path.stem.removeprefix('test_')}"
+    def lanes(self) -> range:
+        """The lanes that have something to do."""
+        return range(1, 1 + min(LANES, sum(job.needs_servers for job in self._jobs)))
+
+    def clear(self) -> None:
+        """Nobody takes anything any more."""
+        with self._lock:
+            self._jobs.clear()
 
 
 def main() -> int:
     """Gives 0 only if everything ran and passed."""
     parser = argparse.ArgumentParser(prog="python -m tests.run")
-    parser.add_argument(
-        "--only", action="append", choices=["lint", *FOLDERS, NEWER_PYTHON], help="run only this; repeatable"
-    )
-    parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
+    everything = ["lint", *FOLDERS, NEWER_PYTHON]
+    parser.add_argument("--only", action="append", choices=everything, help="run only this; repeatable")
+    parser.add_argument("--fast", action="store_true", help="run only what needs no server, on one Python")
+    parser.add_argument("--record", action="store_true", help="write down how long each job takes, for later runs")
     options = parser.parse_args()
-    if options.prepare:
-        return prepare()
-    wanted = options.only or ["lint", *FOLDERS, NEWER_PYTHON]
     end_on_sigterm()
     began = time.monotonic()
     REPORTS.mkdir(parents=True, exist_ok=True)
-    outcomes = _run_all(wanted)
-    for outcome in _by_name(outcomes):
-        print(f"{outcome.name:<16} {outcome.passed:>5} passed {outcome.failed:>4} failed {outcome.skipped:>4} skipped")
+    wanted = options.only or everything
+    jobs = [job for job in _jobs() if job.folder in wanted]
+    if options.fast:
+        jobs = [job for job in jobs if not job.needs_servers and job.folder != NEWER_PYTHON]
+    outcomes = _run_all(Queue(jobs), "lint" in wanted)
+    if options.record:
+        SECONDS.write_text(json.dumps(_took, indent=1, sort_keys=True) + "\n")
+    return _sum_up(outcomes, time.monotonic() - began)
+
+
+def _sum_up(outcomes: Sequence[Outcome], seconds: float) -> int:
+    for name in dict.fromkeys([*CHECKS, *FOLDERS, NEWER_PYTHON, *(outcome.name for outcome in outcomes)]):
+        same = [outcome for outcome in outcomes if outcome.name == name]
+        if same:
+            passed, failed, skipped = (
+                sum(getattr(one, what) for one in same) for what in ("passed", "failed", "skipped")
+            )
+            took = sum(outcome.seconds for outcome in same)
+            print(f"{name:<16} {passed:>5} passed {failed:>4} failed {skipped:>4} skipped {took:>6.0f} s")
     failed = sum(outcome.failed + outcome.skipped for outcome in outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
-    print(
-        f"{passed + failed} tests and checks in {time.monotonic() - began:.0f} s; one that is skipped counts as failed"
-    )
+    print(f"{passed + failed} tests and checks in {seconds:.0f} s; one that is skipped counts as failed")
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1
 
 
-def prepare() -> int:
-    """Starts one lane's test stack and keeps a copy of Odoo's database as it is right after installation."""
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    os.environ.update(TEST_ENVIRONMENT)
-    try:
-        here = layout.from_environment()
-        with (REPORTS / "install.lock").open("w") as one_at_a_time:
-            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-            packages.install(["docker-compose", "chromium"])
-            postgres.install()
-            rabbitmq.install()
-            odoo_source.locate(here.cache)
-        settings = local.up(here, steps(), without=("odoo", "daemon"))
-        fresh = not (here.state / f"addon-digest-{settings.odoo_postgres_db}").exists()
-        odoo.prepare_database(here, settings)
-        if fresh:
-            odoo.copy_database(here, settings, PRISTINE_DATABASE)
-        pristine = settings.model_copy(update={"odoo_postgres_db": PRISTINE_DATABASE})
-        odoo.prepare_database(here, pristine)
-        odoo.copy_database(here, pristine, ADDON_DATABASE)
-        local.up(here, steps(), without=("daemon",))
-    except BridgeError as error:
-        print(f"c360: {error}", file=sys.stderr)
-        return layout.exit_code(error)
-    return 0
-
-
-def _by_name(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
-    for name in dict.fromkeys(outcome.name for outcome in outcomes):
-        same = [outcome for outcome in outcomes if outcome.name == name]
-        sums = (sum(getattr(outcome, part) for outcome in same) for part in ("passed", "failed", "skipped"))
-        yield Outcome(name, *sums)
-
-
-def _run_all(wanted: Sequence[str]) -> list[Outcome]:
-    folders = [name for name in FOLDERS if name in wanted and _has_tests(name)]
-    jobs = sorted((job for name in folders if name not in NEED_NOTHING for job in _jobs(name)), key=_size, reverse=True)
-    queue: SimpleQueue[Job] = SimpleQueue()
-    for job in jobs:
-        queue.put(job)
-    lanes = range(1, min(LANES, len(jobs)) + 1)
-    # the servers start while the checks and the unit tests use what is left of the cores
-    with ThreadPoolExecutor(max(1, len(lanes))) as pool:
-        running = [pool.submit(_run_lane, lane, queue) for lane in lanes]
+def _run_all(queue: Queue, lint: bool) -> list[Outcome]:
+    lanes = queue.lanes
+    # while the servers start, the checks and what needs none use what is left of the cores
+    hands = 1 if lanes else HANDS
+    with ThreadPoolExecutor(len(lanes) + hands + 2) as pool:
+        seeding = pool.submit(_seeded, bool(lanes))
+        running = [pool.submit(_run_lane, lane, queue, seeding) for lane in lanes]
+        running += [pool.submit(_lint)] if lint else []
+        running += [pool.submit(_work_off, queue, False, TEST_ENVIRONMENT) for _ in range(hands)]
         try:
-            outcomes = _lint() if "lint" in wanted else []
-            outcomes += [
-                _pytest(job, TEST_ENVIRONMENT) for name in folders if name in NEED_NOTHING for job in _jobs(name)
-            ]
-            outcomes += [_newer_python()] if NEWER_PYTHON in wanted else []
-            return outcomes + [outcome for lane in running for outcome in lane.result()]
+            return [outcome for one in running for outcome in one.result()]
         except (KeyboardInterrupt, SystemExit):
             # the lanes finish what they have in hand, and stop their servers
-            while not queue.empty():
-                queue.get_nowait()
+            queue.clear()
             raise
 
 
-def _jobs(name: str) -> list[Job]:
-    folder = _folder(name)
-    return [Job(name, path) for path in sorted(folder.glob("test_*.py"))] if name in SPREAD else [Job(name, folder)]
+def _jobs() -> Iterator[Job]:
+    for folder in FOLDERS:
+        path = ADDON_TESTS if folder == "addon" else Path("tests", folder)
+        if folder in SPREAD:
+            for file in sorted((ROOT / path).glob("test_*.py")):
+                name = f"{folder}-{file.stem.removeprefix('test_')}"
+                yield Job(folder, name, (str(path / file.name),), True)
+        elif folder in BOTH_WAYS:
+            yield Job(folder, f"{folder}-memory", ("--needs=nothing", str(path)), False)
+            yield Job(folder, f"{folder}-servers", ("--needs=servers", str(path)), True)
+        elif any((ROOT / path).rglob("test_*.py")):
+            yield Job(folder, folder, (str(path),), folder not in NEED_NOTHING)
+    yield Job(NEWER_PYTHON, NEWER_PYTHON, ("-p", "no:cacheprovider", *ON_NEWER_PYTHON), False)
 
 
-def _size(job: Job) -> int:
-    """What takes long goes first, so that the lanes end together; folders count as long."""
-    return 10**9 if job.path.is_dir() else job.path.stat().st_size
-
-
-def _run_lane(lane: int, queue: SimpleQueue[Job]) -> list[Outcome]:
+def _run_lane(lane: int, queue: Queue, seeding: Future[bool]) -> list[Outcome]:
     """Works off jobs on servers of the lane's own."""
     environment = lane_environment(lane)
+    if not seeding.result():
+        return [Outcome("test stack", 0, 1)]
     with using(layout.from_environment(environment)):
-        if not _prepared(lane, environment):
+        if not _said_in_log(f"test stack {lane}", "tests.lanes", environment):
             return [Outcome("test stack", 0, 1)]
-        outcomes = []
-        while True:
-            try:
-                job = queue.get_nowait()
-            except Empty:
-                return outcomes
-            outcomes.append(_pytest(job, environment))
+        return _work_off(queue, True, environment)
 
 
-def _prepared(lane: int, environment: dict[str, str]) -> bool:
-    log = REPORTS / f"prepare-{lane}.log"
-    _say(f"starting test stack {lane} beside the first checks; its log: {log.relative_to(ROOT)}")
+def _work_off(queue: Queue, has_servers: bool, environment: dict[str, str]) -> list[Outcome]:
+    outcomes = []
+    while job := queue.next(has_servers):
+        outcomes.append(_pytest(job, environment))
+    return outcomes
+
+
+def _seeded(wanted: bool) -> bool:
+    return not wanted or _said_in_log("what the test stacks begin with", "tests.seed", TEST_ENVIRONMENT)
+
+
+def _said_in_log(what: str, module: str, environment: dict[str, str]) -> bool:
+    log = REPORTS / f"{what.replace(' ', '-')}.log"
+    _say(f"preparing {what} beside the first checks; log: {log.relative_to(ROOT)}")
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "tests.run", "--prepare"]
-        environment = {**os.environ, **environment}
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", module],
+            cwd=ROOT,
+            env=_child_environment(environment),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     if done.returncode:
         _say(log.read_text(errors="replace"))
     return done.returncode == 0
@@ -223,58 +231,66 @@ def _say(text: str) -> None:
         print(text, flush=True)
 
 
-def _has_tests(name: str) -> bool:
-    return any(_folder(name).rglob("test_*.py"))
-
-
-def _folder(name: str) -> Path:
-    return ADDON_TESTS if name == "addon" else ROOT / "tests" / name
-
-
 def _lint() -> list[Outcome]:
-    codes = {name: _check(name, command) for name, command in CHECKS.items()}
-    return [Outcome(name, int(code == 0), int(code != 0)) for name, code in codes.items()]
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        return list(pool.map(_check, CHECKS))
+
+
+def _check(name: str) -> Outcome:
+    began, (program, *options) = time.monotonic(), CHECKS[name]
+    done = subprocess.run([str(BIN / program), *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    _say(f"== {name}\n{done.stdout}{done.stderr}")
+    return Outcome(name, int(done.returncode == 0), int(done.returncode != 0), seconds=time.monotonic() - began)
+
+
+_took: dict[str, int] = {}
 
 
 def _pytest(job: Job, lane: dict[str, str]) -> Outcome:
-    options, environment = [], lane
+    began = time.monotonic()
+    outcome = _on_newer_python(job) if job.folder == NEWER_PYTHON else _on_this_python(job, lane)
+    _took[job.name] = round(time.monotonic() - began)
+    return replace(outcome, seconds=time.monotonic() - began)
+
+
+def _on_this_python(job: Job, lane: dict[str, str]) -> Outcome:
+    options: list[str] = []
+    environment = lane
     if job.folder == "addon":
         options, environment = addon_settings(lane, Path(lane["C360_STACK_DIR"]) / "odoo.conf")
-    return _run_pytest(job.folder, job.name, sys.executable, [*options, str(job.path)], environment)
+    return _run_pytest(job, [sys.executable, "-m", "pytest", *options], environment)
 
 
-def _newer_python() -> Outcome:
+def _on_newer_python(job: Job) -> Outcome:
     """The tests that need no server, on a Python that closes, warns and forgets where ours does not."""
     try:
         python = newer_python.locate(ROOT / ".cache")
     except BridgeError as error:
         _say(f"== {NEWER_PYTHON}\n{error}")
         return Outcome(NEWER_PYTHON, 0, 1)
-    options = ["-p", "no:cacheprovider", *ON_NEWER_PYTHON]
-    environment = {**TEST_ENVIRONMENT, **python.environment}
-    return _run_pytest(NEWER_PYTHON, NEWER_PYTHON, str(python.executable), options, environment)
+    return _run_pytest(job, [str(python.executable), "-m", "pytest"], {**TEST_ENVIRONMENT, **python.environment})
 
 
-def _run_pytest(kind: str, name: str, python: str, options: Sequence[str], environment: dict[str, str]) -> Outcome:
-    report, log = REPORTS / f"{name}.xml", REPORTS / f"{name}.log"
+def _run_pytest(job: Job, pytest: Sequence[str], environment: dict[str, str]) -> Outcome:
+    report, log = REPORTS / f"{job.name}.xml", REPORTS / f"{job.name}.log"
     report.unlink(missing_ok=True)
-    arguments = [python, "-m", "pytest", f"--junitxml={report}", "--durations=5", *options]
     with log.open("wb") as output:
-        environment = {**os.environ, **environment}
         done = subprocess.run(
-            arguments, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+            [*pytest, f"--junitxml={report}", "--durations=5", *job.arguments],
+            cwd=ROOT,
+            env=_child_environment(environment),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
-    _say(f"== {name}\n{log.read_text(errors='replace')}")
-    return _outcome(kind, report, done.returncode)
+    _say(f"== {job.name}\n{log.read_text(errors='replace')}")
+    return _outcome(job.folder, report, done.returncode)
 
 
-def addon_settings(lane: dict[str, str], configuration: Path) -> tuple[list[str], dict[str, str]]:
-    """Options of pytest-odoo, and an environment in which Odoo is found."""
-    # pyproject's options keep Odoo out of every other run and make Odoo's own warnings errors
-    plain = ["-o", "addopts=", "-o", "filterwarnings=", "-p", "no:cacheprovider", "--strict-markers"]
-    options = [*plain, f"--odoo-config={configuration}", f"--odoo-database={ADDON_DATABASE}", "--odoo-http"]
-    source = odoo_source.locate(layout.from_environment(lane).cache)
-    return options, {**lane, "PYTHONPATH": str(source.python_path)}
+def _child_environment(own: dict[str, str]) -> dict[str, str]:
+    """Each `c360` that a test starts finds the tree compiled, also where a machine says not to write it down."""
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**given, **own}
 
 
 def _outcome(name: str, report: Path, code: int) -> Outcome:
@@ -286,12 +302,6 @@ def _outcome(name: str, report: Path, code: int) -> Outcome:
     failed = sum(item["failures"] + item["errors"] for item in counts)
     # an interrupted or empty run must not look like success
     return Outcome(name, total - failed - skipped, failed or int(code != 0), skipped)
-
-
-def _check(name: str, command: Sequence[str]) -> int:
-    done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
-    _say(f"== {name}\n{done.stdout}{done.stderr}")
-    return done.returncode
 
 
 if __name__ == "__main__":

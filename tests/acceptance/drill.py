@@ -24,7 +24,8 @@ from sync_daemon.odoo.admin import issue_bot_key
 from tests import databases
 from tests.acceptance.command import c360, printed
 from tests.acceptance.parties import App, Odoo
-from tests.run import LANES, PRISTINE_DATABASE
+from tests.lanes import LANES
+from tests.seed import PRISTINE_DATABASE
 
 # ports beyond those of all lanes: of a second stack beside each lane's, of which only Odoo is started
 PORTS_BEYOND = 10 * (LANES + 1)

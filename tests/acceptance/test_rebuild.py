@@ -20,7 +20,7 @@ from tests.acceptance import sides
 from tests.acceptance.command import c360, printed
 from tests.acceptance.parties import App, Odoo
 from tests.databases import as_role, scratch
-from tests.run import PRISTINE_DATABASE
+from tests.seed import PRISTINE_DATABASE
 
 
 @dataclass(frozen=True)

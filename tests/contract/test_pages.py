@@ -66,7 +66,7 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_setting_that_is_named_is_one(page: Path) -> None:
     known = {name.upper() for name in Settings.model_fields} | set(re.findall(r"^# ([A-Z0-9_]+)=", example(), re.M))
-    known |= set(re.findall(r'environ\.get\("(\w+)"', text_of(ROOT / "tests" / "run.py")))
+    known |= set(re.findall(r'environ\.get\("(\w+)"', text_of(ROOT / "tests" / "seed.py")))
     known |= {crash_points.AT, crash_points.RANDOM}
     unknown = [name for name in SETTING.findall(text_of(page)) if not {name, name.removesuffix("_FILE")} & known]
     assert unknown == []

@@ -6,8 +6,8 @@ import argparse
 import time
 
 from stack import layout as layouts
+from tests.lanes import TEST_ENVIRONMENT, prepare
 from tests.mutants.mutant import Mutant, MutantError, check_green, mutants, prove
-from tests.run import TEST_ENVIRONMENT, prepare
 from tests.stack_use import using
 
 

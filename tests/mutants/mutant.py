@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.run import FIRST_PORT, ROOT, STACKS, TEST_ENVIRONMENT, addon_settings
+from tests.lanes import TEST_ENVIRONMENT, addon_settings
+from tests.seed import FIRST_PORT, ROOT, STACKS
 
 FOLDER = Path(__file__).resolve().parent
 ADDON = "addons/"
