@@ -9,7 +9,7 @@ import pytest
 
 from sync_daemon.domain.keys import Entity, Lane
 from sync_daemon.domain.tenant import Tenant
-from sync_daemon.postgres.admin import backfill
+from sync_daemon.postgres import backfill
 from sync_daemon.postgres.backfill import Backfills, Selection
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
