@@ -15,7 +15,7 @@ from ..mappers import MAPPERS, Document, Refused, parse_document
 from ..mappers.document import Key, parse_version, show_version
 from . import work as results
 from .entity import EntityWriter
-from .work import Work
+from .work import Absent, Applied, Bound, Outcome, Turned, Work
 
 _logger = logging.getLogger(__name__)
 
@@ -34,16 +34,15 @@ class Batch:
         self.bindings = env["comply360.binding"]
         self.answers: list[dict[str, Any] | None] = [None] * len(raws)
         self.positions: dict[Key, int] = {}
-        self.bound: dict[Key, tuple[str, int, str]] = {}
+        self.bound: dict[Key, Bound] = {}
         self.applied: list[tuple[int, int, int, str, str, str, str]] = []
         self.created: list[Work] = []
-        self.newest = ""
 
     def run(self) -> list[dict[str, Any]]:
         """Apply everything that can be applied; one answer per document, in the same order."""
         documents = self._parse()
         works = self._bind(documents)
-        self.newest = self.env["comply360.bridge"]._newest_version()
+        newest = self.env["comply360.bridge"]._newest_version()
         self.bound.update(
             self.bindings._find(self.installation, {key for work in works for key in work.document.refs.values()})
         )
@@ -51,28 +50,13 @@ class Batch:
             of_entity = [work for work in works if work.document.entity == mapper.entity]
             ready = self._with_tenants(of_entity)
             for company, group in groupby(ready, key=_company):
-                writer = EntityWriter(self.env, self.installation, mapper, company, self)
+                writer = EntityWriter(self.env, self.installation, mapper, company, self.bound, newest)
                 self._attempt(writer, group)
         self.bindings._settle(self.applied)
         self._report_new()
         done = {row[0] for row in self.applied}
         self.bindings._release({work.binding_id for work in works} - done)
         return [entry for entry in self.answers if entry is not None]
-
-    def answer(self, work: Work, result: dict[str, Any]) -> None:
-        """Set the answer of a document."""
-        self.answers[self.positions[work.document.key]] = result
-
-    def refuse(self, work: Work, status: str, refused: Refused) -> None:
-        """Answer that a document is not applied."""
-        self.answer(work, results.refusal(self._raw(work), status, refused))
-
-    def answer_removed(self, work: Work, model: str) -> None:
-        """Answer that a record which the app deleted is not here."""
-        self.answer(work, results.answer(self._raw(work), "removed", model=model, res_id="0"))
-
-    def _raw(self, work: Work) -> Mapping[str, Any]:
-        return self.raws[self.positions[work.document.key]]
 
     # -- before writing --------------------------------------------------------------------------------------------
 
@@ -125,27 +109,27 @@ class Batch:
     def _is_due(self, work: Work, binding: Mapping[str, Any]) -> bool:
         if binding["state"] != "active" and MAPPERS[work.document.entity].removes(work.document):
             ids = {"model": binding["res_model"], "res_id": str(binding["res_id"] or 0)}
-            self.answer(work, results.answer(self._raw(work), "removed", **ids))
+            self._answer(work, results.answer(self._raw(work), "removed", **ids))
             return False
         if binding["state"] not in ("active", "tombstone"):
             words = "was merged into another record" if binding["state"] == "alias" else "was deleted"
             refused = Refused("unlinked", f"the record {words} in Odoo; a user must decide what happens to it")
-            self.refuse(work, "rejected", refused)
+            self._note(Turned(work, "rejected", refused))
             return False
         if binding["opted_out"]:
             ids = {"model": binding["res_model"], "res_id": str(binding["res_id"])}
-            self.answer(work, results.answer(self._raw(work), "held", **ids))
+            self._answer(work, results.answer(self._raw(work), "held", **ids))
             return False
         if not binding["version"]:
             return True
         version = parse_version(binding["version"])
         if version > work.document.version:
-            self.answer(work, results.stale(self._raw(work), version, binding["res_model"], binding["res_id"]))
+            self._answer(work, results.stale(self._raw(work), version, binding["res_model"], binding["res_id"]))
             return False
         is_same = version == work.document.version and binding["state"] == "active"
         if is_same and binding["digest"] and binding["digest"] == work.document.digest:
             ids = {"model": binding["res_model"], "res_id": str(binding["res_id"])}
-            self.answer(work, results.answer(self._raw(work), "unchanged", **ids))
+            self._answer(work, results.answer(self._raw(work), "unchanged", **ids))
             return False
         return True
 
@@ -162,7 +146,7 @@ class Batch:
                 ready.append(work)
             else:
                 message = f"tenant {work.document.tenant} is not in Odoo yet"
-                self.refuse(work, "retry", Refused("tenant_missing", message))
+                self._note(Turned(work, "retry", Refused("tenant_missing", message)))
         return ready
 
     # -- writing ---------------------------------------------------------------------------------------------------
@@ -171,7 +155,7 @@ class Batch:
         """Apply all at once; if that fails, halve until the bad record is isolated."""
         try:
             with self.env.cr.savepoint():
-                done = writer.apply(works)
+                outcomes = writer.apply(works)
         except _TRANSACTION_ENDS:
             raise
         except Exception as error:
@@ -180,10 +164,26 @@ class Batch:
                 self._attempt(writer, works[:middle])
                 self._attempt(writer, works[middle:])
                 return
-            self.refuse(works[0], "rejected", _as_refusal(error, works[0]))
-            return
-        for work, status in done:
-            self._accept(work, status)
+            outcomes = [Turned(works[0], "rejected", _as_refusal(error, works[0]))]
+        for outcome in outcomes:
+            self._note(outcome)
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def _note(self, outcome: Outcome) -> None:
+        match outcome:
+            case Applied(work, status):
+                self._accept(work, status)
+            case Turned(work, status, refused):
+                self._answer(work, results.refusal(self._raw(work), status, refused))
+            case Absent(work, model):
+                self._answer(work, results.answer(self._raw(work), "removed", model=model, res_id="0"))
+
+    def _answer(self, work: Work, result: dict[str, Any]) -> None:
+        self.answers[self.positions[work.document.key]] = result
+
+    def _raw(self, work: Work) -> Mapping[str, Any]:
+        return self.raws[self.positions[work.document.key]]
 
     def _accept(self, work: Work, status: str) -> None:
         document = work.document
@@ -193,7 +193,7 @@ class Batch:
         digest = document.digest if work.is_whole else ""
         version, sent = show_version(document.version), json.dumps(work.sent, sort_keys=True)
         self.applied.append((work.binding_id, tenant_id, work.record.id, version, digest, state, sent))
-        self.answer(work, results.success(self._raw(work), status, work))
+        self._answer(work, results.success(self._raw(work), status, work))
         if status == "created":
             self.created.append(work)
 

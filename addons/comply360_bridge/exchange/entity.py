@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from ..mappers import Mapper, Problem, Refused
 from ..mappers.codec import Code, Person
 from ..mappers.document import Key, parse_version
-from .work import Work
-
-if TYPE_CHECKING:
-    from .batch import Batch
+from .work import Absent, Applied, Bound, Outcome, Turned, Work
 
 _COMES_LATER = ("parent_missing", "content_lacking")
 
 
 class EntityWriter:
-    """Writes works of one entity for one company (0: the default one)."""
+    """Writes works of one entity for one company (0: the default one).
 
-    def __init__(self, env: Any, installation: str, mapper: Mapper, company_id: int, batch: Batch) -> None:
+    Shapes: `bound` are the records that documents may refer to, `newest` is the newest version of Odoo's own.
+    """
+
+    def __init__(
+        self, env: Any, installation: str, mapper: Mapper, company_id: int, bound: Mapping[Key, Bound], newest: str
+    ) -> None:
         if company_id:
             env = env(context={**env.context, "allowed_company_ids": [company_id]})
         self.env = env
         self.installation = installation
         self.mapper = mapper
-        self.batch = batch
+        self.bound = bound
+        self.newest = newest
         self.model = env[mapper.model]
         self.mappers: dict[int, Mapper] = {}
         self.lookups = _lookups(env, mapper)
 
-    def apply(self, works: list[Work]) -> list[tuple[Work, str]]:
-        """Write all; gives each applied work with its status. Works that cannot be applied are answered at once.
+    def apply(self, works: list[Work]) -> list[Outcome]:
+        """Write all; gives the outcome of each.
 
         Raises: whatever Odoo raises; the caller rolls back and retries with fewer.
         """
         for work in works:
-            work.skipped, work.diverged, work.normalised, work.replaced = [], {}, {}, {}
-            work.sent = dict(work.sent_before)
-            work.mapper = self._mapper_of(work)
+            work.begin(self._mapper_of(work))
         removed = self._remove([work for work in works if self.mapper.removes(work.document)])
-        works = [work for work in works if not self.mapper.removes(work.document)]
-        ready = self._without_lacking([work for work in self._existing(works) if self._translate(work)])
+        present, ended = self._existing([work for work in works if not self.mapper.removes(work.document)])
+        legible, unreadable = self._translated(present)
+        ready, lacking = self._without_lacking(legible)
         self._read_parents(ready)
-        created = self._create(self._without_proposals([work for work in ready if work.creating]))
-        updated = self._update([work for work in ready if not work.creating])
+        new, proposed = self._without_proposals([work for work in ready if work.creating])
+        written = self._create(new) + self._update([work for work in ready if not work.creating])
         self.env.flush_all()
-        for work, _status in created + updated:
-            self._compare(work)
-        return removed + created + updated
+        for outcome in written:
+            self._compare(outcome.work)
+        return [*removed, *ended, *unreadable, *lacking, *proposed, *written]
 
     def _mapper_of(self, work: Work) -> Mapper:
         if not work.tenant:
@@ -58,32 +61,33 @@ class EntityWriter:
 
     # -- reading the documents -------------------------------------------------------------------------------------
 
-    def _existing(self, works: list[Work]) -> list[Work]:
+    def _existing(self, works: list[Work]) -> tuple[list[Work], list[Turned]]:
         bound = self.model.browse([work.res_id for work in works if not work.creating])
         alive = set(bound.exists().ids)
         gone = [work for work in works if not work.creating and work.res_id not in alive]
         self.env["comply360.binding"]._mark_unlinked([work.binding_id for work in gone])
-        for work in gone:
-            self.batch.refuse(
-                work,
-                "rejected",
-                Refused("unlinked", "the record was deleted in Odoo; a user must decide what happens to it"),
-            )
-        return [work for work in works if work not in gone]
+        refused = Refused("unlinked", "the record was deleted in Odoo; a user must decide what happens to it")
+        return [work for work in works if work not in gone], [Turned(work, "rejected", refused) for work in gone]
 
-    def _translate(self, work: Work) -> bool:
-        """Translate the document into `work`; gives whether it can be applied."""
-        try:
-            work.translation = work.mapper.translate(work.document, self.lookups, work.creating)
-            work.skipped = list(work.translation.problems)
-            work.values = self._links(work)
-        except Refused as refused:
-            self._put_off(work, refused)
-            return False
+    def _translated(self, works: list[Work]) -> tuple[list[Work], list[Turned]]:
+        """Translate the documents into their works; gives those that can be applied, and the others with the reason."""
+        legible, unreadable = [], []
+        for work in works:
+            try:
+                self._translate(work)
+            except Refused as refused:
+                unreadable.append(_put_off(work, refused))
+            else:
+                legible.append(work)
+        return legible, unreadable
+
+    def _translate(self, work: Work) -> None:
+        work.translation = work.mapper.translate(work.document, self.lookups, work.creating)
+        work.skipped = list(work.translation.problems)
+        work.values = self._links(work)
         rules, given = work.mapper.by_name, work.document.values(work.creating)
         codecs = {name: rules[name].codec for name in work.translation.values}
         work.wanted = {name: codec.decode(codec.encode(name, given[name])) for name, codec in codecs.items()}
-        return True
 
     def _links(self, work: Work) -> dict[str, int]:
         links = {}
@@ -105,7 +109,7 @@ class EntityWriter:
     def _resolve(self, role: str, entity: str, key: Key) -> int:
         if key[1] != entity:
             raise Refused("bad_document", f"{role} must be a {entity}, not a {key[1]}", role, key[1])
-        found = self.batch.bound.get(key)
+        found = self.bound.get(key)
         if found is None:
             if self.env["comply360.binding"]._tenants_of(self.installation, entity, [key[2]]):
                 message = f"{role} {key[2]} belongs to another tenant"
@@ -116,15 +120,16 @@ class EntityWriter:
             raise Refused("unlinked", f"{role} {key[2]} was deleted in Odoo", role, key[2])
         return res_id
 
-    def _without_proposals(self, works: list[Work]) -> list[Work]:
-        """The works to create now; where Odoo may already have the record, a user decides first."""
+    def _without_proposals(self, works: list[Work]) -> tuple[list[Work], list[Turned]]:
+        """The works to create now, and those where Odoo may already have the record: a user decides first."""
         proposed = self.model._comply360_proposals(self.mapper.entity, self.installation, works)
+        turned = []
         for work in works:
             if link := proposed.get(work.document.key):
                 names = ", ".join(link.candidate_ids.mapped("display_name"))
                 message = f"Odoo already has {names}; a user must decide there whether it is the same customer"
-                self.batch.refuse(work, "rejected", Refused("link_proposed", message))
-        return [work for work in works if work.document.key not in proposed]
+                turned.append(Turned(work, "rejected", Refused("link_proposed", message)))
+        return [work for work in works if work.document.key not in proposed], turned
 
     def _read_parents(self, works: list[Work]) -> None:
         """Prefetch the records the works refer to; Odoo's checks would read them one by one."""
@@ -132,31 +137,23 @@ class EntityWriter:
             ids = {work.values[reference.target] for work in works if reference.target in work.values}
             self.model[reference.target].browse(ids).mapped("company_id")
 
-    def _without_lacking(self, works: list[Work]) -> list[Work]:
-        """The works that have everything they need besides their fields, such as a content."""
+    def _without_lacking(self, works: list[Work]) -> tuple[list[Work], list[Turned]]:
+        """The works that have everything they need besides their fields, such as a content, and the others."""
         lacking = self.model._comply360_lacking(self.installation, works)
-        for work in works:
-            if refused := lacking.get(work.document.key):
-                self._put_off(work, refused)
-        return [work for work in works if work.document.key not in lacking]
+        turned = [_put_off(work, refused) for work in works if (refused := lacking.get(work.document.key))]
+        return [work for work in works if work.document.key not in lacking], turned
 
-    def _put_off(self, work: Work, refused: Refused) -> None:
-        """Answer `retry` if the missing part will arrive by itself, else `rejected`."""
-        self.batch.refuse(work, "retry" if refused.code in _COMES_LATER else "rejected", refused)
-
-    def _remove(self, works: list[Work]) -> list[tuple[Work, str]]:
+    def _remove(self, works: list[Work]) -> list[Outcome]:
         """Delete what the app deleted; records that never arrived need nothing."""
         for work in works:
             work.record = self.model.browse(work.res_id)
-            if work.creating:
-                self.batch.answer_removed(work, self.mapper.model)
         there = [work for work in works if not work.creating]
         self.model.browse([work.res_id for work in there]).exists()._comply360_remove()
-        return [(work, "removed") for work in there]
+        return [Absent(work, self.mapper.model) if work.creating else Applied(work, "removed") for work in works]
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def _create(self, works: list[Work]) -> list[tuple[Work, str]]:
+    def _create(self, works: list[Work]) -> list[Applied]:
         if not works:
             return []
         defaults_of: dict[int, dict[str, Any]] = {}
@@ -173,12 +170,12 @@ class EntityWriter:
         for work, record in zip(works, records, strict=True):
             work.record = record
         self.model._comply360_written(self.mapper.entity, list(zip(records, vals_list, strict=True)))
-        return [(work, "created") for work in works]
+        return [Applied(work, "created") for work in works]
 
-    def _update(self, works: list[Work]) -> list[tuple[Work, str]]:
+    def _update(self, works: list[Work]) -> list[Applied]:
         records = self.model.browse([work.res_id for work in works])
         defaults_of: dict[int, dict[str, Any]] = {}
-        answers = []
+        updated = []
         written = []
         for work, record in zip(works, records, strict=True):
             work.record = record
@@ -188,10 +185,10 @@ class EntityWriter:
                     defaults_of[work.tenant.id] = self.model._comply360_defaults(self.mapper.entity, work.tenant)
                 values = record._comply360_derive(self.mapper.entity, values, defaults_of[work.tenant.id])
                 written.append((record, values))
-            answers.append((work, "updated" if values or work.is_relinked else "unchanged"))
+            updated.append(Applied(work, "updated" if values or work.is_relinked else "unchanged"))
         self._write(records, written)
         self.model._comply360_written(self.mapper.entity, written)
-        return answers
+        return updated
 
     def _write(self, records: Any, written: list[tuple[Any, dict[str, Any]]]) -> None:
         """One write per group of equal values.
@@ -251,7 +248,12 @@ class EntityWriter:
             if present[name] != wanted:
                 work.normalised[name] = present[name]
             if name in work.document.two_way and not work.document.two_way[name].is_offer:
-                work.sent[name] = {"base": _base(work, name), "value": present[name], "version": self.batch.newest}
+                work.sent[name] = {"base": _base(work, name), "value": present[name], "version": self.newest}
+
+
+def _put_off(work: Work, refused: Refused) -> Turned:
+    """Give `retry` if the missing part will arrive by itself, else `rejected`."""
+    return Turned(work, "retry" if refused.code in _COMES_LATER else "rejected", refused)
 
 
 def _base(work: Work, name: str) -> Any:

@@ -1,13 +1,16 @@
-"""One document on its way through a batch."""
+"""One document on its way through a batch, and what became of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..mappers import Document, Problem, Refused
+from ..mappers import Document, Mapper, Problem, Refused
 from ..mappers.document import Scalar, show_version
 from ..mappers.mapper import Translation
+
+Bound = tuple[str, int, str]
+"""The model and id of a record that is bound, and the state of its binding."""
 
 
 @dataclass(eq=False)
@@ -36,6 +39,12 @@ class Work:
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
     record: Any = None
 
+    def begin(self, mapper: Mapper) -> None:
+        """Forget what a former attempt found."""
+        self.mapper = mapper
+        self.skipped, self.diverged, self.normalised, self.replaced = [], {}, {}, {}
+        self.sent = dict(self.sent_before)
+
     @property
     def creating(self) -> bool:
         """Whether the record does not exist yet."""
@@ -45,6 +54,34 @@ class Work:
     def is_whole(self) -> bool:
         """Whether Odoo now holds everything the document says."""
         return not (self.skipped or self.diverged or self.normalised)
+
+
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """A document that Odoo holds now; `status` is the wire's word."""
+
+    work: Work
+    status: str
+
+
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """A document that is not applied; `status` says whether it may come again."""
+
+    work: Work
+    status: str
+    refused: Refused
+
+
+@dataclass(frozen=True, eq=False)
+class Absent:
+    """The end of a record that was never here."""
+
+    work: Work
+    model: str
+
+
+Outcome = Applied | Turned | Absent
 
 
 def answer(raw: Any, status: str, **more: Any) -> dict[str, Any]:
