@@ -40,6 +40,7 @@ class Loop:
     patience: float = 120.0
     failures: int = 0
     last_error: str = ""
+    failing_parts: tuple[str, ...] = ()
     kind: str = ""
     failed: int = 0
     failing_since: float = 0.0
@@ -71,6 +72,10 @@ class Loop:
             pulse()
         if self.failures:
             log.info("service.recovered", service=self.name, after=self.failures)
+        for failure in report.failures:
+            if failure not in self.failing_parts:
+                log.error("service.part_failed", service=self.name, error=failure)
+        self.failing_parts = report.failures
         self.failures, self.last_error = 0, ""
         self.counts.update(done=report.done, sent=report.sent, postponed=report.postponed, dead=report.dead)
         if report.done:

@@ -7,11 +7,13 @@ until a person acts, and never a driver's own exception.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from sync_daemon.domain.app_write import AppWrite, Refusals
 from sync_daemon.domain.content import Known, Place, Stat
 from sync_daemon.domain.document import Change, Document, Result, Verdict
 from sync_daemon.domain.event import OutgoingEvent
@@ -20,9 +22,13 @@ from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.operations.books import OdooEntry
 from sync_daemon.domain.operations.contract_check import OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
+from sync_daemon.domain.overrides import Rules
+from sync_daemon.domain.pull_page import PullPage
+from sync_daemon.domain.pull_settlement import PullSettlement
+from sync_daemon.domain.pull_snapshot import PullSnapshot
 from sync_daemon.domain.settlement import Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
-from sync_daemon.domain.tenant import RegisteredTenant
+from sync_daemon.domain.tenant import RegisteredTenant, Tenant
 
 
 @dataclass(frozen=True)
@@ -354,8 +360,27 @@ class TenantRegistry(Protocol):
         ...
 
 
+class PullUnit(Protocol):
+    """One tenant's transaction, in which changes from Odoo are taken in."""
+
+    @property
+    def rules(self) -> Rules:
+        """The tenant's contract."""
+        ...
+
+    def read(self, page: PullPage) -> PullSnapshot:
+        """Read all that is known of these changes; rows and pairs that are free are locked."""
+        ...
+
+    def write(self, writes: Sequence[AppWrite]) -> Refusals:
+        """Write into the app's rows; what the app refuses is left as it was, and named with the reason."""
+        ...
+
+    def settle(self, settlement: PullSettlement) -> None: ...
+
+
 class Inbound(Protocol):
-    """Writes Odoo's changes into the app."""
+    """Takes in what Odoo changed."""
 
     def acquire(self, holder: UUID, duration: timedelta) -> datetime | None:
         """Take or renew the lease; since when, by the clock of the app's database."""
@@ -363,10 +388,10 @@ class Inbound(Protocol):
 
     def release(self, holder: UUID) -> None: ...
 
-    def receiving(self) -> Mapping[UUID, str]: ...
+    def receiving(self) -> Sequence[Tenant]:
+        """The tenants whose flow from Odoo is open."""
+        ...
 
-    def apply(
-        self, run: UUID, tenant: UUID, schema: str, changes: Sequence[Change], read_after: datetime
-    ) -> list[Verdict]:
-        """Apply a tenant's changes, which Odoo was asked for after that instant of the lease's clock."""
+    def unit(self, run: UUID, tenant: Tenant) -> AbstractContextManager[PullUnit]:
+        """One tenant's transaction: it stands as a whole at the end of the block, or not at all."""
         ...

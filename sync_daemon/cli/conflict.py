@@ -14,7 +14,7 @@ from sync_daemon.cli.output import ago, print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.decision import Decision, Keep, check_lawful
-from sync_daemon.domain.intake import decoded
+from sync_daemon.domain.mapping import decode_field
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.errors import RejectedError
 from sync_daemon.postgres.admin.conflicts import Conflicts, OpenConflict
@@ -118,7 +118,7 @@ def outcome_of(contracts: Contracts, item: OpenConflict, keep: Keep, value: str)
     [field] = [field for field in contract.fields if field.name == item.field]
     try:
         check_lawful(item.field, decision)
-        return str(decoded(field, decision.outcome))
+        return str(decode_field(field, decision.outcome))
     except RejectedError as error:
         raise click.UsageError(error.message) from None
 

@@ -1,4 +1,4 @@
-"""A row of the app becomes the fields of a document."""
+"""A row of the app becomes the fields of a document; a value of Odoo takes its canonical form."""
 
 from __future__ import annotations
 
@@ -60,6 +60,15 @@ def encode_field(field: Field, rows: Mapping[str, Row | None]) -> Scalar:
     if field.required and value == "":
         raise RejectedError("required", f"{field.name} is empty, but Odoo needs it", field.name, printable(raw))
     return value
+
+
+def decode_field(field: Field, value: Scalar) -> Scalar:
+    """A value of Odoo in its canonical form. Raises RejectedError naming field and value."""
+    found = field.codec(field.name, value)
+    if field.required and found == "":
+        message = f"Odoo sent no {field.name}, but the app needs one"
+        raise RejectedError("required", message, field.name, printable(value))
+    return found
 
 
 def _read(field: Field, source: str, rows: Mapping[str, Row | None]) -> object:

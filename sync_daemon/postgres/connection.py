@@ -48,6 +48,12 @@ _AGAIN = (
 )
 
 
+def is_of_the_rows(error: psycopg2.Error) -> bool:
+    """Whether a statement failed because of the rows it is about, so that others may go through."""
+    # limits of a program, such as an index's longest key or a trigger's depth, are the row's too
+    return not isinstance(error, _AGAIN) or isinstance(error, errors.ProgramLimitExceeded | errors.StatementTooComplex)
+
+
 class Database:
     """A small pool; one transaction at a time per thread."""
 

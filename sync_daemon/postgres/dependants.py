@@ -8,21 +8,12 @@ from uuid import UUID
 from psycopg2 import sql
 
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.domain.dependants import Dependant
+from sync_daemon.domain.keys import Lane, RecordKey
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor
 from sync_daemon.postgres.marks import mark
 from sync_daemon.postgres.statements import statements
-
-DEPENDANTS = (
-    (Entity.CLIENT, (Entity.REGISTRATION, "client_id")),
-    (Entity.USER, (Entity.REGISTRATION, "assigned_to")),
-    (Entity.USER, (Entity.COMMISSION, "agent_id")),
-    (Entity.REGISTRATION, (Entity.COMMISSION, "registration_id")),
-    (Entity.REGISTRATION, (Entity.DOCUMENT, "registration_id")),
-    (Entity.CLIENT, (Entity.DOCUMENT, "client_id")),
-)
-"""Whose change concerns whom, and the column of the dependant that names it."""
 
 _SQL = statements("push/ledger")
 _NAMING = sql.SQL("SELECT id FROM {table} WHERE {column} = ANY(%(ids)s::uuid[])")
@@ -34,7 +25,7 @@ def mark_dependants(
     catalog: Catalog,
     tenant: UUID,
     schema: str,
-    dependant: tuple[Entity, str],
+    dependant: Dependant,
     ids: Sequence[UUID],
     version: int | None = None,
     lane: Lane = Lane.LIVE,
@@ -47,7 +38,7 @@ def mark_dependants(
 
     Shapes: with a `version`, only those whose own version is not a later one.
     """
-    entity, column = dependant
+    entity, column = dependant.entity, dependant.column
     table = CONTRACTS[entity].table
     if column not in catalog.columns(cursor, [schema]).get((schema, table), frozenset()):
         return

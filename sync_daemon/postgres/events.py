@@ -9,11 +9,11 @@ from uuid import UUID
 
 from sync_daemon.domain.event import Event, OutgoingEvent, subject
 from sync_daemon.ports import EventBacklog
+from sync_daemon.postgres import leases
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("events")
-_INBOUND = statements("pull/inbound")
 _LEASE = "publish"
 
 
@@ -30,8 +30,7 @@ class OutgoingEvents:
             cursor.execute(_SQL["has_waiting"])
             if not (cursor.fetchone() or (False,))[0]:
                 return []
-            cursor.execute(_INBOUND["acquire"], {"name": _LEASE, "holder": holder, "duration": lease})
-            if cursor.fetchone() is None:
+            if leases.acquire(cursor, _LEASE, holder, lease) is None:
                 return []
             cursor.execute(_SQL["waiting"], {"limit": limit})
             return [OutgoingEvent(*row) for row in cursor.fetchall()]
@@ -58,7 +57,7 @@ class OutgoingEvents:
     def release(self, holder: UUID) -> None:
         """Let another relay publish at once."""
         with self._database.transaction() as cursor:
-            cursor.execute(_INBOUND["release"], {"name": _LEASE, "holder": holder})
+            leases.release(cursor, _LEASE, holder)
 
 
 def announce(cursor: Cursor, instance: str, tenant: UUID, events: Sequence[Event]) -> None:

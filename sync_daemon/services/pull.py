@@ -10,7 +10,11 @@ from uuid import UUID, uuid4
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.document import Change, Ruling, Verdict
-from sync_daemon.errors import TransientError
+from sync_daemon.domain.pull_page import open_page
+from sync_daemon.domain.pull_plan import plan_pull
+from sync_daemon.domain.pull_settlement import settle_pull
+from sync_daemon.domain.tenant import Tenant
+from sync_daemon.errors import BridgeError, FatalError
 from sync_daemon.parts.heartbeat import HeartbeatCarrier
 from sync_daemon.ports import Inbound, Odoo
 from sync_daemon.services.report import Report
@@ -31,54 +35,67 @@ class Puller:
     _beat: int = field(default=0, init=False)
 
     def run_once(self) -> Report:
-        """Pull one page, apply it tenant by tenant, and tell Odoo what became of each change."""
-        if not (leased := self.inbound.acquire(self.holder, self.lease)):
+        """Pull one page, take it in tenant by tenant, and tell Odoo what became of each change."""
+        leased = self.inbound.acquire(self.holder, self.lease)
+        if leased is None:
             return Report()
         reached(CrashPoint.PULL_LEASED)
         pulled = self.odoo.pull_changes(PAGE, PER_TENANT)
-        verdicts = self._take(pulled.changes, leased) if pulled.changes else []
+        verdicts: list[Verdict] = []
+        failures: list[str] = []
+        if pulled.changes:
+            reached(CrashPoint.PULL_PULLED)
+            verdicts, failures = self._take_in(_by_tenant(pulled.changes), leased)
+            reached(CrashPoint.PULL_APPLIED)
+            self.odoo.ack_changes(verdicts)
+            reached(CrashPoint.PULL_DONE)
         self._note(pulled.beat)
-        rulings = [verdict.ruling for verdict in verdicts]
-        return Report(
-            # Changes put off are no progress: the next page waits for the next poll.
-            done=len(rulings) - rulings.count(Ruling.LATER),
-            sent=rulings.count(Ruling.APPLIED),
-            postponed=rulings.count(Ruling.LATER),
-            dead=rulings.count(Ruling.PARKED),
-        )
+        return _report(verdicts, failures)
 
     def release(self) -> None:
         """Let another puller take over at once."""
         self.inbound.release(self.holder)
 
-    def _take(self, changes: Sequence[Change], read_after: datetime) -> list[Verdict]:
-        reached(CrashPoint.PULL_PULLED)
-        verdicts = self._apply(_by_tenant(changes), read_after)
-        reached(CrashPoint.PULL_APPLIED)
-        self.odoo.ack_changes(verdicts)
-        reached(CrashPoint.PULL_DONE)
-        return verdicts
+    def _take_in(
+        self, changes: Mapping[UUID, Sequence[Change]], read_after: datetime
+    ) -> tuple[list[Verdict], list[str]]:
+        """Verdicts, and what no later try will mend by itself."""
+        receiving = {tenant.id: tenant for tenant in self.inbound.receiving()}
+        run = uuid4()
+        verdicts: list[Verdict] = []
+        failures: list[str] = []
+        for owner, page in changes.items():
+            # renewed while the page is worked off: the lease is short, so that nobody waits long for a dead puller
+            self.inbound.acquire(self.holder, self.lease)
+            if owner not in receiving:
+                verdicts += _all_later(page, "the tenant's flow to the app is closed")
+                continue
+            try:
+                verdicts += take_in(self.inbound, run, receiving[owner], page, read_after)
+            except BridgeError as error:
+                # what is wrong with one tenant holds up no other one
+                verdicts += _all_later(page, str(error))
+                if isinstance(error, FatalError):
+                    failures.append(f"tenant {receiving[owner].subdomain}: {error}")
+        return verdicts, failures
 
     def _note(self, beat: int) -> None:
         if beat and beat != self._beat:
             self.carrier.returned(beat)
             self._beat = beat
 
-    def _apply(self, changes: Mapping[UUID, Sequence[Change]], read_after: datetime) -> list[Verdict]:
-        receiving = self.inbound.receiving()
-        run = uuid4()
-        verdicts: list[Verdict] = []
-        for tenant, page in changes.items():
-            # renewed while the page is worked off: the lease is short, so that nobody waits long for a dead puller
-            self.inbound.acquire(self.holder, self.lease)
-            if tenant not in receiving:
-                verdicts += _all_later(page, "the tenant's flow to the app is closed")
-                continue
-            try:
-                verdicts += self.inbound.apply(run, tenant, receiving[tenant], page, read_after)
-            except TransientError as error:
-                verdicts += _all_later(page, str(error))
-        return verdicts
+
+def take_in(
+    inbound: Inbound, run: UUID, tenant: Tenant, changes: Sequence[Change], read_after: datetime
+) -> Sequence[Verdict]:
+    """Take in one tenant's changes, all or nothing; Odoo was asked for them after that instant of the app's clock."""
+    with inbound.unit(run, tenant) as unit:
+        page = open_page(unit.rules, changes)
+        plan = plan_pull(page, unit.read(page), read_after)
+        settlement = settle_pull(plan, unit.write(plan.writes))
+        unit.settle(settlement)
+        reached(CrashPoint.PULL_APPLYING)
+    return settlement.verdicts
 
 
 def _by_tenant(changes: Sequence[Change]) -> dict[UUID, list[Change]]:
@@ -90,3 +107,15 @@ def _by_tenant(changes: Sequence[Change]) -> dict[UUID, list[Change]]:
 
 def _all_later(changes: Sequence[Change], message: str) -> list[Verdict]:
     return [Verdict(change.key, change.version, Ruling.LATER, message) for change in changes]
+
+
+def _report(verdicts: Sequence[Verdict], failures: Sequence[str]) -> Report:
+    rulings = [verdict.ruling for verdict in verdicts]
+    return Report(
+        # Changes put off are no progress: the next page waits for the next poll.
+        done=len(rulings) - rulings.count(Ruling.LATER),
+        sent=rulings.count(Ruling.APPLIED),
+        postponed=rulings.count(Ruling.LATER),
+        dead=rulings.count(Ruling.PARKED),
+        failures=tuple(failures),
+    )

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Report:
-    """Counts of one round; `done` 0 means there was nothing to do."""
+    """Counts of one round; `done` 0 means there was nothing to do.
+
+    Shapes: `failures` say what failed for good while the rest of the round went on.
+    """
 
     done: int = 0
     sent: int = 0
     postponed: int = 0
     dead: int = 0
+    failures: tuple[str, ...] = ()

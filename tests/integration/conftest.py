@@ -14,6 +14,7 @@ from db_init.init import initialise
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Change, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.admin.dead_letters import DeadLetters
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.pull.inbound import Inbound
@@ -21,6 +22,7 @@ from sync_daemon.postgres.push.ledger import Ledger
 from sync_daemon.postgres.push.outbox import Outbox
 from sync_daemon.postgres.registry import Registry
 from sync_daemon.postgres.rows import Rows
+from sync_daemon.services.pull import take_in
 from tests import databases
 from tests.databases import AppTenant
 
@@ -67,9 +69,11 @@ class Installation:
         databases.clear_marks(self.settings)
         return [self.key(Entity.REGISTRATION, record_id) for record_id in ids]
 
-    def take(self, tenant: UUID, schema: str, changes: Sequence[Change]) -> list[Verdict]:
-        """Apply changes that were read in Odoo just now."""
-        return self.inbound.apply(uuid4(), tenant, schema, changes, datetime.now(UTC))
+    def take(
+        self, tenant: UUID, schema: str, changes: Sequence[Change], read_after: datetime | None = None
+    ) -> Sequence[Verdict]:
+        """Take in changes that were read in Odoo just now, or after that instant."""
+        return take_in(self.inbound, uuid4(), Tenant(tenant, "", schema), changes, read_after or datetime.now(UTC))
 
     def key(self, entity: Entity, record_id: UUID) -> RecordKey:
         return RecordKey(self.tenant.id, entity, record_id)

@@ -82,7 +82,7 @@ def test_what_was_read_before_a_push_that_is_settled_is_nobodys_change(
     installation.app("UPDATE {schema}.commissions SET status = 'cancelled'")
     agreed_on(installation, commission.record_id, status="cancelled")
     tenant = installation.tenant
-    [verdict] = installation.inbound.apply(uuid4(), tenant.id, tenant.schema, [read_before], leased)
+    [verdict] = installation.take(tenant.id, tenant.schema, [read_before], leased)
     assert verdict.ruling is Ruling.LATER
     assert row(installation)[0] == "cancelled", "it was pending when Odoo was read, and nobody made it so again"
     read_again = change(commission, 1, status="cancelled", payment_reference="EFT 1")
@@ -169,6 +169,77 @@ def test_a_change_that_the_apps_database_refuses_does_not_spoil_the_others(
     assert set(found) == {(str(commission.record_id), "pending"), (str(second.record_id), "paid")}
     [letter] = installation.dead_letters.open(code="refused_by_app")
     assert letter.record_id == str(commission.record_id)
+
+
+REFUSING = {
+    "a trigger": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'no such payment'; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a check at the end of the transaction": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'no such payment'; END IF;
+            RETURN new;
+        END $$;
+        CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON {schema}.commissions DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a policy": """
+        CREATE POLICY refuse ON {schema}.commissions AS RESTRICTIVE FOR UPDATE TO comply360_sync
+            USING (true) WITH CHECK (payment_reference IS DISTINCT FROM 'EFT 4711')
+    """,
+    "a trigger that calls itself": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN
+                UPDATE {schema}.commissions SET metadata = '{{}}' WHERE id = new.id;
+            END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse AFTER UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+}
+
+
+@pytest.mark.parametrize("refusing", REFUSING)
+def test_of_a_set_only_the_row_that_the_app_refuses_is_left_out(
+    installation: Installation, commission: RecordKey, refusing: str
+) -> None:
+    installation.fill(4)
+    found = installation.app(
+        "SELECT id::text FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.record_id)
+    )
+    others = [agreed_on(installation, UUID(str(row[0])), number) for number, row in enumerate(found, 6)]
+    installation.app(REFUSING[refusing])
+    bad = change(commission, 1, **PAID)
+    good = [change(key, 1, **{**PAID, "payment_reference": "EFT 4712"}) for key in others]
+    assert apply(installation, *good[:2], bad, *good[2:]) == [
+        *[Ruling.APPLIED] * 2,
+        Ruling.PARKED,
+        *[Ruling.APPLIED] * 2,
+    ]
+    [letter] = installation.dead_letters.open()
+    assert (letter.record_id, letter.code) == (str(commission.record_id), "refused_by_app")
+    paid = {str(row[0]) for row in installation.app("SELECT id::text FROM {schema}.commissions WHERE status = 'paid'")}
+    assert paid == {str(key.record_id) for key in others}
+
+
+def test_a_column_that_the_bridge_may_not_write_parks_each_change_of_it_and_no_other(
+    installation: Installation, commission: RecordKey
+) -> None:
+    installation.fill(1)
+    [[other]] = installation.app("SELECT id FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.record_id))
+    second = agreed_on(installation, UUID(str(other)), 6)
+    installation.app("REVOKE UPDATE (payment_reference) ON {schema}.commissions FROM comply360_sync")
+    changes = [change(commission, 1, **PAID), change(second, 1, status="approved")]
+    assert apply(installation, *changes) == [Ruling.PARKED, Ruling.APPLIED]
+    [letter] = installation.dead_letters.open(code="refused_by_app")
+    assert "permission denied" in letter.message
 
 
 def test_an_unlinked_record_is_remembered_and_not_forgotten(installation: Installation, commission: RecordKey) -> None:

@@ -79,7 +79,7 @@ def test_a_row_of_the_selftest_that_names_another_tenant_is_parked_where_it_lies
 
 def test_each_puller_and_each_comparison_serves_its_own_tenants(installation: Installation, tried: AppTenant) -> None:
     for instance, tenant in ((INSTANCE, installation.tenant.id), (SELFTEST_INSTANCE, tried.id)):
-        assert set(Inbound(installation.database, instance, "bot").receiving()) == {tenant}
+        assert {one.id for one in Inbound(installation.database, instance, "bot").receiving()} == {tenant}
         assert [found.id for found in AppComparison(installation.database, instance).tenants()] == [tenant]
 
 

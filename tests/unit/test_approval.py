@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from sync_daemon.domain.approval import Linked, with_approver
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Scalar
-from sync_daemon.domain.intake import Intake, Won, intake
 from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.pulled import decode_change
+from sync_daemon.domain.record_merge import RecordMerge, Won, merge_record
 from sync_daemon.domain.snapshot import Base
 from tests.unit.records import commission_change, key_of, row
 
@@ -23,9 +24,10 @@ SINCE_THEN = {"status": Base("approved", "approved"), "approved_at": Base(AT, AT
 
 def take(
     fields: Mapping[str, Scalar], agreed: Mapping[str, Base], people: Mapping[str, Linked] = PEOPLE, **columns: object
-) -> Intake:
-    own, change = row(Entity.COMMISSION, **columns), commission_change(fields)
-    return with_approver(intake(CONTRACTS[Entity.COMMISSION], change, own, agreed), change, own, people)
+) -> RecordMerge:
+    own = row(Entity.COMMISSION, **columns)
+    pulled = decode_change(CONTRACTS[Entity.COMMISSION], commission_change(fields))
+    return with_approver(merge_record(pulled, own, agreed), pulled, own, people)
 
 
 def test_the_approver_is_written_with_the_approval_and_shown_in_odoo() -> None:
@@ -71,6 +73,6 @@ def test_an_approval_of_the_apps_own_is_not_odoos() -> None:
 
 def test_an_app_without_the_column_is_left_alone() -> None:
     own = {name: value for name, value in row(Entity.COMMISSION).items() if name != "approved_by"}
-    change = commission_change(APPROVED)
-    found = intake(CONTRACTS[Entity.COMMISSION], change, own, PENDING)
-    assert with_approver(found, change, own, PEOPLE) == found
+    pulled = decode_change(CONTRACTS[Entity.COMMISSION], commission_change(APPROVED))
+    found = merge_record(pulled, own, PENDING)
+    assert with_approver(found, pulled, own, PEOPLE) == found

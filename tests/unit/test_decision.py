@@ -6,8 +6,9 @@ import pytest
 
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.decision import Decision, Keep, check_lawful
-from sync_daemon.domain.intake import Intake, Won, intake
 from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.pulled import decode_change
+from sync_daemon.domain.record_merge import RecordMerge, Won, merge_record
 from sync_daemon.domain.snapshot import Base
 from sync_daemon.errors import RejectedError
 from tests.unit.records import commission_change, row
@@ -18,25 +19,25 @@ PENDING = {
 }
 
 
-def decided(keep: Keep, value: str = "", app: str = "cancelled", odoo: str = "approved") -> Intake:
+def decided(keep: Keep, value: str = "", app: str = "cancelled", odoo: str = "approved") -> RecordMerge:
     fields = {"status": "approved", "approved_at": "", "paid_at": "", "payment_reference": ""}
     decision = Decision(keep, value, "manager", app, odoo)
     contract, here = CONTRACTS[Entity.COMMISSION], row(Entity.COMMISSION, status="cancelled")
-    return intake(contract, commission_change(fields), here, PENDING, {"status": decision})
+    return merge_record(decode_change(contract, commission_change(fields)), here, PENDING, {"status": decision})
 
 
 def test_the_apps_value_is_sent_over_odoos() -> None:
     found = decided(Keep.APP)
     assert (found.writes, found.conflicts, found.push_back) == ({}, (), True)
-    assert found.agreed["status"].odoo == "approved", "Odoo is written over the value the decision was about"
-    assert found.agreed["status"].app != "cancelled", "so the app's value is sent as it is"
+    assert found.bases["status"].odoo == "approved", "Odoo is written over the value the decision was about"
+    assert found.bases["status"].app != "cancelled", "so the app's value is sent as it is"
     assert found.won["status"] == Won("cancelled", "approved", "manager")
 
 
 def test_odoos_value_is_written_into_the_app() -> None:
     found = decided(Keep.ODOO)
     assert (found.writes, found.conflicts, found.push_back) == ({"status": "approved"}, (), False)
-    assert found.agreed["status"] == Base("approved", "approved")
+    assert found.bases["status"] == Base("approved", "approved")
     assert found.won["status"] == Won("approved", "cancelled", "manager")
 
 

@@ -18,14 +18,15 @@ from sync_daemon.domain.events import EVENT_TYPES, row_events
 from sync_daemon.domain.events.conflict import conflict_raised, conflict_resolved
 from sync_daemon.domain.events.invoice import invoice_events
 from sync_daemon.domain.events.lead import lead_events
-from sync_daemon.domain.intake import intake
 from sync_daemon.domain.keys import Entity, Version
 from sync_daemon.domain.overrides import Overrides, contracts
-from sync_daemon.domain.told import told as read_told
+from sync_daemon.domain.pulled import decode_change
+from sync_daemon.domain.record_merge import merge_record
+from sync_daemon.domain.reported import reported
 from sync_daemon.pages.asyncapi import schemas
 from tests.unit.records import TENANT, commission_change, key_of, row
 from tests.unit.test_fuzz import SCALAR, TWO_WAY, rows_of
-from tests.unit.test_told import INVOICE
+from tests.unit.test_reported import INVOICE
 
 BRIDGE = "comply360_bridge"
 
@@ -280,7 +281,7 @@ def test_whatever_the_app_and_odoo_hold_an_event_is_what_its_schema_says(entity:
     fields = data.draw(st.dictionaries(st.sampled_from([field.name for field in contract.two_way]), SCALAR))
     change = Change(key_of(entity), Version(1, 5), Op.UPSERT, contract.odoo_model, 41, "", "", fields)
     present = data.draw(rows_of(entity))
-    writes = intake(contract, change, present, {}).writes
+    writes = merge_record(decode_change(contract, change), present, {}).writes
     for event in row_events(contract, change, present, writes):
         check(event)
 
@@ -298,7 +299,7 @@ def test_whatever_odoo_tells_of_an_invoice_its_events_are_what_their_schemas_say
     before: dict[str, str] = {}
     for number in range(3):
         drawn = {**INVOICE, **data.draw(states), **data.draw(anything)}
-        found = read_told(
+        found = reported(
             CONTRACTS[Entity.INVOICE],
             Change(key_of(Entity.INVOICE), Version(1, number), Op.UPSERT, "account.move", 41, "", "", drawn),
         )

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Change, Document, Op, TwoWay
-from sync_daemon.domain.intake import intake
 from sync_daemon.domain.keys import Entity, Version
 from sync_daemon.domain.mapping import Row, map_row
-from sync_daemon.domain.told import told
+from sync_daemon.domain.pulled import decode_change
+from sync_daemon.domain.record_merge import merge_record
+from sync_daemon.domain.reported import reported
 from sync_daemon.errors import RejectedError
 from sync_daemon.odoo import wire
 from tests.unit.records import is_plain, key_of, row
@@ -98,9 +99,9 @@ def test_any_change_of_odoo_is_taken_or_refused_by_name(entity: Entity, data: st
     names = [field.name for field in contract.two_way]
     fields = data.draw(st.dictionaries(st.sampled_from([*names, "nobody_knows"]), SCALAR))
     change = Change(key_of(entity), Version(1, 5), Op.UPSERT, contract.odoo_model, 41, "", "", fields)
-    found = intake(contract, change, data.draw(rows_of(entity)), {})
+    found = merge_record(decode_change(contract, change), data.draw(rows_of(entity)), {})
     told_of = {problem.field for problem in found.problems} | {conflict.field for conflict in found.conflicts}
-    assert told_of | found.agreed.keys() <= set(names)
+    assert told_of | found.bases.keys() <= set(names)
     assert all(is_plain(problem.message) for problem in found.problems)
     assert all(value is None or isinstance(value, str) for value in found.writes.values())
 
@@ -112,7 +113,7 @@ def test_whatever_odoo_tells_is_taken_or_refused_by_name(entity: Entity, data: s
     names = [field.name for field in contract.reported]
     fields = data.draw(st.dictionaries(st.sampled_from(names), SCALAR))
     change = Change(key_of(entity), Version(1, 5), Op.UPSERT, contract.odoo_model, 41, "", "", fields)
-    found = told(contract, change)
+    found = reported(contract, change)
     assert {problem.field for problem in found.problems} | found.values.keys() <= set(names)
     assert all(is_plain(problem.message) for problem in found.problems)
 

@@ -8,10 +8,11 @@ import pytest
 
 from sync_daemon.domain.contract import Owner
 from sync_daemon.domain.document import Document, Result, Scalar, Status, TwoWay
-from sync_daemon.domain.intake import Intake, intake
 from sync_daemon.domain.keys import Entity, Version
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.domain.plan import Plan, plan
+from sync_daemon.domain.pulled import decode_change
+from sync_daemon.domain.record_merge import RecordMerge, merge_record
 from sync_daemon.domain.settlement import Applied, settle_answers
 from sync_daemon.domain.snapshot import Base, Snapshot
 from tests.unit.records import OTHER_TENANT, bound, commission_change, key_of, owed, row
@@ -52,11 +53,11 @@ def sent(owner: Owner, phone: str | None, is_new: bool, agreed: Base | None = No
     return {name: part["phone"] for name, part in parts.items() if "phone" in part}
 
 
-def taken(owner: Owner, app: str | None, odoo: str, agreed: Base | None) -> Intake:
+def taken(owner: Owner, app: str | None, odoo: str, agreed: Base | None) -> RecordMerge:
     change = dataclasses.replace(commission_change({"phone": odoo}), key=CLIENT, model="res.partner")
     rules = phone_of(owner).of(CLIENT.tenant)
     bases = {"phone": agreed} if agreed else {}
-    return intake(rules[Entity.CLIENT], change, row(Entity.CLIENT, phone=app), bases)
+    return merge_record(decode_change(rules[Entity.CLIENT], change), row(Entity.CLIENT, phone=app), bases)
 
 
 @pytest.mark.parametrize(
@@ -96,12 +97,12 @@ def test_what_the_app_emptied_empties_odoo_only_where_the_app_decides(owner: Own
 
 @pytest.mark.parametrize("owner", [Owner.APP, Owner.CREATE_ONLY, Owner.OFF])
 def test_what_odoo_does_not_own_is_never_taken(owner: Owner) -> None:
-    assert taken(owner, APP, ODOO, Base(APP, APP)) == Intake({}, {})
+    assert taken(owner, APP, ODOO, Base(APP, APP)) == RecordMerge({}, {})
 
 
 def test_odoos_own_field_is_always_taken() -> None:
     result = taken(Owner.ODOO, APP, ODOO, Base("033 3", "033 3"))
-    assert result.writes == {"phone": ODOO} and result.agreed == {"phone": Base(ODOO, ODOO)}
+    assert result.writes == {"phone": ODOO} and result.bases == {"phone": Base(ODOO, ODOO)}
     assert taken(Owner.ODOO, APP, "", None).writes == {"phone": None}
     assert not (result.push_back or result.conflicts)
 
@@ -109,9 +110,10 @@ def test_odoos_own_field_is_always_taken() -> None:
 def test_of_odoos_own_field_nothing_goes_back_even_where_another_column_fills_the_gap() -> None:
     change = dataclasses.replace(commission_change({"phone": ""}), key=CLIENT, model="res.partner")
     rules = phone_of(Owner.ODOO).of(CLIENT.tenant)
-    result = intake(rules[Entity.CLIENT], change, row(Entity.CLIENT, phone=APP, mobile="082 2"), {})
+    pulled = decode_change(rules[Entity.CLIENT], change)
+    result = merge_record(pulled, row(Entity.CLIENT, phone=APP, mobile="082 2"), {})
     assert result.writes == {"phone": None} and not result.push_back
-    assert result.agreed == {"phone": Base("082 2", "")}
+    assert result.bases == {"phone": Base("082 2", "")}
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,18 @@
-"""What people decided: about conflicts on the command line, about sync issues in Odoo."""
+"""Open conflicts, and what people decide about them on the command line."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sync_daemon.domain.decision import Decision, Keep
-from sync_daemon.domain.document import Change
-from sync_daemon.domain.hint import record_key
-from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.decision import Keep
+from sync_daemon.domain.keys import Direction, Entity, RecordKey
 from sync_daemon.postgres.connection import Cursor, Database
-from sync_daemon.postgres.marks import key_arrays, mark
+from sync_daemon.postgres.marks import key_arrays
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("admin/conflicts")
@@ -85,40 +82,6 @@ class Conflicts:
         """Note a decision; it is carried out when Odoo tells of the record the next time."""
         with self._database.transaction() as cursor:
             _decide(cursor, self._instance, conflict.key, conflict.field, keep, value, by)
-
-
-def decisions_of(
-    cursor: Cursor, instance: str, tenant: UUID, entity: Entity, ids: Sequence[UUID]
-) -> Mapping[UUID, Mapping[str, Decision]]:
-    """What was decided about these records, by record and field."""
-    parameters = {"instance": instance, "tenant": tenant, "entity": entity.value, "ids": list(ids)}
-    cursor.execute(_SQL["decisions"], parameters)
-    found: defaultdict[UUID, dict[str, Decision]] = defaultdict(dict)
-    for record, field, keep, value, by, app, odoo in cursor.fetchall():
-        found[record][field] = Decision(Keep(keep), value, by, app or "", odoo or "")
-    return found
-
-
-def decide_issue(cursor: Cursor, instance: str, change: Change) -> None:
-    """Carry out what a manager decided about a sync issue in Odoo; nothing if it is closed already."""
-    decision = str(change.fields["decision"])
-    scope = {"instance": instance, "tenant": change.key.tenant, "id": change.key.record_id}
-    cursor.execute(_SQL["letter"], scope)
-    row = cursor.fetchone()
-    if row is None or not decision:
-        return
-    direction, entity, record, field = row
-    if decision == "ignore":
-        cursor.execute(_SQL["discard"], scope)
-        mark(cursor, [change.key], Lane.LIVE)
-    elif entity in set(Entity):
-        key = record_key(str(change.key.tenant), entity, record)
-        if decision in set(Keep):
-            _decide(cursor, instance, key, field, Keep(decision), "", change.by)
-            return
-        if direction == Direction.APP_TO_ODOO:
-            mark(cursor, [key], Lane.LIVE)
-    _record(cursor, instance, change.key, Direction.ODOO_TO_APP, "decided", {"decision": decision, "by": change.by})
 
 
 def _decide(cursor: Cursor, instance: str, key: RecordKey, field: str, keep: Keep, value: str, by: str) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg2 import errors, sql
 
 from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.dependants import Dependant
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.operations.user_links import AppUser, Link, LinkState
 from sync_daemon.domain.tenant import Tenant
@@ -27,7 +28,7 @@ _USERS = sql.SQL("""
 """)
 _UNNAMED = sql.SQL("SELECT id FROM {table} WHERE approved_at IS NOT NULL AND approved_by IS NULL ORDER BY id")
 
-SHOWN = ((Entity.REGISTRATION, "assigned_to"), (Entity.COMMISSION, "approved_by"))
+SHOWN = (Dependant(Entity.REGISTRATION, "assigned_to"), Dependant(Entity.COMMISSION, "approved_by"))
 """The records that show a linked user, and the column that names him."""
 
 

@@ -14,6 +14,7 @@ from psycopg2 import sql
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.dead_letter import DeadLetter
+from sync_daemon.domain.dependants import DEPENDANTS
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
@@ -21,7 +22,7 @@ from sync_daemon.domain.snapshot import BindingState, Owed
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import raise_letters, resolve_letters
-from sync_daemon.postgres.dependants import DEPENDANTS, mark_dependants
+from sync_daemon.postgres.dependants import mark_dependants
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.push.outbox import owe
 from sync_daemon.postgres.statements import statements
@@ -271,7 +272,7 @@ class _Settling:
         for entity, dependant in DEPENDANTS:
             groups: defaultdict[tuple[UUID, str, bool], list[Owed]] = defaultdict(list)
             for item in settlements:
-                if item.owed.key.entity is entity and (item.owed.key in new or _shows(item, dependant[0])):
+                if item.owed.key.entity is entity and (item.owed.key in new or _shows(item, dependant.entity)):
                     is_news = item.owed.key in new or _is_news(item)
                     groups[item.owed.key.tenant, item.owed.schema, is_news].append(item.owed)
             for (tenant, schema, is_news), owed in groups.items():

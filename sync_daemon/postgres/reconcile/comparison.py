@@ -20,6 +20,7 @@ from sync_daemon.domain.drift import AppView, Drift, KnownRange, KnownRecord, Re
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.tenant import Tenant
+from sync_daemon.postgres import leases
 from sync_daemon.postgres.backfill import Backfills
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
@@ -32,7 +33,6 @@ from sync_daemon.postgres.statements import statements
 
 _SQL = statements("reconcile/comparison")
 _LEDGER = statements("push/ledger")
-_INBOUND = statements("pull/inbound")
 _ROW_IDS = sql.SQL("""
     SELECT id FROM {table}
     WHERE (%(after)s::uuid IS NULL OR id > %(after)s::uuid) AND (%(until)s::uuid IS NULL OR id <= %(until)s::uuid)
@@ -184,13 +184,12 @@ class AppComparison:
     def acquire(self, holder: UUID, duration: timedelta) -> bool:
         """Take or renew the lease of this instance's only scheduled comparer."""
         with self._database.transaction() as cursor:
-            cursor.execute(_INBOUND["acquire"], {"name": self._service, "holder": holder, "duration": duration})
-            return cursor.fetchone() is not None
+            return leases.acquire(cursor, self._service, holder, duration) is not None
 
     def release(self, holder: UUID) -> None:
         """Let another one in at once."""
         with self._database.transaction() as cursor:
-            cursor.execute(_INBOUND["release"], {"name": self._service, "holder": holder})
+            leases.release(cursor, self._service, holder)
 
     def _view(self, cursor: Cursor, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> AppView:
         keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids]

@@ -1,4 +1,4 @@
-"""What Odoo alone knows of a record and tells the app: taken as it is, or parked by name."""
+"""What Odoo alone knows of a record and reports to the app: taken as it is, or parked by name."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sync_daemon.domain.codec import printable
 from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.document import Change, FieldProblem, Scalar
-from sync_daemon.domain.intake import decoded
 from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.mapping import decode_field
 from sync_daemon.errors import RejectedError
 
-CONCERN, ABOUT = "concern", "concern_about"
+PAYMENT_DISCREPANCY, ABOUT = "concern", "concern_about"
 
 _SENTENCES = {
     (Entity.COMMISSION, "billed"): "the commission was cancelled, but its vendor bill {about} is booked; "
@@ -26,34 +26,34 @@ _SENTENCES = {
     (Entity.INVOICE, "registration_cancelled"): "the registration was cancelled, but its invoice {about} is booked; "
     "a credit note is proposed in Odoo",
 }
-"""What a person reads, by entity and concern; every concern of the contract has one."""
+"""What a person reads, by entity and discrepancy; every discrepancy of the contract has one."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What was told, by field; `problems` are values that cannot be taken."""
+class Reported:
+    """What Odoo reports, by field; `problems` are values that cannot be taken."""
 
     values: Mapping[str, Scalar]
     problems: tuple[FieldProblem, ...] = ()
 
 
-def told(contract: Contract, change: Change) -> Told:
+def reported(contract: Contract, change: Change) -> Reported:
     """Read the fields that Odoo alone has."""
     values: dict[str, Scalar] = {}
     problems: list[FieldProblem] = []
     for field in contract.reported:
         try:
-            values[field.name] = decoded(field, change.fields.get(field.name, ""))
+            values[field.name] = decode_field(field, change.fields.get(field.name, ""))
         except RejectedError as problem:
             problems.append(FieldProblem(field.name, problem.value, problem.code, problem.message))
-    return Told(values, tuple(problems))
+    return Reported(values, tuple(problems))
 
 
-def concern_of(contract: Contract, found: Told) -> FieldProblem | None:
+def payment_discrepancy_of(contract: Contract, found: Reported) -> FieldProblem | None:
     """The money that has to go back, as a person is to read it; nothing where all is well."""
-    code = str(found.values.get(CONCERN, ""))
+    code = str(found.values.get(PAYMENT_DISCREPANCY, ""))
     if not code:
         return None
     about = str(found.values.get(ABOUT, ""))
     sentence = _SENTENCES[contract.entity, code].format(about=printable(about))
-    return FieldProblem(CONCERN, about, code, sentence)
+    return FieldProblem(PAYMENT_DISCREPANCY, about, code, sentence)

@@ -1,4 +1,4 @@
-"""From a change in Odoo to what is written in the app."""
+"""One record that changed in Odoo, merged field by field with the app's row."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from sync_daemon.domain.codec import is_blank, printable
-from sync_daemon.domain.contract import Contract, Field, Owner
+from sync_daemon.domain.codec import is_blank
+from sync_daemon.domain.contract import Field, Owner
 from sync_daemon.domain.decision import Decision, Keep, check_lawful
-from sync_daemon.domain.document import NOTHING_SEEN, Change, FieldProblem, Scalar, Sent
+from sync_daemon.domain.document import NOTHING_SEEN, FieldProblem, Scalar, Sent
 from sync_daemon.domain.keys import Version
-from sync_daemon.domain.mapping import Row, encode_field
+from sync_daemon.domain.mapping import Row, decode_field, encode_field
 from sync_daemon.domain.merge import Merge, merge_owned, merge_status
+from sync_daemon.domain.pulled import PulledChange
 from sync_daemon.domain.snapshot import Base
 from sync_daemon.errors import RejectedError
 
 
 @dataclass(frozen=True)
 class FieldConflict:
-    """Both sides changed the field since they last agreed. `refusal` says why a decision about it cannot stand."""
+    """Both sides changed the field since its base. `refusal` says why a decision about it cannot stand."""
 
     field: str
-    agreed: Base | None
+    base: Base | None
     app: Scalar
     odoo: Scalar
     refusal: str = ""
@@ -38,65 +39,67 @@ class Won:
 
 
 @dataclass(frozen=True)
-class Intake:
-    """What one change comes to.
+class RecordMerge:
+    """What one changed record comes to.
 
-    Shapes: `writes` maps the app's columns to values (None: NULL); `agreed` are new bases by field. `push_back` says
-    that the app's value won and Odoo is to get it. `problems` are values Odoo sent that the app cannot take. `won` says
-    by field which value stands, where the sides differed.
+    Shapes: `writes` maps the app's columns to values (None: NULL); `bases` are new ones by field. `push_back` says that
+    the app's value won and Odoo is to get it. `problems` are values Odoo sent that the app cannot take. `won` says by
+    field which value stands, where the sides differed.
     """
 
     writes: Mapping[str, str | None]
-    agreed: Mapping[str, Base]
+    bases: Mapping[str, Base]
     conflicts: tuple[FieldConflict, ...] = ()
     problems: tuple[FieldProblem, ...] = ()
     push_back: bool = False
     won: Mapping[str, Won] = field(default_factory=dict)
 
 
-def intake(
-    contract: Contract,
-    change: Change,
+def merge_record(
+    pulled: PulledChange,
     row: Row,
-    agreed: Mapping[str, Base],
+    bases: Mapping[str, Base],
     decisions: Mapping[str, Decision] = MappingProxyType({}),
-    heard: Version = NOTHING_SEEN,
-) -> Intake:
+    last_seen_version: Version = NOTHING_SEEN,
+) -> RecordMerge:
     """Decide one change against the app's present row. Fields that Odoo does not own are left alone.
 
-    Shapes: `decisions` are what people decided, by field; one stands only for the values it was made about. `heard` is
-    the version of the last change of this record that was taken in.
+    Shapes: `decisions` are what people decided, by field; one stands only for the values it was made about.
+    `last_seen_version` is the version of the last change of this record that was taken in.
     """
     found = _Found({}, {}, [], [], {})
-    for item in contract.from_odoo:
-        if item.name not in change.fields:
-            continue
-        try:
-            odoo = decoded(item, change.fields[item.name])
-            app = encode_field(item, {"row": row})
-            known = agreed.get(item.name)
-            base = _base(change.sent.get(item.name), known, heard)
-            if base is not None and base is not known:
-                found.bases[item.name] = base
-            _decide(found, item, row, _Sides(app, odoo, base, known), decisions.get(item.name))
-        except RejectedError as problem:
-            found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
-    return Intake(found.writes, found.bases, tuple(found.conflicts), tuple(found.problems), found.push_back, found.won)
+    for item in pulled.contract.from_odoo:
+        if refused := pulled.refused.get(item.name):
+            found.problems.append(refused)
+        elif item.name in pulled.values:
+            try:
+                sides = _sides(item, pulled, row, bases.get(item.name), last_seen_version)
+                _decide(found, item, row, sides, decisions.get(item.name))
+            except RejectedError as problem:
+                found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
+    return RecordMerge(
+        found.writes, found.bases, tuple(found.conflicts), tuple(found.problems), found.push_back, found.won
+    )
 
 
-def _base(sent: Sent | None, agreed: Base | None, heard: Version) -> Base | None:
-    """What both sides agreed on last, also where the answer to what the app had sent never came.
+def _sides(item: Field, pulled: PulledChange, row: Row, known: Base | None, last_seen_version: Version) -> _Sides:
+    base = _base(pulled.change.sent.get(item.name), known, last_seen_version)
+    return _Sides(encode_field(item, {"row": row}), pulled.values[item.name], base, known)
+
+
+def _base(sent: Sent | None, known: Base | None, last_seen_version: Version) -> Base | None:
+    """The last value both sides had, also where the answer to what the app had sent never came.
 
     It has come, or this value has been chosen in Odoo since, if what was taken in last is newer than what was sent.
     """
-    if sent is None or sent.version < heard or sent.base != (agreed.odoo if agreed else ""):
-        return agreed
+    if sent is None or sent.version < last_seen_version or sent.base != (known.odoo if known else ""):
+        return known
     return Base(sent.value, sent.value)
 
 
 @dataclass(frozen=True)
 class _Sides:
-    """One field on both sides, the value they agreed on last, and what the app knows of that."""
+    """One field on both sides, the last value both had, and what the app knows of that."""
 
     app: Scalar
     odoo: Scalar
@@ -118,6 +121,8 @@ class _Found:
 
 def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decision | None) -> None:
     app, odoo, base = sides.app, sides.odoo, sides.base
+    if base is not None and base is not sides.known:
+        found.bases[item.name] = base
     match _merge(item, base, app, odoo):
         case Merge.AGREED:
             found.bases[item.name] = Base(app, odoo)
@@ -131,7 +136,7 @@ def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decis
         case Merge.CONFLICT if decision is not None and decision.settles(app, odoo):
             try:
                 check_lawful(item.name, decision)
-                outcome = decoded(item, decision.outcome)
+                outcome = decode_field(item, decision.outcome)
             except RejectedError as problem:
                 found.conflicts.append(FieldConflict(item.name, base, app, odoo, problem.message))
                 return
@@ -163,17 +168,8 @@ def _take(found: _Found, item: Field, row: Row, value: Scalar, odoo: Scalar) -> 
         _keep(found, item, shown, odoo)
 
 
-def decoded(field: Field, value: Scalar) -> Scalar:
-    """A value of Odoo in its canonical form. Raises RejectedError naming field and value."""
-    found = field.codec(field.name, value)
-    if field.required and found == "":
-        message = f"Odoo sent no {field.name}, but the app needs one"
-        raise RejectedError("required", message, field.name, printable(value))
-    return found
-
-
-def _merge(field: Field, agreed: Base | None, app: Scalar, odoo: Scalar) -> Merge:
-    return merge_status(agreed, app, odoo) if field.name == "status" else merge_owned(field.owner, agreed, app, odoo)
+def _merge(field: Field, base: Base | None, app: Scalar, odoo: Scalar) -> Merge:
+    return merge_status(base, app, odoo) if field.name == "status" else merge_owned(field.owner, base, app, odoo)
 
 
 def _won_by_app(app: Scalar, odoo: Scalar) -> Base:

@@ -9,8 +9,9 @@ import pytest
 
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import NOTHING_SEEN, Scalar, Sent
-from sync_daemon.domain.intake import Intake, intake
 from sync_daemon.domain.keys import Entity, Version
+from sync_daemon.domain.pulled import decode_change
+from sync_daemon.domain.record_merge import RecordMerge, merge_record
 from sync_daemon.domain.snapshot import Base
 from tests.unit.records import commission_change, key_of, row
 
@@ -19,39 +20,41 @@ PENDING = {"status": Base("pending", "pending"), "payment_reference": Base("", "
 SENT_AT = Version(1, 70)
 
 
-def take(fields: Mapping[str, Scalar], agreed: Mapping[str, Base] | None = None, **columns: object) -> Intake:
+def take(fields: Mapping[str, Scalar], agreed: Mapping[str, Base] | None = None, **columns: object) -> RecordMerge:
     own = row(Entity.COMMISSION, **columns)
-    return intake(CONTRACTS[Entity.COMMISSION], commission_change(fields), own, PENDING if agreed is None else agreed)
+    pulled = decode_change(CONTRACTS[Entity.COMMISSION], commission_change(fields))
+    return merge_record(pulled, own, PENDING if agreed is None else agreed)
 
 
-def heard_of(
+def seen(
     fields: Mapping[str, Scalar],
     sent: Sent,
     status: str,
     agreed: Mapping[str, Base],
-    heard: Version = NOTHING_SEEN,
+    last_seen_version: Version = NOTHING_SEEN,
     **columns: object,
-) -> Intake:
+) -> RecordMerge:
     """A change of an Odoo to which the app had sent one of these fields."""
     change = dataclasses.replace(commission_change(fields), sent=dict.fromkeys(fields, sent))
     own = row(Entity.COMMISSION, status=status, **columns)
-    return intake(CONTRACTS[Entity.COMMISSION], change, own, agreed, heard=heard)
+    pulled = decode_change(CONTRACTS[Entity.COMMISSION], change)
+    return merge_record(pulled, own, agreed, last_seen_version=last_seen_version)
 
 
 def test_a_payment_is_written_into_the_apps_columns() -> None:
     paid = {"status": "paid", "paid_at": "2026-01-31 10:00:00", "payment_reference": "EFT 7"}
     result = take(paid)
     assert result.writes == paid
-    assert result.agreed == {name: Base(value, value) for name, value in paid.items()}
+    assert result.bases == {name: Base(value, value) for name, value in paid.items()}
     assert not (result.conflicts or result.problems or result.push_back)
 
 
 @pytest.mark.reliability("F73")
 def test_taking_the_same_change_twice_writes_once() -> None:
     first = take({"status": "approved"})
-    again = take({"status": "approved"}, first.agreed, status="approved")
+    again = take({"status": "approved"}, first.bases, status="approved")
     assert again.writes == {}
-    assert again.agreed == {"status": Base("approved", "approved")}
+    assert again.bases == {"status": Base("approved", "approved")}
 
 
 def test_an_emptied_field_becomes_null() -> None:
@@ -71,59 +74,59 @@ def test_fields_that_the_app_owns_are_never_written_from_odoo() -> None:
 
 def test_a_change_of_the_app_that_odoo_has_not_seen_is_kept() -> None:
     result = take({"payment_reference": ""}, payment_reference="EFT 9")
-    assert result.writes == {} and result.agreed == {} and not result.push_back
+    assert result.writes == {} and result.bases == {} and not result.push_back
 
 
 def test_a_value_that_loses_to_the_app_is_pushed_back_once() -> None:
     agreed = {"status": Base("approved", "approved")}
     result = take({"status": "pending"}, agreed, status="paid")
     assert result.push_back and result.writes == {}
-    assert result.agreed == {"status": Base("", "pending")}, "Odoo may replace its own value only"
-    assert not take({"status": "pending"}, result.agreed, status="paid").push_back
+    assert result.bases == {"status": Base("", "pending")}, "Odoo may replace its own value only"
+    assert not take({"status": "pending"}, result.bases, status="paid").push_back
 
 
 def test_a_value_that_loses_without_an_agreed_one_is_pushed_back() -> None:
     result = take({"payment_reference": ""}, {}, payment_reference="EFT 9")
-    assert result.push_back and result.agreed == {"payment_reference": Base("", "")}
+    assert result.push_back and result.bases == {"payment_reference": Base("", "")}
 
 
 def test_what_the_app_sent_without_hearing_of_it_is_no_change_of_odoos() -> None:
-    result = heard_of({"status": "approved"}, Sent("pending", "approved", SENT_AT), "cancelled", PENDING)
+    result = seen({"status": "approved"}, Sent("pending", "approved", SENT_AT), "cancelled", PENDING)
     assert (result.writes, result.conflicts, result.push_back) == ({}, (), False), "the app sends what it has now"
-    assert result.agreed == {"status": Base("approved", "approved")}, "it has heard of it now"
+    assert result.bases == {"status": Base("approved", "approved")}, "it has heard of it now"
 
 
 def test_what_odoo_made_of_what_the_app_sent_without_hearing_of_it_is_taken() -> None:
     for agreed, base in (({}, ""), (PENDING, "pending")):
         own = "approved" if agreed else "pending"
-        result = heard_of({"status": "cancelled"}, Sent(base, own, SENT_AT), own, agreed)
+        result = seen({"status": "cancelled"}, Sent(base, own, SENT_AT), own, agreed)
         assert (result.writes["status"], result.conflicts) == ("cancelled", ()), "only Odoo changed it since"
 
 
 def test_what_both_sides_made_of_it_is_a_conflict_that_names_what_the_app_had_sent() -> None:
-    result = heard_of({"payment_reference": "C"}, Sent("", "A", SENT_AT), "pending", {}, payment_reference="B")
+    result = seen({"payment_reference": "C"}, Sent("", "A", SENT_AT), "pending", {}, payment_reference="B")
     (conflict,) = result.conflicts
-    assert (conflict.agreed, conflict.app, conflict.odoo) == (Base("A", "A"), "B", "C")
+    assert (conflict.base, conflict.app, conflict.odoo) == (Base("A", "A"), "B", "C")
 
 
 def test_a_value_that_the_app_once_sent_is_a_change_of_odoos_after_something_newer_was_taken_in() -> None:
     agreed = {"status": Base("approved", "approved")}
     sent = Sent("approved", "cancelled", SENT_AT)
     newer = Version(1, SENT_AT.number + 1)
-    result = heard_of({"status": "cancelled"}, sent, "approved", agreed, heard=newer)
+    result = seen({"status": "cancelled"}, sent, "approved", agreed, last_seen_version=newer)
     assert result.writes["status"] == "cancelled", "a person in Odoo chose it again"
-    assert not heard_of({"status": "cancelled"}, sent, "approved", agreed, heard=SENT_AT).writes
+    assert not seen({"status": "cancelled"}, sent, "approved", agreed, last_seen_version=SENT_AT).writes
 
 
 def test_what_a_restored_odoo_still_has_of_the_app_is_written_over_by_what_the_app_has_now() -> None:
-    result = heard_of({"status": "pending"}, Sent("", "pending", SENT_AT), "paid", {})
+    result = seen({"status": "pending"}, Sent("", "pending", SENT_AT), "paid", {})
     assert result.push_back and not result.writes
-    assert result.agreed["status"].odoo == "pending", "it goes over what Odoo has"
+    assert result.bases["status"].odoo == "pending", "it goes over what Odoo has"
 
 
 def test_what_the_app_sent_before_it_heard_of_something_else_is_a_change_of_odoos() -> None:
     agreed = {"status": Base("approved", "paid")}
-    result = heard_of({"status": "approved"}, Sent("pending", "approved", SENT_AT), "cancelled", agreed)
+    result = seen({"status": "approved"}, Sent("pending", "approved", SENT_AT), "cancelled", agreed)
     assert [conflict.field for conflict in result.conflicts] == ["status"]
 
 
@@ -131,7 +134,7 @@ def test_both_sides_changed_is_a_conflict_that_names_all_three_values() -> None:
     result = take({"payment_reference": "EFT 2", "status": "approved"}, payment_reference="EFT 1")
     (conflict,) = result.conflicts
     assert (conflict.field, conflict.app, conflict.odoo) == ("payment_reference", "EFT 1", "EFT 2")
-    assert conflict.agreed == Base("", "")
+    assert conflict.base == Base("", "")
     assert result.writes == {"status": "approved"}, "the other fields go on"
 
 
@@ -159,7 +162,7 @@ def test_a_reset_of_a_paid_commission_in_odoo_is_refused_by_the_merge() -> None:
 
 def test_the_apps_fractions_of_a_second_are_no_difference() -> None:
     result = take({"paid_at": "2026-01-31 10:00:00"}, paid_at="2026-01-31T10:00:00.734211")
-    assert result.writes == {} and result.agreed == {"paid_at": Base("2026-01-31 10:00:00", "2026-01-31 10:00:00")}
+    assert result.writes == {} and result.bases == {"paid_at": Base("2026-01-31 10:00:00", "2026-01-31 10:00:00")}
 
 
 AGREED_CLIENT = {
@@ -168,9 +171,9 @@ AGREED_CLIENT = {
 }
 
 
-def take_client(fields: Mapping[str, Scalar], **columns: object) -> Intake:
+def take_client(fields: Mapping[str, Scalar], **columns: object) -> RecordMerge:
     change = dataclasses.replace(commission_change(fields), key=key_of(Entity.CLIENT), model="res.partner")
-    return intake(CONTRACTS[Entity.CLIENT], change, row(Entity.CLIENT, **columns), AGREED_CLIENT)
+    return merge_record(decode_change(CONTRACTS[Entity.CLIENT], change), row(Entity.CLIENT, **columns), AGREED_CLIENT)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +187,7 @@ def take_client(fields: Mapping[str, Scalar], **columns: object) -> Intake:
 def test_a_new_name_is_written_where_the_app_keeps_the_present_one(columns: dict[str, object], written: str) -> None:
     result = take_client({"name": "Tendai Ncube"}, **columns)
     assert result.writes == {written: "Tendai Ncube"}
-    assert result.agreed == {"name": Base("Tendai Ncube", "Tendai Ncube")}
+    assert result.bases == {"name": Base("Tendai Ncube", "Tendai Ncube")}
 
 
 def test_what_the_app_needs_is_not_emptied_but_parked_by_name_and_the_rest_is_taken() -> None:
@@ -196,9 +199,10 @@ def test_what_the_app_needs_is_not_emptied_but_parked_by_name_and_the_rest_is_ta
 def test_an_emptied_phone_shows_the_mobile_again_on_both_sides() -> None:
     agreed = {**AGREED_CLIENT, "phone": Base("011 1", "011 1")}
     change = dataclasses.replace(commission_change({"phone": ""}), key=key_of(Entity.CLIENT), model="res.partner")
-    result = intake(CONTRACTS[Entity.CLIENT], change, row(Entity.CLIENT, phone="011 1", mobile="082 2"), agreed)
+    pulled = decode_change(CONTRACTS[Entity.CLIENT], change)
+    result = merge_record(pulled, row(Entity.CLIENT, phone="011 1", mobile="082 2"), agreed)
     assert result.writes == {"phone": None} and result.push_back
-    assert result.agreed == {"phone": Base("", "")}, "the mobile number is sent over Odoo's empty one"
+    assert result.bases == {"phone": Base("", "")}, "the mobile number is sent over Odoo's empty one"
 
 
 def test_a_value_that_differs_in_form_only_is_agreed_and_not_written() -> None:
@@ -206,4 +210,4 @@ def test_a_value_that_differs_in_form_only_is_agreed_and_not_written() -> None:
         {"country": "ZA", "street": "1 Long St\nUnit 5"}, country="za", street_address=" 1 Long St\r\nUnit 5 "
     )
     assert result.writes == {} and not result.push_back
-    assert result.agreed["street"] == Base("1 Long St\nUnit 5", "1 Long St\nUnit 5")
+    assert result.bases["street"] == Base("1 Long St\nUnit 5", "1 Long St\nUnit 5")

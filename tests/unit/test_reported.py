@@ -7,7 +7,7 @@ import pytest
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Change, Op, Scalar
 from sync_daemon.domain.keys import Entity, Version
-from sync_daemon.domain.told import Told, concern_of, told
+from sync_daemon.domain.reported import Reported, payment_discrepancy_of, reported
 from tests.unit.records import commission_change, key_of
 
 INVOICE: dict[str, Scalar] = {
@@ -30,11 +30,11 @@ INVOICE: dict[str, Scalar] = {
 }
 
 
-def of_invoice(**fields: Scalar) -> Told:
+def of_invoice(**fields: Scalar) -> Reported:
     key = key_of(Entity.INVOICE)
     values = {**INVOICE, **fields}
     change = Change(key, Version(1, 5), Op.UPSERT, "account.move", 41, "2026-02-01 10:00:00", "accountant", values)
-    return told(CONTRACTS[Entity.INVOICE], change)
+    return reported(CONTRACTS[Entity.INVOICE], change)
 
 
 def test_an_invoice_is_taken_as_it_is_told() -> None:
@@ -78,7 +78,7 @@ def test_every_concern_of_the_contract_has_its_sentence(entity: Entity) -> None:
         for value in field.codec.args[0]  # type: ignore[attr-defined]
     ]
     for code in codes:
-        concern = concern_of(contract, Told({"concern": code, "concern_about": "BILL/2026/0001"}))
+        concern = payment_discrepancy_of(contract, Reported({"concern": code, "concern_about": "BILL/2026/0001"}))
         assert concern is not None
         assert (concern.field, concern.code, concern.value) == ("concern", code, "BILL/2026/0001")
         assert "BILL/2026/0001" in concern.message
@@ -87,4 +87,4 @@ def test_every_concern_of_the_contract_has_its_sentence(entity: Entity) -> None:
 def test_where_all_is_well_there_is_no_concern() -> None:
     change = commission_change({"status": "approved", "concern": "", "concern_about": ""})
     contract = CONTRACTS[Entity.COMMISSION]
-    assert concern_of(contract, told(contract, change)) is None
+    assert payment_discrepancy_of(contract, reported(contract, change)) is None

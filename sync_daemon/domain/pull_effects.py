@@ -1,0 +1,166 @@
+"""What changes from Odoo come to: what is written down of them, set by set, and the answer to each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from sync_daemon.domain.app_write import AppWrite
+from sync_daemon.domain.dead_letter import DeadLetter
+from sync_daemon.domain.decision import Decision
+from sync_daemon.domain.dependants import Dependant
+from sync_daemon.domain.document import FieldProblem, Scalar, Verdict
+from sync_daemon.domain.event import Event
+from sync_daemon.domain.keys import RecordKey, Version
+from sync_daemon.domain.pulled import PulledChange
+from sync_daemon.domain.snapshot import Base, BindingState
+
+
+@dataclass(frozen=True)
+class SeenBinding:
+    """A pair of records, as of Odoo's newest change of it that was taken in."""
+
+    key: RecordKey
+    model: str
+    res_id: int
+    state: BindingState
+    version: Version
+
+
+@dataclass(frozen=True)
+class NewBase:
+    """The value of a field that both sides have now: what the next change is merged against."""
+
+    key: RecordKey
+    field: str
+    base: Base
+
+
+@dataclass(frozen=True)
+class DecidedConflict:
+    """What a person decided about an open conflict."""
+
+    key: RecordKey
+    field: str
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class RaisedConflict:
+    """A field that both sides changed; `decision` is the one about it that stands, empty if none does."""
+
+    key: RecordKey
+    field: str
+    base: Base | None
+    app: Scalar
+    odoo: Scalar
+    decision: str
+
+
+@dataclass(frozen=True)
+class ClosedConflict:
+    """A field that merges again, and what was decided about it."""
+
+    key: RecordKey
+    field: str
+    resolution: str
+
+
+@dataclass(frozen=True)
+class ChangedOutcome:
+    """What became of a registration's lead, by whom and when; `at` is in the wire's form."""
+
+    registration: UUID
+    outcome: str
+    lost_reason: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True)
+class TakenInvoice:
+    """An invoice as the read model is to have it; `values` are by field of the contract."""
+
+    record_id: UUID
+    odoo_id: int
+    values: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True)
+class LedgerLine:
+    """A line of the ledger."""
+
+    key: RecordKey
+    action: str
+    version: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A record that was written, and those that show it."""
+
+    key: RecordKey
+    by: Dependant
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Everything that changes come to beside the app's rows.
+
+    Shapes: `displaced` are pairs and invoices that a restored Odoo has lost, `ended` are invoices that are gone;
+    `forgotten` are records whose bases say nothing any more. Open dead letters of `looked_at` records end, unless they
+    are raised again; `ignored` are those that a person closed.
+    """
+
+    bindings: tuple[SeenBinding, ...] = ()
+    displaced: tuple[RecordKey, ...] = ()
+    forgotten: tuple[RecordKey, ...] = ()
+    bases: tuple[NewBase, ...] = ()
+    decided: tuple[DecidedConflict, ...] = ()
+    raised: tuple[RaisedConflict, ...] = ()
+    closed: tuple[ClosedConflict, ...] = ()
+    outcomes: tuple[ChangedOutcome, ...] = ()
+    ended: tuple[RecordKey, ...] = ()
+    invoices: tuple[TakenInvoice, ...] = ()
+    looked_at: tuple[RecordKey, ...] = ()
+    dead_letters: tuple[DeadLetter, ...] = ()
+    ignored: tuple[UUID, ...] = ()
+    events: tuple[Event, ...] = ()
+    ledger: tuple[LedgerLine, ...] = ()
+    shown: tuple[Shown, ...] = ()
+    marks: tuple[RecordKey, ...] = ()
+
+    def __add__(self, other: Effects) -> Effects:
+        """Both, in this order."""
+        return joined([self, other])
+
+
+NO_EFFECTS = Effects()
+
+
+def joined(parts: Iterable[Effects]) -> Effects:
+    """All of them, in order."""
+    listed = list(parts)
+    return Effects(
+        **{part.name: tuple(chain.from_iterable(getattr(one, part.name) for one in listed)) for part in fields(Effects)}
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one change comes to.
+
+    Shapes: `effects` stand in any case, `if_written` unless the app refuses the rows that go with them; `problems` are
+    what a person has to see even then. `write` is the record's own row.
+    """
+
+    pulled: PulledChange
+    verdict: Verdict
+    effects: Effects = NO_EFFECTS
+    if_written: Effects = NO_EFFECTS
+    problems: tuple[FieldProblem, ...] = ()
+    write: AppWrite | None = None

@@ -1,0 +1,65 @@
+-- name: bindings (of the changed records; one that is being settled right now is left for later)
+SELECT b.entity, b.record_id, b.res_model, b.res_id, b.state, b.odoo_epoch, b.odoo_version, b.synced_at
+FROM bridge.binding AS b
+JOIN unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, record_id) USING (entity, record_id)
+WHERE b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s
+ORDER BY b.entity, b.record_id
+FOR UPDATE OF b SKIP LOCKED
+
+-- name: bases
+SELECT v.entity, v.record_id, v.field, v.app_value, v.odoo_value
+FROM bridge.base_value AS v
+JOIN unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, record_id) USING (entity, record_id)
+WHERE v.instance_id = %(instance)s AND v.tenant_id = %(tenant)s
+
+-- name: issues (the dead letters that they show)
+SELECT id, direction, entity, record_id, field, resolved_at IS NULL
+FROM bridge.dead_letter
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[])
+
+-- name: conflicts (open ones of these records; who decides about one meanwhile waits)
+SELECT c.entity, c.record_id, c.field, c.app_value, c.odoo_value, c.decision, c.decided_value, c.decided_by
+FROM bridge.conflict AS c
+JOIN (
+    -- what an issue is about need not be a record
+    SELECT entity, CASE WHEN record ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN record::uuid END AS record_id
+    FROM unnest(%(entities)s::text[], %(records)s::text[]) AS named (entity, record)
+) AS k USING (entity, record_id)
+WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.state = 'open'
+ORDER BY c.entity, c.record_id, c.field
+FOR UPDATE OF c
+
+-- name: outcomes (what became of these registrations' leads)
+SELECT registration_id, outcome, lost_reason, of_former_odoo
+FROM bridge.lead_outcome
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND registration_id = ANY(%(ids)s::uuid[])
+
+-- name: holders (active pairs with these records of Odoo, whosever they are)
+SELECT b.res_model, b.res_id, b.tenant_id, b.entity, b.record_id, b.odoo_epoch
+FROM bridge.binding AS b
+JOIN unnest(%(models)s::text[], %(res_ids)s::int[]) AS k (res_model, res_id) USING (res_model, res_id)
+WHERE b.instance_id = %(instance)s AND b.state = 'active'
+
+-- name: invoices (as texts: these, and all of the registrations that they are or were for)
+WITH named AS (
+    SELECT id, registration_id FROM bridge.invoice
+    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[])
+), wanted AS (
+    SELECT id FROM named
+    UNION
+    SELECT i.id FROM bridge.invoice AS i
+    WHERE i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s
+      AND (i.registration_id = ANY(%(registrations)s::uuid[])
+           OR i.registration_id IN (SELECT registration_id FROM named))
+)
+SELECT i.id, i.odoo_id, i.of_former_odoo, jsonb_build_object(
+    'kind', i.kind, 'number', i.number, 'state', i.state, 'payment_state', i.payment_state, 'total', i.total::text,
+    'residual', i.residual::text, 'currency', i.currency, 'invoice_date', i.invoice_date::text,
+    'due_date', i.due_date::text, 'paid_on', i.paid_on::text, 'payment_reference', i.payment_reference,
+    'registration_id', i.registration_id::text, 'client_id', i.client_id::text, 'credits_id', i.credits_id::text)
+FROM bridge.invoice AS i
+JOIN wanted USING (id)
+WHERE i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s
+
+-- name: app_busy_since (no row while no transaction of the app would fail)
+SELECT (now() - %(patience)s) AT TIME ZONE 'UTC' WHERE bridge.writing_snapshots()
