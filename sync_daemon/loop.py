@@ -8,14 +8,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 
 from sync_daemon import errors
+from sync_daemon.domain.backoff import pause_after
 from sync_daemon.domain.operations.health import Service
 from sync_daemon.services.report import Report
 
-FIRST_PAUSE, LONGEST_PAUSE, FATAL_PAUSE = 0.5, 15.0, 60.0
+FIRST_PAUSE, LONGEST_PAUSE, FATAL_PAUSE = timedelta(seconds=0.5), timedelta(seconds=15), timedelta(seconds=60)
 
 log = structlog.get_logger("sync_daemon")
 
@@ -65,9 +67,9 @@ class Loop:
         try:
             report = self.run_once()
         except errors.FatalError as error:
-            return self._failed(error, FATAL_PAUSE)
+            return self._failed(error, FATAL_PAUSE, FATAL_PAUSE)
         except errors.BridgeError as error:
-            return self._failed(error, min(FIRST_PAUSE * 2 ** min(self.failures, 10), LONGEST_PAUSE))
+            return self._failed(error, FIRST_PAUSE, LONGEST_PAUSE)
         finally:
             pulse()
         if self.failures:
@@ -89,7 +91,7 @@ class Loop:
             )
         return 0 if report.done else self.rest
 
-    def _failed(self, error: errors.BridgeError, pause: float) -> float:
+    def _failed(self, error: errors.BridgeError, first: timedelta, longest: timedelta) -> float:
         # A long outage is said once and then at every tenfold, not at every try.
         if str(error) != self.last_error or self.failures in {9, 99, 999}:
             log.error("service.paused", service=self.name, error=str(error), kind=type(error).__name__)
@@ -97,4 +99,4 @@ class Loop:
             self.failing_since = time.monotonic()
         self.failures, self.last_error, self.kind = self.failures + 1, str(error), type(error).__name__
         self.failed += 1
-        return pause * (0.5 + random.random() / 2)
+        return pause_after(self.failures, random.random(), first, longest).total_seconds()

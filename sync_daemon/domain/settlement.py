@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from sync_daemon.domain.backoff import pause_after
 from sync_daemon.domain.document import Document, FieldProblem, Result, Scalar, Status
 from sync_daemon.domain.keys import RecordKey
 from sync_daemon.domain.plan import Nothing, Plan, ToSend, Waiting
@@ -99,17 +100,15 @@ def settle_refused(owed: Owed, problem: RejectedError) -> Settlement:
 
 def settle_unanswered(owed: Sequence[Owed], message: str, jitter: float) -> list[Settlement]:
     """Settle a call that failed as a whole: again later, nobody is to blame."""
-    return [Postponed(item, pause_after(item.attempts + 1, jitter), message) for item in owed]
+    return [Postponed(item, _pause(item, jitter), message) for item in owed]
 
 
-def pause_after(attempts: int, jitter: float) -> timedelta:
-    """Exponential back-off with full jitter over its upper half, from one second to one minute."""
-    doubled: int = 2 ** min(max(attempts - 1, 0), 10)
-    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE) * (0.5 + jitter / 2)
+def _pause(owed: Owed, jitter: float) -> timedelta:
+    return pause_after(owed.attempts + 1, jitter, FIRST_PAUSE, LONGEST_PAUSE)
 
 
 def _patience(item: Waiting) -> timedelta:
-    return pause_after(item.owed.attempts + 1, 0.5) if item.is_failure else WAITING_PAUSE
+    return _pause(item.owed, 0.5) if item.is_failure else WAITING_PAUSE
 
 
 def _settle_nothing(item: Nothing) -> Settlement:
@@ -128,7 +127,7 @@ def _settle_result(owed: Owed, sent: ToSend, result: Result, jitter: float) -> S
         case Status.OPTED_OUT:
             return Dropped(owed, "opted out in Odoo")
         case Status.RETRY:
-            return Postponed(owed, pause_after(owed.attempts + 1, jitter), result.message)
+            return Postponed(owed, _pause(owed, jitter), result.message)
         case Status.REJECTED:
             return Dead(owed, result.code, result.message, result.field, result.value)
 

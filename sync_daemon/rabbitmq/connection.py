@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 
 import pika
 from pika import exceptions
@@ -19,7 +17,6 @@ HEARTBEAT_SECONDS = 30
 CONNECT_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10.0
 BLOCKED_SECONDS = 10.0
-LONGEST_PAUSE = timedelta(seconds=15)
 
 _REFUSED = 403
 _NOT_ALLOWED = 530
@@ -56,12 +53,6 @@ def close_quietly(connection: pika.BlockingConnection | None) -> None:
     if connection is not None:
         with suppress(Exception):
             connection.close()
-
-
-def pause_before(attempt: int, first: timedelta = timedelta(milliseconds=200)) -> timedelta:
-    """How long to wait before reconnecting: exponential with full jitter, at most `LONGEST_PAUSE`."""
-    longest: timedelta = min(LONGEST_PAUSE, first * 2 ** min(attempt, 16))
-    return longest * random.uniform(0.1, 1.0)
 
 
 def _parameters(settings: Settings, purpose: str, heartbeat: int) -> pika.ConnectionParameters:

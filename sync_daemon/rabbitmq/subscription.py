@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -16,19 +17,14 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ConnectionWrongStateError
 
 from sync_daemon.config import Settings
+from sync_daemon.domain.backoff import pause_after
 from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
-from sync_daemon.rabbitmq.connection import (
-    HEARTBEAT_SECONDS,
-    LONGEST_PAUSE,
-    broker_errors,
-    close_quietly,
-    connect,
-    pause_before,
-)
+from sync_daemon.rabbitmq.connection import HEARTBEAT_SECONDS, broker_errors, close_quietly, connect
 from sync_daemon.rabbitmq.topology import Topology, declare
 
 LARGEST_MESSAGE = 256 * 1024
 CLOSE_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=15)
 RENEW_AFTER = timedelta(seconds=60)
 
 OnBadMessage = Callable[[RejectedError, bytes], None]
@@ -156,8 +152,9 @@ class Subscription:
                 _log.exception("broker.consumer_failed", purpose=self._purpose)
                 self._failed(TransientError(f"{self._purpose} failed unexpectedly: {type(error).__name__}"))
             if not self._stopping.is_set():
-                wait = LONGEST_PAUSE if isinstance(self._error, FatalError) else pause_before(failures)
-                self._stopping.wait(wait.total_seconds())
+                first = LONGEST_PAUSE if isinstance(self._error, FatalError) else FIRST_PAUSE
+                pause = pause_after(failures, random.random(), first, LONGEST_PAUSE)
+                self._stopping.wait(pause.total_seconds())
 
     def _failed(self, error: BridgeError) -> None:
         if not self._stopping.is_set():

@@ -19,7 +19,6 @@ from sync_daemon.domain.settlement import (
     Dropped,
     Postponed,
     Settlement,
-    pause_after,
     settle_answers,
     settle_refused,
     settle_unanswered,
@@ -150,14 +149,9 @@ def test_what_needed_no_call_is_settled_by_its_reason() -> None:
 @pytest.mark.reliability("F26", "F75")
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_a_pause_is_between_half_a_second_and_a_minute(attempts: int, jitter: float) -> None:
-    assert timedelta(seconds=0.5) <= pause_after(attempts, jitter) <= LONGEST_PAUSE
-
-
-@pytest.mark.reliability("F75")
-@given(st.integers(1, 60), st.floats(0, 1))
-def test_a_pause_never_shrinks_with_the_attempts_and_jitter_takes_at_most_half(attempts: int, jitter: float) -> None:
-    assert pause_after(attempts, jitter) <= pause_after(attempts + 1, jitter)
-    assert pause_after(attempts, 1.0) / 2 <= pause_after(attempts, jitter) <= pause_after(attempts, 1.0)
+    (settled,) = settle_unanswered([replace(owed(KEY), attempts=attempts)], "away", jitter)
+    assert isinstance(settled, Postponed)
+    assert timedelta(seconds=0.5) <= settled.pause <= LONGEST_PAUSE
 
 
 def test_what_goes_without_a_base_is_agreed_on_over_what_both_sides_had() -> None:
