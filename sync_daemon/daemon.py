@@ -53,7 +53,7 @@ from sync_daemon.services.pull import Puller
 from sync_daemon.services.push import HintedPusher, Pusher
 from sync_daemon.services.reconcile import Comparison, Reconciler, ReconcileSchedule
 from sync_daemon.services.relay import Relay
-from sync_daemon.services.tenants import TenantKeeper
+from sync_daemon.services.tenants import Step, TenantKeeper
 from sync_daemon.storage.open import open_storage
 from sync_daemon.watch import watch_loops
 
@@ -124,7 +124,7 @@ class Bridge:
 
     def keeper(self, attach: Attach | None = None) -> TenantKeeper:
         """The keeper of the tenants that live on the configured instance."""
-        return TenantKeeper(self.registry, self.outbox, self.pusher(self.settings.odoo_instance), attach)
+        return TenantKeeper(self.registry, self.outbox, self.pusher(self.settings.odoo_instance), attach, _not_whole)
 
 
 @contextmanager
@@ -322,6 +322,10 @@ def _reconcile_loop(bridge: Bridge, instance: str) -> Loop:
 
     schedule = ReconcileSchedule(bridge.reconciler(instance), interval, on_compared)
     return Loop(f"reconcile {instance}", schedule.run_once, RECONCILE_REST, schedule.release)
+
+
+def _not_whole(tenant: UUID, step: Step, problem: str) -> None:
+    log.error(f"tenant.not_{step.value}", tenant=str(tenant), error=problem)
 
 
 def _warn(found: Mismatch) -> None:

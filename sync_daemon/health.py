@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sync_daemon.config import Settings
-from sync_daemon.domain.operations.health import FlowDebt, Lack, Neighbour, blocked, unready
+from sync_daemon.domain.operations.health import FlowDebt, Lack, Neighbour, blocked, unattachable, unready
 from sync_daemon.domain.operations.heartbeat import Break, Heartbeat, Hop, broken
 from sync_daemon.errors import ConfigError
 from sync_daemon.logs import hide_secrets
@@ -44,6 +44,7 @@ class Health:
     heartbeats: Sequence[Heartbeat] = ()
     heartbeats_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     lacks: Sequence[Lack] = ()
+    not_attached: Mapping[UUID, bool] = field(default_factory=dict)
     waiting_events: int = 0
     oldest_event: float = 0.0
     bloat: int = 0
@@ -118,6 +119,7 @@ class Health:
         neighbours, debts = self.neighbours, self.debts
         services = [loop.seen() for loop in self.loops]
         causes = unready(neighbours, services, debts, self.breaks, self.lacks, self.longest_owed, self.oldest_event)
+        causes += unattachable(self.not_attached)
         causes += (f"Odoo lacks trigger {name}" for heartbeat in self.heartbeats for name in heartbeat.missing)
         if not neighbours:
             causes.append("the daemon is starting")
@@ -146,6 +148,8 @@ class _Figures:
         yield GaugeMetricFamily(
             "c360_missing_objects", "Triggers, policies, rights and views that tenants lack.", len(self.health.lacks)
         )
+        waiting = len(self.health.not_attached)
+        yield GaugeMetricFamily("c360_unattached_tenants", "Tenants in use that are not attached.", waiting)
 
     def _neighbours(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("c360_neighbour_up", "Whether a neighbour answers.", labels=["neighbour"])

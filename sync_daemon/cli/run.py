@@ -13,7 +13,7 @@ import structlog
 from sync_daemon import crash_points, logs
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.daemon import SELFTEST_SERVICES, SERVICES, Attach, serve
-from sync_daemon.errors import BridgeError
+from sync_daemon.errors import FatalError
 
 
 @click.command()
@@ -45,14 +45,11 @@ def attacher(settings: Settings) -> Attach | None:
         from db_init.connect import as_migrator
         from db_init.tenant_objects import attach_tenant
 
-        log = structlog.get_logger("sync_daemon")
-        try:
-            with as_migrator(settings) as connection:
-                outcome = attach_tenant(connection, tenant)
-        except BridgeError as error:
-            log.error("tenant.not_attached", tenant=str(tenant), error=str(error))
-            return
-        log.info("tenant.attached", tenant=str(tenant), action=outcome.action, problem=outcome.problem)
+        with as_migrator(settings) as connection:
+            outcome = attach_tenant(connection, tenant)
+        if outcome.problem:
+            raise FatalError(outcome.problem)
+        structlog.get_logger("sync_daemon").info("tenant.attached", tenant=str(tenant), action=outcome.action)
 
     return attach
 

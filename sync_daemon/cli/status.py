@@ -23,6 +23,7 @@ from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.registry import FlowState
 
+NOT_ATTACHED = "not attached"
 ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> app"}
 
 
@@ -55,6 +56,7 @@ def status(as_json: bool) -> None:
                 "heartbeats": [asdict(heartbeat) for heartbeat in heartbeats],
                 "breaks": [{"instance": item.instance, "hop": item.hop, "problem": str(item)} for item in breaks],
                 "lacking": [asdict(lack) for lack in lacks],
+                "not_attached": list(_not_attached(flows)),
             }
         )
     else:
@@ -85,13 +87,14 @@ def status(as_json: bool) -> None:
         )
     if events.waiting:
         say(f"{events.waiting} events wait to be published, the oldest was written {ago(events.oldest, now)}")
-    _explain(flows, problem)
-    said = [*map(str, breaks), *(words for item in heartbeats for words in _of_odoo(item)), *_missing(flows, lacks)]
+    _explain(problem)
+    of_odoo = (words for item in heartbeats for words in _of_odoo(item))
+    said = [*_not_attached(flows), *map(str, breaks), *of_odoo, *_missing(flows, lacks)]
     for words in said:
         say(words)
     if problem:
         sys.exit(69)
-    sys.exit(3 if said or any(row["dead"] or row["state"] in {"error", "not attached"} for row in rows) else 0)
+    sys.exit(3 if said or any(row["dead"] or row["state"] == "error" for row in rows) else 0)
 
 
 def _backlog(bridge: Bridge) -> tuple[Mapping[UUID, OdooBacklog], str]:
@@ -135,11 +138,13 @@ def _missing(flows: list[FlowState], lacks: list[Lack]) -> Iterator[str]:
         yield f"{names.get(lack.tenant, lack.tenant)} lacks {lack.what}; run: c360 db attach --tenant {lack.tenant}"
 
 
-def _explain(flows: list[FlowState], problem: str) -> None:
+def _not_attached(flows: list[FlowState]) -> Iterator[str]:
+    for flow in flows:
+        if flow.direction is Direction.APP_TO_ODOO and (flow.problem or flow.state == NOT_ATTACHED):
+            why = f"cannot be attached: {flow.problem}" if flow.problem else "is not attached"
+            yield f"{flow.subdomain} {why}; run: c360 db attach --tenant {flow.tenant}"
+
+
+def _explain(problem: str) -> None:
     if problem:
         say(f"Odoo does not answer: {problem}")
-    for flow in flows:
-        if flow.direction is Direction.APP_TO_ODOO and flow.problem:
-            say(f"{flow.subdomain}: {flow.problem}")
-        if flow.direction is Direction.APP_TO_ODOO and flow.state == "not attached":
-            say(f"{flow.subdomain} is not attached; run: c360 db attach --tenant {flow.tenant}")

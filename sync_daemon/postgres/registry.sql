@@ -1,8 +1,10 @@
 -- name: installation
 SELECT id FROM bridge.installation
 
--- name: registered (every tenant that the app names, and what the bridge made of it)
-SELECT t.id, t.subdomain, t.status, s.schema_name, s.status, coalesce(b.state, ''), coalesce(b.attach_level, 0),
+-- name: registered (every tenant that the app names, and what the bridge made of it; attaching that was cut short
+-- before the records that were there had been marked begins anew)
+SELECT t.id, t.subdomain, t.status, s.schema_name, s.status, coalesce(b.state, ''),
+       CASE WHEN b.queued_at IS NULL THEN 0 ELSE b.attach_level END,
        coalesce(b.tenant_digest, ''), md5(concat_ws('|', t.name, t.subdomain, t.status)), coalesce(b.problem, ''),
        coalesce(b.instance_id, '')
 FROM public.tenants AS t
@@ -12,7 +14,7 @@ WHERE coalesce(b.selftest, false) = %(selftest)s
 ORDER BY t.subdomain
 
 -- name: set_state
-UPDATE bridge.tenant SET state = %(state)s, problem = '', updated_at = now()
+UPDATE bridge.tenant SET state = %(state)s, updated_at = now()
 WHERE tenant_id = %(tenant)s AND state <> %(state)s
 
 -- name: set_digest
@@ -81,7 +83,10 @@ WITH marks AS (
     WHERE resolved_at IS NULL
     GROUP BY tenant_id, direction
 )
-SELECT t.id, t.subdomain, coalesce(b.state, 'not attached'), d.direction, coalesce(f.paused, false), f.last_success,
+SELECT t.id, t.subdomain,
+       CASE WHEN b.tenant_id IS NULL OR (b.queued_at IS NULL AND s.status = 'active' AND b.state = 'creating')
+            THEN 'not attached' ELSE b.state END,
+       d.direction, coalesce(f.paused, false), f.last_success,
        CASE d.direction WHEN 'app_to_odoo' THEN coalesce(m.owed, 0) + coalesce(v.owed, 0) ELSE 0 END,
        CASE d.direction WHEN 'app_to_odoo' THEN least(m.oldest, v.oldest) END,
        coalesce(l.dead, 0), coalesce(b.problem, '')

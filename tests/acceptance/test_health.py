@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
 
 from sync_daemon.config import Settings
+from tests import databases
 from tests.acceptance.command import c360, daemon, eventually, printed
 from tests.acceptance.parties import App, Odoo, as_sync
 from tests.ports.proxy import Proxy
@@ -24,6 +26,7 @@ from tests.ports.proxy import Proxy
 NAMED_WITHIN = 15.0
 HOP_WITHIN = 30.0
 CATALOGUE_WITHIN = 60.0
+ATTACHED_WITHIN = 150.0
 # three missed heartbeats name a hop
 QUICKLY = {"C360_HEARTBEAT_SECONDS": "2"}
 
@@ -302,3 +305,51 @@ def test_metrics_count_what_was_done_and_name_no_tenant_no_person_and_no_secret(
     hidden = [app.subdomain, app.schema, "Baobab", "Tendai", "mail.example"]
     hidden += [item.get_secret_value() for item in secrets]
     assert [text for text in hidden if text in shown] == []
+
+
+@pytest.mark.reliability("F89")
+@pytest.mark.acceptance("R-HEALTH")
+def test_a_tenant_that_cannot_be_attached_is_named_costs_nothing_and_recovers_by_itself(
+    app: App, page: Page, daemon_log: Path
+) -> None:
+    with daemon(daemon_log, **page.environment):
+        eventually(page.is_ready, "the daemon is ready")
+        with _registered_without_clients(app.settings) as (tenant, mend):
+            eventually(lambda: page.names(str(tenant)), "the tenant is named", CATALOGUE_WITHIN)
+            assert "c360_unattached_tenants 1.0" in page.get("/metrics")[1]
+            found = printed("status", expect=3)
+            assert [words for words in found["not_attached"] if str(tenant) in words and "clients" in words]
+            assert [item for item in printed("doctor", expect=3) if "clients" in item["problem"]]
+            failed = [line for line in _lines(daemon_log) if "tenant.not_attached" in line]
+            assert [json.loads(line)["level"] for line in failed] == ["error"]
+            assert len(_lines(daemon_log)) < 100
+            mend()
+            eventually(lambda: _state(app.settings, tenant) == "active", "it is attached", ATTACHED_WITHIN)
+            eventually(page.is_ready, "the daemon is ready again", CATALOGUE_WITHIN)
+
+
+@contextmanager
+def _registered_without_clients(settings: Settings) -> Iterator[tuple[UUID, Callable[[], object]]]:
+    """A tenant that the app made without its table clients, and what gives it back; deleted after the block."""
+    tenant = databases.register(settings, f"t{uuid4().hex[:12]}", status="creating")
+    with closing(databases.as_app(settings)) as connection:
+        in_use = f"UPDATE public.tenant_schemas SET status = 'active' WHERE tenant_id = '{tenant.id}'"
+        databases.rows(connection, "ALTER TABLE {s}.clients RENAME TO kept", s=tenant.schema)
+        databases.rows(connection, in_use)
+        try:
+            yield (
+                tenant.id,
+                lambda: databases.rows(connection, "ALTER TABLE {s}.kept RENAME TO clients", s=tenant.schema),
+            )
+        finally:
+            databases.rows(connection, f"UPDATE public.tenants SET status = 'deleted' WHERE id = '{tenant.id}'")
+
+
+def _state(settings: Settings, tenant: UUID) -> str:
+    with closing(databases.as_sync(settings)) as connection:
+        found = databases.rows(connection, f"SELECT state FROM bridge.tenant WHERE tenant_id = '{tenant}'")
+    return str(found[0][0])
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8").splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import psycopg2
@@ -17,8 +18,10 @@ from db_init.migrate import status
 from db_init.schema_level import head
 from sync_daemon.config import Settings
 from sync_daemon.errors import FatalError
+from sync_daemon.postgres.admin import probe
 from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.registry import Registry
 from tests import databases
 from tests.catalogue import catalogue, difference
 from tests.databases import as_admin, as_app, as_migrator, as_role, as_sync, fill, marks, register, rows
@@ -240,3 +243,57 @@ def test_tables_of_a_superuser_do_not_make_the_migrator_one(app_made: Settings) 
     assert rows(
         as_migrator(app_made), "SELECT pg_has_role(%(o)s, 'MEMBER')", o=app_made.platform_postgres_admin_user
     ) == [(False,)]
+
+
+@pytest.mark.reliability("F89")
+def test_a_tenant_that_cannot_be_attached_has_a_name_everywhere_until_it_can(app_made: Settings) -> None:
+    register(app_made, "agency1")
+    attach(app_made)
+    bad = register(app_made, "agency2")
+    rows(as_app(app_made), "ALTER TABLE {s}.clients RENAME TO kept", s=bad.schema)
+    with connect.as_migrator(app_made) as connection:
+        assert attach_tenant(connection, bad.id).action == "failed"
+    database = Database(app_made)
+    try:
+        known = Registry(database)
+        assert {tenant.id: tenant.attach_level for tenant in known.tenants()}[bad.id] == 0
+        assert {flow.state for flow in known.flows() if flow.tenant == bad.id} == {"not attached"}
+        assert Overview(database).read().not_attached == {bad.id: True}
+        assert "clients" in problems_of(database, known)[f"tenant {bad.subdomain}"]
+        rows(as_app(app_made), "ALTER TABLE {s}.kept RENAME TO clients", s=bad.schema)
+        with connect.as_migrator(app_made) as connection:
+            assert attach_tenant(connection, bad.id).action == "attached"
+        assert Overview(database).read().not_attached == {}
+        assert {flow.problem for flow in known.flows() if flow.tenant == bad.id} == {""}
+    finally:
+        database.close()
+
+
+@pytest.mark.reliability("F89")
+def test_attaching_that_was_cut_short_before_the_records_were_marked_is_not_taken_for_done(
+    app_made: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(app_made, "agency1")
+    attach(app_made)
+    tenant = register(app_made, "agency2")
+    fill(as_app(app_made), tenant, 3)
+
+    def cut_short(*_arguments: object) -> None:
+        raise FatalError("killed")
+
+    with connect.as_migrator(app_made) as connection, monkeypatch.context() as patched:
+        patched.setattr(tenant_objects, "_queue_present_records", cut_short)
+        with pytest.raises(FatalError, match="killed"):
+            attach_tenant(connection, tenant.id)
+    database = Database(app_made)
+    try:
+        known = Registry(database)
+        assert {item.id: item.attach_level for item in known.tenants()}[tenant.id] == 0
+        assert {flow.state for flow in known.flows() if flow.tenant == tenant.id} == {"not attached"}
+    finally:
+        database.close()
+
+
+def problems_of(database: Database, registry: Registry) -> dict[str, str]:
+    """What doctor says of each place."""
+    return {found.place: found.problem for found in probe.check(database, registry, timedelta(seconds=30))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -95,6 +95,14 @@ def unready(
         *map(str, breaks),
         *_lacking(list(lacks)),
     ]
+
+
+def unattachable(not_attached: Mapping[UUID, bool]) -> list[str]:
+    """What keeps tenants from flowing that were tried to be attached; one that is only new is tried at once."""
+    failed = [tenant for tenant, was_tried in not_attached.items() if was_tried]
+    shown = [f"tenant {tenant} cannot be attached; see: c360 doctor" for tenant in failed[:SHOWN]]
+    left = len(failed) - len(shown)
+    return [*shown, *([f"{left} more tenants cannot be attached"] if left else [])]
 
 
 def _away(neighbour: Neighbour) -> Iterator[str]:

@@ -27,7 +27,8 @@ _SQL = statements("admin/overview")
 class AppSide:
     """What the app's side knows; `receiving` are the tenants whose flow from Odoo is open.
 
-    Shapes: `bloat` are dead row versions in the queues, which stay while somebody holds a snapshot.
+    Shapes: `not_attached` are tenants in use, each with whether attaching was tried and failed; `bloat` are dead row
+    versions in the queues, which stay while somebody holds a snapshot.
     """
 
     now: datetime
@@ -35,6 +36,7 @@ class AppSide:
     oldest: float
     dead: Mapping[Direction, int]
     receiving: frozenset[UUID]
+    not_attached: Mapping[UUID, bool]
     bloat: int
 
 
@@ -53,8 +55,10 @@ class Overview:
             dead = {Direction(direction): count for direction, count in cursor.fetchall()}
             cursor.execute(_SQL["receiving"])
             receiving = frozenset(row[0] for row in cursor.fetchall())
+            cursor.execute(_SQL["not_attached"])
+            not_attached = dict(cursor.fetchall())
             cursor.execute(_SQL["bloat"])
-            return AppSide(now, owed, oldest, dead, receiving, cursor.fetchall()[0][0])
+            return AppSide(now, owed, oldest, dead, receiving, not_attached, cursor.fetchall()[0][0])
 
     def lacking(self, states: Collection[str]) -> list[Lack]:
         """Triggers, policies, views and rights that attached tenants in these states should have and have not."""

@@ -28,6 +28,14 @@ LEFT JOIN bridge.flow AS f
     ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'odoo_to_app'
 WHERE t.state = 'active' AND NOT t.selftest AND NOT coalesce(f.paused, false)
 
+-- name: not_attached (tenants in use whose objects are not whole, and whether attaching was tried and failed)
+SELECT a.id, coalesce(t.problem, '') <> ''
+FROM public.tenants AS a
+JOIN public.tenant_schemas AS s ON s.tenant_id = a.id AND s.status = 'active'
+LEFT JOIN bridge.tenant AS t ON t.tenant_id = a.id
+WHERE a.status = 'active' AND NOT coalesce(t.selftest, false) AND (t.queued_at IS NULL OR t.problem <> '')
+ORDER BY a.id
+
 -- name: bloat (row versions in the queues that nobody needs any more and no vacuum could remove yet)
 SELECT coalesce(sum(n_dead_tup), 0)::bigint
 FROM pg_catalog.pg_stat_user_tables

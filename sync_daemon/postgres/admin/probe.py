@@ -101,7 +101,7 @@ def _tenants(tenants: list[RegisteredTenant]) -> Iterator[Diagnosis]:
     for tenant in tenants:
         if tenant.problem:
             yield Diagnosis(f"tenant {tenant.subdomain}", tenant.problem, f"c360 db attach --tenant {tenant.id}")
-        elif tenant.state == "" and tenant.app_status == "active":
+        elif tenant.attach_level == 0 and (tenant.app_status, tenant.schema_status) == ("active", "active"):
             yield Diagnosis(f"tenant {tenant.subdomain}", "is not attached", f"c360 db attach --tenant {tenant.id}")
         elif tenant.state == "creating":
             fix = f"c360 tenant create {tenant.subdomain}"
