@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ def test_a_long_transaction_on_rows_being_synced_in_any_key_order_neither_waits_
     assert app.one("SELECT count(*) FROM {t}.comply360_sync_state WHERE state <> 'synced'") == 0
 
 
-def _hold(app: App, level: int, begins_with: str, registrations: list[object], commissions: list[object]) -> float:
+def _hold(
+    app: App, level: int, begins_with: str, registrations: Sequence[object], commissions: Sequence[object]
+) -> float:
     """Gives the time that the slowest statement took."""
     order = random.Random(7)
     connection = app.connect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -156,7 +157,7 @@ def test_events_that_cannot_be_right_change_nothing_and_are_told(
         ):
             assert broker.publish(REGISTRATIONS_EXCHANGE, "registration.created", body)
         for shown in (unreadable, no_uuid, str(missing), str(registration)):
-            eventually(lambda shown=shown: _told(shown), f"the message with {shown} is told of")
+            eventually(partial(_told, shown), f"the message with {shown} is told of")
         (later,) = app.register(name="Unharmed")
         eventually(lambda: app.leads([later]) == 1, "others flow")
     assert odoo.leads(other) == []

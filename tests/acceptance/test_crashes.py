@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,8 +16,7 @@ from sync_daemon.daemon import open_bridge
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.settlement import Dropped
 from sync_daemon.domain.snapshot import Snapshot
-from sync_daemon.postgres.push.ledger import Ledger
-from sync_daemon.postgres.rows import Rows
+from sync_daemon.ports import Ledger, Rows
 from tests.acceptance.command import c360, daemon, eventually, kill, printed
 from tests.acceptance.parties import App, Odoo
 from tests.acceptance.proxy import Hold, tap
@@ -157,7 +157,7 @@ def test_a_customer_whom_another_pusher_settled_by_an_older_view_goes_all_the_sa
         bridge.outbox.owe([filtered])
         bridge.outbox.begin_attempt(app.settings.odoo_instance, [filtered])
         pusher = bridge.pusher(app.settings.odoo_instance)
-        rows = _SettledMeanwhile(pusher.rows, pusher.ledger, customer)
+        rows: Any = _SettledMeanwhile(pusher.rows, pusher.ledger, customer)
         dataclasses.replace(pusher, rows=rows).push([registration, filtered])
     assert rows.times == 1
     [partner] = odoo.call("res.partner", "search", [["x_comply360_external_id", "=", str(customer.record_id)]])

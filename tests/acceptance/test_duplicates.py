@@ -108,7 +108,8 @@ def _apply(settings: Settings, user: Any, batch: dict[str, Any]) -> Any:
 def _installation(settings: Settings) -> str:
     with as_sync(settings) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT id::text FROM bridge.installation")
-        return str(cursor.fetchone()[0])
+        [(installation,)] = cursor.fetchall()
+        return str(installation)
 
 
 @pytest.mark.parametrize("changed", ["res_id", "record_id"])

@@ -28,7 +28,7 @@ HOP_WITHIN = 30.0
 CATALOGUE_WITHIN = 60.0
 ATTACHED_WITHIN = 150.0
 # three missed heartbeats name a hop
-QUICKLY = {"C360_HEARTBEAT_SECONDS": "2"}
+QUICKLY: dict[str, Any] = {"C360_HEARTBEAT_SECONDS": "2"}
 
 
 @dataclass(frozen=True)

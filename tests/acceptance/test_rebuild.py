@@ -29,7 +29,7 @@ class Server:
 
     settings: Settings
     instance: str
-    environment: Mapping[str, str]
+    environment: Mapping[str, Any]
 
     @property
     def admin(self) -> Odoo:

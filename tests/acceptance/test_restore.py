@@ -33,7 +33,7 @@ def agencies(drill: Drill) -> tuple[App, App]:
     return drill.tenant(), drill.tenant()
 
 
-def reconcile(*arguments: str, expect: int) -> dict[str, Any]:
+def reconcile(*arguments: str, expect: int | None) -> dict[str, Any]:
     return dict(printed("reconcile", *arguments, expect=expect))
 
 

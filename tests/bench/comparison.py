@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import xmlrpc.client
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.acceptance.command import printed
@@ -97,7 +98,7 @@ def _read_all(bench: Bench, app: App, url: str) -> float:
             domain = [["x_comply360_tenant_id.uuid", "=", str(app.tenant)], ["id", ">", after]]
             named = {"limit": READ_AT_ONCE, "order": "id", "context": {"active_test": False}}
             who = settings.odoo_database, user, password
-            rows = models.execute_kw(*who, "crm.lead", "search_read", [domain, LEAD_FIELDS], named)
+            rows: Any = models.execute_kw(*who, "crm.lead", "search_read", [domain, LEAD_FIELDS], named)
             if not rows:
                 break
             found, after = found + len(rows), rows[-1]["id"]

@@ -11,6 +11,7 @@ import xmlrpc.client
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -82,7 +83,7 @@ def throughput(bench: Bench) -> list[Figure]:
             app = bench.tenant()
             began = time.perf_counter()
             app.register(MANY)
-            wait_for(lambda app=app: app.leads() == MANY)
+            wait_for(partial(_has_leads, app))
             ours.append(MANY / (time.perf_counter() - began))
             alone.append(MANY / _in_process_seconds(bench, app))
     naive = _one_by_one(bench)
@@ -331,6 +332,10 @@ def _slowest_while_held(app: App, level: int, registrations: list[UUID]) -> floa
     connection.commit()
     connection.close()
     return slowest
+
+
+def _has_leads(app: App) -> bool:
+    return app.leads() == MANY
 
 
 def wait_for(condition: Callable[[], bool], patience: float = PATIENCE_SECONDS, pause: float = 0.01) -> None:

@@ -12,7 +12,14 @@ import pytest
 from sync_daemon.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACES = ("*.md", "docs/**/*.md", "sync_daemon/**/*.py", "demo/**/*.py", "selftest/**/*.py", "stack/**/*.py")
+PLACES: tuple[str, ...] = (
+    "*.md",
+    "docs/**/*.md",
+    "sync_daemon/**/*.py",
+    "demo/**/*.py",
+    "selftest/**/*.py",
+    "stack/**/*.py",
+)
 PLACES += (
     "db_init/**/*.py",
     "addons/**/*.py",

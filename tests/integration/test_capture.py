@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -312,7 +313,7 @@ def test_an_app_transaction_held_open_neither_waits_for_the_relay_nor_fails_beca
             order = records if number % 2 else records[::-1]
             write(order)
             seen = passes[0]
-            wait_for(lambda seen=seen: passes[0] > seen + 3)
+            wait_for(partial(has_passed, passes, seen + 3))
             write(order[::-1])
             app.commit()
     finally:
@@ -321,6 +322,10 @@ def test_an_app_transaction_held_open_neither_waits_for_the_relay_nor_fails_beca
     assert rows(
         as_sync(installation), "SELECT count(*) FROM bridge.delivery WHERE tenant_id = %(t)s::uuid", t=str(tenant.id)
     ) == [(len(records),)]
+
+
+def has_passed(passes: list[int], number: int) -> bool:
+    return passes[0] > number
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from sync_daemon.postgres.admin.bindings import Bindings
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 
-PLAIN: dict[str, str] = {
+PLAIN: dict[str, Any] = {
     "name": "Client 1",
     "email": "client1@example.org",
     "phone": "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -32,7 +33,7 @@ POSTED: dict[str, Scalar] = {
     "concern": "",
     "concern_about": "",
 }
-PAID: dict[str, Scalar] = {
+PAID: dict[str, Any] = {
     "payment_state": "paid",
     "residual": "0.00",
     "paid_on": "2026-02-20",
@@ -46,7 +47,7 @@ def registration(installation: Installation) -> UUID:
     return installation.fill(1)[0].record_id
 
 
-def told(key: RecordKey, number: int, /, odoo_id: int = 7, op: Op = Op.UPSERT, **fields: Scalar) -> Change:
+def told(key: RecordKey, number: int, /, odoo_id: int = 7, op: Op = Op.UPSERT, **fields: Any) -> Change:
     values = {**POSTED, **fields} if op is Op.UPSERT else {}
     return Change(key, Version(1, number), op, "account.move", odoo_id, "2026-02-01 10:00:00", "accountant", values)
 
@@ -73,7 +74,7 @@ def test_an_invoice_that_odoo_made_is_read_by_the_app_with_its_registration(
     installation: Installation, registration: UUID
 ) -> None:
     key = installation.key(Entity.INVOICE, uuid4())
-    of = {"registration": str(registration)}
+    of: dict[str, Any] = {"registration": str(registration)}
     assert take(installation, told(key, 1, state="draft", number="", **of)) == [Ruling.APPLIED]
     assert pointer(installation) == 7
     assert take(installation, told(key, 2, **of)) == [Ruling.APPLIED]
@@ -98,7 +99,7 @@ def test_the_registration_names_its_newest_invoice_that_is_not_cancelled(
     installation: Installation, registration: UUID
 ) -> None:
     first, second, note = (installation.key(Entity.INVOICE, uuid4()) for _ in range(3))
-    of = {"registration": str(registration)}
+    of: dict[str, Any] = {"registration": str(registration)}
     take(installation, told(first, 1, 7, **of), told(second, 2, 8, **of), told(note, 3, 9, kind="credit_note", **of))
     assert pointer(installation) == 8
     take(installation, told(second, 4, 8, state="cancelled", **of))
@@ -115,7 +116,7 @@ def test_an_invoice_that_goes_to_another_registration_leaves_the_first(
     key = installation.key(Entity.INVOICE, uuid4())
     take(installation, told(key, 1, registration=str(registration)))
     take(installation, told(key, 2, registration=str(other)))
-    found = dict(installation.app("SELECT id::text, odoo_invoice_id FROM {schema}.registrations"))  # type: ignore[arg-type]
+    found = {row[0]: row[1] for row in installation.app("SELECT id::text, odoo_invoice_id FROM {schema}.registrations")}
     assert found == {str(registration): None, str(other): 7}
 
 

@@ -418,7 +418,7 @@ def test_functions_with_the_owners_rights_pin_their_search_path(installation: Se
 
 def test_a_temporary_table_cannot_shadow_the_outbox(installation: Settings, tenant: AppTenant) -> None:
     app, sync = as_app(installation), as_sync(installation)
-    before = rows(sync, "SELECT count(*) FROM bridge.outbox")[0][0]
+    before = int(str(rows(sync, "SELECT count(*) FROM bridge.outbox")[0][0]))
     rows(app, "CREATE TEMPORARY TABLE outbox (tenant_id uuid, schema_name text, entity text, record_ids uuid[])")
     rows(app, "SET search_path = pg_temp, public")
     rows(app, "UPDATE {s}.users SET phone = '1'", s=tenant.schema)

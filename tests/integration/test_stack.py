@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -97,7 +98,7 @@ def test_no_log_holds_a_secret(stack_layout: Layout, stack_settings: Settings) -
 
 @pytest.mark.reliability("F85")
 def test_postgres_is_durable_and_takes_no_connection_without_a_password(stack_settings: Settings) -> None:
-    place = {
+    place: dict[str, Any] = {
         "host": stack_settings.platform_postgres_host,
         "port": stack_settings.platform_postgres_port,
         "user": stack_settings.platform_postgres_admin_user,
@@ -108,7 +109,7 @@ def test_postgres_is_durable_and_takes_no_connection_without_a_password(stack_se
         values = {}
         for name in ("fsync", "full_page_writes", "synchronous_commit", "unix_socket_directories"):
             cursor.execute(f"SHOW {name}")
-            values[name] = cursor.fetchone()[0]
+            [(values[name],)] = cursor.fetchall()
     link.close()
     assert values == {
         "fsync": "on",

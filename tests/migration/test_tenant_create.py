@@ -15,7 +15,9 @@ from uuid import UUID
 import pytest
 
 from db_init import tenants
+from db_init.connect import Connection
 from db_init.migrate import status
+from db_init.registry import Tenant
 from db_init.tenant_objects import ATTACH_LEVEL
 from sync_daemon.config import Settings
 from sync_daemon.errors import ConfigError, FatalError
@@ -35,7 +37,7 @@ tenants.create(settings, new, lambda settings, tenant: time.sleep(60))
 """
 
 
-def create(settings: Settings, new: tenants.NewTenant = NEW) -> tuple[tenants.Tenant, list[UUID]]:
+def create(settings: Settings, new: tenants.NewTenant = NEW) -> tuple[Tenant, list[UUID]]:
     told: list[UUID] = []
     return tenants.create(settings, new, lambda _, tenant_id: told.append(tenant_id)), told
 
@@ -145,7 +147,7 @@ def started(settings: Settings) -> subprocess.Popen[bytes]:
     return process
 
 
-def waits_for_a_lock(watcher: object) -> bool:
+def waits_for_a_lock(watcher: Connection) -> bool:
     return (
         rows(
             watcher,

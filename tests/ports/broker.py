@@ -109,7 +109,7 @@ class Broker:
                 answer = channel.queue_declare(queue, passive=True).method
                 return None if answer.consumer_count else int(answer.message_count) + 1
 
-            return until(abandoned, f"nobody consumes {queue}") - 1
+            return int(until(abandoned, f"nobody consumes {queue}") or 1) - 1
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """One call of the management API; what is not there is None."""

@@ -59,7 +59,7 @@ def subscribe(broker: Broker, *keys: str, queue: str = "notifications.all", **ar
 
 def received(broker: Broker, queue: str = "notifications.all") -> list[tuple[Any, BaseCloudEvent]]:
     """Everything that is in the queue, as the SDK reads it, with AMQP's own properties."""
-    found = []
+    found: list[tuple[Any, BaseCloudEvent]] = []
     with broker.channel() as channel:
         while (delivery := channel.basic_get(queue, auto_ack=True))[0]:
             _, properties, body = delivery

@@ -6,6 +6,7 @@ import http.client
 import json
 import xmlrpc.client
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -40,16 +41,8 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 def settings_for(transport: str, url: str, **changes: object) -> Settings:
-    return Settings.model_construct(
-        **{
-            **Settings().model_dump(),
-            "odoo_url": url,
-            "odoo_transport": transport,
-            "odoo_api_key": SecretStr(KEY),
-            "odoo_timeout_seconds": 5.0,
-            **changes,
-        }
-    )
+    own = {"odoo_url": url, "odoo_transport": transport, "odoo_api_key": SecretStr(KEY), "odoo_timeout_seconds": 5.0}
+    return Settings().model_copy(update={**own, **changes})
 
 
 def ping(transport: str, server: WebServer, **changes: object) -> object:
@@ -60,7 +53,7 @@ def ping(transport: str, server: WebServer, **changes: object) -> object:
     return odoo.ping()
 
 
-def encoded(transport: str, value: object) -> bytes:
+def encoded(transport: str, value: Any) -> bytes:
     """A value as the transport's good answer."""
     if transport == "json2":
         return response("200 OK", json.dumps(value).encode(), "Content-Type: application/json")

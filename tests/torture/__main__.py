@@ -185,7 +185,8 @@ def _at_work(stage: Stage, history: History, seed: int) -> Iterator[None]:
         for work, pause in PEOPLE.items()
     ]
     stop = threading.Event()
-    threads = [threading.Thread(target=worker.run, args=(stop,), daemon=True) for worker in (*writers, *staff)]
+    works = [*(one.run for one in writers), *(one.run for one in staff)]
+    threads = [threading.Thread(target=work, args=(stop,), daemon=True) for work in works]
     for thread in threads:
         thread.start()
     try:

@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from sync_daemon.cli.main import main
 from sync_daemon.config import Settings
@@ -33,21 +34,21 @@ def trusts_the_broker() -> None:
 def takes_lost_answers_for_done() -> None:
     """A call whose answer was lost is not repeated."""
 
-    def settle_unanswered(owed: Sequence[Owed], message: str, _jitter: float) -> list[Settlement]:
+    def settle_unanswered(owed: Sequence[Owed], message: str, jitter: float) -> list[Settlement]:
         return [Dropped(item, message) for item in owed]
 
-    push.settle_unanswered = settle_unanswered
+    push.settle_unanswered = settle_unanswered  # type: ignore[attr-defined]
 
 
 def acknowledges_what_waits() -> None:
     """Odoo is told that a change was taken in, although it was put off."""
-    apply = pull.Puller._apply
+    take_in = pull.Puller._take_in
 
-    def all_applied(self: pull.Puller, changes: object) -> list[Verdict]:
-        verdicts = apply(self, changes)  # type: ignore[arg-type]
-        return [dataclasses.replace(verdict, ruling=Ruling.APPLIED) for verdict in verdicts]
+    def all_applied(self: pull.Puller, *arguments: Any) -> tuple[list[Verdict], list[str]]:
+        verdicts, failures = take_in(self, *arguments)
+        return [dataclasses.replace(verdict, ruling=Ruling.APPLIED) for verdict in verdicts], failures
 
-    pull.Puller._apply = all_applied  # type: ignore[method-assign,assignment]
+    pull.Puller._take_in = all_applied  # type: ignore[method-assign,assignment]
 
 
 GUARDS: dict[str, Callable[[], None]] = {

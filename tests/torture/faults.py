@@ -7,7 +7,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -314,7 +314,7 @@ def _wait(chance: random.Random, least: float, most: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def _names(daemons: list[object]) -> str:
+def _names(daemons: Sequence[object]) -> str:
     return ", ".join(getattr(daemon, "name", "") for daemon in daemons)
 
 

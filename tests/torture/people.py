@@ -108,11 +108,12 @@ def decide_commissions(turn: Turn) -> None:
     if not ours:
         return
     chosen = turn.random.sample(list(ours), min(len(ours), turn.random.randint(1, 4)))
+    arguments: list[str] = []
     if turn.random.random() < 0.04:
         chosen = [record for record in chosen if not is_billed(ours[record])]
-        how, values, arguments = "action_cancel", {"status": "cancelled"}, []
+        how, values = "action_cancel", {"status": "cancelled"}
     elif state == "pending":
-        how, values, arguments = "action_approve", {"status": "approved"}, []
+        how, values = "action_approve", {"status": "approved"}
     else:
         reference = f"EFT {turn.random.randrange(10**9)}"
         how, values, arguments = "mark_paid", {"status": "paid", "payment_reference": reference}, [reference]

@@ -21,6 +21,8 @@ from tests.torture.history import Action, History, Intent, Outcome, Side, note
 from tests.torture.shares import owner
 from tests.torture.storage import Storage
 
+Statement = tuple[str, Sequence[object]]
+
 BAD_CHARACTER = "\x0b"
 """PostgreSQL stores it, XML cannot carry it: what holds it in its name must be parked."""
 
@@ -84,7 +86,7 @@ class Writer:
         """New clients and registrations; one in twenty times many of them at once."""
         count = AT_ONCE if self.random.random() < 0.05 else 1
         intents: list[Intent] = []
-        statements: list[tuple[str, list[object]]] = []
+        statements: list[Statement] = []
         new: dict[UUID, Row] = {}
         for _ in range(count):
             client, registration = self._id(), self._id()
@@ -113,7 +115,7 @@ class Writer:
         if status == "approved" and self.random.random() < 0.15:
             status = "rejected"
         intents = [self._update("registration", registration, status=status)]
-        statements: list[tuple[str, list[object]]] = [(_SET_STATUS, [status, registration])]
+        statements: list[Statement] = [(_SET_STATUS, [status, registration])]
         commission = None
         if status == "approved" and not row.has_commission:
             commission, agent = self._id(), self._agent(intents, statements)
@@ -230,7 +232,7 @@ class Writer:
                 del self.documents[document]
             return
         soft = "now()" if chance < 0.8 else "NULL"
-        statement: tuple[str, list[object]] = (
+        statement: Statement = (
             "UPDATE {t}.documents SET deleted_at = " + soft + " WHERE id = %s",
             [document],
         )
@@ -243,7 +245,7 @@ class Writer:
         content = self.random.choice(TWINS) if self.random.random() < 0.1 else self.random.randbytes(size)
         return self.storage.write(self.app.tenant, f"{self.contents:06d}", content)
 
-    def _agent(self, intents: list[Intent], statements: list[tuple[str, list[object]]]) -> UUID:
+    def _agent(self, intents: list[Intent], statements: list[Statement]) -> UUID:
         if len(self.agents) >= 3:
             return self.random.choice(self.agents)
         agent = self._id()
@@ -253,7 +255,7 @@ class Writer:
         self.agents.append(agent)
         return agent
 
-    def _transaction(self, intents: list[Intent], statements: Sequence[tuple[str, list[object]]]) -> bool:
+    def _transaction(self, intents: list[Intent], statements: Sequence[Statement]) -> bool:
         """Whether it was committed for certain. Some are taken back, some are held open, some are REPEATABLE READ."""
         noted = self.history.attempt(intents)
         takes_back = self.random.random() < 0.1

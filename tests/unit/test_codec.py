@@ -16,7 +16,7 @@ from tests.unit.records import is_plain
 
 ANY_TEXT = st.text(st.characters(), max_size=60)
 STORABLE_TEXT = st.text(
-    st.characters(exclude_categories=("Cs",), exclude_characters="\ufffe\uffff").filter(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\ufffe\uffff").filter(
         lambda letter: letter in "\t\n\r" or ord(letter) >= 0x20
     ),
     max_size=60,

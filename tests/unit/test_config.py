@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from pydantic import SecretStr
 
 from db_init import connect
-from sync_daemon import config
 from sync_daemon.config import Settings, load_settings, redacted
 from sync_daemon.errors import ConfigError
 from sync_daemon.postgres.connection import connection_parameters
@@ -164,7 +164,7 @@ def test_every_setting_that_cannot_be_used_is_named_at_once_and_no_value_is_show
 
 
 def test_no_secret_shows_in_the_display_or_in_the_representation() -> None:
-    secrets = [name for name, field in Settings.model_fields.items() if field.annotation is config.SecretStr]
+    secrets = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
     settings = load_settings({name.upper(): CANARY for name in secrets})
     shown = redacted(settings)
     assert len(secrets) >= 9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -92,6 +93,7 @@ class _NoEvents:
 
 def test_what_goes_over_while_both_sides_are_asked_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "OutgoingEvents", _NoEvents)
-    daemon = SimpleNamespace(wait=lambda _seconds: True, loops=[])
-    left = drain._wait(_Both(), daemon, 60)
+    bridge: Any = _Both()
+    daemon: Any = SimpleNamespace(wait=lambda _seconds: True, loops=[])
+    left = drain._wait(bridge, daemon, 60)
     assert left.debt == Debt(open=1, paused=0)

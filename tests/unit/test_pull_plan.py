@@ -633,7 +633,7 @@ def test_an_invoice_with_an_unknown_value_is_parked_by_name_and_not_half_taken()
 
 
 def test_money_that_has_to_go_back_is_a_dead_letter_until_it_has_gone() -> None:
-    fields = {"concern": "registration_cancelled", "concern_about": "INV/1"}
+    fields: dict[str, Any] = {"concern": "registration_cancelled", "concern_about": "INV/1"}
     first = settled(pointing(), bill(**fields)).effects
     assert [letter.field for letter in first.dead_letters] == ["concern"]
     then = settled(pointing(7, bindings={BILL: pair(BILL)}), bill(number=6)).effects
