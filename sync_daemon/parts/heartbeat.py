@@ -26,15 +26,15 @@ class HeartbeatSender:
     publisher: HintPublisher
     instances: Collection[str]
     interval: timedelta
-    seconds: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = time.monotonic
     _looks_at: float = field(default=0.0, init=False)
     _has_published: bool = field(default=False, init=False)
 
     def send_due(self) -> None:
         """Publish the heartbeats that are due. Raises what the publisher raises; they are begun all the same."""
-        if not self.instances or self.seconds() < self._looks_at:
+        if not self.instances or self.clock() < self._looks_at:
             return
-        self._looks_at = self.seconds() + LOOK_SECONDS
+        self._looks_at = self.clock() + LOOK_SECONDS
         interval = self.interval if self._has_published else timedelta(0)
         for instance, number in self.heartbeats.begin(self.instances, interval).items():
             self.publisher.publish([Hint(instance, Lane.LIVE, (), number)])

@@ -12,8 +12,11 @@ from uuid import UUID, uuid4
 
 from db_init.tenant_objects import ATTACH_LEVEL, CAPTURED
 from sync_daemon.domain.content import Known
+from sync_daemon.domain.decision import Decision
+from sync_daemon.domain.document import Scalar
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
+from sync_daemon.domain.pull_snapshot import KnownInvoice, LeadOutcome
 from sync_daemon.domain.snapshot import Base, BindingState
 from sync_daemon.errors import TransientError
 from tests.memory.clock import Clock
@@ -104,6 +107,16 @@ class Bound:
 
 
 @dataclass(frozen=True)
+class Conflict:
+    """A field that both sides changed, and what a person decided about it."""
+
+    base: Scalar | None
+    app: Scalar
+    odoo: Scalar
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True)
 class DeadLetter:
     """What waits for a person, or did until `resolved_at`."""
 
@@ -173,7 +186,9 @@ class State:
     deliveries: dict[RecordKey, Delivery] = field(default_factory=dict)
     bindings: dict[RecordKey, Bound] = field(default_factory=dict)
     bases: dict[tuple[RecordKey, str], Base] = field(default_factory=dict)
-    conflicts: dict[tuple[RecordKey, str], object] = field(default_factory=dict)
+    conflicts: dict[tuple[RecordKey, str], Conflict] = field(default_factory=dict)
+    outcomes: dict[tuple[UUID, UUID], LeadOutcome] = field(default_factory=dict)
+    invoices: dict[RecordKey, KnownInvoice] = field(default_factory=dict)
     letters: dict[tuple[UUID, Direction, str, str, str], DeadLetter] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     paused: set[tuple[UUID, Direction]] = field(default_factory=set)
@@ -183,6 +198,7 @@ class State:
     events: list[Told] = field(default_factory=list)
     contents: dict[RecordKey, Known] = field(default_factory=dict)
     links: dict[RecordKey, str] = field(default_factory=dict)
+    refused: set[tuple[Entity, str, str | None]] = field(default_factory=set)
     odoo_epoch: int = 1
 
     def copy(self) -> State:
@@ -277,7 +293,7 @@ class App:
     def insert(self, tenant: Tenant, table: str, **columns: object) -> UUID:
         """One row, in a transaction of its own."""
         record_id = UUID(str(columns.pop("id", uuid4())))
-        row = dict.fromkeys(COLUMNS[table]) | dict(DEFAULTS[table]) | _plain(columns)
+        row = dict.fromkeys(COLUMNS[table]) | dict(DEFAULTS[table]) | plain(columns)
         row |= {"id": str(record_id), "tenant_id": str(row["tenant_id"] or tenant.id)}
         key = RecordKey(tenant.id, ENTITIES[table], record_id)
         with self.server.transaction() as state:
@@ -289,7 +305,7 @@ class App:
     def update(self, key: RecordKey, **columns: object) -> None:
         """One row, in a transaction of its own."""
         with self.server.transaction() as state:
-            self.apply(state, key, _plain(columns))
+            self.apply(state, key, plain(columns))
 
     def apply(self, state: State, key: RecordKey, columns: Mapping[str, object]) -> None:
         """One row, within a transaction."""
@@ -336,7 +352,7 @@ class AppTransaction:
 
     def update(self, key: RecordKey, **columns: object) -> None:
         """Change a row, which is locked from now on."""
-        self.changed[key] = {**self.changed.get(key, {}), **_plain(columns)}
+        self.changed[key] = {**self.changed.get(key, {}), **plain(columns)}
 
     def commit(self) -> None:
         """Let others see it."""
@@ -388,7 +404,7 @@ def held_lease(state: State, name: str, holder: UUID, duration: timedelta, now: 
     return True
 
 
-def _plain(columns: Mapping[str, object]) -> Columns:
+def plain(columns: Mapping[str, object]) -> Columns:
     """Values as PostgreSQL's JSON shows them."""
     return {name: _shown(value) for name, value in columns.items()}
 

@@ -187,7 +187,7 @@ class _Settling:
         version = None if is_new or is_change else item.owed.version.number
         for entity, dependant, column in DEPENDANTS:
             if entity is item.owed.key.entity and (is_new or _shows(item, dependant)):
-                _mark_naming(self._database, self._state, item.owed.key, dependant, column, version)
+                mark_naming(self._database, self._state, item.owed.key, dependant, column, version)
 
 
 def mark_dependants(database: Database, state: State, keys: Iterable[RecordKey]) -> None:
@@ -195,10 +195,10 @@ def mark_dependants(database: Database, state: State, keys: Iterable[RecordKey])
     for key in keys:
         for entity, dependant, column in DEPENDANTS:
             if entity is key.entity:
-                _mark_naming(database, state, key, dependant, column, None)
+                mark_naming(database, state, key, dependant, column, None)
 
 
-def _mark_naming(
+def mark_naming(
     database: Database, state: State, key: RecordKey, dependant: Entity, column: str, version: int | None
 ) -> None:
     """Those that wait to be read only get a new version; the others are marked, if they are concerned."""

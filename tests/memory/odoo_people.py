@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from sync_daemon.domain.keys import RecordKey
+from sync_daemon.domain.keys import Entity, RecordKey
 from tests.memory.odoo import MAPPERS, Bound, Key, Odoo
 
 
@@ -77,19 +77,19 @@ class People:
             state.bindings[self.key(record)] = dataclasses.replace(self.bound(record), opted_out=False)
             self._odoo.mark(state, [self.key(record)], "ask", self._login)
 
-    def invoice(self, tenant: UUID, lead: RecordKey, **fields: Any) -> UUID:
-        """Make an invoice for a lead; Odoo gives it its id."""
-        mapper, res_id, record_id = MAPPERS["invoice"], self._odoo.new_id(), uuid4()
+    def invoice(self, lead: RecordKey, **fields: Any) -> RecordKey:
+        """Make an invoice for a lead; Odoo gives it its id. Shapes: fields are as Odoo keeps them."""
+        mapper, res_id, made = MAPPERS["invoice"], self._odoo.new_id(), RecordKey(lead.tenant, Entity.INVOICE, uuid4())
         rules = {rule.name: rule for rule in mapper.reported}
-        key = self._installation, str(tenant), "invoice", str(record_id)
         with self._odoo.transaction() as state:
             values = {rules[name].target: value for name, value in fields.items()}
             state.records[mapper.model, res_id] = {"x_comply360_lead_id": str(lead.record_id), **values}
-            state.bindings[key] = Bound(mapper.model, res_id)
-            self._odoo.mark(state, [key], "upsert", self._login)
-        return record_id
+            state.bindings[self.key(made)] = Bound(mapper.model, res_id)
+            self._odoo.mark(state, [self.key(made)], "upsert", self._login)
+        return made
 
 
 def _stored(rule: Any, name: str, value: Any) -> Any:
     """A wire value as Odoo keeps it; what Odoo alone tells is given as it keeps it."""
-    return value if type(rule.codec).__name__ in ("Told", "Person") else rule.codec.encode(name, value)
+    is_odoos_own = hasattr(rule.codec, "words") or hasattr(rule.codec, "lookup")
+    return value if is_odoos_own else rule.codec.encode(name, value)

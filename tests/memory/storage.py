@@ -22,6 +22,10 @@ class Files:
         self._stamps += 1
         self._contents[path] = content, self._stamps
 
+    def content(self, path: str) -> bytes:
+        """A content as the app stored it."""
+        return self._contents[path][0]
+
     def find(self, place: Place) -> tuple[bytes, str]:
         """A content and its stamp."""
         path = "/".join(parts_of(place, root_names_tenant=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
@@ -16,14 +16,24 @@ from db_init.attach import attach
 from sync_daemon.domain.event import Event
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.operations.heartbeat import Hop
-from sync_daemon.ports import ContentMemory, Heartbeats, Ledger, Outbox, OutgoingEvents, Rows, TenantRegistry
+from sync_daemon.ports import (
+    ContentMemory,
+    Heartbeats,
+    Inbound,
+    Ledger,
+    OdooInfo,
+    Outbox,
+    OutgoingEvents,
+    Rows,
+    TenantRegistry,
+)
 from sync_daemon.postgres import events as postgres_events
 from sync_daemon.postgres.heartbeats import Heartbeats as PostgresHeartbeats
 from sync_daemon.postgres.push.contents import ContentMemory as PostgresContents
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 from tests.memory import app as in_memory
-from tests.memory import contents, events, heartbeats, ledger, outbox, registry, rows
+from tests.memory import contents, events, heartbeats, inbound, ledger, outbox, registry, rows
 from tests.memory.clock import Clock
 
 TABLES = in_memory.TABLES
@@ -47,6 +57,7 @@ class Letter:
 
     id: UUID
     tenant: UUID
+    direction: str
     entity: str
     record_id: str
     field: str
@@ -94,6 +105,8 @@ class Platform(Protocol):
     @property
     def contents(self) -> ContentMemory: ...
     @property
+    def inbound(self) -> Inbound: ...
+    @property
     def registry(self) -> TenantRegistry: ...
 
     def insert(self, table: str, **columns: object) -> RecordKey:
@@ -138,6 +151,26 @@ class Platform(Protocol):
 
     def announce(self, told: Sequence[Event]) -> None:
         """Writes events down."""
+        ...
+
+    def conflicts(self) -> list[tuple[str, str, str, str]]:
+        """Open conflicts: field, the app's value, Odoo's, and the base."""
+        ...
+
+    def refuse(self, table: str, column: str, value: str) -> None:
+        """The app's table takes this value no longer."""
+        ...
+
+    def drop(self, table: str, column: str) -> None:
+        """The app drops a column."""
+        ...
+
+    def meet(self, info: OdooInfo) -> None:
+        """An Odoo answers for the instance."""
+        ...
+
+    def now(self) -> datetime:
+        """The database's clock."""
         ...
 
     def passed(self, time: timedelta) -> None:
@@ -192,6 +225,7 @@ class InMemory:
         self.heartbeats = heartbeats.Heartbeats(database)
         self.events = events.OutgoingEvents(database)
         self.contents = contents.ContentMemory(database)
+        self.inbound = inbound.Inbound(database)
         self.registry = registry.Registry(database)
 
     def insert(self, table: str, **columns: object) -> RecordKey:
@@ -205,7 +239,8 @@ class InMemory:
         self.app.delete(key)
 
     def value(self, key: RecordKey, column: str) -> object:
-        return self.server.state.rows[key][column]
+        value = self.server.state.rows[key][column]
+        return value.replace("T", " ") if column.endswith("_at") and isinstance(value, str) else value
 
     def keys(self, entity: Entity) -> list[RecordKey]:
         return [key for key in self.server.state.rows if key.entity is entity]
@@ -237,7 +272,17 @@ class InMemory:
 
     def letters(self, code: str = "") -> list[Letter]:
         return [
-            Letter(item.id, item.tenant, item.entity, item.record_id, item.field, item.code, item.message, item.value)
+            Letter(
+                item.id,
+                item.tenant,
+                item.direction.value,
+                item.entity,
+                item.record_id,
+                item.field,
+                item.code,
+                item.message,
+                item.value,
+            )
             for item in self.server.state.letters.values()
             if item.resolved_at is None and code in ("", item.code)
         ]
@@ -261,6 +306,24 @@ class InMemory:
         with self.database.transaction() as state:
             events.announce(self.database, state, self.tenant, told)
 
+    def conflicts(self) -> list[tuple[str, str, str, str]]:
+        found = self.server.state.conflicts.items()
+        return [(field, str(item.app), str(item.odoo), str(item.base)) for (_key, field), item in found]
+
+    def refuse(self, table: str, column: str, value: str) -> None:
+        self.server.state.refused.add((in_memory.ENTITIES[table], column, value))
+
+    def drop(self, table: str, column: str) -> None:
+        for key, row in self.server.state.rows.items():
+            if key.entity is in_memory.ENTITIES[table]:
+                self.server.state.rows[key] = {name: value for name, value in row.items() if name != column}
+
+    def meet(self, info: OdooInfo) -> None:
+        self.registry.verify_instance()(info)
+
+    def now(self) -> datetime:
+        return self.clock.tick()
+
     def passed(self, time: timedelta) -> None:
         self.clock.advance(time)
 
@@ -278,6 +341,7 @@ class Real:
         self.heartbeats: Heartbeats = self._heartbeats
         self.events: OutgoingEvents = postgres_events.OutgoingEvents(installation.database)
         self.contents: ContentMemory = PostgresContents(installation.database)
+        self.inbound: Inbound = installation.inbound
         self.registry: TenantRegistry = installation.registry
 
     def insert(self, table: str, **columns: object) -> RecordKey:
@@ -298,7 +362,8 @@ class Real:
 
     def value(self, key: RecordKey, column: str) -> object:
         statement = f"SELECT {{columns}} FROM {{table}} WHERE id = '{key.record_id}'"
-        return self._app(statement, TABLES[key.entity], {column: None})[0][0]
+        value = self._app(statement, TABLES[key.entity], {column: None})[0][0]
+        return str(value) if isinstance(value, datetime) else value
 
     def keys(self, entity: Entity) -> list[RecordKey]:
         found = self._app("SELECT id FROM {table}", TABLES[entity], {})
@@ -337,7 +402,17 @@ class Real:
 
     def letters(self, code: str = "") -> list[Letter]:
         return [
-            Letter(item.id, item.tenant, item.entity, item.record_id, item.field, item.code, item.message, item.value)
+            Letter(
+                item.id,
+                item.tenant,
+                item.direction,
+                item.entity,
+                item.record_id,
+                item.field,
+                item.code,
+                item.message,
+                item.value,
+            )
             for item in self._here.dead_letters.open(code=code or None)
         ]
 
@@ -362,6 +437,24 @@ class Real:
     def announce(self, told: Sequence[Event]) -> None:
         with self._here.database.transaction() as cursor:
             postgres_events.announce(cursor, INSTANCE, self.tenant, told)
+
+    def conflicts(self) -> list[tuple[str, str, str, str]]:
+        rows = self._here.bridge(
+            "SELECT field, app_value, odoo_value, base_value FROM bridge.conflict WHERE state = 'open'"
+        )
+        return [(str(field), str(app), str(odoo), str(base)) for field, app, odoo, base in rows]
+
+    def refuse(self, table: str, column: str, value: str) -> None:
+        self._app(f"ALTER TABLE {{table}} ADD CHECK ({column} <> '{value}') NOT VALID", table, {})
+
+    def drop(self, table: str, column: str) -> None:
+        self._app(f"ALTER TABLE {{table}} DROP COLUMN {column}", table, {})
+
+    def meet(self, info: OdooInfo) -> None:
+        self._here.registry.verify_instance(INSTANCE)(info)
+
+    def now(self) -> datetime:
+        return self._here.registry.now()
 
     def passed(self, time_: timedelta) -> None:
         time.sleep(time_.total_seconds())

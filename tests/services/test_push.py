@@ -44,6 +44,22 @@ def test_a_daemon_that_may_not_attach_leaves_a_tenant_to_one_that_may(world: Wor
     assert world.people.sees(registration)
 
 
+def test_a_tenant_that_cannot_be_attached_is_tried_ever_more_slowly_and_holds_up_no_other_one(world: World) -> None:
+    world.broken.add(world.tenant.id)
+    other = world.app.register("other")
+    registration, theirs = world.registration(), world.registration(other)
+    daemon = Daemon(world)
+    for _ in range(200):
+        daemon.round()
+        world.clock.advance(timedelta(seconds=1))
+    assert world.people.sees(theirs)
+    assert 3 < daemon.attached.count(world.tenant.id) < 12
+    world.broken.clear()
+    world.clock.advance(timedelta(minutes=2))
+    world.settle(daemon)
+    assert world.people.sees(registration)
+
+
 def test_a_draft_is_filtered_until_it_is_submitted(world: World) -> None:
     registration = world.registration(status="draft")
     daemon = Daemon(world)

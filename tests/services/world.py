@@ -17,16 +17,17 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.event import EXCHANGE
 from sync_daemon.domain.hint import Hint, named_tenant
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
-from sync_daemon.errors import BridgeError, RejectedError
+from sync_daemon.errors import BridgeError, RejectedError, TransientError
 from sync_daemon.parts.contents import Contents
 from sync_daemon.parts.heartbeat import HeartbeatCarrier, HeartbeatSender
 from sync_daemon.services.events import EventListener
 from sync_daemon.services.publish import EventRelay
+from sync_daemon.services.pull import Puller
 from sync_daemon.services.push import HintedPusher, Pusher
 from sync_daemon.services.relay import Relay
 from sync_daemon.services.report import Report
 from sync_daemon.services.tenants import TenantKeeper
-from tests.memory import app, broker, contents, events, heartbeats, ledger, outbox, registry, rows, storage
+from tests.memory import app, broker, contents, events, heartbeats, inbound, ledger, outbox, registry, rows, storage
 from tests.memory.app import INSTANCE
 from tests.memory.clock import Clock
 from tests.memory.odoo import Odoo
@@ -73,6 +74,7 @@ class World:
         self.people = People(self.odoo, self.installation)
         self.files = storage.Files()
         self.tenant = self.app.register("agency")
+        self.broken: set[UUID] = set()
         self.broker.subscribe("notifications", EXCHANGE, "#")
 
     def insert(self, table: str, tenant: app.Tenant | None = None, /, **columns: object) -> RecordKey:
@@ -152,8 +154,12 @@ class World:
         state = self.server.state
         owed = [item for item in state.deliveries.values() if not item.is_dead]
         waiting = [told for told in state.events if told.published_at is None]
+        marks = [mark for mark in self.odoo.state.marks if not mark.is_parked and self._is_told(mark.key)]
         is_kept = all(tenant.state == tenant.app_status for tenant in state.tenants.values())
-        return is_kept and not (state.marks or owed or waiting)
+        return is_kept and not (state.marks or owed or waiting or marks)
+
+    def _is_told(self, key: tuple[str, str, str, str]) -> bool:
+        return not self.odoo.state.bindings[key].opted_out and self.odoo.is_served(key[0], key[1])
 
     def settle(self, *daemons: Daemon) -> None:
         """Let the daemons work until nothing is owed any more."""
@@ -192,7 +198,9 @@ class Daemon:
         sender = HeartbeatSender(beats, publisher, [INSTANCE], SHORT, world.clock.seconds)
         self.relay = Relay(owed, publisher, LEASE, sender)
         self.hinted = HintedPusher(self.pusher, self.stream, HINT_WAIT, carrier)
-        self.keeper = TenantKeeper(self.registry, owed, self.pusher, self._attach if can_attach else None)
+        self.puller = Puller(odoo, inbound.Inbound(database), SHORT, carrier)
+        attach = self._attach if can_attach else None
+        self.keeper = TenantKeeper(self.registry, owed, self.pusher, attach, clock=world.clock.seconds)
         listened = broker.AppEvents(world.broker, self._bad_message, self.process)
         self.listener = EventListener(listened, found, owed, self._unknown, HINT_WAIT)
         told = events.OutgoingEvents(database)
@@ -208,6 +216,7 @@ class Daemon:
             "events": self.listener.run_once,
             "relay": self.relay.run_once,
             "push": self.hinted.run_once,
+            "pull": self.puller.run_once,
             "publish": self.publisher.run_once,
         }
 
@@ -244,6 +253,8 @@ class Daemon:
     def _attach(self, tenant: UUID) -> None:
         self.process.check()
         self.attached.append(tenant)
+        if tenant in self.world.broken:
+            raise TransientError("the app's tables are locked")
         app.serve(self.world.server, tenant, "creating")
 
     def _bad_message(self, error: RejectedError, body: bytes) -> None:
