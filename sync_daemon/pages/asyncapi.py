@@ -37,11 +37,11 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def asyncapi() -> dict[str, Any]:
-    """The document, AsyncAPI 3.0.0, as whoever publishes sees it."""
+    """The AsyncAPI 3.0.0 document, from the publisher's view."""
     return {
         "asyncapi": "3.0.0",
         "info": {
-            "title": "comply360-bridge: what Odoo tells",
+            "title": "comply360-bridge: decisions made in Odoo",
             "version": "1",
             "description": f"CloudEvents 1.0 in the AMQP binding, on RabbitMQ's topic exchange {EXCHANGE}.",
         },
@@ -104,15 +104,15 @@ def _message(kind: EventType) -> dict[str, Any]:
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     header("specversion"): {**_TEXT, "const": "1.0"},
-    header("id"): {**schema_of(Identity), "description": "the same however often the event is delivered"},
-    header("source"): {**_TEXT, "examples": [source("main")], "description": "the Odoo instance that told it"},
+    header("id"): {**schema_of(Identity), "description": "the same for every delivery of the event"},
+    header("source"): {**_TEXT, "examples": [source("main")], "description": "the Odoo instance that reported it"},
     header("subject"): {**_TEXT, "pattern": "^[a-z]+/[0-9a-f-]{36}$", "description": "the record: entity/id"},
     header("time"): {**schema_of(Instant), "description": "when it happened in Odoo"},
-    header("tenantid"): {**schema_of(Identity), "description": "the tenant whose record it is"},
+    header("tenantid"): {**schema_of(Identity), "description": "the tenant that owns the record"},
     header("sequence"): {
         **_TEXT,
         "pattern": "^[0-9]{20}$",
-        "description": "of one record's events, the greater is the later",
+        "description": "of one record's events, the greater number is later",
     },
 }
-"""What every event has; `datacontenttype` is AMQP's content type."""
+"""The attributes of every event; `datacontenttype` is AMQP's content type."""

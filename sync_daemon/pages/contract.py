@@ -14,19 +14,19 @@ REGENERATE = "c360 contract show --markdown > docs/contract.md"
 
 _INTRODUCTION = f"""# The contract: which field flows from where to where
 
-Generated from `sync_daemon/domain/contracts/`; do not edit. To write it anew: `{REGENERATE}`
+Generated from `sync_daemon/domain/contracts/`; do not edit. To regenerate it: `{REGENERATE}`
 
-The addon's half is `addons/comply360_bridge/mappers/`, one module per entity; tests hold both halves, this page and
-[wire.md](wire.md) together. Entities stand in the order in which they are applied, parents first.
+The addon's half is `addons/comply360_bridge/mappers/`, one module per entity; tests compare both halves, this page and
+[wire.md](wire.md). Entities are listed in the order in which they are applied, parents first.
 
-- **From** lists the app's columns in the order they are tried; the first that holds a value wins. `row` is the record
-  itself, other names are rows it refers to, or what is known of its documents or its content; `linked` is the user of
-  Odoo that the column's user is (`c360 user list`). A third part is a key of a JSON column, and `+` joins texts by a
-  blank.
-- **Owner** says who may change the field: `app`, or `two_way` for both, merged against the last value that both sides
-  agreed on. A deployment may choose others for all tenants or for one: [overrides.md](overrides.md).
-- A **required** field that cannot go parks the whole record; any other one stays behind alone. Either is named by
-  `c360 dead list`."""
+- **From** lists the app's columns in the order they are tried; the first one with a value wins. `row` is the record
+  itself; other names are rows it refers to, or facts about its documents or its content. `linked` is the Odoo user who
+  is linked to the column's user (`c360 user list`). A third part is a key of a JSON column, and `+` joins texts with
+  a blank.
+- **Owner** says who may change the field: `app`, or `two_way` for both sides, merged against the base, the last value
+  both sides had. A deployment can choose other owners for all tenants or for one: [overrides.md](overrides.md).
+- A **required** field that cannot go parks the whole record; any other field is skipped alone. `c360 dead list` names
+  both."""
 
 
 def contract_data(rules: Mapping[Entity, Contract] = CONTRACTS) -> list[dict[str, Any]]:
@@ -40,20 +40,20 @@ def contract_page() -> str:
 
 
 _WORDS = {
-    "absent": "true while the app has no value",
+    "absent": "true while the app's column is empty",
     "count": "whole number",
-    "integer": "whole number, nothing as 0",
+    "integer": "whole number, empty as 0",
     "flag": "true or false",
     "words": "text",
     "day": "calendar day",
     "identity": "id of a record of the same tenant",
     "instant": "instant, UTC in whole seconds",
-    "person": "id of a user of Odoo",
+    "person": "id of an Odoo user",
 }
 
 
 def describe(kind: Kind) -> str:
-    """What a field lets through, in words."""
+    """What a field accepts, in words."""
     match kind.name, kind.limits:
         case "text" | "code", (length,):
             return f"{kind.name}, at most {length} characters"
@@ -109,16 +109,16 @@ def _section(contract: Contract) -> str:
     rows = [_row(item) for item in contract.fields]
     if not rows:
         return f"## {contract.entity}\n\n{facts}"
-    return f"## {contract.entity}\n\n{facts}\n\n{_table(('field', 'from', 'lets through', 'owner', 'required'), rows)}"
+    return f"## {contract.entity}\n\n{facts}\n\n{_table(('field', 'from', 'accepts', 'owner', 'required'), rows)}"
 
 
 def _facts(contract: Contract) -> Iterator[str]:
-    where = "in the app" if contract.fields else "of schema bridge, a view per tenant for the app's readers"
+    where = "in the app" if contract.fields else "in schema bridge, with a view per tenant for the app's readers"
     yield f"`{contract.table}` {where}, `{contract.odoo_model}` in Odoo"
     for column, values in contract.filtered.items():
-        yield f"stays in the app while `{column}` is {' or '.join(sorted(values))}, unless it is in Odoo already"
+        yield f"stays in the app while `{column}` is {' or '.join(sorted(values))}, unless it is already in Odoo"
     for item in contract.references:
-        need = "waits for it" if item.required else "goes without it while it is not in Odoo"
+        need = "waits for it" if item.required else "goes without it until it is in Odoo"
         yield f"refers to `{item.role}`, a {item.entity}, through `{item.column}`, and {need}"
     for role, (entity, column) in contract.related.items():
         yield f"shows values of `{role}`, a {entity}, found through `{column}`"
@@ -126,13 +126,13 @@ def _facts(contract: Contract) -> Iterator[str]:
         yield f"Odoo's id is copied to `{contract.table}.{contract.write_back}` for the app's readers"
     for two_way in contract.two_way:
         columns = " or ".join(f"`{contract.table}.{column}`" for column in (*two_way.holders, two_way.column))
-        yield f"what Odoo says of `{two_way.name}` is written to {columns}"
+        yield f"Odoo's `{two_way.name}` is written to {columns}"
     for told in contract.reported:
         kind = kind_of(told.codec)
         if kind.name == "person":
-            yield f"Odoo tells `{told.name}`: the user who is linked with that one is written to `{contract.table}`"
+            yield f"Odoo reports `{told.name}`: the linked app user is written to `{contract.table}`"
         else:
-            yield f"Odoo tells the app's readers `{told.name}`: {describe(kind)}"
+            yield f"Odoo reports `{told.name}` to the app's readers: {describe(kind)}"
 
 
 def _row(item: Field) -> Sequence[str]:

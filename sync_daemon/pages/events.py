@@ -10,63 +10,64 @@ from sync_daemon.domain.events import EVENT_TYPES
 
 REGENERATE = "c360 contract events --markdown > docs/events.md"
 
-_INTRODUCTION = f"""# Events: what the app's other services are told
+_INTRODUCTION = f"""# Events for the app's other services
 
-Generated from `sync_daemon/domain/events/`; do not edit. To write it anew: `{REGENERATE}`
+Generated from `sync_daemon/domain/events/`; do not edit. To regenerate it: `{REGENERATE}`
 
-The same for programs is [asyncapi.json](asyncapi.json) (AsyncAPI 3.0); `c360 contract events --schemas` prints the JSON
-Schema of each type.
+[asyncapi.json](asyncapi.json) (AsyncAPI 3.0) says the same for programs; `c360 contract events --schemas` prints the
+JSON Schema of each type.
 
-What Odoo tells and the bridge applies is published to RabbitMQ as [CloudEvents](https://cloudevents.io) 1.0: what
-people decided in Odoo, never what the app itself did.
+The bridge publishes decisions that people make in Odoo to RabbitMQ as [CloudEvents](https://cloudevents.io) 1.0. It
+never publishes what the app itself did.
 
-## To consume them
+## Consume events
 
-Declare a durable queue of your own and bind it to the durable topic exchange `{EXCHANGE}`, which `c360 run` makes when
-it starts. The routing key is the type's short name, so `commission.paid`, `commission.*` and `#` are bindings.
+Declare a durable queue of your own and bind it to the durable topic exchange `{EXCHANGE}`, which `c360 run` creates at
+start. The routing key is the type's short name, so `commission.paid`, `commission.*` and `#` are valid bindings.
 
-- A queue gets what is published after it was bound. Where no queue is bound an event is published all the same, and
-  gone; to keep those, an operator gives the exchange an alternate exchange by policy.
-- **At least once**: an event may come twice, with the same `id`. Remember ids, or let the second one change nothing.
-- **In order** per record: of one record's events the greater `sequence` is the later one. After a repetition an older
-  one may follow a newer one.
-- Data is the record as it was when the event was written, not as it was at that step: where Odoo took two steps between
-  two looks of the bridge, both are told, in order, with the same data.
-- Ignore fields you do not know: they may be added. Anything else is another type, with another version at its end.
-- A queue that refuses when it is full (`x-overflow` `reject-publish`) holds up the events of all others until there is
-  room. Give it no length, or let it drop its oldest.
+- A queue receives what is published after it was bound. Without a bound queue, an event is published and lost; to keep
+  such events, an operator can set an alternate exchange by policy.
+- **At least once**: an event may arrive twice, with the same `id`. Remember ids, or make the second delivery harmless.
+- **In order** per record: of one record's events, the greater `sequence` is later. After a repetition, an older
+  event may follow a newer one.
+- Data shows the record when the event was written, not at each step: if Odoo took two steps between two reads of the
+  bridge, both events are published, in order, with the same data.
+- Ignore unknown fields: new ones may be added. Any other change is a new type, with another version at its end.
+- A queue that rejects messages when full (`x-overflow` `reject-publish`) blocks everybody's events until there is room.
+  Give it no length limit, or let it drop its oldest message.
 
-Rights: a service configures and writes its own queues, and reads those and the exchange. Binding needs no more.
+A service needs the rights to configure and write its own queues, and to read those and the exchange. Binding needs no
+more.
 
 ```
 rabbitmqctl set_permissions -p /comply360 notifications '^notifications\\.' '^notifications\\.' \\
     '^(notifications\\..*|comply360\\.odoo)$'
 ```
 
-The bridge's user configures and writes the exchange; where it may not configure, the exchange must be there already. No
-other service should have the right to write to it.
+The bridge's user configures and writes the exchange; without the right to configure it, the exchange must already
+exist. No other service should have the right to write to it.
 
 ## The message
 
-Persistent, binary content mode of the CloudEvents AMQP binding: the body is the data as JSON (`content_type`
-`application/json`), the attributes are headers:
+Messages are persistent and use the binary content mode of the CloudEvents AMQP binding. The body is the data as JSON
+(`content_type` `application/json`); the attributes are headers:
 
 | header | |
 |---|---|
 | `cloudEvents:specversion` | `1.0` |
-| `cloudEvents:id` | a uuid, the same at every delivery; also the message id |
-| `cloudEvents:source` | the Odoo instance that told it, such as `{source("main")}` |
+| `cloudEvents:id` | a uuid, the same for every delivery; also the message id |
+| `cloudEvents:source` | the Odoo instance that reported it, such as `{source("main")}` |
 | `cloudEvents:type` | the type below; also the message's type |
 | `cloudEvents:subject` | the record: `entity/id` |
-| `cloudEvents:time` | when it happened in Odoo, RFC 3339, UTC; of several changes between two looks the last one's |
+| `cloudEvents:time` | when it happened in Odoo, RFC 3339, UTC; of several changes between two reads, the last one |
 | `cloudEvents:dataschema` | the `$id` of the type's JSON Schema |
-| `cloudEvents:tenantid` | the tenant whose record it is |
+| `cloudEvents:tenantid` | the tenant that owns the record |
 | `cloudEvents:sequence` | twenty digits, ascending |
 
-Ids are the app's; an invoice's is its id in the view `comply360_invoices`. Amounts are decimal texts with their
-currency beside them, instants are RFC 3339 in UTC, days `YYYY-MM-DD`. Empty values are left out. Names, contacts and
-addresses are not in an event: whoever may read them reads them where they are; a payment's reference is what the
-accountant typed ([decision 9](adr/0009-what-an-event-says.md)).
+Ids are the app's; an invoice's id is the one in the view `comply360_invoices`. Amounts are decimal texts beside their
+currency, times are RFC 3339 in UTC, days `YYYY-MM-DD`. Empty values are omitted. Events contain no names, contacts or
+addresses: a service that may read them reads them from the app. A payment's reference is what the accountant typed
+([decision 9](adr/0009-what-an-event-says.md)).
 
 ## The types"""
 
@@ -104,7 +105,7 @@ def _section(group: str) -> str:
         [
             f"### {group}",
             _table(("routing key", "type", "when"), types),
-            _table(("data", "is", "always there"), data),
+            _table(("data", "meaning", "always present"), data),
         ]
     )
 

@@ -21,11 +21,11 @@ class Client(EventData):
 
     client_id: Identity = shown("the client", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True)
     columns: Annotated[list[_Column], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = shown(
-        "the columns of the tenant's table clients that have new values", ["city", "phone"], required=True
+        "the columns of the tenant's table clients with new values", ["city", "phone"], required=True
     )
 
 
-CHANGED = EventType("client.changed", "A customer was changed in Odoo, and the app's row with it.", Client)
+CHANGED = EventType("client.changed", "A customer was changed in Odoo, and the app's row was updated.", Client)
 TYPES = (CHANGED,)
 
 

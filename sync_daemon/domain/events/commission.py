@@ -34,16 +34,16 @@ class Commission(EventData):
     """A commission as it is now."""
 
     commission_id: Identity = shown("the commission", "6f1b5a0e-7f4e-4d0a-9c39-5a4f6c1f0b11", required=True)
-    registration_id: Identity = shown("the registration it was earned with", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22")
+    registration_id: Identity = shown("the registration that earned it", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22")
     agent_id: Identity = shown("the user it is owed to", "d2b0a9f0-8a54-4d0e-8d4c-3c5b6f0d9c33")
     status: Annotated[str, one_of(*STATUSES)] = shown(
-        "what it is now; left out where the app has a status that the contract does not know", "paid"
+        "its present status; omitted if the contract does not know the app's status", "paid"
     )
     amount: Amount = shown("the amount of the commission", "187.50")
     currency: Currency = shown("the amount's currency, ISO 4217", "ZAR")
     approved_at: Instant = shown("when it was approved", "2026-02-01T08:00:00Z")
     approved_by: Identity = shown(
-        "the user who approved it, if that person is known in both", "f4a1c2d3-5b6e-4f70-8a9b-1c2d3e4f5a77"
+        "the user who approved it, if the approver is linked", "f4a1c2d3-5b6e-4f70-8a9b-1c2d3e4f5a77"
     )
     paid_at: Instant = shown("when it was paid", "2026-02-03T09:30:00Z")
     payment_reference: Text = shown("the payment's reference", "EFT 4711")

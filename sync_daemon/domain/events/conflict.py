@@ -16,7 +16,7 @@ _TWO_WAY = {entity.value: contract.two_way for entity, contract in CONTRACTS.ite
 class Conflict(EventData):
     """A field that both sides changed."""
 
-    entity: Annotated[str, one_of(*_TWO_WAY)] = shown("what kind of record it is", "client", required=True)
+    entity: Annotated[str, one_of(*_TWO_WAY)] = shown("the entity of the record", "client", required=True)
     record_id: Identity = shown("the record", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True)
     field: Annotated[str, one_of(*sorted({item.name for fields in _TWO_WAY.values() for item in fields}))] = shown(
         "the field, as docs/contract.md names it", "phone", required=True
@@ -27,11 +27,11 @@ class Resolution(Conflict):
     """How a conflict ended."""
 
     resolution: Annotated[str, one_of(*RESOLUTIONS)] = shown(
-        "of `conflict.resolved`: what was decided; agreed: one side gave way by itself", "keep_odoo", required=True
+        "for `conflict.resolved`: the decision; `agreed` if one side gave way without one", "keep_odoo", required=True
     )
 
 
-RAISED = EventType("conflict.raised", "Both sides changed the field, and a person has to decide.", Conflict)
+RAISED = EventType("conflict.raised", "Both sides changed the field; a person has to decide.", Conflict)
 RESOLVED = EventType("conflict.resolved", "The field flows again.", Resolution)
 TYPES = (RAISED, RESOLVED)
 

@@ -30,22 +30,20 @@ class Invoice(EventData):
     """An invoice or credit note as it is now."""
 
     invoice_id: Identity = shown("the invoice", "2c9f8a5d-31d7-4d7b-9a0e-9f8b7c6d5e44", required=True)
-    kind: Annotated[str, one_of(*KINDS)] = shown("an invoice, or a credit note for one", "invoice", required=True)
+    kind: Annotated[str, one_of(*KINDS)] = shown("an invoice or a credit note", "invoice", required=True)
     number: Text = shown("its number; a draft has none", "INV/2026/00017")
-    state: Annotated[str, one_of(*STATES, DELETED_STATE)] = shown("what it is now", "posted", required=True)
-    payment_state: Annotated[str, one_of(*PAYMENT_STATES)] = shown(
-        "what is known of its payment", "paid", required=True
-    )
+    state: Annotated[str, one_of(*STATES, DELETED_STATE)] = shown("its present state", "posted", required=True)
+    payment_state: Annotated[str, one_of(*PAYMENT_STATES)] = shown("its payment state", "paid", required=True)
     total: Amount = shown("the total, with as many decimals as the currency has in Odoo", "1500.10", required=True)
     residual: Amount = shown("what is left to pay", "0.00", required=True)
     currency: Currency = shown("the currency of both, ISO 4217", "ZAR", required=True)
     invoice_date: Day = shown("the invoice's day", "2026-02-01")
-    due_date: Day = shown("the day it is to be paid by", "2026-03-03")
-    paid_on: Day = shown("the day of the last payment, once nothing is left to pay", "2026-02-20")
+    due_date: Day = shown("the due date", "2026-03-03")
+    paid_on: Day = shown("the day of the last payment, once it is fully paid", "2026-02-20")
     payment_reference: Text = shown("that payment's reference", "EFT 9")
     registration_id: Identity = shown("the registration it is for", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22")
     client_id: Identity = shown("the client it is for", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55")
-    credits_id: Identity = shown("of a credit note: the invoice it gives back", "7a6b5c4d-3e2f-4a1b-9c8d-7e6f5a4b3c66")
+    credits_id: Identity = shown("for a credit note: the invoice it reverses", "7a6b5c4d-3e2f-4a1b-9c8d-7e6f5a4b3c66")
 
 
 _PLAIN = {"credits_id": ""}
@@ -54,27 +52,27 @@ _invoice = partial(EventType, data=Invoice)
 
 CREATED = _invoice(
     "invoice.created",
-    "An invoice or credit note was made for a synced customer or lead.",
+    "An invoice or credit note was created for a synced customer or lead.",
     example={**_OPEN, "state": "draft", "number": ""},
 )
-POSTED = _invoice("invoice.posted", "It was booked.", example=_OPEN)
-PAID = _invoice("invoice.paid", "A payment was confirmed, and nothing is left to pay.", example=_PLAIN)
+POSTED = _invoice("invoice.posted", "It was posted.", example=_OPEN)
+PAID = _invoice("invoice.paid", "A payment was confirmed, and it is fully paid.", example=_PLAIN)
 PARTLY_PAID = _invoice(
     "invoice.partly_paid",
-    "A payment or credit was confirmed, and a part is left to pay.",
+    "A payment or credit was confirmed, and it is partly paid.",
     example={**_OPEN, "payment_state": "partial", "residual": "500.10"},
 )
 CREDITED = _invoice(
     "invoice.credited",
-    "Credit notes give all of it back.",
+    "Credit notes reverse all of it.",
     example={**_OPEN, "payment_state": "reversed", "residual": "0.00"},
 )
-UNPAID = _invoice("invoice.unpaid", "Payments or credits that were confirmed before were taken back.", example=_OPEN)
+UNPAID = _invoice("invoice.unpaid", "Confirmed payments or credits were reversed.", example=_OPEN)
 CANCELLED = _invoice("invoice.cancelled", "It was cancelled.", example={**_OPEN, "state": "cancelled"})
 REOPENED = _invoice("invoice.reopened", "It is a draft again.", example={**_OPEN, "state": "draft"})
 DELETED = _invoice(
     "invoice.deleted",
-    "A draft was deleted, or is no longer of this tenant.",
+    "A draft was deleted or moved to another tenant.",
     example={**_OPEN, "state": DELETED_STATE, "number": ""},
 )
 CHANGED = _invoice("invoice.changed", "Other values changed.", example={**_OPEN, "due_date": "2026-03-31"})

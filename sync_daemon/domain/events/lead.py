@@ -13,16 +13,16 @@ class Lead(EventData):
     """What became of a lead."""
 
     registration_id: Identity = shown(
-        "the registration that the lead is of", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22", required=True
+        "the registration of the lead", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22", required=True
     )
-    outcome: Annotated[str, one_of("open", "won", "lost")] = shown("what the lead is now", "lost", required=True)
-    lost_reason: Text = shown("of a lost one: the reason, as Odoo's list names it", "Too expensive")
+    outcome: Annotated[str, one_of("open", "won", "lost")] = shown("the lead's present outcome", "lost", required=True)
+    lost_reason: Text = shown("for a lost lead: the reason, as in Odoo's list", "Too expensive")
 
 
 _lead = partial(EventType, data=Lead)
 
-WON = _lead("lead.won", "A salesperson won the lead.", example={"outcome": "won", "lost_reason": ""})
-LOST = _lead("lead.lost", "A salesperson lost the lead.")
+WON = _lead("lead.won", "A salesperson marked the lead as won.", example={"outcome": "won", "lost_reason": ""})
+LOST = _lead("lead.lost", "A salesperson marked the lead as lost.")
 REOPENED = _lead(
     "lead.reopened", "A lead that was won or lost is open again.", example={"outcome": "open", "lost_reason": ""}
 )
