@@ -62,15 +62,14 @@ class Refused:
 class Plan:
     """What one batch comes to.
 
-    Shapes: `send` is in order of application. `parents` are records that are not owed but must go first: owe them, read
-    again and plan again. `ask` are records that Odoo must report, because it owns some of their fields.
+    Shapes: `send` is in order of application. `ask` are records that Odoo must report, because it owns some of their
+    fields.
     """
 
     send: tuple[ToSend, ...] = ()
     nothing: tuple[Nothing, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     refused: tuple[Refused, ...] = ()
-    parents: frozenset[RecordKey] = field(default_factory=frozenset)
     ask: frozenset[RecordKey] = field(default_factory=frozenset)
 
 
@@ -85,19 +84,25 @@ def plan(snapshot: Snapshot) -> Plan:
         nothing=tuple(step for step in steps if isinstance(step, Nothing)),
         waiting=tuple(step for step in steps if isinstance(step, Waiting)),
         refused=tuple(step for step in steps if isinstance(step, Refused)),
-        parents=frozenset(_missing_parents(snapshot)),
         ask=frozenset(owed.key for owed in _flowing(snapshot) if _is_to_be_asked(snapshot, owed.key)),
     )
 
 
-def possibly_sent(decided: Plan) -> list[Owed]:
+def missing_parents(snapshot: Snapshot) -> frozenset[RecordKey]:
+    """Records that are not owed but must go first: owe them, and read them too."""
+    return frozenset(_missing_parents(snapshot))
+
+
+def possibly_sent(snapshot: Snapshot) -> list[Owed]:
     """Records that need not go and are not bound, but were sent before: Odoo may have them."""
-    return [item.owed for item in decided.nothing if item.binding is None and item.owed.sent_ago is not None]
+    sent_before = (owed for owed in snapshot.owed.values() if owed.sent_ago is not None)
+    return [owed for owed in sent_before if _is_given_up(_step(snapshot, owed))]
 
 
 def defer_recent(decided: Plan, patience: timedelta) -> Plan:
     """The same plan, where a record that was sent less than `patience` ago waits: Odoo may still be at work on it."""
-    recent = [owed for owed in possibly_sent(decided) if owed.sent_ago is not None and owed.sent_ago < patience]
+    given_up = [item.owed for item in decided.nothing if _is_given_up(item)]
+    recent = [owed for owed in given_up if owed.sent_ago is not None and owed.sent_ago < patience]
     return dataclasses.replace(
         decided,
         nothing=tuple(item for item in decided.nothing if item.owed not in recent),
@@ -150,6 +155,10 @@ def related_rows(snapshot: Snapshot, key: RecordKey) -> dict[str, Row | None]:
         other = _named(snapshot, key, entity, column)
         rows[role] = snapshot.rows.get(other) if other else None
     return rows
+
+
+def _is_given_up(step: Step) -> bool:
+    return isinstance(step, Nothing) and step.binding is None
 
 
 def _application_order(owed: Owed) -> tuple[int, RecordKey]:

@@ -14,7 +14,7 @@ from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Document, Result, Status
 from sync_daemon.domain.keys import RecordKey, Version
 from sync_daemon.domain.operations.epochs import was_set_back
-from sync_daemon.domain.plan import Plan, ToSend, defer_recent, plan, possibly_sent, without_content
+from sync_daemon.domain.plan import ToSend, defer_recent, missing_parents, plan, possibly_sent, without_content
 from sync_daemon.domain.settlement import (
     Applied,
     Dead,
@@ -48,7 +48,7 @@ STILL_AT_WORK = timedelta(seconds=30)
 """So long a call that nobody waits for any more may yet make a record in Odoo."""
 
 DEPTH = 3
-"""A commission needs a registration, a registration its client: parents are found within this many readings."""
+"""A commission needs a registration, a registration its client: no chain of parents is as long."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Pusher:
 
     def push(self, keys: Collection[RecordKey]) -> Report:
         """Bring these records in step. Raises what Odoo raised, after it has been written down."""
-        snapshot, decided = self._plan(keys)
+        snapshot = self._read(keys)
+        decided = defer_recent(plan(snapshot), STILL_AT_WORK)
         reached(CrashPoint.PUSH_PLANNED)
         run = uuid4()
         if decided.ask:
@@ -78,31 +79,36 @@ class Pusher:
             settled += self._send(run, snapshot, chunk)
         return _report(keys, settled)
 
-    def _plan(self, keys: Collection[RecordKey]) -> tuple[Snapshot, Plan]:
-        wanted = set(keys)
-        snapshot, decided = self._with_parents(wanted)
-        if candidates := possibly_sent(decided):
+    def _read(self, keys: Collection[RecordKey]) -> Snapshot:
+        """Everything that decides about these records, and about those that must go before them."""
+        snapshot = self._with_parents(keys)
+        if candidates := possibly_sent(snapshot):
             self._look_for(candidates)
             # parents too: another pusher may have settled one meanwhile, by an older view of whether it goes
-            snapshot, decided = self._with_parents(wanted)
-            decided = defer_recent(decided, STILL_AT_WORK)
-        if documents := without_content(snapshot):
-            contents = self.contents.identify(snapshot, documents)
-            self._count_failures(contents)
-            snapshot = dataclasses.replace(snapshot, contents=contents)
-            decided = defer_recent(plan(snapshot), STILL_AT_WORK)
-        return snapshot, decided
+            snapshot = self._with_parents(keys)
+        return self._with_identified(snapshot)
 
-    def _with_parents(self, wanted: set[RecordKey]) -> tuple[Snapshot, Plan]:
-        """Read and plan; records that must go first are owed, and added to `wanted`."""
+    def _with_parents(self, keys: Collection[RecordKey]) -> Snapshot:
+        """Read; records that must go first are owed, and read too."""
+        wanted = frozenset(keys)
+        snapshot = self.rows.snapshot(wanted)
         for _ in range(DEPTH):
-            snapshot = self.rows.snapshot(wanted)
-            decided = plan(snapshot)
-            if not decided.parents:
+            parents = missing_parents(snapshot)
+            if not parents:
                 break
-            self.outbox.owe(decided.parents)
-            wanted |= decided.parents
-        return snapshot, decided
+            self.outbox.owe(parents)
+            wanted = wanted | parents
+            snapshot = self.rows.snapshot(wanted)
+        return snapshot
+
+    def _with_identified(self, snapshot: Snapshot) -> Snapshot:
+        """The same with the contents of documents that go, as far as they can be read."""
+        documents = without_content(snapshot)
+        if not documents:
+            return snapshot
+        contents = self.contents.identify(snapshot, documents)
+        self._count_failures(contents)
+        return dataclasses.replace(snapshot, contents=contents)
 
     def _look_for(self, candidates: Iterable[Owed]) -> None:
         """Ask Odoo for records that it was sent: an answer that was lost may have named them."""
