@@ -98,8 +98,10 @@ def test_hints_of_a_full_queue_are_published_once_there_is_room(world: World, da
     world.broker.limit(LIVE, 0)
     assert "is full" in daemon.run("relay")
     world.broker.unlimit(LIVE)
+    before = world.clock.now
     world.settle(daemon)
     assert all(world.people.sees(key) for key in keys)
+    assert world.clock.now - before < LEASE, "what did not get out is offered again at once"
 
 
 def test_a_reordered_queue_ends_the_same(world: World, daemon: Daemon) -> None:

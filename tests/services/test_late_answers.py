@@ -29,6 +29,17 @@ def test_an_answer_that_is_lost_makes_no_second_record(world: World, daemon: Dae
     assert len(world.records(Entity.CLIENT)) == 1
 
 
+def test_what_was_not_answered_is_sent_again_after_a_pause_and_not_only_when_its_lease_is_over(
+    world: World, daemon: Daemon
+) -> None:
+    registration = world.registration()
+    daemon.transport.slow["apply_batch"] = 1
+    before = world.clock.now
+    world.settle(daemon)
+    assert world.people.sees(registration)
+    assert world.clock.now - before < timedelta(seconds=5)
+
+
 def test_a_call_that_odoo_ends_after_it_was_given_up_makes_no_second_record(world: World, daemon: Daemon) -> None:
     registration = world.registration(status="approved")
     commission = world.commission(registration)

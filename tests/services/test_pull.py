@@ -235,6 +235,23 @@ def test_a_value_that_the_apps_database_refuses_is_parked_and_the_others_arrive(
     assert world.letters() == []
 
 
+def test_a_value_of_odoo_that_is_parked_becomes_a_conflict_once_the_app_changes_the_field(
+    world: World, daemon: Daemon
+) -> None:
+    world.registration(status="approved")
+    world.settle(daemon)
+    [client] = world.keys(Entity.CLIENT)
+    world.server.state.refused.add((Entity.CLIENT, "city", "Atlantis"))
+    world.people.write(client, city="Atlantis")
+    world.settle(daemon)
+    assert world.letters() == ["refused_by_app"]
+    # Odoo leaves its own value, and is asked to report it once more
+    world.app.update(client, city="Cape Town")
+    world.settle(daemon)
+    assert world.letters() == ["conflict"]
+    assert (world.row(client)["city"], world.people.sees(client)["city"]) == ("Cape Town", "Atlantis")
+
+
 def test_one_tenants_trouble_holds_up_no_other_one(world: World, daemon: Daemon, commission: RecordKey) -> None:
     other = world.app.register("other")
     theirs = world.commission(world.registration(other), other)
