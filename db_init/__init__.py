@@ -1,1 +1,1 @@
-"""Databases, roles and schemas: made, attached, migrated and taken away again, each step idempotent."""
+"""Databases, roles and schemas: created, attached, migrated and removed; each step is idempotent."""

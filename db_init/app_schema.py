@@ -16,14 +16,14 @@ GLOBAL_ADMIN = ("users", "clients", "registrations")
 
 
 def has_public(connection: Connection) -> bool:
-    """Whether the app's registry of tenants is there."""
+    """Whether the app's registry of tenants exists."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('public.tenants'), to_regclass('public.tenant_schemas')")
         return None not in (cursor.fetchone() or (None,))
 
 
 def create_public(connection: Connection, app_role: str) -> None:
-    """Make schema `public` as the app has it, owned by the app. Does not commit."""
+    """Create schema `public` like the app's, owned by the app. Does not commit."""
     with connection.cursor() as cursor:
         cursor.execute('CREATE EXTENSION IF NOT EXISTS "uuid-ossp" SCHEMA public')
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pgcrypto SCHEMA public")
@@ -40,9 +40,9 @@ def owner(cursor: Cursor) -> str:
 
 
 def create_tenant(connection: Connection, schema: str) -> None:
-    """Make one tenant's schema with tables, triggers and row-level security, owned by the app. Does not commit.
+    """Create one tenant's schema with tables, triggers and row-level security, owned by the app. Does not commit.
 
-    Done again, it only adds what is missing.
+    A second call only adds what is missing.
     """
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(owner(cursor))))
@@ -58,7 +58,7 @@ def create_tenant(connection: Connection, schema: str) -> None:
 
 
 def grant_use(cursor: Cursor, schema: str, role: str) -> None:
-    """Let a role that does not own the tables work with them, under their policies."""
+    """Let a role that does not own the tables use them, under their policies."""
     names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
     cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**names))
     cursor.execute(

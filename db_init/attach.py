@@ -1,4 +1,4 @@
-"""`c360 db attach` and `detach`: the bridge comes to an app's database that is there already, and goes again."""
+"""`c360 db attach` and `detach`: adds the bridge to an existing app database, and removes it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["ATTACH_LEVEL", "Outcome", "Tenant", "attach", "attach_new", "attach_
 
 
 def attach(settings: Settings, tenant_id: UUID | None = None, tell: init.Tell = lambda _: None) -> tuple[Outcome, ...]:
-    """Roles, schema `bridge`, and the objects of every tenant or of one; what is there already stays.
+    """Create roles, schema `bridge`, and the objects of every tenant or of one; existing ones stay.
 
-    No column of the app's tables is changed; the records that are there are marked in the bulk lane, once per tenant.
+    It changes no column of the app's tables; it marks existing records in the bulk lane, once per tenant.
 
     Raises: FatalError when the database has no registry of tenants.
     """
@@ -41,10 +41,10 @@ def planned_attach(settings: Settings) -> list[str]:
     with connect.as_admin(server, settings.platform_postgres_db) as connection:
         with connection.cursor() as cursor:
             wanted = [role.name for role in roles.app_side(settings)]
-            steps = [f"make role {name}" for name in wanted if not roles.exists(cursor, name)]
+            steps = [f"create role {name}" for name in wanted if not roles.exists(cursor, name)]
         level = schema_level.known_level(connection)
         if level != schema_level.head():
-            steps.append(f"bring schema bridge from level {level or 'none'} to {schema_level.head()}")
+            steps.append(f"migrate schema bridge from level {level or 'none'} to {schema_level.head()}")
         known = tenants(connection) if level else []
         behind = [tenant.schema_name for tenant in known if tenant.is_behind(ATTACH_LEVEL)]
         steps += [f"attach {schema}" for schema in (*behind, *unattached(connection, bool(level)))]
@@ -52,6 +52,6 @@ def planned_attach(settings: Settings) -> list[str]:
 
 
 def attach_new(settings: Settings) -> tuple[Outcome, ...]:
-    """As the migrator: attach tenants that the app registered since; those that are current are left out."""
+    """As the migrator, attach tenants that the app registered since; current ones are skipped."""
     with connect.as_migrator(settings) as connection:
         return tuple(outcome for outcome in attach_tenants(connection) if outcome.action != "current")

@@ -22,9 +22,9 @@ Tell = Callable[[str], None]
 
 
 def back_up(settings: Settings, folder: Path, parts: Collection[str] = PARTS, tell: Tell = lambda _: None) -> Path:
-    """Make one backup in a folder of its own below `folder`, which has its name only once everything is in it.
+    """Make one backup in its own folder below `folder`, which gets its final name once it is complete.
 
-    Shapes: no password and no hash of one is in it: roles come from `c360 db init` and its settings.
+    Shapes: it contains no password and no hash: `c360 db init` creates roles from the settings.
     Raises: ConfigError for a missing program, right or setting; UnavailableError for an absent server, a full disk.
     """
     made_at = datetime.now(UTC)
@@ -69,9 +69,9 @@ class _Backup:
             self._dump("app", server, database, connection, snapshot, app_facts(connection))
 
     def odoo(self, is_dumped: bool, files: Path | None) -> None:
-        """The database first, the files afterwards: files are only ever added, so that those of the dump are there.
+        """Database first, files afterwards: files are only ever added, so the archive has every file of the dump.
 
-        The lock keeps Odoo's collector of unused files away, which wants a stronger one and gives up.
+        The lock blocks Odoo's garbage collection of files, which needs a stronger lock and gives up.
         """
         server, database = connect.odoo_server(self._settings), self._settings.odoo_postgres_db
         with _snapshot(server, database, "LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE") as (connection, snapshot):
@@ -130,7 +130,7 @@ def _snapshot(server: Server, database: str, lock: str = "") -> Iterator[tuple[C
 
 
 def app_facts(connection: Connection) -> dict[str, Any]:
-    """Who the app's database is, and how far its versions have come."""
+    """The identity of the app's database, and its latest versions."""
     level = schema_level.level(connection)
     if not level:
         return {"level": ""}
@@ -145,7 +145,7 @@ def app_facts(connection: Connection) -> dict[str, Any]:
 
 
 def odoo_facts(connection: Connection) -> dict[str, Any]:
-    """Who Odoo's database is, and how far its versions have come."""
+    """The identity of Odoo's database, and its latest versions."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT substr(key, 18), value FROM ir_config_parameter"

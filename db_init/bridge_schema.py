@@ -1,4 +1,4 @@
-"""The bridge's part of the app's database that belongs to no tenant: schema, rights, the installation's identity."""
+"""The part of the app's database that belongs to the bridge and to no tenant: schema, rights, installation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REGISTRY_COLUMNS = {
 
 
 def prepare(connection: Connection, settings: Settings, target: str = "head") -> tuple[str, str]:
-    """Schema `bridge` at a level, with rights and identity; gives the levels before and after.
+    """Bring schema `bridge` to a level, with rights and installation; returns the levels before and after.
 
     Needs an administrator's connection to the app's database, with the roles and the app's registry in place.
     """
@@ -73,7 +73,7 @@ def _identity(cursor: Cursor, settings: Settings, before: list[database_rights.G
 
 
 def secure(cursor: Cursor, settings: Settings) -> None:
-    """Who may connect to the app's database, and the sync role's defaults in it: what no dump of a database holds."""
+    """Grant CONNECT on the app's database and set the sync role's defaults in it: no dump contains these."""
     keep = {SYNC_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, settings.c360_app_user}
     refuse = {settings.c360_odoo_db_user}
     database_rights.close_to_public(cursor, keep, refuse)

@@ -1,4 +1,4 @@
-"""Connections for administration. Keyword arguments only: a DSN would put the password into error messages."""
+"""Connections for administration. Only keyword arguments: a DSN would put the password into error messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Server:
-    """One PostgreSQL server and who may administer it."""
+    """One PostgreSQL server and its administrator."""
 
     host: str
     port: int
@@ -44,7 +44,7 @@ class Server:
 
     @property
     def is_local(self) -> bool:
-        """Whether no network lies between: loopback or a socket's folder."""
+        """Whether the server is local: loopback or a socket's folder."""
         return self.host in LOOPBACK or self.host.startswith("/") or not self.host
 
 
@@ -92,9 +92,9 @@ def as_migrator(settings: Settings) -> Iterator[Connection]:
 
 @contextmanager
 def as_operator(settings: Settings) -> Iterator[Connection]:
-    """A connection to the app's database as who may change schemas: the administrator, else the migrator.
+    """A connection to the app's database with the right to change schemas: the administrator's, or the migrator's.
 
-    Shapes: the administrator where a password is set for it or none for the migrator.
+    Shapes: the administrator's if its password is set or the migrator's is not.
     """
     server = app_server(settings)
     if server.password or not settings.c360_migrator_password.get_secret_value():
@@ -139,7 +139,7 @@ def _open(server: Server, database: str, user: str, password: str) -> Connection
 
 
 def sslmode(server: Server) -> str:
-    """How TLS is used towards this server. Raises: ConfigError for a weaker way than a network allows."""
+    """The TLS mode for this server. Raises: ConfigError for one too weak for a network."""
     return tls_mode(server.host, server.sslmode)
 
 

@@ -1,4 +1,4 @@
-"""Who may connect to a database: nobody by way of PUBLIC; and the way back."""
+"""Who may connect to a database: nobody through PUBLIC; and how to restore the former grants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Grant = tuple[str, str]
 
 
 def grants(cursor: Cursor) -> set[Grant]:
-    """The current database's grants, those by default included."""
+    """The current database's grants, including default ones."""
     cursor.execute(
         """
         SELECT COALESCE(pg_roles.rolname, ''), acl.privilege_type
@@ -26,7 +26,7 @@ def grants(cursor: Cursor) -> set[Grant]:
 
 
 def users(cursor: Cursor) -> set[str]:
-    """Roles that own or may use something in the current database, superusers aside."""
+    """Roles that own or may use something in the current database, except superusers."""
     cursor.execute(
         """
         SELECT DISTINCT pg_roles.rolname
@@ -41,7 +41,7 @@ def users(cursor: Cursor) -> set[str]:
 def close_to_public(cursor: Cursor, keep: set[str], refuse: set[str]) -> None:
     """Take CONNECT and TEMPORARY from PUBLIC and everything from `refuse`; `keep` may still connect.
 
-    Shapes: whoever used the database through PUBLIC so far gets the same right by name.
+    Shapes: roles that used the database through PUBLIC get the same right by name.
     """
     before = grants(cursor)
     by_public = [privilege for grantee, privilege in sorted(before) if grantee == ""]
@@ -55,7 +55,7 @@ def close_to_public(cursor: Cursor, keep: set[str], refuse: set[str]) -> None:
 
 
 def restore(cursor: Cursor, before: set[Grant]) -> None:
-    """Bring the current database's grants back to what they were; roles gone since are left out."""
+    """Restore the current database's former grants, except for roles dropped since."""
     now = grants(cursor)
     for name, privilege in sorted(now - before):
         _change(cursor, "REVOKE", [privilege], name)

@@ -1,4 +1,4 @@
-"""Takes everything of the bridge out of the app's database again."""
+"""Removes everything of the bridge from the app's database."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ _OUR_GRANTS = """
 
 
 def detach(settings: Settings) -> None:
-    """Remove triggers, policies, views, grants, schema `bridge` and the bridge's roles; what it remembered is lost.
+    """Remove triggers, policies, views, grants, schema `bridge` with its data, and the bridge's roles.
 
-    A role that another database of the server still uses stays. Cut short, a second run completes it.
+    A role that another database of the server still uses stays. A second run completes an interrupted one.
     """
     server = connect.app_server(settings)
     with connect.as_admin(server, settings.platform_postgres_db) as connection:
@@ -87,7 +87,7 @@ def _revoke_grants(connection: Connection) -> None:
 
 
 def _drop_schema(cursor: Cursor, settings: Settings) -> None:
-    """The schema and, in the same transaction, the database's rights as they were: they are remembered in it."""
+    """Drop the schema and, in the same transaction, restore the database's former grants, which it stores."""
     cursor.execute("SELECT to_regclass('bridge.installation')")
     if cursor.fetchone() != (None,):
         cursor.execute("SELECT before -> 'database' FROM bridge.installation")

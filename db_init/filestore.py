@@ -1,4 +1,4 @@
-"""Odoo's filestore: files named by the SHA-1 of their content, never changed, deleted only by Odoo's own collector."""
+"""Odoo's filestore: files named by the SHA-1 of their content, never changed, deleted only by Odoo's own clean-up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PIECE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Packed:
-    """What was found of the files that a database names."""
+    """The state of the files that a database names."""
 
     files: int
     missing: tuple[str, ...]
@@ -30,12 +30,12 @@ class Packed:
 
 
 def folder_of(settings: Settings, database: str) -> Path:
-    """Where Odoo keeps the files of one database. Raises: ConfigError if that is not set or not there."""
+    """The folder of one database's files. Raises: ConfigError if it is not set or does not exist."""
     if not settings.odoo_data_dir:
         raise ConfigError("ODOO_DATA_DIR is not set: Odoo's data_dir, in which the folder filestore is")
     root = Path(settings.odoo_data_dir)
     if not root.is_dir():
-        raise ConfigError(f"ODOO_DATA_DIR: {root} is no folder on this machine")
+        raise ConfigError(f"ODOO_DATA_DIR: {root} is not a folder on this machine")
     return root / "filestore" / database
 
 
@@ -47,7 +47,7 @@ def named(connection: Connection) -> list[str]:
 
 
 def pack(source: Path, names: Collection[str], target: Path) -> Packed:
-    """Copy the named files into a tar archive; what is missing or damaged is told, not copied silently."""
+    """Copy the named files to a tar archive; missing and damaged files are reported, not copied silently."""
     missing, damaged = [], []
     with readable_errors(target), target.open("xb") as raw, tarfile.open(fileobj=raw, mode="w") as archive:
         for name in names:
@@ -69,7 +69,7 @@ def pack(source: Path, names: Collection[str], target: Path) -> Packed:
 
 
 def contents(archive: Path) -> Iterator[tuple[str, str]]:
-    """The archive's files with the SHA-1 that their content has."""
+    """The archive's files with the SHA-1 of their content."""
     with tarfile.open(archive) as opened:
         for member in opened:
             content = opened.extractfile(member)
@@ -78,16 +78,16 @@ def contents(archive: Path) -> Iterator[tuple[str, str]]:
 
 
 def unpack(archive: Path, target: Path) -> tuple[int, int]:
-    """Put back what is missing or damaged, and leave everything else; how many were written and how many were there.
+    """Restore missing and damaged files and leave all others; returns how many were written and how many were intact.
 
-    Raises: ConfigError for a name that no file of Odoo's has.
+    Raises: ConfigError for a name that is not one of Odoo's.
     """
     written = there = 0
     owner = target.parent.stat() if target.parent.is_dir() else target.parent.parent.stat()
     with readable_errors(target), tarfile.open(archive) as opened:
         for member in opened:
             if not _NAME.fullmatch(member.name) or not member.isfile():
-                raise ConfigError(f"{archive} holds {member.name}, which is no file of Odoo's")
+                raise ConfigError(f"{archive} contains {member.name}, which is not a file of Odoo's")
             path = target / member.name
             if path.is_file() and is_named_rightly(member.name, _sha1(path)):
                 there += 1
@@ -100,13 +100,13 @@ def unpack(archive: Path, target: Path) -> tuple[int, int]:
 
 
 def is_named_rightly(name: str, sha1: str) -> bool:
-    """Whether a file of that name has the content that it is named after."""
+    """Whether a file's content matches its name."""
     return _NAME.fullmatch(name) is not None and name == f"{sha1[:2]}/{sha1}"
 
 
 @contextmanager
 def readable_errors(place: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a sentence. Raises: UnavailableError for a full disk, ConfigError for a right."""
+    """Turn disk errors into sentences. Raises: UnavailableError for a full disk, ConfigError for a missing right."""
     try:
         yield
     except PermissionError as error:

@@ -1,4 +1,4 @@
-"""`c360 db init`: databases, roles, the app's schema where there is none, schema `bridge`; on one server or on two."""
+"""`c360 db init`: databases, roles, the app's schema if it is missing, schema `bridge`; on one server or two."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Tell = Callable[[str], None]
 
 
 def initialise(settings: Settings, tell: Tell = lambda _: None, target: str = "head") -> None:
-    """Make everything that is missing; what is there already stays. Needs the administrators' credentials.
+    """Create everything that is missing; existing parts stay. Needs the administrators' credentials.
 
-    Shapes: `target` is the level of schema bridge; an older one serves to try migrations.
+    Shapes: `target` is the level of schema bridge; an older one serves migration tests.
 
     Raises: UnavailableError, ConfigError or FatalError, each with the sentence to show.
     """
@@ -30,36 +30,37 @@ def initialise(settings: Settings, tell: Tell = lambda _: None, target: str = "h
         if not app_schema.has_public(connection):
             _close_new_database(connection, settings)
             app_schema.create_public(connection, settings.c360_app_user)
-            tell("the app's schema public is made")
+            tell("created the app's schema public")
         before, after = bridge_schema.prepare(connection, settings, target)
     if before != after:
         tell(f"schema bridge is at level {after}")
 
 
 def plan(settings: Settings) -> list[str]:
-    """What `initialise` would make, one sentence each; reads only."""
+    """What `initialise` would create, one sentence each; read-only."""
     steps = _planned_roles(connect.odoo_server(settings), roles.odoo_side(settings))
     steps += _planned_roles(connect.app_server(settings), roles.app_side(settings))
     steps += _planned_database(connect.odoo_server(settings), settings.odoo_postgres_db)
     missing = _planned_database(connect.app_server(settings), settings.platform_postgres_db)
     if missing:
-        return [*steps, *missing, "make the app's schema public", f"make schema bridge, level {schema_level.head()}"]
+        schemas = ["create the app's schema public", f"create schema bridge, level {schema_level.head()}"]
+        return [*steps, *missing, *schemas]
     with connect.as_admin(connect.app_server(settings), settings.platform_postgres_db) as connection:
         if not app_schema.has_public(connection):
-            steps.append("make the app's schema public")
+            steps.append("create the app's schema public")
         if (level := schema_level.known_level(connection)) != schema_level.head():
-            steps.append(f"bring schema bridge from level {level or 'none'} to {schema_level.head()}")
+            steps.append(f"migrate schema bridge from level {level or 'none'} to {schema_level.head()}")
     return steps
 
 
 def make_roles(server: Server, wanted: Iterable[roles.Role], tell: Tell = lambda _: None) -> None:
-    """Make the roles that are missing and set their passwords, one run at a time: roles belong to the whole server."""
+    """Create missing roles and set their passwords, one run at a time: roles belong to the whole server."""
     with _one_at_a_time(server) as admin, admin.cursor() as cursor:
         for role in wanted:
             is_new = not roles.exists(cursor, role.name)
             roles.ensure(admin, role)
             if is_new:
-                tell(f"role {role.name} is made")
+                tell(f"created role {role.name}")
 
 
 def _make_odoo_database(settings: Settings, tell: Tell) -> None:
@@ -73,7 +74,7 @@ def _make_odoo_database(settings: Settings, tell: Tell) -> None:
 
 
 def secure_odoo(cursor: Cursor, settings: Settings) -> None:
-    """Who may connect to Odoo's database: Odoo, and no role of the app's side."""
+    """Let only Odoo connect to Odoo's database, and no role of the app's side."""
     strangers = {settings.c360_app_user, *roles.BRIDGE_ROLES}
     database_rights.close_to_public(cursor, {settings.c360_odoo_db_user}, strangers)
     cursor.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
@@ -105,7 +106,7 @@ def _create_database(admin: Connection, name: str, owner: str, locale: str, tell
                 sql.Identifier(name), sql.Identifier(owner), sql.SQL(locale)
             )
         )
-    tell(f"database {name} is made")
+    tell(f"created database {name}")
 
 
 def _has_database(admin: Connection, name: str) -> bool:
@@ -116,9 +117,9 @@ def _has_database(admin: Connection, name: str) -> bool:
 
 def _planned_roles(server: Server, wanted: tuple[roles.Role, ...]) -> list[str]:
     with connect.as_admin(server) as admin, admin.cursor() as cursor:
-        return [f"make role {role.name}" for role in wanted if not roles.exists(cursor, role.name)]
+        return [f"create role {role.name}" for role in wanted if not roles.exists(cursor, role.name)]
 
 
 def _planned_database(server: Server, name: str) -> list[str]:
     with connect.as_admin(server) as admin:
-        return [] if _has_database(admin, name) else [f"make database {name}"]
+        return [] if _has_database(admin, name) else [f"create database {name}"]

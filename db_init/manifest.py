@@ -1,4 +1,4 @@
-"""What a backup says of itself: which files, of which databases, and how to tell that they are whole."""
+"""A backup's manifest: its files, their databases, and how to verify them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Part:
     """One file of a backup.
 
     Shapes: `rows` counts a database's rows by table, in the very snapshot that was dumped. `facts` are the part's
-    identity: versions, epochs, roles. `missing` and `damaged` are files of the filestore that were not whole.
+    identity: versions, epochs, roles. `missing` and `damaged` are files of the filestore that are not intact.
     """
 
     file: str
@@ -47,7 +47,7 @@ class Manifest:
     parts: Mapping[str, Part]
 
     def save(self, folder: Path) -> None:
-        """Write it beside the files."""
+        """Write the manifest beside the files."""
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1)
         (folder / NAME).write_text(text, encoding="utf-8")
 
@@ -64,19 +64,19 @@ def load(folder: Path) -> Manifest:
         }
         return Manifest(parts=parts, **content)
     except OSError as error:
-        raise ConfigError(f"{folder} is no backup: {NAME}: {error.strerror}") from None
+        raise ConfigError(f"{folder} is not a backup: {NAME}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{folder / NAME} cannot be read: {type(error).__name__}: {error}") from None
 
 
 def checked(folder: Path, manifest: Manifest, name: str) -> Part:
-    """A part whose file is what the manifest says. Raises: ConfigError otherwise."""
+    """A part whose file matches the manifest. Raises: ConfigError otherwise."""
     if name not in manifest.parts:
-        raise ConfigError(f"the backup {folder} holds {', '.join(manifest.parts)}, and no {name}")
+        raise ConfigError(f"the backup {folder} contains {', '.join(manifest.parts)}, but not {name}")
     part = manifest.parts[name]
     path = folder / part.file
     if not path.is_file() or path.stat().st_size != part.bytes or sha256(path) != part.sha256:
-        raise ConfigError(f"{path} is missing or not what {NAME} says: do not use this backup")
+        raise ConfigError(f"{path} is missing or does not match {NAME}: do not use this backup")
     return part
 
 
@@ -87,7 +87,7 @@ def sha256(path: Path) -> str:
 
 
 def structure(connection: Connection) -> dict[str, int]:
-    """How many constraints that hold, valid indexes, enabled triggers and policies a database has."""
+    """How many validated constraints, valid indexes, enabled triggers and policies a database has."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -1,4 +1,4 @@
-"""Schema `bridge` to head, then every tenant to the current level; and where all of them stand."""
+"""Migrates schema `bridge` to head, then every tenant to the current level; and reports all levels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sync_daemon.config import Settings
 
 @dataclass(frozen=True)
 class Status:
-    """Where the schema and each tenant stand; `level` is empty where there is no bridge schema.
+    """The levels of the schema and each tenant; `level` is empty without a bridge schema.
 
     Shapes: `missing` maps a tenant's schema to the objects that should be there and are not; `unattached` names
     schemas that the app registered and the bridge does not know.
@@ -34,7 +34,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Migrated:
-    """What a run did."""
+    """The result of a run."""
 
     before: str
     after: str
@@ -42,12 +42,12 @@ class Migrated:
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """The tenants that a rerun has to do."""
+        """The tenants left for another run."""
         return tuple(outcome for outcome in self.outcomes if outcome.action == "failed")
 
 
 def migrate(settings: Settings, dry_run: bool = False) -> Migrated:
-    """Bring the schema to head and attach the tenants below the current level; one broken tenant stops no other."""
+    """Migrate the schema to head and attach the tenants below the current level; one broken tenant stops no other."""
     with connect.as_operator(settings) as connection:
         if dry_run:
             before = schema_level.known_level(connection)
@@ -58,7 +58,7 @@ def migrate(settings: Settings, dry_run: bool = False) -> Migrated:
 
 
 def status(settings: Settings) -> Status:
-    """Where everything stands; reads only."""
+    """All levels; read-only."""
     with connect.as_operator(settings) as connection:
         level = schema_level.known_level(connection)
         known = tuple(tenants(connection)) if level else ()

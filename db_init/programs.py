@@ -1,4 +1,4 @@
-"""PostgreSQL's own client programs: found, and run without a password on any command line."""
+"""PostgreSQL's client programs, run without a password on any command line."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def locate(name: str, connection: Connection) -> Program:
 
 
 def run(program: Program, server: Server, arguments: Sequence[str]) -> None:
-    """Run a program against a server; files it makes are for their owner alone.
+    """Run a program against a server; only their owner can read the files it creates.
 
-    Raises: UnavailableError when server or disk are to blame, ConfigError when a right is missing, else FatalError.
+    Raises: UnavailableError if server or disk is at fault, ConfigError if a right is missing, otherwise FatalError.
     """
     command = [str(program.path), "--no-password", *arguments]
     done = subprocess.run(

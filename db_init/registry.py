@@ -1,4 +1,4 @@
-"""Which tenants there are: the app's registry in `public`, and the bridge's own rows about them."""
+"""The tenants: the app's registry in `public`, and the bridge's own rows about them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Tenant:
 
     @property
     def is_attachable(self) -> bool:
-        """Whether its tables should carry the bridge's objects: not before they are whole, not after deletion."""
+        """Whether its tables should have the bridge's objects: not before they are complete, not after deletion."""
         return self.tenant_status != "deleted" and self.schema_status != "creating"
 
     def is_behind(self, level: int) -> bool:
@@ -73,14 +73,14 @@ _ACTIVATE = """
 
 
 def tenants(connection: Connection, tenant_id: UUID | None = None) -> list[Tenant]:
-    """The tenants the bridge knows, oldest first; only the one asked for, if any."""
+    """The tenants the bridge knows, oldest first; only the given one, if any."""
     with connection.cursor() as cursor:
         cursor.execute(_SELECT, {"tenant": str(tenant_id) if tenant_id else None})
         return [Tenant(UUID(row[0]), *row[1:]) for row in cursor.fetchall()]
 
 
 def register_new(connection: Connection, tenant_id: UUID | None = None, instance: str | None = None) -> int:
-    """Give the tenants of the app's registry a row in bridge.tenant; gives how many are new. Does not commit.
+    """Add the tenants of the app's registry to bridge.tenant; returns how many are new. Does not commit.
 
     Shapes: one that is still being created gets its row only when it is named. The named one goes to that Odoo
     `instance`, where one is given, and all others to the first.
@@ -106,6 +106,6 @@ def unattached(connection: Connection, has_bridge: bool = True) -> list[str]:
 
 
 def activate(connection: Connection, tenant_id: UUID) -> None:
-    """Say in both registries that the tenant is whole: from now on its records flow. Does not commit."""
+    """Mark the tenant as complete in both registries, so that its records flow. Does not commit."""
     with connection.cursor() as cursor:
         cursor.execute(_ACTIVATE, {"tenant": str(tenant_id)})

@@ -1,4 +1,4 @@
-"""`c360 db restore`: one part of a backup comes back; what was there is kept under another name."""
+"""`c360 db restore`: restores one part of a backup, and keeps the former one under another name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sync_daemon.errors import ConfigError, UnavailableError
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore came to. Shapes: `kept` is the name under which the former database is kept, or empty."""
+    """The result of a restore. Shapes: `kept` is the former database's new name, or empty."""
 
     part: str
     name: str
@@ -31,7 +31,7 @@ class Restored:
 
 @dataclass(frozen=True)
 class Check:
-    """What a trial restore of one part came to; no problem means that it can be relied on."""
+    """The result of a trial restore of one part; without problems the part is reliable."""
 
     part: str
     took: timedelta
@@ -39,9 +39,9 @@ class Check:
 
 
 def restore(settings: Settings, folder: Path, name: str, into: str = "", tell: Tell = lambda _: None) -> Restored:
-    """Bring one part back; only once everything of it is there does it take the place of what was there.
+    """Restore one part; it replaces the former one only once it is complete.
 
-    Shapes: `into` names another database than the configured one. The epoch of Odoo's database is raised here, that of
+    Shapes: `into` names a database other than the configured one. The epoch of Odoo's database is raised here, that of
     the app's by the caller, who can reach Odoo.
     Raises: UnavailableError while anybody is connected to what is to be replaced, or the daemon runs.
     """
@@ -59,19 +59,19 @@ def restore(settings: Settings, folder: Path, name: str, into: str = "", tell: T
 
 
 def planned(settings: Settings, folder: Path, name: str, into: str = "") -> list[str]:
-    """What `restore` would do, one sentence each. Raises: as `restore`, for everything that can be seen before."""
+    """What `restore` would do, one sentence each. Raises: as `restore`, for everything visible beforehand."""
     part = manifest.checked(folder, manifest.load(folder), name)
     require_no_daemon(settings)
     if name == "filestore":
         target = filestore.folder_of(settings, into or settings.odoo_postgres_db)
-        return [f"put back what is missing or damaged of {part.files} files in {target}"]
+        return [f"restore what is missing or damaged of {part.files} files in {target}"]
     server = (connect.app_server if name == "app" else connect.odoo_server)(settings)
     target_name = into or (settings.platform_postgres_db if name == "app" else settings.odoo_postgres_db)
     require_nobody(server, target_name)
     _require_roles(server, part)
     return [
         f"restore {sum(part.rows.values())} rows of {part.file} as database {target_name} of {server}",
-        "keep the database of that name, if there is one, under another name",
+        "keep an existing database of that name under another name",
         f"raise the epoch of the {name} side's versions",
     ]
 
@@ -86,14 +86,14 @@ def require_no_daemon(settings: Settings) -> None:
         )
         row = cursor.fetchone()
     if row and row[0]:
-        raise UnavailableError(f"the daemon is at work on {settings.platform_postgres_db}: stop `c360 run` first")
+        raise UnavailableError(f"a daemon is connected to {settings.platform_postgres_db}: stop `c360 run` first")
 
 
 def trial(settings: Settings, folder: Path, name: str, tell: Tell = lambda _: None) -> Check:
     """Restore one part into a database that is dropped again, and compare it with the manifest."""
     began = time.monotonic()
     part = manifest.checked(folder, manifest.load(folder), name)
-    tell(f"{name}: restoring {part.file} on trial")
+    tell(f"{name}: test-restoring {part.file}")
     if name == "filestore":
         return Check(name, _since(began), tuple(_archive_problems(folder, part)))
     server = (connect.app_server if name == "app" else connect.odoo_server)(settings)
@@ -161,7 +161,7 @@ def _replace(
     finish: Callable[[Cursor, str], None],
     tell: Tell,
 ) -> str:
-    """Restore beside what is there, then change the names; gives the former database's new name."""
+    """Restore beside the present database, then swap the names; returns the former database's new name."""
     require_nobody(server, target)
     _require_roles(server, part)
     draft = f"{target[:40]}_restoring"
@@ -195,7 +195,7 @@ def _require_roles(server: Server, part: Part) -> None:
     with connect.as_admin(server) as admin, admin.cursor() as cursor:
         missing = [name for name in part.facts.get("roles", ()) if not roles.exists(cursor, name)]
     if missing:
-        raise ConfigError(f"{server} has no role {', '.join(missing)}, which the backup refers to: make it first")
+        raise ConfigError(f"{server} has no role {', '.join(missing)}, which the backup refers to: create it first")
 
 
 def _fill(server: Server, path: Path, database: str, owner: str, locale: str) -> None:
@@ -262,7 +262,7 @@ def _named_problems(connection: Connection, folder: Path) -> list[str]:
 def _archive_problems(folder: Path, part: Part) -> list[str]:
     found = dict(filestore.contents(folder / part.file))
     problems = [
-        f"file {name} has another content than it is named after"
+        f"file {name} does not match the SHA-1 in its name"
         for name, sha1 in found.items()
         if not filestore.is_named_rightly(name, sha1)
     ]

@@ -1,4 +1,4 @@
-"""Roles: fixed names for the bridge, two configurable ones for the app and Odoo. Roles belong to a whole server."""
+"""Roles: fixed names for the bridge, two configurable ones for the app and Odoo. Roles belong to the whole server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BRIDGE_ROLES = (SYNC_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, BRIDGE_OWNER_ROLE)
 
 @dataclass(frozen=True)
 class Role:
-    """A role as it should be; an empty password leaves the one it has."""
+    """A role as it should be; an empty password keeps the present one."""
 
     name: str
     login: bool
@@ -45,9 +45,9 @@ def exists(cursor: Cursor, name: str) -> bool:
 
 
 def ensure(connection: Connection, role: Role) -> None:
-    """Make the role if it is missing and set its password.
+    """Create the role if it is missing and set its password.
 
-    An existing role keeps its other attributes, for the app may have made it.
+    An existing role keeps its other attributes, because the app may have created it.
     """
     name = sql.Identifier(role.name)
     with connection.cursor() as cursor:
@@ -63,7 +63,7 @@ def ensure(connection: Connection, role: Role) -> None:
 
 
 def grant_membership(cursor: Cursor, group: str, member: str) -> None:
-    """Let `member` act as `group`; nothing happens where it may already."""
+    """Let `member` act as `group`; no effect if it already may."""
     cursor.execute(
         "SELECT 1 FROM pg_auth_members WHERE roleid = %(group)s::regrole AND member = %(member)s::regrole",
         {"group": _quoted(group), "member": _quoted(member)},
@@ -80,7 +80,7 @@ def is_superuser(cursor: Cursor, name: str) -> bool:
 
 
 def drop_unused(cursor: Cursor, name: str) -> bool:
-    """Drop the role unless another database of the server still has something of it. Gives whether it was dropped."""
+    """Drop the role unless another database of the server still uses it. Returns whether it was dropped."""
     if not exists(cursor, name):
         return False
     cursor.execute(

@@ -35,7 +35,7 @@ def levels() -> list[str]:
 
 
 def level(connection: Connection) -> str:
-    """The level of the schema, empty where there is none; it may be one that this version does not know."""
+    """The level of the schema, empty if there is none; this version may not know it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('bridge.schema_version')")
         if cursor.fetchone() == (None,):
@@ -46,7 +46,7 @@ def level(connection: Connection) -> str:
 
 
 def known_level(connection: Connection) -> str:
-    """The level of the schema, empty where there is none.
+    """The level of the schema, empty if there is none.
 
     Raises: ConfigError for a level from before the first release; FatalError for one that is newer than this version.
     """
@@ -64,7 +64,7 @@ def known_level(connection: Connection) -> str:
 
 
 def upgrade(connection: Connection, target: str = "head") -> tuple[str, str]:
-    """Bring the schema to a level, each level in a transaction of its own; gives the levels before and after.
+    """Migrate the schema to a level, each level in its own transaction; returns the levels before and after.
 
     Raises: ConfigError or FatalError for a level that this version does not know.
     """
@@ -91,7 +91,7 @@ def _config() -> Config:
 
 
 def _patiently(connection: Connection, target: str) -> None:
-    """A level waits 2 s for its locks; levels that were reached stay reached."""
+    """A level waits 2 s for its locks; completed levels stay."""
     for _ in range(ATTEMPTS - 1):
         try:
             return _run_as_owner(connection, target)

@@ -1,4 +1,4 @@
-"""Tenants of the selftest: flagged when they are made, and removed without a trace; no other tenant can be either."""
+"""Selftest tenants: flagged at creation and removed without a trace; no other tenant can be flagged or removed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LAST = """
 
 
 def flag(connection: Connection, tenant_id: UUID, schema: str) -> None:
-    """Make a tenant that the bridge does not know yet the selftest's. Does not commit.
+    """Flag a tenant that the bridge does not know yet as a selftest tenant. Does not commit.
 
     Raises: RejectedError for a tenant that the bridge serves.
     """
@@ -59,15 +59,15 @@ def flagged(connection: Connection) -> list[UUID]:
 
 
 def check(connection: Connection, tenant_id: UUID) -> None:
-    """Raises: RejectedError for a tenant that is not the selftest's."""
+    """Raises: RejectedError unless the tenant is the selftest's."""
     with connection.cursor() as cursor:
         _schema(cursor, tenant_id)
 
 
 def purge(connection: Connection, tenant_id: UUID) -> None:
-    """Remove a tenant with its schema and everything that is known of it. Does not commit.
+    """Remove a tenant with its schema and all data about it. Does not commit.
 
-    Raises: RejectedError for a tenant that is not the selftest's.
+    Raises: RejectedError unless the tenant is the selftest's.
     """
     with connection.cursor() as cursor:
         schema = _schema(cursor, tenant_id)

@@ -181,7 +181,7 @@ CAPTURED = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened to one tenant: attached, current, skipped, planned or failed (then with the reason)."""
+    """The outcome for one tenant: attached, current, skipped, planned or failed (with the reason)."""
 
     tenant: Tenant
     action: str
@@ -210,7 +210,7 @@ def attach_tenant(connection: Connection, tenant_id: UUID) -> Outcome:
 
 
 def missing_objects(connection: Connection, tenant: Tenant) -> tuple[str, ...]:
-    """The bridge's objects that the tenant should have and has not, in words."""
+    """The bridge's objects that the tenant lacks, in words."""
     with connection.cursor() as cursor:
         missing = [words for captured in CAPTURED for words in _missing_on_table(cursor, tenant.schema_name, captured)]
         for view in VIEWS:
@@ -241,7 +241,7 @@ def _attach(connection: Connection, tenant: Tenant, is_asked_for: bool) -> Outco
 
 
 def _make_objects(connection: Connection, tenant: Tenant) -> None:
-    """Make every object anew or replace it; a statement that waits for a lock holds no other table meanwhile."""
+    """Create or replace every object; a statement that waits for a lock holds no other table."""
     patiently(connection, partial(_grant_schema, tenant=tenant))
     for captured in CAPTURED:
         patiently(connection, partial(_apply_to_table, tenant=tenant, captured=captured))
@@ -257,7 +257,7 @@ def _make_objects(connection: Connection, tenant: Tenant) -> None:
 
 
 def patiently(connection: Connection, work: Callable[[Cursor], None]) -> None:
-    """Run `work` in transactions that wait for locks shortly, until one succeeds; commits.
+    """Run `work` in transactions that wait only briefly for locks, until one succeeds; commits.
 
     Raises: the driver's last error once PATIENCE is over.
     """
@@ -335,7 +335,7 @@ def _columns(cursor: Cursor, schema: str, table: str) -> set[str]:
 
 
 def _queue_present_records(connection: Connection, tenant: Tenant) -> None:
-    """Mark what was there before the triggers, in pages, once. Cut short, it begins anew: marks coalesce."""
+    """Mark the rows older than the triggers, in pages, once. If interrupted, it starts over: marks coalesce."""
     if tenant.is_queued:
         return
     for captured in CAPTURED:

@@ -1,4 +1,4 @@
-"""`c360 tenant create|list|show`: a tenant comes into being in steps, each of which may be done again."""
+"""`c360 tenant create|list|show`: creates a tenant in repeatable steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 @dataclass(frozen=True)
 class NewTenant:
-    """What a person says about a tenant to be made."""
+    """A person's input for a new tenant."""
 
     subdomain: str
     name: str
@@ -34,7 +34,7 @@ class NewTenant:
 
 
 def check_slug(subdomain: str) -> None:
-    """Accept only what is safe as a name everywhere. Raises: ConfigError with the rule."""
+    """Accept only names that are safe everywhere. Raises: ConfigError with the rule."""
     is_slug = SLUG.fullmatch(subdomain) is not None and SUBDOMAIN.fullmatch(subdomain) is not None
     if not is_slug or subdomain.startswith(("pg_", "tenant_")) or subdomain in RESERVED:
         raise ConfigError(
@@ -46,7 +46,7 @@ def check_slug(subdomain: str) -> None:
 def create_app_side(settings: Settings, new: NewTenant) -> Tenant:
     """Registry row, schema with tables and row-level security, the bridge's objects; still `creating` afterwards.
 
-    Done again for the same subdomain, it completes what is missing.
+    A second call for the same subdomain completes what is missing.
     Raises: ConfigError for a subdomain that cannot be one.
     """
     check_slug(new.subdomain)
@@ -67,34 +67,34 @@ def create_app_side(settings: Settings, new: NewTenant) -> Tenant:
 
 
 def activate(settings: Settings, tenant_id: UUID) -> Tenant:
-    """Say that the tenant is whole on both sides: from now on its records flow."""
+    """Mark the tenant as complete on both sides, so that its records flow."""
     with connect.as_operator(settings) as connection:
         registry.activate(connection, tenant_id)
         return tenants(connection, tenant_id)[0]
 
 
 def create(settings: Settings, new: NewTenant, register_in_odoo: Callable[[Settings, UUID], None]) -> Tenant:
-    """All steps: the app's side, Odoo's side, then `active`. Killed anywhere, a second run completes it."""
+    """All steps: the app's side, Odoo's side, then `active`. A second run completes an interrupted one."""
     tenant = create_app_side(settings, new)
     register_in_odoo(settings, tenant.tenant_id)
     return activate(settings, tenant.tenant_id)
 
 
 def plan(settings: Settings, new: NewTenant) -> list[str]:
-    """What `create` would still do, one sentence each; reads only."""
+    """What `create` would still do, one sentence each; read-only."""
     check_slug(new.subdomain)
     tenant_id = registered(settings, new.subdomain)
     if tenant_id is None:
         return [
             f"register tenant {new.subdomain}",
-            "make its schema and tables",
+            "create its schema and tables",
             "attach the bridge",
             "register it in Odoo",
             "set it active",
         ]
     tenant = find(settings, str(tenant_id))
     if tenant is None:
-        return ["make its schema and tables", "attach the bridge", "register it in Odoo", "set it active"]
+        return ["create its schema and tables", "attach the bridge", "register it in Odoo", "set it active"]
     steps = ["attach the bridge"] if tenant.attach_level < ATTACH_LEVEL or not tenant.is_queued else []
     return steps + (["register it in Odoo", "set it active"] if tenant.state == "creating" else [])
 
@@ -147,7 +147,7 @@ def _register(connection: Connection, new: NewTenant) -> tuple[UUID, str]:
         )
         tenant_id, is_deleted = cursor.fetchone() or ("", True)
         if is_deleted:
-            raise FatalError(f"a tenant {new.subdomain} existed and was deleted: its subdomain is not given again")
+            raise FatalError(f"a tenant {new.subdomain} existed and was deleted: its subdomain cannot be reused")
         cursor.execute(
             "INSERT INTO public.tenant_schemas (tenant_id, schema_name, status)"
             " SELECT %(id)s::uuid, %(schema)s, 'creating'"
@@ -176,7 +176,7 @@ def _is_whole(connection: Connection, schema: str) -> bool:
 
 
 def _grant_to_app(connection: Connection, schema: str, app_role: str) -> None:
-    """Nothing where the app owns its tables; where another role does, the app may use them under their policies."""
+    """No effect if the app owns its tables; otherwise grants it their use, under their policies."""
     with connection.cursor() as cursor:
         if app_schema.owner(cursor) != app_role:
             app_schema.grant_use(cursor, schema, app_role)

@@ -1,1 +1,1 @@
-"""The demonstration: two agencies with believable data, and a comparison of what both sides hold."""
+"""The demo: two agencies with believable data, and a comparison of both sides."""

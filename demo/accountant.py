@@ -20,7 +20,7 @@ FIRST_PAYMENT = datetime(2026, 10, 1, 8, 0, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Decisions:
-    """How many commissions the accountant approved and paid in this run, and how many were no longer pending before."""
+    """How many commissions the accountant approved and paid in this run, and how many were already decided."""
 
     approved: int
     paid: int
@@ -28,7 +28,7 @@ class Decisions:
 
 
 def ensure(settings: Settings, password: str, renew: bool) -> None:
-    """Make the accountant's user if it is missing; with `renew` give an existing one this password."""
+    """Create the accountant's user if it is missing; with `renew`, set this password on an existing one."""
     with as_administrator(settings) as odoo:
         found = odoo.execute("res.users", "search", [["login", "=", LOGIN]])
         if not found:
@@ -48,7 +48,7 @@ def ensure(settings: Settings, password: str, renew: bool) -> None:
 def decide(
     settings: Settings, password: str, to_approve: Mapping[UUID, Sequence[UUID]], to_pay: Mapping[UUID, Sequence[UUID]]
 ) -> Decisions:
-    """Approve and pay those of the given commissions that still wait for it.
+    """Approve and pay the given commissions that are still pending.
 
     Shapes: tenant -> the app's ids.
     """

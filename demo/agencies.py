@@ -58,7 +58,7 @@ AGENCIES = (
 
 
 def identity(agency: Agency, kind: str, number: int) -> UUID:
-    """The id of the agency's nth record of a kind, on every installation the same."""
+    """The id of the agency's nth record of a kind, the same on every installation."""
     return uuid5(NAMESPACE, f"{agency.subdomain}/{kind}/{number}")
 
 
@@ -76,7 +76,7 @@ def tables(agency: Agency, tenant: UUID) -> dict[str, list[Row]]:
 
 
 def to_approve(agency: Agency) -> list[UUID]:
-    """The pending commissions that the demo's accountant approves; `to_pay` names those that are paid as well."""
+    """The pending commissions that the demo's accountant approves; `to_pay` names those that are also paid."""
     return [row for number, row in enumerate(_pending(agency)) if number % 3 != 2]
 
 

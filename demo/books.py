@@ -1,4 +1,4 @@
-"""Compares what both sides hold, row by row; pure, so that every difference it can find has a test."""
+"""Compares both sides row by row; pure, so that a test covers every difference it can find."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATES = ("pending", "approved", "paid", "cancelled")
 
 @dataclass(frozen=True)
 class Commission:
-    """One commission as one side holds it; texts are empty and instants naive UTC in whole seconds."""
+    """One commission on one side; missing texts are empty, times are naive UTC in whole seconds."""
 
     registration: UUID | None
     fee: Decimal
@@ -41,7 +41,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class Side:
-    """What one side holds of one tenant, by the app's ids.
+    """One side's records of one tenant, by the app's ids.
 
     Shapes: in the app `clients` and `users` are all of them, in Odoo those that are partners.
     """
@@ -57,7 +57,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Count:
-    """One line of records: what is in the app, rightly filtered there, in Odoo, and dead."""
+    """One line of records: those in the app, those rightly filtered, those in Odoo, and dead ones."""
 
     what: str
     app: int
@@ -67,7 +67,7 @@ class Count:
 
     @property
     def difference(self) -> int:
-        """What should be on the other side and is not, or the other way round."""
+        """The number of records missing on either side."""
         return self.app - self.filtered - self.odoo
 
 
@@ -84,7 +84,7 @@ class Sum:
 
     @property
     def difference(self) -> Decimal:
-        """What the app has more than Odoo."""
+        """The app's sum minus Odoo's."""
         return self.app_sum - self.odoo_sum
 
 

@@ -1,4 +1,4 @@
-"""Connections to both databases as their own programs' roles: what is compared must not pass through the bridge."""
+"""Connections to both databases as their own programs' roles: the comparison must not go through the bridge."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _transaction(
         with connection:
             yield connection
     except psycopg2.OperationalError as error:
-        raise UnavailableError(f"the database {database} broke off: {_first_line(error)}") from None
+        raise UnavailableError(f"the connection to database {database} broke: {_first_line(error)}") from None
     except psycopg2.Error as error:
         raise FatalError(f"the database {database} refuses: {_first_line(error)}") from None
     finally:

@@ -15,7 +15,7 @@ SIDE = 48
 
 
 def write_files(settings: Settings, documents: Iterable[Row]) -> int:
-    """Puts each document's file into the storage, if that is a folder which all tenants share; how many were new."""
+    """Writes each document's file to the storage if all tenants share a folder; returns how many were new."""
     root = urlsplit(settings.c360_storage_root)
     if root.scheme != "file" or "{" in root.path:
         return 0

@@ -27,7 +27,7 @@ class Loaded:
 
 
 def load(settings: Settings, agency: Agency, tenant: UUID, schema: str, dry_run: bool = False) -> Loaded:
-    """Insert what is not there yet; with `dry_run` count it and roll back.
+    """Insert missing rows; with `dry_run`, count them and roll back.
 
     Raises: UnavailableError when the database cannot be reached.
     """

@@ -1,4 +1,4 @@
-"""Names, places and trades of the two demo agencies. Everybody here is invented."""
+"""Names, places and trades of the two demo agencies. All people are invented."""
 
 from __future__ import annotations
 

@@ -57,11 +57,11 @@ _ODOO_PARTNERS = """
 
 
 def read(settings: Settings, subdomains: Sequence[str]) -> list[DemoBooks]:
-    """The comparison of each of these tenants. Raises: FatalError if one of them is not there."""
+    """The comparison of each of these tenants. Raises: FatalError if one does not exist."""
     with app_database(settings) as app:
         tenants = _rows(app, SQL(_TENANTS), [list(subdomains)])
         if missing := set(subdomains) - {subdomain for subdomain, *_ in tenants}:
-            raise FatalError(f"there is no active tenant {', '.join(sorted(missing))}; run: c360 demo load")
+            raise FatalError(f"no active tenant {', '.join(sorted(missing))}; run: c360 demo load")
         here = {tenant: _app_side(app, tenant, schema) for _, tenant, schema in tenants}
     with odoo_database(settings) as odoo:
         return [compare(subdomain, here[tenant], _odoo_side(odoo, tenant)) for subdomain, tenant, _ in tenants]

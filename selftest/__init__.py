@@ -1,1 +1,1 @@
-"""The selftest: the bridge's promises tried on the installation it runs in, with tenants of its own."""
+"""The selftest: tests the bridge's promises on its own installation, with separate tenants."""

@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one step. Units: `seconds` from the death until nothing was owed."""
+    """The result of one step. Units: `seconds` from the kill until nothing was owed."""
 
     step: CrashPoint
     seconds: float
@@ -66,9 +66,9 @@ class Crashes:
         self._finish()
 
     def crash(self, step: CrashPoint) -> Outcome:
-        """New work on both sides, a daemon that dies at the step, another one that finishes, and the count.
+        """Add work on both sides, let a daemon die at the step, let another one finish, and count.
 
-        Raises: FatalError if the daemon did not get there; TransientError if the other one did not finish in time.
+        Raises: FatalError if the daemon did not reach the step; TransientError if the other one did not finish in time.
         """
         settled = [case for case in self.cases if case.payment]
         self.cases = settled + self.office.pay([case for case in self.cases if not case.payment])
@@ -112,7 +112,7 @@ class Crashes:
 
 @contextmanager
 def crashes(settings: Settings, patience: float, say: Say) -> Iterator[Crashes]:
-    """A tenant made for the purpose, and purged on both sides at the end, whatever happened."""
+    """A tenant created for the test and purged from both sides at the end, whatever happens."""
     check_credentials(settings)
     own = settings.of_selftest.model_copy(update=HASTE)
     subdomain = f"selftest{uuid4().hex[:12]}"
@@ -129,9 +129,9 @@ def crashes(settings: Settings, patience: float, say: Say) -> Iterator[Crashes]:
 
 
 def purge(settings: Settings, chosen: Sequence[UUID]) -> dict[UUID, int]:
-    """Remove tenants of the selftest on both sides, and its queues; how many records Odoo had of each.
+    """Remove selftest tenants from both sides, and their queues; returns how many records Odoo had of each.
 
-    Raises: RejectedError for a tenant that is not the selftest's, before anything is removed.
+    Raises: RejectedError unless every tenant is the selftest's, before anything is removed.
     """
     own = settings.of_selftest
     removed: dict[UUID, int] = {}
@@ -148,13 +148,13 @@ def purge(settings: Settings, chosen: Sequence[UUID]) -> dict[UUID, int]:
 
 
 def flagged(settings: Settings) -> list[UUID]:
-    """The tenants of the selftest that are there."""
+    """The existing selftest tenants."""
     with connect.as_operator(settings) as connection:
         return selftest.flagged(connection)
 
 
 def check_credentials(settings: Settings) -> None:
-    """Raises: ConfigError naming every credential that the selftest needs and is not given."""
+    """Raises: ConfigError naming every missing credential."""
     needed = {
         "C360_APP_PASSWORD": "inserts registrations as the app",
         "C360_SYNC_PASSWORD": "runs its daemon",
@@ -168,13 +168,13 @@ def check_credentials(settings: Settings) -> None:
         or settings.c360_migrator_password.get_secret_value()
     ):
         missing.append("C360_MIGRATOR_PASSWORD (or PLATFORM_POSTGRES_ADMIN_PASSWORD)")
-        needed[missing[-1]] = "makes and removes its tenant"
+        needed[missing[-1]] = "creates and removes its tenant"
     if missing:
-        raise ConfigError("the selftest lacks " + ", ".join(f"{name}: it {needed[name]}" for name in missing))
+        raise ConfigError("the selftest needs " + ", ".join(f"{name}: it {needed[name]}" for name in missing))
 
 
 def _farewell(lines: Sequence[str]) -> str:
-    """The step at which a daemon says that it died."""
+    """The step at which a daemon logged its death."""
     for line in reversed(lines):
         with suppress(ValueError):
             event = json.loads(line)

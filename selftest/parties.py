@@ -1,6 +1,6 @@
-"""Both sides of the selftest as their own people use them: the app's role in SQL, the administrator in Odoo's methods.
+"""Both sides of the selftest as their own users see them: SQL as the app's role, Odoo's methods as the administrator.
 
-Neither reads nor writes a table of the bridge: what they find is no account of the bridge about itself.
+Neither touches a table of the bridge, so the bridge does not judge itself.
 """
 
 from __future__ import annotations

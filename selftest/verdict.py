@@ -1,4 +1,4 @@
-"""What both sides should hold after a crash, and what is wrong if they do not; pure."""
+"""What both sides should hold after a crash, and the faults if they do not; pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Wrong(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong, and a sentence about it."""
+    """One fault, with a sentence about it."""
 
     wrong: Wrong
     sentence: str
@@ -79,7 +79,7 @@ class Odoo:
 
 
 def faults(cases: Sequence[Case], agent: UUID, app: App, odoo: Odoo) -> list[Fault]:
-    """Everything that is wrong, each thing once."""
+    """Every fault, once."""
     return [
         *_counted("lead", [case.registration for case in cases], [record_id for record_id, _ in odoo.leads]),
         *_counted("commission", [case.commission for case in cases], [record_id for record_id, _ in odoo.commissions]),
@@ -94,17 +94,17 @@ def _counted(kind: str, wanted: Sequence[UUID], there: Sequence[UUID]) -> Iterat
     for record_id in sorted(set(wanted) - set(found)):
         yield Fault(Wrong.LOST, f"{kind} {record_id} is not in Odoo")
     for record_id in sorted(set(found) - set(wanted)):
-        yield Fault(Wrong.DIFFERING, f"{kind} {record_id} is in Odoo, and nobody made it in the app")
+        yield Fault(Wrong.DIFFERING, f"{kind} {record_id} is in Odoo, but nobody created it in the app")
     for record_id, number in sorted(found.items()):
         if number > 1:
-            yield Fault(Wrong.DOUBLED, f"{kind} {record_id} is {number} times in Odoo")
+            yield Fault(Wrong.DOUBLED, f"{kind} {record_id} exists {number} times in Odoo")
 
 
 def _decided(cases: Sequence[Case], app: App) -> Iterator[Fault]:
-    """What people did in Odoo and the app does not know."""
+    """Decisions in Odoo that the app does not know."""
     for case in cases:
         if case.payment and app.commissions[case.commission].status != case.status:
-            yield Fault(Wrong.LOST, f"commission {case.commission} was paid in Odoo, and the app does not know")
+            yield Fault(Wrong.LOST, f"commission {case.commission} was paid in Odoo, but the app does not know")
 
 
 def _differing(
@@ -123,4 +123,4 @@ def _differing(
 
 def _compared(what: str, wanted: Lead | Commission, found: Lead | Commission) -> Iterator[Fault]:
     if wanted != found:
-        yield Fault(Wrong.DIFFERING, f"{what} is {found}, and should be {wanted}")
+        yield Fault(Wrong.DIFFERING, f"{what} is {found}, but should be {wanted}")

@@ -1,4 +1,4 @@
-"""What must work before the virtual environment exists and after it is gone: `make venv`, `make stop`, `make clean`.
+"""What must work without the virtual environment: `make venv`, `make stop`, `make clean`.
 
 Only the standard library is imported here, directly and indirectly.
 """
@@ -27,7 +27,7 @@ _MADE = (".cache", "build", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hyp
 
 
 def make_environment(folder: Path) -> None:
-    """Makes the virtual environment with the pinned packages and the `c360` command.
+    """Creates the virtual environment with the pinned packages and the `c360` command.
 
     Raises: ConfigError for an old Python; UnavailableError if the package index cannot be reached or the disk is full.
     """
@@ -38,7 +38,7 @@ def make_environment(folder: Path) -> None:
     if not (folder / "bin" / "python").exists():
         if importlib.util.find_spec("ensurepip") is None:
             packages.install(["python3-venv"])
-        with step("making the virtual environment"):
+        with step("creating the virtual environment"):
             _call([sys.executable, "-m", "venv", str(folder)])
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
     with step("installing the pinned Python packages"):

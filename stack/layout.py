@@ -1,4 +1,4 @@
-"""Where the local stack keeps what: folders, ports, generated secrets, and the file the settings are read from."""
+"""The local stack's folders, ports, generated secrets and settings file."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ class Layout:
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Layout:
-    """Gives the stack that `C360_STACK_DIR` and `C360_STACK_PORT_BASE` name; a stack keeps the ports it was made with.
+    """Gives the stack that `C360_STACK_DIR` and `C360_STACK_PORT_BASE` name; a stack keeps its first ports.
 
-    Raises: ConfigError for a port base that is no usable number.
+    Raises: ConfigError for an unusable port base.
     """
     given = os.environ if environ is None else environ
     folder = given.get("C360_STACK_DIR")
@@ -101,7 +101,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Layout:
 
 
 def prepare(layout: Layout) -> None:
-    """Makes the state folder, closed to other users.
+    """Creates the state folder, closed to other users.
 
     Raises: ConfigError without the right to write; UnavailableError if the disk is full.
     """
@@ -119,19 +119,19 @@ def prepare(layout: Layout) -> None:
 
 @contextmanager
 def locked(layout: Layout) -> Iterator[None]:
-    """Keeps a second `c360 stack` command on the same stack waiting while the block runs."""
+    """Makes a second `c360 stack` command on the same stack wait while the block runs."""
     layout.state.mkdir(parents=True, exist_ok=True)
     with (layout.state / "lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            note("another `c360 stack` command is at work on this stack; waiting for it")
+            note("another `c360 stack` command is running on this stack; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 def secrets(layout: Layout) -> dict[str, str]:
-    """Gives the stack's passwords, generated the first time and the same ever after."""
+    """Gives the stack's passwords, generated once."""
     path = layout.state / "secrets"
     known = _read(path)
     created = {name: randomness.token_urlsafe(24) for name in _GENERATED if name not in known}

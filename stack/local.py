@@ -1,4 +1,4 @@
-"""The local stack as a whole: what is started, in which order, and what the settings then say."""
+"""The local stack as a whole: what starts, in which order, and the resulting settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEY = "ODOO_API_KEY"
 
 @dataclass(frozen=True)
 class Steps:
-    """What the stack needs from other packages, each idempotent."""
+    """What the stack needs from other packages; each is idempotent."""
 
     initialise_databases: Callable[[Settings], object]
     issue_bot_key: Callable[[Settings], str]
@@ -38,10 +38,10 @@ class ServiceState:
 
 
 def up(layout: Layout, steps: Steps, without: Collection[str] = ()) -> Settings:
-    """Starts what does not run yet and gives the settings that reach it.
+    """Starts what is not running and gives the settings to reach it.
 
     Shapes: `without` names services of `layout.SERVICES`.
-    Raises: ConfigError for a busy port or a missing right; UnavailableError for all that may pass.
+    Raises: ConfigError for a busy port or a missing right; UnavailableError for temporary failures.
     """
     given = environment()
     local = [name for name in layouts.SERVICES if name not in without and not _external(name, given)]
@@ -77,13 +77,13 @@ def down(layout: Layout, services: Collection[str] = ()) -> list[str]:
 
 
 def status(layout: Layout) -> list[ServiceState]:
-    """Gives the state of each service: running, stopped, or external where the environment names another server."""
+    """Gives the state of each service: running, stopped, or external if the environment names another server."""
     given = environment()
     return [_state(layout, name, given) for name in layouts.SERVICES]
 
 
 def environment() -> dict[str, str]:
-    """Gives what the user has set: the process's environment, and the file `C360_ENV_FILE` names (default `.env`)."""
+    """Gives the user's settings: the process's environment, and the file named by `C360_ENV_FILE` (default `.env`)."""
     file = Path(os.environ.get("C360_ENV_FILE", ".env"))
     from_file = {key: value for key, value in dotenv_values(file, interpolate=False).items() if value}
     return {**from_file, **os.environ}

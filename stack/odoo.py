@@ -32,7 +32,7 @@ ADMIN = "admin"
 
 
 def prepare_database(layout: Layout, settings: Settings) -> None:
-    """Installs the addon the first time and updates it after its files changed; a running server is stopped for it.
+    """Installs the addon the first time and updates it after its files changed, stopping a running server.
 
     Raises: UnavailableError with the reason Odoo gives.
     """
@@ -57,7 +57,7 @@ def prepare_database(layout: Layout, settings: Settings) -> None:
 
 
 def copy_database(layout: Layout, settings: Settings, target: str) -> None:
-    """Makes `target` an exact copy of Odoo's database, replacing what was there; nobody may be connected to either.
+    """Replaces `target` with an exact copy of Odoo's database; nobody may be connected to either.
 
     Raises: UnavailableError if somebody is.
     """
@@ -143,7 +143,7 @@ def run(layout: Layout, settings: Settings, arguments: Sequence[str], log: str) 
             check=False,
         )
     if done.returncode:
-        raise UnavailableError(f"Odoo failed; {_last_error(path)}; the whole log: {path}")
+        raise UnavailableError(f"Odoo failed; {_last_error(path)}; full log: {path}")
     return path
 
 
@@ -158,7 +158,7 @@ def environment(layout: Layout, source: OdooSource) -> dict[str, str]:
 
 
 def addon_digest(layout: Layout, source: OdooSource) -> str:
-    """Gives one value that changes whenever Odoo's version or a file of the addons changes."""
+    """Gives a value that changes with Odoo's version and the addons' files."""
     digest = hashlib.sha256(source.version.encode())
     for path in sorted(layout.addons.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and "tests" not in path.parts:

@@ -1,4 +1,4 @@
-"""Where Odoo's code comes from: `ODOO_HOME`, or Debian's package unpacked into the checkout."""
+"""The source of Odoo's code: `ODOO_HOME`, or Debian's package unpacked in the checkout."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def locate(cache: Path) -> OdooSource:
     home = os.environ.get("ODOO_HOME")
     source = _given(Path(home).expanduser().absolute()) if home else _fetched(cache)
     if source.version != TESTED_VERSION:
-        note(f"warning: Odoo {source.version} is used; this version of the bridge was tested with {TESTED_VERSION}")
+        note(f"warning: using Odoo {source.version}; this version of the bridge was tested with {TESTED_VERSION}")
     return source
 
 
@@ -70,10 +70,10 @@ def _fetched(cache: Path) -> OdooSource:
 def _given(home: Path) -> OdooSource:
     release = home / "odoo" / "release.py"
     if not release.is_file():
-        raise ConfigError(f"ODOO_HOME: {home} holds no Odoo; name the folder that holds the package `odoo`")
+        raise ConfigError(f"ODOO_HOME: {home} contains no Odoo; name the folder that contains the package `odoo`")
     found = re.search(r"^version_info = \((\d+), (\d+)", release.read_text(encoding="utf-8"), re.MULTILINE)
     if not found or found[1] != "19":
-        raise ConfigError(f"ODOO_HOME: {home} holds another Odoo than 19; this bridge needs Odoo 19")
+        raise ConfigError(f"ODOO_HOME: {home} is not Odoo 19; this bridge needs Odoo 19")
     return OdooSource(home, _addons(home), f"{found[1]}.{found[2]} from ODOO_HOME")
 
 

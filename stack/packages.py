@@ -1,4 +1,4 @@
-"""Debian packages: system ones installed without starting anything, Odoo's unpacked into a folder of the checkout."""
+"""Debian packages: system packages installed without starting anything, Odoo's unpacked in the checkout."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def missing(packages: Sequence[str]) -> list[str]:
 
 
 def install(packages: Sequence[str]) -> None:
-    """Installs what is missing, through the machine's own package sources, without starting any service.
+    """Installs what is missing from the machine's own package sources, without starting any service.
 
     Raises: ConfigError without the right to install; UnavailableError for no network or a full disk.
     """

@@ -39,7 +39,7 @@ log_min_error_statement = panic
 
 
 def start(layout: Layout) -> bool:
-    """Starts the server, making the cluster the first time; gives whether it had to be started.
+    """Starts the server, creating the cluster the first time; gives whether it had to be started.
 
     Raises: ConfigError for a busy port; UnavailableError if it does not come up.
     """
@@ -172,7 +172,7 @@ def _initdb(folder: Path, password: Path, user: tuple[int, int] | None) -> None:
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise UnavailableError(f"PostgreSQL's cluster could not be made in {folder.parent}: {reason}")
+        raise UnavailableError(f"PostgreSQL's cluster could not be created in {folder.parent}: {reason}")
 
 
 def _configuration(home: Path) -> Path:

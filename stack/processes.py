@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them, found again by id and start time, never by name."""
+"""Processes that outlive the command that started them, identified by pid and start time, never by name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True)
 class Record:
-    """What identifies a started process beyond doubt, and with which configuration it runs."""
+    """The unambiguous identity of a started process, and its configuration."""
 
     pid: int
     started: int
@@ -48,7 +48,7 @@ class Program:
 
 
 def running(layout: Layout, name: str) -> Record | None:
-    """Gives the record of the process if it is still the one that was started."""
+    """Gives the record of the process if it is still the same process."""
     record = _recorded(layout, name)
     if record is None:
         return None
@@ -82,7 +82,7 @@ def launch(layout: Layout, program: Program) -> Record:
 
 
 def stop(layout: Layout, name: str, how: signal.Signals = signal.SIGTERM, seconds: float = 60) -> bool:
-    """Ends the process and whatever is left of its session; gives whether it was running."""
+    """Ends the process and the rest of its session; gives whether it was running."""
     record, was_running = _recorded(layout, name), running(layout, name) is not None
     if record and was_running:
         _signal(record.pid, how)
@@ -117,7 +117,7 @@ def wait(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def require_free(ports: Mapping[str, int]) -> None:
-    """Checks that nothing listens on the ports yet.
+    """Checks that the ports are free.
 
     Shapes: what for -> port.
     Raises: ConfigError that names the first busy one.

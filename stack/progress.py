@@ -1,4 +1,4 @@
-"""Says what is going on, so that nothing longer than two seconds passes in silence."""
+"""Reports progress, so that nothing longer than two seconds is silent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def step(text: str) -> Iterator[None]:
 
 
 def note(text: str) -> None:
-    """Prints one line of talk on stderr."""
+    """Prints one message on stderr."""
     _say(text)
 
 

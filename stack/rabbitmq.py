@@ -83,7 +83,7 @@ def stop(layout: Layout) -> bool:
 
 
 def control(layout: Layout, *arguments: str) -> None:
-    """Tells the running node something, as `rabbitmqctl` does. Raises: UnavailableError with the node's words."""
+    """Runs a `rabbitmqctl` command on the node. Raises: UnavailableError with the node's message."""
     done = subprocess.run(
         [str(_CONTROL), *arguments],
         capture_output=True,

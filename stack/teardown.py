@@ -1,4 +1,4 @@
-"""Stops what was started and removes what was made, with the standard library alone."""
+"""Stops what was started and removes what was created, using only the standard library."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def stop_all(root: Path) -> None:
 
 
 def remove_server_files(root: Path) -> None:
-    """Removes every local stack of the checkout, also what lies outside of it."""
+    """Removes every local stack of the checkout, including files outside of it."""
     for layout in _stacks(root):
         remove(layout)
     for parent in _HOME_PARENTS:

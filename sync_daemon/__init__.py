@@ -1,3 +1,3 @@
-"""The daemon that keeps the tenant schemas of comply360_app and Odoo in step, and c360, its command line."""
+"""The daemon that keeps the tenant schemas of comply360_app and Odoo in sync, and c360, its command line."""
 
 __version__ = "0.1.0"

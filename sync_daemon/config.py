@@ -121,27 +121,27 @@ class Settings(BaseSettings):
 
     @property
     def lease(self) -> timedelta:
-        """How long a published key is not published again."""
+        """How long the relay waits before it publishes a key again."""
         return timedelta(seconds=self.c360_lease_seconds)
 
     @property
     def pull_lease(self) -> timedelta:
-        """How long a puller that does not answer any more keeps the next one waiting."""
+        """How long a dead puller keeps the next one waiting."""
         return timedelta(seconds=self.c360_pull_lease_seconds)
 
     @property
     def heartbeat_interval(self) -> timedelta:
-        """How often a heartbeat goes round."""
+        """How often a heartbeat starts."""
         return timedelta(seconds=self.c360_heartbeat_seconds)
 
     @property
     def is_selftest(self) -> bool:
-        """Whether the selftest's tenants are served, and nobody else's."""
+        """Whether only the selftest's tenants are served."""
         return self.odoo_instance == SELFTEST_INSTANCE
 
     @property
     def of_selftest(self) -> Self:
-        """The same settings for the selftest's tenants; the health port is the other daemon's."""
+        """The same settings for the selftest's tenants, without the health port, which the other daemon uses."""
         return self.model_copy(update={"odoo_instance": SELFTEST_INSTANCE, "c360_health_port": 0})
 
 
@@ -151,7 +151,7 @@ def stack_directory() -> Path:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings; later sources fill only what earlier ones leave open.
+    """Read the settings; a later source fills only what earlier ones leave open.
 
     Shapes: environment, then the file named by `C360_ENV_FILE` (default `.env`), then the local stack's `env` file.
 
@@ -168,9 +168,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def tls_mode(host: str, sslmode: str) -> str:
-    """The sslmode of connections to the PostgreSQL server on `host`, of the one that is set.
+    """The sslmode of connections to the PostgreSQL server on `host`, given the one that is set.
 
-    Raises: ConfigError for one that sends passwords over a network in the clear.
+    Raises: ConfigError for one that sends passwords unencrypted over a network.
     """
     if host in LOOPBACK or host.startswith("/") or not host:
         return sslmode or "prefer"

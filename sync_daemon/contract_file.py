@@ -1,4 +1,4 @@
-"""The file of overrides, and where a rule of the contract stands: for messages that name file and line."""
+"""The file of overrides, and the place of each rule, for messages that name file and line."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)")
 
 @dataclass(frozen=True)
 class ContractFile:
-    """A file that was read and to which there is no objection."""
+    """A valid file of overrides."""
 
     path: Path
     text: str
     overrides: Overrides
 
     def for_tenants(self, known: Mapping[str, UUID]) -> Overrides:
-        """The same with tenants by uuid. Raises ConfigError naming every tenant that is not there."""
+        """The overrides with tenants by uuid. Raises ConfigError naming every unknown tenant."""
         unknown = [
             Objection(("tenants", name), f"no attached tenant {name}; see: c360 tenant list")
             for name in self.overrides.tenants
@@ -44,9 +44,9 @@ class ContractFile:
 
 
 def load_contract_file(name: str) -> ContractFile:
-    """Read a file of overrides. Raises ConfigError naming everything in it that cannot be, each by its line."""
+    """Read a file of overrides. Raises ConfigError naming every error with its line."""
     if not name:
-        raise ConfigError("C360_CONTRACT_FILE names no file of overrides; docs/overrides.md says what stands in one")
+        raise ConfigError("C360_CONTRACT_FILE is not set; docs/overrides.md explains the file")
     path = Path(name)
     try:
         text = path.read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def load_contract_file(name: str) -> ContractFile:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"C360_CONTRACT_FILE: cannot read {path}: {error}") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from None
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
     except ValidationError as error:
         raise ConfigError(_refusal(path, text, _forms(error))) from None
     if found := objections(overrides):
@@ -63,7 +63,7 @@ def load_contract_file(name: str) -> ContractFile:
 
 
 def line_of(text: str, path: tuple[str, ...]) -> int:
-    """The line of a TOML text that leads furthest to a key; the first one if none does."""
+    """The line of a TOML text that matches most of a key's path; the first line if none matches."""
     best, line = 0, 1
     table: tuple[str, ...] = ()
     for number, content in enumerate(text.splitlines(), start=1):
@@ -80,7 +80,7 @@ def line_of(text: str, path: tuple[str, ...]) -> int:
 
 
 def rule_line(rule: tuple[str, ...], subdomain: str, file: ContractFile | None, version: int) -> str:
-    """Where a rule stands: in the file of overrides, if it is of it, else in its module.
+    """The place of a rule: in the file of overrides, or else in its module.
 
     Shapes: `rule` is the path below an entity, without `fields`; `subdomain` is empty for all tenants.
     """

@@ -1,11 +1,11 @@
-"""Crash points: the named steps of both walks at which a test lets the daemon die.
+"""Crash points: the named steps of both walks at which a test can make the daemon die.
 
 Nothing happens at any of them unless `c360 run` is started with one of
 
 - `C360_CRASH_AT="push.unread"`, or `"push.unread:2"` for the second time that step is reached,
 - `C360_CRASH_RANDOM="7:0.01"`: at each step with this probability, the dice seeded with 7.
 
-The process ends as by `kill -9`: no handler, no farewell.
+The process ends as by `kill -9`, without running any handler.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AT, RANDOM = "C360_CRASH_AT", "C360_CRASH_RANDOM"
 
 
 class CrashPoint(StrEnum):
-    """Every step, in the order of the walks; what is written beside each is true when it is reached."""
+    """Every step, in the order of the walks; the comment beside each is true when the step is reached."""
 
     RELAY_COLLECTING = "relay.collecting"  # marks became deliveries, not committed
     RELAY_COLLECTED = "relay.collected"  # committed, nothing claimed
@@ -66,26 +66,26 @@ _is_time: _Decision | None = None
 
 
 def reached(point: CrashPoint) -> None:
-    """Say that a step is reached."""
+    """Report that a step is reached."""
     if _is_time is not None and _is_time(point):
         _die(point)
 
 
 def answered(method: str) -> None:
-    """Say that Odoo answered a call of this method, and nothing of the answer is read."""
+    """Report that Odoo answered a call of this method and the answer is still unread."""
     if _is_time is not None and method in UNREAD:
         reached(UNREAD[method])
 
 
 def arm(environ: Mapping[str, str]) -> str:
-    """Do from now on what the environment asks for; gives its words, empty if it asks for nothing.
+    """Arm what the environment asks for; returns its text, empty if it asks for nothing.
 
     Raises: ConfigError naming the variable that cannot be used.
     """
     global _is_time
     at, dice = environ.get(AT, ""), environ.get(RANDOM, "")
     if at and dice:
-        raise ConfigError(f"{AT} and {RANDOM} exclude each other")
+        raise ConfigError(f"set only one of {AT} and {RANDOM}")
     _is_time = _nth(at) if at else _thrown(dice) if dice else None
     return at or dice
 

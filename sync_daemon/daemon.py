@@ -1,4 +1,4 @@
-"""The composition root: one place that knows every room, and the threads that run the services."""
+"""The composition root, the one module that knows every room, and the threads that run the services."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ SERVICES = ("relay", "push", "pull", "publish", "events", "tenants", "reconcile"
 SELFTEST_SERVICES = ("relay", "push", "pull", "tenants")
 CONTRACT_REST = 3600.0
 RECONCILE_REST = 2.0
-# Renewed with every round: nobody waits longer for one that died.
+# Renewed with every round: the next publisher waits no longer for one that died.
 PUBLISH_LEASE = timedelta(seconds=8)
 RETENTION_REST = 60.0
 HINT_WAIT = timedelta(seconds=1)
-# Together less than the 30 seconds after which a service manager kills.
+# Together less than the 30 seconds after which a service manager kills the process.
 GRACE, CLOSE_SECONDS = timedelta(seconds=22), 5.0
 # Beside a call of Odoo a round may hold one statement of the app's database; attaching a tenant waits for the app.
 BESIDE_A_CALL, ATTACHING = 90.0, 900.0
@@ -110,12 +110,12 @@ class Bridge:
         return HeartbeatCarrier(instance, Heartbeats(self.database), self.instances[instance])
 
     def retention(self) -> Retention:
-        """What forgets closed things after their time."""
+        """The service that deletes closed items after their retention time."""
         days, months = self.settings.c360_keep_closed_days, self.settings.c360_keep_ledger_months
         return Retention(self.database, timedelta(days=days), months)
 
     def restorer(self, instance: str) -> Restorer:
-        """What raises epochs after a restore."""
+        """The part that raises epochs after a restore."""
         return Restorer(instance, self.instances[instance], self.registry)
 
     def contract_check(self, instance: str) -> ContractCheck:
@@ -152,7 +152,7 @@ def open_bridge(
 
 
 def _named_to_odoo(settings: Settings, installation: UUID) -> UUID:
-    """To Odoo the selftest is an installation of its own: neither is ever offered the other's changes."""
+    """Towards Odoo the selftest is a separate installation, so neither is ever offered the other's changes."""
     return uuid5(installation, settings.odoo_instance) if settings.is_selftest else installation
 
 
@@ -163,7 +163,7 @@ def _contents(settings: Settings, database: Database) -> Contents:
 
 
 def register_tenant(settings: Settings, tenant: UUID) -> None:
-    """Make one tenant known to Odoo; the last step of `c360 tenant create` before it is active."""
+    """Register one tenant in Odoo: the last step of `c360 tenant create` before it is active."""
     with open_bridge(settings) as bridge:
         bridge.keeper().register(tenant)
 
@@ -199,9 +199,9 @@ class Daemon:
         log.info("daemon.started", services=[loop.name for loop in self.loops])
 
     def stop(self, grace: timedelta = GRACE) -> bool:
-        """Take nothing new, finish what is in flight; what does not end within `grace` is given up. Whether all ended.
+        """Take nothing new and finish what is in flight, within `grace`. Returns whether every thread ended.
 
-        It stays owed, and is sent again by whoever runs next: a neighbour that hangs is no reason to stay.
+        Abandoned work stays owed, and the next daemon sends it: a hanging neighbour must not keep the process alive.
         """
         self._stop.set()
         end = time.monotonic() + grace.total_seconds()
@@ -222,16 +222,16 @@ class Daemon:
                 log.warning("service.close_failed", service=loop.name, error=str(error))
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until asked to stop, a service crashed, or the time is over; True if it is to end."""
+        """Wait until asked to stop, a service crashed, or the time is over; True if the process should end."""
         return self._stop.wait(seconds)
 
     def ask_to_stop(self) -> None:
-        """Ask for the end, from a signal handler too."""
+        """Ask the daemon to stop; safe in a signal handler."""
         self._stop.set()
 
     @property
     def crashed(self) -> list[str]:
-        """Services whose thread died of an error that is not ours."""
+        """Services whose thread died of an unforeseen error."""
         return self._crashed
 
     def _supervised(self, loop: Loop) -> None:
@@ -351,9 +351,7 @@ def _event_loop(bridge: Bridge) -> Loop:
     events = RabbitAppEvents(bridge.settings, _bad_message(bridge))
 
     def on_unknown(key: RecordKey) -> None:
-        log.warning(
-            "event.names_nothing", tenant=str(key.tenant), entity=key.entity.value, record_id=str(key.record_id)
-        )
+        log.warning("event.ignored", tenant=str(key.tenant), entity=key.entity.value, record_id=str(key.record_id))
         message = f"an event of the app names {key}, but that tenant has no such row; nothing was read or written"
         problem = errors.RejectedError("no_such_row", message, "id", str(key.record_id))
         park_message(bridge.database, instance, key.tenant, str(key).encode(), problem)

@@ -8,11 +8,11 @@ class BridgeError(Exception):
 
 
 class TransientError(BridgeError):
-    """The same call may succeed later: a neighbour is away, slow or busy. Try again with back-off."""
+    """The same call may succeed later: a neighbour is down, slow or busy. Retry with back-off."""
 
 
 class RejectedError(BridgeError):
-    """This record or field will not pass as it is. Park it and tell a person.
+    """This record or field cannot go as it is. Park it and notify a person.
 
     Shapes: `field` and `value` are empty where the whole record is meant.
     """

@@ -1,6 +1,6 @@
-"""What the process knows of itself and its neighbours, shown at /livez, /readyz and /metrics.
+"""What the process knows about itself and its neighbours, shown at /livez, /readyz and /metrics.
 
-No tenant's name, no personal data and no value of a record is shown; how many series there are does not depend on data.
+It shows no tenant's name, no personal data and no record's value; the number of series does not depend on data.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 
 @dataclass(eq=False)
 class Health:
-    """Written by the loops and by those that watch the neighbours, read by requests; each field is replaced whole."""
+    """Written by the loops and the watchers of the neighbours, read by requests; each field is replaced as a whole."""
 
     interval: timedelta
     longest_owed: float
@@ -71,27 +71,27 @@ class Health:
         self.registry.register(_Figures(self))
 
     def expect(self, neighbours: Collection[str]) -> None:
-        """These will be asked from now on."""
+        """Register the neighbours that will be asked."""
         self._answered.update(dict.fromkeys(neighbours, time.monotonic()))
-        self._errors.update(dict.fromkeys(neighbours, "was not asked yet"))
+        self._errors.update(dict.fromkeys(neighbours, "has not been asked yet"))
 
     def answered(self, neighbour: str) -> None:
-        """A neighbour is there."""
+        """Note that a neighbour answered."""
         self._answered[neighbour], self._errors[neighbour] = time.monotonic(), ""
 
     def refused(self, neighbour: str, error: str) -> None:
-        """A neighbour is not there, or not as it should be."""
+        """Note that a neighbour did not answer, or not as it should."""
         self._errors[neighbour] = error
 
     def odoo_called(self, method: str, seconds: float, outcome: str) -> None:
-        """A call of Odoo ended, however it did."""
+        """Note that a call to Odoo ended, in whatever way."""
         pulse()
         self._calls.labels(method, outcome).inc()
         self._seconds.labels(method).observe(seconds)
 
     @property
     def neighbours(self) -> list[Neighbour]:
-        """All neighbours as they were found last."""
+        """All neighbours as last seen."""
         now = time.monotonic()
         return [Neighbour(name, now - since, self._errors[name]) for name, since in self._answered.items()]
 
@@ -103,19 +103,19 @@ class Health:
 
     @property
     def ages(self) -> dict[str, dict[str, float]]:
-        """Since when no heartbeat has passed, in seconds, by Odoo instance and hop."""
+        """Seconds since a heartbeat last passed, by Odoo instance and hop."""
         return {
             heartbeat.instance: {hop: heartbeat.age(hop, self.heartbeats_at).total_seconds() for hop in Hop}
             for heartbeat in self.heartbeats
         }
 
     def live(self) -> tuple[bool, Mapping[str, object]]:
-        """Whether every loop gets on, and which do not."""
+        """Whether every loop makes progress, and which ones do not."""
         causes = blocked(loop.seen() for loop in self.loops)
         return not causes, {"live": not causes, "causes": causes}
 
     def ready(self) -> tuple[bool, Mapping[str, object]]:
-        """Whether everything flows, and why it does not; who has asked no neighbour yet does not know."""
+        """Whether everything flows, and why not; unknown until every neighbour has been asked."""
         neighbours, debts = self.neighbours, self.debts
         services = [loop.seen() for loop in self.loops]
         causes = unready(neighbours, services, debts, self.breaks, self.lacks, self.longest_owed, self.oldest_event)
@@ -200,7 +200,7 @@ class _Figures:
 
 @contextmanager
 def served(settings: Settings, health: Health) -> Iterator[None]:
-    """Answer on C360_HEALTH_HOST and C360_HEALTH_PORT while the block runs; on no port where that is 0.
+    """Serve C360_HEALTH_HOST and C360_HEALTH_PORT while the block runs; port 0 serves nothing.
 
     Raises: ConfigError when the port cannot be used.
     """
@@ -253,6 +253,6 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
-            """Requests are no events of ours."""
+            """Do not log requests."""
 
     return Handler

@@ -1,6 +1,6 @@
 """Log lines: one JSON object per event on stderr, without secrets and without payloads.
 
-An event's name is stable (`room.what_happened`); what varies stands in fields.
+An event's name is stable (`room.what_happened`); fields hold what varies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _secrets_lock = threading.Lock()
 
 
 def register_secret(secret: str) -> None:
-    """Never show this text again in any log line, nor as it looks inside Python, JSON or an address."""
+    """Never show this text in a log line, in plain form or as Python, JSON or an address escapes it."""
     if len(secret) >= SHORTEST_SECRET:
         with _secrets_lock:
             _secrets.update((secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")))

@@ -1,4 +1,4 @@
-"""One service in one thread: it works while there is work, rests while there is none, and backs off while it fails."""
+"""One service in one thread: it works while there is work, rests while idle, and backs off while it fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _thread = threading.local()
 
 
 def pulse() -> None:
-    """Say that this thread's loop gets on, in the middle of a round; other threads may say so without effect."""
+    """Report progress of this thread's loop in the middle of a round; no effect in other threads."""
     loop = getattr(_thread, "loop", None)
     if loop is not None:
         loop.pulsed_at = time.monotonic()
@@ -50,15 +50,15 @@ class Loop:
     counts: Counter[str] = field(default_factory=Counter)
 
     def run(self, stop: threading.Event) -> None:
-        """Run until `stop`; an error that is not ours ends the thread, and with it the process."""
+        """Run until `stop`; an unforeseen error ends the thread, and with it the process."""
         _thread.loop = self
         while not stop.is_set():
             pulse()
-            # no pause is so long that it could be taken for a block
+            # no pause may look like a blocked loop
             stop.wait(min(self._round(), self.patience / 2))
 
     def seen(self) -> Service:
-        """How it looks from outside."""
+        """The loop's state, seen from outside."""
         now = time.monotonic()
         failing = now - self.failing_since if self.failures else 0.0
         return Service(self.name, now - self.pulsed_at, self.patience, failing, self.kind)
@@ -82,7 +82,7 @@ class Loop:
         self.counts.update(done=report.done, sent=report.sent, postponed=report.postponed, dead=report.dead)
         if report.done:
             log.debug(
-                "service.round",
+                "service.ran",
                 service=self.name,
                 done=report.done,
                 sent=report.sent,
@@ -92,7 +92,7 @@ class Loop:
         return 0 if report.done else self.rest
 
     def _failed(self, error: errors.BridgeError, first: timedelta, longest: timedelta) -> float:
-        # A long outage is said once and then at every tenfold, not at every try.
+        # A long outage is logged once and then at every tenfold count, not at every try.
         if str(error) != self.last_error or self.failures in {9, 99, 999}:
             log.error("service.paused", service=self.name, error=str(error), kind=type(error).__name__)
         if not self.failures:

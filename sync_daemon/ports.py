@@ -1,7 +1,7 @@
 """The edges of the services, as Protocols; adapters live in postgres/, rabbitmq/, odoo/ and storage/.
 
-Every method raises TransientError when its neighbour is away or slow, FatalError when nothing of the kind can succeed
-until a person acts, and never a driver's own exception.
+Every method raises TransientError if its neighbour is down or slow, FatalError if no such call can succeed until a
+person acts, and never a driver's own exception.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from sync_daemon.domain.tenant import RegisteredTenant, Tenant
 
 @dataclass(frozen=True)
 class OdooInfo:
-    """Who answers at the other end; `key_expires` is None for a key without an end.
+    """The Odoo that answers; `key_expires` is None for a key that never expires.
 
-    Shapes: `newest` is the number of the newest mark that was drawn there.
+    Shapes: `newest` is the number of the newest mark drawn there.
     """
 
     protocol: str
@@ -51,7 +51,7 @@ class OdooInfo:
 
 @dataclass(frozen=True)
 class OdooBacklog:
-    """What one tenant owes the app on Odoo's side, in records."""
+    """What Odoo owes the app for one tenant, in records."""
 
     owed: int
     parked: int
@@ -60,7 +60,7 @@ class OdooBacklog:
 
 @dataclass(frozen=True)
 class Pulled:
-    """One page of changes, and the number of the heartbeat that Odoo had last; 0 for none."""
+    """One page of changes, and the number of Odoo's last heartbeat; 0 for none."""
 
     epoch: int
     changes: tuple[Change, ...]
@@ -70,7 +70,7 @@ class Pulled:
 
 @dataclass(frozen=True)
 class Pulse:
-    """What Odoo says of itself to a heartbeat: tenants it does not serve, triggers it lacks."""
+    """Odoo's findings about itself, in answer to a heartbeat: tenants it does not serve, triggers it lacks."""
 
     unserved: tuple[UUID, ...]
     missing: tuple[str, ...]
@@ -103,7 +103,7 @@ class OdooBinding:
 
 
 class Odoo(Protocol):
-    """One Odoo instance, spoken to by one RPC call per method. Source: docs/wire.md."""
+    """One Odoo instance, one RPC call per method. Source: docs/wire.md."""
 
     def ping(self) -> OdooInfo: ...
 
@@ -112,7 +112,7 @@ class Odoo(Protocol):
         ...
 
     def put_content(self, key: RecordKey, sha256: str, pieces: Iterator[bytes]) -> None:
-        """Hand over a document's content, which the next `apply_batch` of that document takes."""
+        """Upload a document's content for the next `apply_batch` of that document."""
         ...
 
     def pull_changes(self, limit: int, per_tenant: int) -> Pulled: ...
@@ -124,15 +124,15 @@ class Odoo(Protocol):
     def heartbeat(self, beat: int, tenants: Sequence[UUID]) -> Pulse: ...
 
     def epochs(self) -> tuple[int, int]:
-        """Odoo's own epoch, and the newest one of the app's that anything there was applied under."""
+        """Odoo's own epoch, and the newest epoch of the app under which anything was applied there."""
         ...
 
     def raise_epoch(self, beyond: int) -> int:
-        """Begin a newer epoch of Odoo's versions; which one."""
+        """Start a newer epoch of Odoo's versions; returns its number."""
         ...
 
     def retell(self) -> int:
-        """Have told once more what became of every lead; how many."""
+        """Ask Odoo to report the outcome of every lead again; returns how many."""
         ...
 
     def backlog(self) -> Mapping[UUID, OdooBacklog]: ...
@@ -140,15 +140,15 @@ class Odoo(Protocol):
     def show_binding(self, key: RecordKey) -> OdooBinding: ...
 
     def relink_binding(self, key: RecordKey, res_id: int) -> tuple[str, int]:
-        """Model and id of the record bound from now on. Raises RejectedError in plain words."""
+        """Bind another record; returns its model and id. Raises RejectedError with a plain sentence."""
         ...
 
     def forget_binding(self, key: RecordKey) -> None:
-        """Raises RejectedError in plain words while the record is there."""
+        """Raises RejectedError with a plain sentence while the record exists."""
         ...
 
     def purge_selftest(self, tenant: UUID) -> int:
-        """Raises RejectedError in plain words for a tenant that is not the selftest's."""
+        """Raises RejectedError with a plain sentence unless the tenant is the selftest's."""
         ...
 
     def holdings(self) -> Mapping[str, int]:
@@ -162,7 +162,7 @@ class Odoo(Protocol):
     def known_ranges(
         self, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str] = ()
     ) -> list[str]:
-        """The same as `digest_ranges`, of any size, by what is remembered alone: empty where that is not all."""
+        """Like `digest_ranges`, for ranges of any size, from stored digests only: empty where one is missing."""
         ...
 
     def digest_ranges(
@@ -170,27 +170,27 @@ class Odoo(Protocol):
     ) -> list[str]:
         """One digest per range: after one bound, up to the next one (empty: from the start, to the end).
 
-        Shapes: one less than there are bounds; empty where the range is more than one call can do.
+        Shapes: one fewer than bounds; empty where a range is too large for one call.
         """
         ...
 
     def digests(
         self, tenant: UUID, entity: Entity, after: str, limit: int, fields: Collection[str] = ()
     ) -> tuple[list[RecordDigest], bool]:
-        """Shapes: digests over these fields; over all of the contract's where none is named."""
+        """Shapes: digests over these fields; over all fields of the contract if none is named."""
         ...
 
     def describe_fields(self) -> OdooFields:
-        """The fields of Odoo that the contract's go to, and those that tenants may get besides."""
+        """The Odoo fields that the contract writes, and the extra ones listed for tenants."""
         ...
 
     def internal_users(self, after: str, limit: int) -> tuple[list[OdooUser], bool]:
-        """One page of the people who work in Odoo, in order of id; the flag says whether more follow."""
+        """One page of Odoo's internal users, in order of id; the flag says whether more follow."""
         ...
 
 
 class HintPublisher(Protocol):
-    """Hands hints to the broker; returning means the broker has them on disk."""
+    """Hands hints to the broker; when it returns, the broker has them on disk."""
 
     def publish(self, hints: Sequence[Hint]) -> None: ...
 
@@ -199,7 +199,7 @@ class HintPublisher(Protocol):
 
 @dataclass(frozen=True)
 class Received:
-    """A hint in hand and what is needed to acknowledge it. `receipt` is opaque."""
+    """A hint in hand, with the means to acknowledge it. `receipt` is opaque."""
 
     hint: Hint
     receipt: object
@@ -209,7 +209,7 @@ class HintStream(Protocol):
     """Hints as they arrive, live lane first; unacknowledged ones come again."""
 
     def take(self, keys: int, wait: timedelta) -> list[Received]:
-        """At least one hint, up to about `keys` keys in all, or nothing after `wait`."""
+        """At least one hint, up to about `keys` keys in total, or nothing after `wait`."""
         ...
 
     def ack(self, received: Collection[Received]) -> None: ...
@@ -230,7 +230,7 @@ class AppEvents(Protocol):
 
 
 class EventPublisher(Protocol):
-    """Hands our own events to the broker; returning means that every queue that wants them has them on disk."""
+    """Hands our events to the broker; when it returns, every bound queue has them on disk."""
 
     def open(self) -> None: ...
 
@@ -241,7 +241,7 @@ class EventPublisher(Protocol):
 
 @dataclass(frozen=True)
 class EventBacklog:
-    """How many events wait to be published, and since when the oldest does."""
+    """How many events wait to be published, and how long the oldest has waited."""
 
     waiting: int
     oldest: datetime | None
@@ -251,7 +251,7 @@ class OutgoingEvents(Protocol):
     """Our own events, in the order in which they were written."""
 
     def take(self, holder: UUID, lease: timedelta, limit: int) -> Sequence[OutgoingEvent]:
-        """The oldest ones that are not published; nothing while another holder has the lease."""
+        """The oldest unpublished events; none while another process holds the lease."""
         ...
 
     def published(self, events: Sequence[OutgoingEvent]) -> None: ...
@@ -265,11 +265,11 @@ class Outbox(Protocol):
     """What is owed to Odoo."""
 
     def collect(self, limit: int) -> int:
-        """Turn marks into owed records; how many marks were taken."""
+        """Turn marks into owed records; returns how many marks were taken."""
         ...
 
     def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:
-        """Due records by Odoo instance, not offered again before `lease` is over."""
+        """Due records by Odoo instance; each is offered again only after `lease`."""
         ...
 
     def release(self, instance: str, keys: Iterable[RecordKey]) -> None: ...
@@ -281,15 +281,15 @@ class Outbox(Protocol):
     def mark(self, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int: ...
 
     def draw(self) -> int:
-        """A version number greater than all that were drawn before."""
+        """A version number greater than every one drawn before."""
         ...
 
 
 class Heartbeats(Protocol):
-    """How far heartbeats come."""
+    """How far heartbeats travel."""
 
     def begin(self, instances: Collection[str], interval: timedelta) -> Mapping[str, int]:
-        """Numbers of the heartbeats that are due, by Odoo instance; each is given to one caller only."""
+        """Numbers of due heartbeats, by Odoo instance; each goes to one caller only."""
         ...
 
     def published(self, instance: str) -> None: ...
@@ -302,7 +302,7 @@ class Heartbeats(Protocol):
 
 
 class Rows(Protocol):
-    """The app's rows, read together with what the bridge knows of them."""
+    """The app's rows, read together with what the bridge knows about them."""
 
     def snapshot(self, keys: Collection[RecordKey]) -> Snapshot: ...
 
@@ -310,7 +310,7 @@ class Rows(Protocol):
 
 
 class Storage(Protocol):
-    """The app's contents of documents, read only.
+    """The contents of the app's documents, read-only.
 
     Raises: RejectedError `bad_path` for a path that leaves its root, `content_missing` and `content_unreadable`.
     """
@@ -318,16 +318,16 @@ class Storage(Protocol):
     def stat(self, place: Place) -> Stat: ...
 
     def read(self, place: Place, found: Stat, piece: int) -> Iterator[bytes]:
-        """In pieces of up to `piece` bytes; TransientError unless it is the content that was found."""
+        """The content in pieces of up to `piece` bytes. Raises TransientError if the content changed meanwhile."""
         ...
 
     def link(self, place: Place) -> str:
-        """An address for people; empty if there is none."""
+        """A link for people; empty if there is none."""
         ...
 
 
 class ContentMemory(Protocol):
-    """What is known of contents that were read before."""
+    """What is stored about contents read earlier."""
 
     def known(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Known]: ...
 
@@ -335,24 +335,24 @@ class ContentMemory(Protocol):
 
 
 class Ledger(Protocol):
-    """Writes down what became of a batch."""
+    """Writes down the outcome of a batch."""
 
     def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None: ...
 
     def learn(self, owed: Owed, state: BindingState, model: str, res_id: int) -> None:
-        """Write down a binding that Odoo has and the app never heard of, and mark what may go with it in sight."""
+        """Store a binding that Odoo has and the app lacks, and mark the records that can go now."""
         ...
 
 
 class TenantRegistry(Protocol):
-    """Which tenants there are, and what the bridge made of each."""
+    """The tenants, and the bridge's state of each."""
 
     def tenants(self) -> Sequence[RegisteredTenant]: ...
 
     def set_state(self, tenant: UUID, state: str) -> None: ...
 
     def tenant_changed(self, tenant: UUID, digest: str) -> None:
-        """Owe the tenant's own document, and remember for which content."""
+        """Owe the tenant's own document, and store the content it is for."""
         ...
 
     def is_bound(self, tenant: UUID) -> bool:
@@ -383,7 +383,7 @@ class Inbound(Protocol):
     """Takes in what Odoo changed."""
 
     def acquire(self, holder: UUID, duration: timedelta) -> datetime | None:
-        """Take or renew the lease; since when, by the clock of the app's database."""
+        """Take or renew the lease; returns since when it is held, by the database's clock."""
         ...
 
     def release(self, holder: UUID) -> None: ...

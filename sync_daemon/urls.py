@@ -1,4 +1,4 @@
-"""Addresses that a setting holds, read without ever showing what may be a secret in them."""
+"""Addresses in settings, parsed without ever showing what may be a secret."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def split_url(setting: str, url: str) -> SplitResult:
-    """The parts of an address, its port readable. Raises ConfigError, which shows nothing of the address."""
+    """The parts of an address, with a valid port. Raises ConfigError, which shows no part of the address."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -25,15 +25,15 @@ def split_url(setting: str, url: str) -> SplitResult:
 
 
 def database_settings(url: str) -> dict[str, str]:
-    """What DATABASE_URL sets, by the name of the single variable.
+    """The settings that DATABASE_URL contains, by variable name.
 
-    Raises: ConfigError, which shows nothing of the address but the name of a parameter that is not known.
+    Raises: ConfigError, which shows nothing of the address but the name of an unknown parameter.
     """
     parts = split_url("DATABASE_URL", url.strip())
     if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname:
         raise ConfigError(f"DATABASE_URL should look like {_DATABASE_FORM}")
     database = parts.path.removeprefix("/")
-    # a password with one of these, written as it is, would be taken for host, database or parameters
+    # an unescaped password with one of these would be taken for host, database or parameters
     if re.search(r"[\s#]", url.strip()) or "/" in database or "@" in parts.path + parts.query:
         raise ConfigError(f"DATABASE_URL should look like {_DATABASE_FORM}; {_ESCAPES}")
     found = {
@@ -52,12 +52,12 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
         name, _, value = parameter.partition("=")
         if name not in _PASSED_ON:
             shown = name if re.fullmatch("[A-Za-z_]{1,40}", name) and value else "of another form"
-            raise ConfigError(f"DATABASE_URL: parameter {shown} is not known here, only {' and '.join(_PASSED_ON)}")
+            raise ConfigError(f"DATABASE_URL: parameter {shown} is not known; use only {' and '.join(_PASSED_ON)}")
         yield _PASSED_ON[name], _decoded(value)
 
 
 def _decoded(text: str) -> str:
-    """Raises ConfigError for what is no percent-encoded UTF-8."""
+    """Raises ConfigError unless the text is percent-encoded UTF-8."""
     try:
         if _BROKEN_ESCAPE.search(text):
             raise ValueError

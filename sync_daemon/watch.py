@@ -1,4 +1,4 @@
-"""What watches the neighbours for /readyz and /metrics: each is asked every few seconds, on connections of its own."""
+"""The watchers of the neighbours for /readyz and /metrics: they ask each one every few seconds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BROKER = "RabbitMQ"
 
 @dataclass(frozen=True)
 class Watch:
-    """Asks one neighbour, and notes whether it answers."""
+    """Asks one neighbour and notes whether it answers."""
 
     neighbour: str
     ask: Callable[[], None]
@@ -105,7 +105,7 @@ class _Instance:
 
 
 def _impatient(settings: Settings, installation: UUID, health: Health) -> Odoo:
-    """Odoo, asked for a few seconds only. Whether it is the right one is the other loops' concern."""
+    """Odoo with a short timeout. Other loops check whether it is the right one."""
     seconds = min(ODOO_SECONDS, settings.odoo_timeout_seconds)
 
     def note(info: OdooInfo) -> None:

@@ -8,7 +8,7 @@ SQL = Path(__file__).parent / "sql"
 
 
 def run_file(name: str) -> None:
-    """Execute the file as it is: the driver must not look for parameters in it."""
+    """Execute the file unchanged: the driver must not look for parameters in it."""
     raw = op.get_bind().connection.cursor()
     raw.execute("SET LOCAL lock_timeout = '2s'")
     raw.execute((SQL / name).read_text(encoding="utf-8"))

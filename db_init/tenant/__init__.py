@@ -1,1 +1,1 @@
-"""SQL of the objects attached to each tenant, named by what it makes; each file may be run again."""
+"""SQL of the objects attached to each tenant, named by what they create; each file may run again."""

@@ -1,4 +1,4 @@
-"""Who approved a commission in Odoo, as the app knows that person."""
+"""The approver of a commission in Odoo, as a user of the app."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ APPROVED_AT, APPROVED_BY = "approved_at", "approved_by"
 
 @dataclass(frozen=True)
 class Linked:
-    """A user of the app, and the login of the user of Odoo who is the same person."""
+    """An app user, and the login of the linked Odoo user."""
 
     user: UUID
     login: str
 
 
 def approver_of(pulled: PulledChange) -> str:
-    """Odoo's id of the user who approved there; empty if there is none."""
+    """Odoo's id of the approver; empty if there is none."""
     return str(pulled.reported.values.get(APPROVED_BY, ""))
 
 
 def with_approver(found: RecordMerge, pulled: PulledChange, row: Row, people: Mapping[str, Linked]) -> RecordMerge:
-    """The same merge, with the approver written beside Odoo's approval; nobody who is not linked.
+    """The same merge, with the approver written beside Odoo's approval; None for an approver who is not linked.
 
     Shapes: `people` holds linked users by the id of Odoo's.
     """

@@ -1,4 +1,4 @@
-"""Codecs: one app value into its canonical wire form, or a refusal that says why."""
+"""Codecs: turn an app value into its canonical wire form, or refuse it with a reason."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _JOINERS = "\u200c\u200d"
 
 
 def text(max_length: int | None = None) -> Codec:
-    """Free text: line ends become LF, blanks at both ends go; anything else is kept as it is or refused."""
+    """Free text: line ends become LF, outer blanks are trimmed; anything else is kept or refused."""
     return partial(_text, max_length)
 
 
 def code(length: int) -> Codec:
-    """A code of ISO, such as a currency's: upper case, at most `length` characters."""
+    """An ISO code, such as a currency's: upper case, at most `length` characters."""
     return partial(_code, length)
 
 
 def choice(values: Mapping[str, Scalar]) -> Codec:
-    """A closed set; an unknown value is refused by name, never mapped to a default."""
+    """A fixed set; an unknown value is refused by name, never mapped to a default."""
     return partial(_choice, values)
 
 
@@ -46,7 +46,7 @@ def same(*values: str) -> Mapping[str, Scalar]:
 
 
 def money(digits: int, scale: int) -> Codec:
-    """An exact decimal of at most `digits` digits, `scale` of them behind the point, as text with all of them."""
+    """An exact decimal of at most `digits` digits, `scale` of them after the point, as text with every decimal."""
     return partial(_money, digits, scale)
 
 
@@ -60,7 +60,7 @@ def instant(name: str, value: object) -> str:
             moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         shown = printable(value)
-        raise RejectedError("no_instant", f"{name} is no date and time: {shown}", name, shown) from None
+        raise RejectedError("no_instant", f"{name} is not a date and time: {shown}", name, shown) from None
     # Odoo writes the years before 1000 with fewer than four digits, and cannot read them again.
     if moment.year < 1000:
         raise RejectedError("no_instant", f"{name} is out of range: {printable(value)}", name, printable(value))
@@ -68,7 +68,7 @@ def instant(name: str, value: object) -> str:
 
 
 def exact(digits: int) -> Codec:
-    """An exact decimal of at most `digits` digits, with as many behind the point as it came with."""
+    """An exact decimal of at most `digits` digits, with the decimals it came with."""
     return partial(_exact, digits)
 
 
@@ -79,7 +79,7 @@ def day(name: str, value: object) -> str:
     try:
         return date.fromisoformat(str(value)).isoformat()
     except ValueError:
-        raise RejectedError("no_day", f"{name} is no day: {printable(value)}", name, printable(value)) from None
+        raise RejectedError("no_day", f"{name} is not a date: {printable(value)}", name, printable(value)) from None
 
 
 def identity(name: str, value: object) -> str:
@@ -89,7 +89,7 @@ def identity(name: str, value: object) -> str:
     try:
         return str(UUID(str(value)))
     except ValueError:
-        raise RejectedError("no_id", f"{name} is no id: {printable(value)}", name, printable(value)) from None
+        raise RejectedError("no_id", f"{name} is not an id: {printable(value)}", name, printable(value)) from None
 
 
 def person(name: str, value: object) -> str:
@@ -98,7 +98,7 @@ def person(name: str, value: object) -> str:
         return ""
     if not re.fullmatch("[1-9][0-9]{0,9}", str(value)):
         shown = printable(value)
-        raise RejectedError("bad_number", f"{name} is no id of a user of Odoo: {shown}", name, shown)
+        raise RejectedError("bad_number", f"{name} is not the id of an Odoo user: {shown}", name, shown)
     return str(value)
 
 
@@ -107,26 +107,26 @@ def count(name: str, value: object) -> str:
     if value is None or value == "":
         return ""
     if not re.fullmatch("[0-9]{1,9}", str(value)):
-        raise RejectedError("bad_number", f"{name} is no whole number: {printable(value)}", name, printable(value))
+        raise RejectedError("bad_number", f"{name} is not a whole number: {printable(value)}", name, printable(value))
     return str(int(str(value)))
 
 
 def words(name: str, value: object) -> str:
-    """A text, or a number as text: what free JSON may hold where people expect words."""
+    """A text, or a number as text: free JSON may contain either."""
     return _text(None, name, str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value)
 
 
 def integer(name: str, value: object) -> str:
-    """A whole number as text; Odoo's whole numbers are never empty, so nothing is 0."""
+    """A whole number as text; Odoo's integers are never empty, so an empty value is 0."""
     if value is None or value == "":
         return "0"
     if isinstance(value, bool) or not re.fullmatch("-?[0-9]{1,9}", str(value)):
-        raise RejectedError("bad_number", f"{name} is no whole number: {printable(value)}", name, printable(value))
+        raise RejectedError("bad_number", f"{name} is not a whole number: {printable(value)}", name, printable(value))
     return str(int(str(value)))
 
 
 def flag(name: str, value: object) -> bool:
-    """True or false; nothing is false, as in Odoo."""
+    """True or false; an empty value is false, as in Odoo."""
     if value is None or value == "":
         return False
     if not isinstance(value, bool):
@@ -136,13 +136,13 @@ def flag(name: str, value: object) -> bool:
 
 
 def absent(_name: str, value: object) -> bool:
-    """True where the app has no value, as in `active` from `deleted_at`."""
+    """True if the app's value is empty, as for `active` from `deleted_at`."""
     return value is None
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a codec lets through.
+    """What a codec accepts.
 
     Shapes: `limits` are characters for texts and codes, digits and decimals for amounts, or nothing; `values` maps what
     the app has to what is sent.
@@ -162,12 +162,12 @@ def kind_of(codec: Codec) -> Kind:
 
 
 def is_blank(value: object) -> bool:
-    """Whether there is no value: None, or a text of nothing but blanks. A forbidden character is no blank."""
+    """Whether the value is empty: None, or only blanks. A forbidden character is not a blank."""
     return value is None or (isinstance(value, str) and value.strip() == "" and not _FORBIDDEN.search(value))
 
 
 def printable(value: object) -> str:
-    """A value for a message: controls and marks of direction shown by their code, at most 120 characters."""
+    """A value for a message: control and direction characters shown as codes, at most 120 characters."""
     shown = "".join(_visible(character) for character in str(value))
     return shown if len(shown) <= 120 else shown[:117] + "..."
 
@@ -181,7 +181,7 @@ def _text(max_length: int | None, name: str, value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise RejectedError("no_text", f"{name} is no text: {printable(value)}", name, printable(value))
+        raise RejectedError("no_text", f"{name} is not text: {printable(value)}", name, printable(value))
     if found := _FORBIDDEN.search(value):
         code = f"U+{ord(found.group()):04X}"
         message = f"{name} holds the character {code}, which Odoo cannot store: {printable(value)}"
@@ -202,7 +202,7 @@ def _choice(values: Mapping[str, Scalar], name: str, value: object) -> Scalar:
         return ""
     if str(value) not in values:
         known = ", ".join(sorted(values))
-        message = f"{name} has the unknown value {printable(value)}; known are {known}"
+        message = f"{name} has the unknown value {printable(value)}; known values are {known}"
         raise RejectedError("unknown_value", message, name, printable(value))
     return values[str(value)]
 
@@ -212,7 +212,7 @@ def _exact(digits: int, name: str, value: object) -> str:
         return ""
     text = str(value)
     if isinstance(value, float) or not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
-        raise RejectedError("bad_amount", f"{name} is no exact amount: {printable(value)}", name, printable(value))
+        raise RejectedError("bad_amount", f"{name} is not an exact amount: {printable(value)}", name, printable(value))
     if len(re.sub("[^0-9]", "", text)) > digits:
         message = f"{name} has more than {digits} digits: {printable(value)}"
         raise RejectedError("bad_amount", message, name, printable(value))
@@ -228,7 +228,8 @@ def _money(digits: int, scale: int, name: str, value: object) -> str:
         exact = Decimal(str(value))
         amount = exact.quantize(Decimal(1).scaleb(-scale))
     except InvalidOperation:
-        raise RejectedError("bad_amount", f"{name} is no amount: {printable(value)}", name, printable(value)) from None
+        message = f"{name} is not an amount: {printable(value)}"
+        raise RejectedError("bad_amount", message, name, printable(value)) from None
     if not exact.is_finite() or amount != exact or len(amount.as_tuple().digits) > digits:
         message = f"{name} does not fit {digits} digits with {scale} decimals: {printable(value)}"
         raise RejectedError("bad_amount", message, name, printable(value))

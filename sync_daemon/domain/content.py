@@ -1,4 +1,4 @@
-"""A document's content: where it lies, what is known of it, and what becomes of one that cannot be read."""
+"""A document's content: its place, what is known about it, and what happens if it cannot be read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENCODED = re.compile("%(2e|2f|5c|00|25)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Place:
-    """Where the app says a document's content lies, below the storage's root; the path is not checked yet."""
+    """The place of a document's content below the storage's root, as the app names it; not checked yet."""
 
     tenant: UUID
     schema: str
@@ -24,7 +24,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Stat:
-    """What the storage says of a content without reading it; another `stamp` means another content. Units: bytes."""
+    """The storage's facts about a content, without reading it; another `stamp` means another content. Units: bytes."""
 
     size: int
     stamp: str
@@ -32,7 +32,7 @@ class Stat:
 
 @dataclass(frozen=True)
 class Known:
-    """A content that was read before."""
+    """A content that was read earlier."""
 
     path: str
     stamp: str
@@ -41,7 +41,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Content:
-    """What goes to Odoo for a content: its identity, or why it stays where it is and a link to it."""
+    """What to send to Odoo for a content: its identity, or a link and the reason it is not copied."""
 
     sha256: str = ""
     link: str = ""
@@ -50,7 +50,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A content that could not be read; `tries` is after how many of them it is parked, 0 for never."""
+    """A content that could not be read; after `tries` attempts it is parked, 0 for never."""
 
     code: str
     message: str
@@ -71,7 +71,7 @@ def parts_of(place: Place, root_names_tenant: bool) -> tuple[str, ...]:
         reason = "does not begin with the tenant's own folder"
     if reason:
         shown = printable(place.path)
-        raise RejectedError("bad_path", f"the path of the content {reason}: {shown}", "storage_path", shown)
+        raise RejectedError("bad_path", f"the document's path {reason}: {shown}", "storage_path", shown)
     return parts
 
 
@@ -83,11 +83,11 @@ def _objection(path: str, parts: tuple[str, ...]) -> str:
     if "://" in path or path.partition("/")[0].endswith(":"):
         return "names a host or a scheme"
     if "\\" in path or any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
-        return "holds a character that no path has"
+        return "contains an invalid character"
     if _ENCODED.search(path):
         return "is encoded"
     if any(part in {"", ".", ".."} for part in parts):
-        return "has an empty folder or one that leads elsewhere"
+        return "contains an empty folder or one that leads elsewhere"
     if any(len(part.encode("utf-8", "surrogatepass")) > LONGEST_PART for part in parts):
         return "has a name that is too long"
     return ""

@@ -1,4 +1,4 @@
-"""The contract's vocabulary: for each entity the fields that flow, where they come from and who owns them."""
+"""The contract's vocabulary: for each entity, the fields that flow, their sources and their owners."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Contract:
-    """All of one entity.
+    """The contract of one entity.
 
     Shapes: `related` maps a role to (entity, column of this row that names it); `write_back` is the app's column that
     takes Odoo's id, or empty; `reported` are fields that Odoo alone has, told to the app and never sent; `also_read`
@@ -87,27 +87,27 @@ class Contract:
 
     @property
     def from_odoo(self) -> tuple[Field, ...]:
-        """The fields whose value in Odoo may be written into the app."""
+        """The fields whose Odoo value may be written to the app."""
         return tuple(item for item in self.fields if item.column and item.owner in TAKES_FROM_ODOO)
 
     @property
     def compared(self) -> frozenset[str]:
-        """The fields that are to be equal on both sides."""
+        """The fields that should be equal on both sides."""
         return frozenset(item.name for item in self.fields if item.owner in {Owner.APP, Owner.TWO_WAY})
 
     def sent(self, is_new: bool) -> tuple[Field, ...]:
-        """The fields that a document may hold; some go only while the record is not in Odoo."""
+        """The fields that a document may contain; some only while the record is not in Odoo."""
         return tuple(
             item for item in self.fields if item.owner is not Owner.OFF and (is_new or item.owner not in ONLY_WHEN_NEW)
         )
 
     def shows(self, entity: Entity) -> bool:
-        """Whether fields of this one hold values of another record of that entity."""
+        """Whether fields of this entity show values of another entity's record."""
         return any(related is entity for related, _ in self.related.values())
 
 
 def source_columns(contract: Contract, role: str) -> frozenset[str]:
-    """The columns that the contract's fields read of one role's row (`row`: its own)."""
+    """The columns that the contract's fields read from one role's row (`row`: its own)."""
     return _read_of(contract.fields, role)
 
 
@@ -117,7 +117,7 @@ def written_columns(contract: Contract) -> frozenset[str]:
 
 
 def deciding_columns(contract: Contract) -> frozenset[str]:
-    """The columns that decide about a change from Odoo: those it is written to and those it is compared with."""
+    """The columns that a change from Odoo is written to or compared with."""
     return written_columns(contract) | _read_of(contract.from_odoo, "row")
 
 

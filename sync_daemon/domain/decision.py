@@ -1,4 +1,4 @@
-"""What a person decided about a field that both sides changed."""
+"""A person's decision about a field that both sides changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sync_daemon.errors import RejectedError
 
 
 class Keep(StrEnum):
-    """Whose value is to stand: the app's, Odoo's, or one of the person's own."""
+    """Whose value stands: the app's, Odoo's, or another one that the person entered."""
 
     APP = "keep_app"
     ODOO = "keep_odoo"
@@ -21,7 +21,7 @@ class Keep(StrEnum):
 class Decision:
     """A decision about one field.
 
-    Shapes: `app` and `odoo` are the values it was made about, `value` is that of an edit.
+    Shapes: `app` and `odoo` are the values the decision was made for; `value` is the entered one.
     """
 
     keep: Keep
@@ -31,12 +31,12 @@ class Decision:
     odoo: Scalar
 
     def settles(self, app: Scalar, odoo: Scalar) -> bool:
-        """Whether it was made about these values; a side that has changed since is another conflict."""
+        """Whether the decision was made for these values; if a side changed since, it is another conflict."""
         return (self.app, self.odoo) == (app, odoo)
 
     @property
     def outcome(self) -> Scalar:
-        """The value that is to stand on both sides."""
+        """The value that stands on both sides."""
         match self.keep:
             case Keep.APP:
                 return self.app
@@ -47,7 +47,7 @@ class Decision:
 
 
 def check_lawful(field: str, decision: Decision) -> None:
-    """Raises RejectedError, in plain words, for a decision that would undo a payment."""
+    """Raises RejectedError with a plain sentence for a decision that would undo a payment."""
     if field == "status" and "paid" in (decision.app, decision.odoo) and decision.outcome != "paid":
         message = "one side has paid; a payment is never undone by a sync"
         raise RejectedError("refused", message, field, str(decision.outcome))

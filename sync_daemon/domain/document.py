@@ -51,17 +51,17 @@ class Document:
         return self.digest_with({})
 
     def digest_with(self, stored: Mapping[str, Scalar]) -> str:
-        """Identity of the content where Odoo stored some two-way values in its own form."""
+        """Identity of the content, with the two-way values that Odoo stored in its own form."""
         two_way = {name: stored.get(name, pair.value) for name, pair in self.two_way.items()}
         return digest_of({**self.fields, **two_way, **self.offers}, self.refs)
 
     def digest_over(self, names: Collection[str]) -> str:
-        """Identity of these fields of it, by which both sides are compared."""
+        """Identity of these fields, by which both sides are compared."""
         return digest_of({name: value for name, value in self.values.items() if name in names}, self.refs)
 
     @property
     def values(self) -> dict[str, Scalar]:
-        """Every value that it holds, by field."""
+        """Every value, by field."""
         two_way = {name: pair.value for name, pair in self.two_way.items()}
         return {**self.fields, **two_way, **self.offers, **self.initial}
 
@@ -81,7 +81,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class FieldProblem:
-    """A field that was left out although its record went through."""
+    """A field that was skipped although its record went through."""
 
     field: str
     value: str
@@ -93,7 +93,7 @@ class FieldProblem:
 class Result:
     """Odoo's answer to one document.
 
-    Shapes: `diverged` are two-way fields it left alone, `replaced` fields it wrote over, both with its own values.
+    Shapes: `diverged` are two-way fields that Odoo left alone, `replaced` fields it overwrote, with Odoo's values.
     """
 
     key: RecordKey
@@ -112,7 +112,7 @@ class Result:
 
 
 class Op(StrEnum):
-    """What happened to a record in Odoo; `ask`: a person decided there that it is to be sent once more."""
+    """What happened to a record in Odoo; `ask`: a person there asked for the record again."""
 
     UPSERT = "upsert"
     UNLINK = "unlink"
@@ -148,7 +148,7 @@ class Change:
 
 
 class Ruling(StrEnum):
-    """What becomes of a pulled change."""
+    """The verdict on a pulled change."""
 
     APPLIED = "applied"
     LATER = "later"

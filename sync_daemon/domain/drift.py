@@ -1,4 +1,4 @@
-"""Drift: what one record is on both sides, compared by digests, and what mends it."""
+"""Drift: one record compared on both sides by digest, and the repair."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEW = 10
 
 
 class Finding(StrEnum):
-    """What one record is. The first five are drift."""
+    """The finding about one record. The first five are drift."""
 
     DIFFERENT = "different"
     MISSING_IN_ODOO = "missing in Odoo"
@@ -47,7 +47,7 @@ DRIFT = (
 
 
 class Remedy(StrEnum):
-    """What mends a record.
+    """The repair of a record.
 
     The app's row goes once more, Odoo tells once more, the binding ends or is made anew from Odoo's, a person is told
     by a dead letter, or has to look.
@@ -64,7 +64,7 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True)
 class AppRecord:
-    """A record as the app's side has it. `digest` is of what Odoo should hold, empty where nothing should flow."""
+    """A record on the app's side. `digest` is of what Odoo should hold, empty if the record should not flow."""
 
     key: RecordKey
     has_row: bool
@@ -76,7 +76,7 @@ class AppRecord:
 
 @dataclass(frozen=True)
 class KnownRecord:
-    """A bound record of which nothing waits, and nothing changed since its digest was computed."""
+    """A bound record without pending changes that has not changed since its digest was computed."""
 
     key: RecordKey
     digest: str
@@ -84,7 +84,7 @@ class KnownRecord:
 
 @dataclass(frozen=True)
 class KnownRange:
-    """Records of one range of ids, and its digest where every one of them is a known record; empty where not."""
+    """The records of one range of ids, and the range's digest if every record is known; empty otherwise."""
 
     count: int
     digest: str
@@ -92,7 +92,7 @@ class KnownRange:
 
 @dataclass(frozen=True)
 class OdooRecord:
-    """A bound record as Odoo has it now. `digest` is empty where the record is gone; `twins` claim the same id."""
+    """A bound record as Odoo has it now. `digest` is empty if the record is gone; `twins` claim the same id."""
 
     record_id: UUID
     state: BindingState
@@ -113,13 +113,13 @@ class Drift:
 
     @property
     def is_drift(self) -> bool:
-        """Whether the sides differ although nothing is under way and nobody has been told."""
+        """Whether the sides differ although nothing is in transit and nobody was notified."""
         return self.finding in DRIFT
 
 
 @dataclass(frozen=True)
 class AppView:
-    """What the app's side knows of some records at one instant.
+    """What the app's side knows about some records at one instant.
 
     Shapes: every key of `snapshot.owed` is looked at, owed or not. `waiting` are those that really are owed, `parked`
     those a person has been told of. `read` are rows of the read model, of records that Odoo tells of. `known` are
@@ -135,7 +135,7 @@ class AppView:
 
 
 def app_records(view: AppView) -> dict[RecordKey, AppRecord]:
-    """The app's side of a comparison; what a record should be in Odoo is planned as if nothing had been sent yet."""
+    """The app's side of a comparison; it plans what Odoo should hold as if nothing had been sent yet."""
     snapshot = view.snapshot
     unsent = {key: replace(binding, digest="") for key, binding in snapshot.bindings.items()}
     planned = plan(replace(snapshot, bindings=unsent))
@@ -161,7 +161,7 @@ def app_records(view: AppView) -> dict[RecordKey, AppRecord]:
 
 
 def reported_records(view: AppView) -> dict[RecordKey, AppRecord]:
-    """The app's side of records that Odoo makes: what it was told of them last."""
+    """The app's side of records that Odoo creates: what Odoo last reported about them."""
     return {
         key: AppRecord(
             key,
@@ -175,7 +175,7 @@ def reported_records(view: AppView) -> dict[RecordKey, AppRecord]:
 
 
 def present_fields(view: AppView, key: RecordKey) -> dict[str, Scalar]:
-    """The record's fields as the app has them, whether they flow or not; those that cannot be read are missing."""
+    """The record's fields in the app, whether they flow or not; unreadable ones are missing."""
     snapshot = view.snapshot
     if key not in snapshot.rows:
         return {}
@@ -188,12 +188,12 @@ def present_fields(view: AppView, key: RecordKey) -> dict[str, Scalar]:
 
 
 def is_calm(record: AppRecord) -> bool:
-    """Whether the digest is all there is to say of the record, as long as nothing of it changes."""
+    """Whether the digest alone describes the record, as long as the record does not change."""
     return bool(record.digest) and record.binding is not None and not _is_under_way(record)
 
 
 def range_digest(records: Iterable[AppRecord | KnownRecord]) -> str:
-    """What Odoo should answer for a range of these records; empty where that cannot be foretold.
+    """The digest that Odoo should answer for a range of these records; empty if it cannot be predicted.
 
     Shapes: `records` in order of their ids. Source: docs/wire.md, Digest.
     """
@@ -207,7 +207,7 @@ def range_digest(records: Iterable[AppRecord | KnownRecord]) -> str:
 
 
 def as_expected(record: AppRecord | KnownRecord) -> Drift:
-    """What a record is whose range has the digest that was foretold."""
+    """The finding for a record whose range has the predicted digest."""
     if isinstance(record, KnownRecord):
         return Drift(record.key, Finding.MATCHED)
     if record.binding is None:
@@ -217,7 +217,7 @@ def as_expected(record: AppRecord | KnownRecord) -> Drift:
 
 
 def is_reported(entity: Entity) -> bool:
-    """Whether Odoo makes these records, and the app only reads of them."""
+    """Whether Odoo creates these records and the app only reads about them."""
     return not CONTRACTS[entity].fields
 
 
@@ -231,7 +231,7 @@ def compare(app: Mapping[RecordKey, AppRecord], odoo: Mapping[RecordKey, OdooRec
 
 
 def confirmed(first: Iterable[Drift], second: Iterable[Drift]) -> list[Drift]:
-    """What two looks agree on: a record that changed between both sides' readings differs in the first one only."""
+    """The differences found twice: a record that changed between the two sides' reads differs only the first time."""
     again = {drift.key: drift for drift in second}
     return [
         drift if not drift.is_drift or again.get(drift.key) == drift else again.get(drift.key, drift) for drift in first
@@ -239,7 +239,7 @@ def confirmed(first: Iterable[Drift], second: Iterable[Drift]) -> list[Drift]:
 
 
 def is_disaster(counts: Counter[Finding]) -> bool:
-    """Whether so much is missing in the app that a person should look before Odoo's records are archived."""
+    """Whether so many records are missing in the app that a person should look before Odoo's are archived."""
     missing = counts[Finding.MISSING_IN_APP]
     return missing > FEW and missing > counts[Finding.MATCHED] + counts[Finding.DIFFERENT]
 
@@ -261,7 +261,7 @@ def _compare(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
 
 
 def _compare_reported(key: RecordKey, app: AppRecord, odoo: OdooRecord | None) -> Drift:
-    """Odoo is asked for what the app does not have as it is; what is gone there stays in the read model."""
+    """Ask Odoo for what differs in the app; what is gone in Odoo stays in the read model."""
     if odoo is not None and odoo.is_waiting:
         return Drift(key, Finding.WAITING)
     if app.is_parked:
@@ -296,7 +296,7 @@ def _only_here(key: RecordKey, app: AppRecord) -> Drift:
 
 
 def _ended_there(key: RecordKey, app: AppRecord) -> Drift:
-    """The record was deleted or merged in Odoo: never made anew by itself."""
+    """The record was deleted or merged in Odoo: never create it again automatically."""
     if app.binding is not None and app.binding.state is BindingState.ACTIVE:
         return Drift(key, Finding.ORPHANED, Remedy.ASK_ODOO)
     return Drift(key, Finding.SET_ASIDE)

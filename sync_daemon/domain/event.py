@@ -1,4 +1,4 @@
-"""Outgoing events: what the app's other services are told of a change that Odoo made, as CloudEvents 1.0."""
+"""Outgoing events: changes made in Odoo, for the app's other services, as CloudEvents 1.0."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ Instant = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", jso
 
 
 def one_of(*values: str) -> Any:
-    """A text of a closed set that is known when the program runs."""
+    """A text from a fixed set that is known at run time."""
     return Field(json_schema_extra={"enum": list(values)})
 
 
 def shown(meaning: str, example: Value, required: bool = False) -> Any:
-    """A value of an event's data. What is not required is left out where it is empty."""
+    """A value of an event's data; an optional value is omitted when empty."""
     default: Any = ... if required else ""
     return Field(default, description=meaning, examples=[example])
 
 
 class EventData(BaseModel):
-    """What an event shows of a record; each of its fields is made by `shown`."""
+    """The data of an event; `shown` makes each field."""
 
 
 class _Schema(GenerateJsonSchema):
@@ -81,7 +81,7 @@ class EventField:
 
 @dataclass(frozen=True)
 class EventType:
-    """One kind of event, and all that is said of it anywhere.
+    """One type of event, with everything published about it.
 
     Shapes: `name` is the routing key; `example` holds what differs from the fields' own examples, empty: is left out.
     """
@@ -94,12 +94,12 @@ class EventType:
 
     @property
     def type(self) -> str:
-        """The CloudEvents type; another meaning of the data is another version."""
+        """The CloudEvents type; a change in the data's meaning is a new version."""
         return f"{EXCHANGE}.{self.name}.v{self.version}"
 
     @property
     def group(self) -> str:
-        """The first part of the name: what kind of record it is about."""
+        """The first part of the name: the entity."""
         return self.name.partition(".")[0]
 
     @property
@@ -119,14 +119,14 @@ class EventType:
 
     @property
     def sample(self) -> dict[str, Value]:
-        """Data that such an event may have."""
+        """Example data of such an event."""
         values = {item.name: item.example for item in self.fields} | dict(self.example)
         return {name: value for name, value in values.items() if value}
 
 
 @dataclass(frozen=True)
 class Event:
-    """A fact that was applied: what happened to which record, when in Odoo, and the record as it is now."""
+    """An applied change: what happened to which record, when in Odoo, and the record as it is now."""
 
     type: EventType
     key: RecordKey
@@ -135,14 +135,14 @@ class Event:
 
 
 def event(kind: EventType, change: Change, values: Mapping[str, Value]) -> Event:
-    """An event of this kind with the values that it shows; empty ones are left out."""
+    """An event of this type with its values; empty ones are omitted."""
     data = {name: values[name] for name in kind.data.model_fields if values.get(name)}
     return Event(kind, change.key, change.at, data)
 
 
 @dataclass(frozen=True)
 class OutgoingEvent:
-    """An event as it was written down, to be published any number of times under the same id."""
+    """A stored event, which may be published any number of times under the same id."""
 
     position: int
     id: UUID
@@ -160,7 +160,7 @@ class OutgoingEvent:
 
     @property
     def attributes(self) -> Mapping[str, str]:
-        """The CloudEvents attributes but `datacontenttype`, each in its canonical text.
+        """The CloudEvents attributes except `datacontenttype`, as canonical texts.
 
         Source: CloudEvents 1.0.2; its extension "sequence". Names of extensions hold a-z and 0-9 only.
         """
@@ -183,17 +183,17 @@ def header(attribute: str) -> str:
 
 
 def rfc3339(wire: str) -> str:
-    """An instant of the wire in RFC 3339; an empty one stays empty."""
+    """A wire instant in RFC 3339; an empty one stays empty."""
     return f"{wire.replace(' ', 'T')}Z" if wire else ""
 
 
 def subject(key: RecordKey) -> str:
-    """How a record is named in `subject`."""
+    """A record's name in `subject`."""
     return f"{key.entity}/{key.record_id}"
 
 
 def source(instance: str) -> str:
-    """How an Odoo instance is named in `source`."""
+    """An Odoo instance's name in `source`."""
     return f"urn:{EXCHANGE.replace('.', ':')}:{instance}"
 
 

@@ -1,4 +1,4 @@
-"""Hints: messages that name records and carry none of their data."""
+"""Hints: messages that name records and carry no data."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def decode(instance: str, body: bytes) -> Hint:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        raise RejectedError("no_json", "the message is no JSON", value=_shown(body)) from None
+        raise RejectedError("no_json", "the message is not JSON", value=_shown(body)) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise RejectedError("unknown_format", f"the message is no hint of format {FORMAT}", value=_shown(body))
+        raise RejectedError("unknown_format", f"the message is not a hint of format {FORMAT}", value=_shown(body))
     lane, keys = content.get("lane"), content.get("keys")
     if not isinstance(lane, str) or lane not in set(Lane) or not isinstance(keys, list) or len(keys) > HINT_SIZE:
         raise RejectedError("bad_hint", "the hint has no known lane or no list of keys", value=_shown(body))
@@ -68,7 +68,7 @@ def _keys(rows: Iterable[object]) -> Iterator[RecordKey]:
 
 
 def record_key(tenant: str, entity: str, record_id: str) -> RecordKey:
-    """Build a key from texts. Raises RejectedError naming the part that is no uuid or no known entity."""
+    """Build a key from texts. Raises RejectedError naming the part that is not a uuid or a known entity."""
     return RecordKey(uuid_of("tenant_id", tenant), entity_of(entity), uuid_of("id", record_id))
 
 
@@ -77,7 +77,7 @@ def uuid_of(field: str, text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise RejectedError("no_uuid", f"{field} is no uuid: {printable(text)}", field, printable(text)) from None
+        raise RejectedError("no_uuid", f"{field} is not a UUID: {printable(text)}", field, printable(text)) from None
 
 
 def entity_of(text: str) -> Entity:
@@ -85,11 +85,11 @@ def entity_of(text: str) -> Entity:
     try:
         return Entity(text)
     except ValueError:
-        raise RejectedError("unknown_entity", f"no such entity: {printable(text)}", "entity", printable(text)) from None
+        raise RejectedError("unknown_entity", f"unknown entity: {printable(text)}", "entity", printable(text)) from None
 
 
 def named_tenant(body: bytes) -> UUID:
-    """The tenant that an unusable message still names; the nil uuid if it names none."""
+    """The tenant that an unreadable message still names; the nil uuid if it names none."""
     found = _TENANT.search(body[:65_536])
     return UUID(found.group(1).decode()) if found else UUID(int=0)
 

@@ -1,4 +1,4 @@
-"""The names of things: entities, records, versions, lanes, directions."""
+"""Keys: entities, records, versions, lanes, directions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WIRE_VERSION = re.compile(r"[0-9]{1,18}\.[0-9]{1,19}")
 
 
 class Entity(StrEnum):
-    """What the bridge carries; the order is the order of application, parents first."""
+    """The entities the bridge carries, in order of application, parents first."""
 
     TENANT = "tenant"
     USER = "user"

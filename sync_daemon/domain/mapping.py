@@ -19,14 +19,14 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class UnreadableJson:
-    """Stands in a row for free JSON that cannot be read; `reason` completes a sentence."""
+    """Replaces free JSON that cannot be read; `reason` completes a sentence."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """The fields that can go, and those that stay behind with the reason."""
+    """The fields that can go, and those that are skipped, with the reason."""
 
     fields: Mapping[str, Scalar]
     parked: tuple[FieldProblem, ...]
@@ -58,7 +58,7 @@ def encode_field(field: Field, rows: Mapping[str, Row | None]) -> Scalar:
     raw = next((value for source in field.sources if not is_blank(value := _read(field, source, rows))), None)
     value = field.codec(field.name, raw)
     if field.required and value == "":
-        raise RejectedError("required", f"{field.name} is empty, but Odoo needs it", field.name, printable(raw))
+        raise RejectedError("required", f"{field.name} is empty, but Odoo requires it", field.name, printable(raw))
     return value
 
 

@@ -50,7 +50,7 @@ def merge_owned(owner: Owner, base: Base | None, app: Scalar, odoo: Scalar) -> M
 
 
 def merge_status(base: Base | None, app: Scalar, odoo: Scalar) -> Merge:
-    """Decide a commission's status: the further of two steps on one road wins, a paid one is never undone."""
+    """Decide a commission's status: the further of two steps towards paid wins, and a payment is never undone."""
     if app == odoo:
         return Merge.AGREED
     if app == "paid":

@@ -1,4 +1,4 @@
-"""What a deployment changes of the contract, for all tenants or for one: total, or refused by name."""
+"""A deployment's overrides of the contract, for all tenants or for one: total, or refused by name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Rules = Mapping[Entity, Contract]
 
 
 class ExtraType(StrEnum):
-    """What a value of form_data is in Odoo."""
+    """The Odoo type of a value of form_data."""
 
     TEXT = "text"
     BOOLEAN = "boolean"
@@ -63,7 +63,7 @@ class FieldOverride(_Part):
 
 
 class ExtraField(_Part):
-    """A value of form_data that goes to a field of Odoo."""
+    """A value of form_data that is sent to an Odoo field."""
 
     source: str = Setting(alias="from", pattern=r"^form_data(\.[^.\s]+)+$")
     type: ExtraType = ExtraType.TEXT
@@ -71,7 +71,7 @@ class ExtraField(_Part):
 
 
 class EntityOverride(_Part):
-    """What changes for one kind of record.
+    """The overrides of one entity.
 
     Shapes: `filtered` are values by column, `extra` are fields by their name in Odoo.
     """
@@ -82,7 +82,7 @@ class EntityOverride(_Part):
 
 
 class Overrides(_Part):
-    """Everything a deployment changes. Shapes: `tenants` by subdomain in a file, by uuid where it is in force."""
+    """All overrides of a deployment. Shapes: `tenants` by subdomain in a file, by uuid once in force."""
 
     all: dict[Entity, EntityOverride] = {}
     tenants: dict[str, dict[Entity, EntityOverride]] = {}
@@ -90,7 +90,7 @@ class Overrides(_Part):
 
 @dataclass(frozen=True)
 class Objection:
-    """Why an override cannot be. Shapes: `path` leads to it, from the top of the file."""
+    """Why an override is refused. Shapes: `path` is its place, from the top of the file."""
 
     path: tuple[str, ...]
     message: str
@@ -98,7 +98,7 @@ class Objection:
 
 @dataclass(frozen=True)
 class Contracts:
-    """The contract of every tenant: `common`, but for those that have one of their own."""
+    """The contract of every tenant: `common`, except for tenants with their own."""
 
     common: Rules = field(default_factory=lambda: CONTRACTS)
     own: Mapping[UUID, Rules] = field(default_factory=dict)
@@ -118,7 +118,7 @@ def objections(overrides: Overrides) -> list[Objection]:
 
 
 def contracts(overrides: Overrides, version: int = 0) -> Contracts:
-    """The contracts under overrides that name tenants by uuid and to which there is no objection."""
+    """The contracts under valid overrides that name tenants by uuid."""
     common, _ = _overridden(CONTRACTS, overrides.all, ())
     own = {UUID(name): _overridden(common, changed, ())[0] for name, changed in overrides.tenants.items()}
     return Contracts(common, own, version)
@@ -206,7 +206,7 @@ def _value_objections(
             shown = ", ".join(str(known).lower() for known in in_odoo)
             yield Objection((*path, app), f"{name} cannot map {app} to {str(wire).lower()}: Odoo knows {shown}")
         elif item.column and kind.values.get(app, wire) != wire:
-            yield Objection((*path, app), f"{name} cannot map {app} to {wire}: it comes back from Odoo as it went")
+            yield Objection((*path, app), f"{name} cannot map {app} to {wire}: Odoo sends the value back unchanged")
 
 
 def _filtered_objections(
@@ -218,11 +218,11 @@ def _filtered_objections(
         if item.sources == (f"row.{column}",) and kind_of(item.codec).name == "choice"
     ]
     if not known:
-        yield Objection(path, f"{contract.table}.{column} is no column with a closed set of values")
+        yield Objection(path, f"{contract.table}.{column} is not a column with a fixed set of values")
         return
     for value in values:
         if value not in known[0]:
-            message = f"{contract.table}.{column} has no value {value}; known are {', '.join(sorted(known[0]))}"
+            message = f"{contract.table}.{column} has no value {value}; known values are {', '.join(sorted(known[0]))}"
             yield Objection(path, message)
 
 
@@ -232,11 +232,11 @@ def _extra_objection(contract: Contract, present: Field | None, name: str, extra
     if present is not None and not present.is_extra:
         return "the contract has a field of that name"
     if not _ODOO_FIELD.fullmatch(name):
-        return "it goes to the field of Odoo that has its name, which must begin with x_ and be made of a-z, 0-9 and _"
+        return "it names a field of Odoo, so it must begin with x_ and consist of a-z, 0-9 and _"
     if name.startswith("x_comply360_"):
-        return "that is one of the bridge's own fields"
+        return "it is one of the bridge's own fields"
     if extra.owner not in _EXTRA_OWNERS:
-        return f"nothing is written into form_data, so it cannot be {extra.owner}"
+        return f"the bridge does not write to form_data, so it cannot be {extra.owner}"
     is_preferred = extra.owner in {Owner.PREFER_ODOO, Owner.PREFER_APP}
     if is_preferred and kind_of(_CODECS[extra.type]).name in _NEVER_BLANK:
         return f"in Odoo a value of type {extra.type} is never blank, so it cannot be {extra.owner}"
@@ -245,7 +245,7 @@ def _extra_objection(contract: Contract, present: Field | None, name: str, extra
 
 @dataclass(frozen=True)
 class RuleChange:
-    """One rule that would be another one for a tenant.
+    """One rule that would change for a tenant.
 
     Shapes: it concerns the rows whose `column` has one of `values`; without a column, all that are in Odoo.
     """
@@ -260,7 +260,7 @@ class RuleChange:
 
 
 def changes(old: Contracts, new: Contracts, tenants: Iterable[UUID]) -> list[RuleChange]:
-    """What differs between two states of the contract, tenant by tenant."""
+    """The differences between two states of the contract, tenant by tenant."""
     return [
         change
         for tenant in tenants

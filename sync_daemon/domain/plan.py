@@ -1,4 +1,4 @@
-"""From a snapshot to what is to be sent, what needs nothing, and what waits for whom."""
+"""Plans a snapshot: what to send, what to skip, what waits for what."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sync_daemon.errors import RejectedError
 
 @dataclass(frozen=True)
 class ToSend:
-    """A document, and the fields of its row that had to stay behind.
+    """A document, and the fields of its row that are skipped.
 
     Shapes: `reported` are the app's own values of the fields that Odoo reports: they become bases once Odoo has them.
     `sent_over` is Odoo's side of the base that each was sent over (None: there is no base).
@@ -33,7 +33,7 @@ class ToSend:
 
 @dataclass(frozen=True)
 class Nothing:
-    """Nothing is to be sent for this record, and it is owed no longer; a binding shows that both sides agree."""
+    """Nothing to send: the record is no longer owed; with a binding, both sides agree."""
 
     owed: Owed
     reason: str
@@ -43,7 +43,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A record that cannot go before another one has gone; `is_failure`: it is tried again ever more slowly."""
+    """A record that must wait for another one; `is_failure`: retry it with increasing pauses."""
 
     owed: Owed
     message: str
@@ -60,7 +60,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one batch comes to.
+    """The plan of one batch.
 
     Shapes: `send` is in order of application. `ask` are records that Odoo must report, because it owns some of their
     fields.
@@ -100,13 +100,13 @@ def possibly_sent(snapshot: Snapshot) -> list[Owed]:
 
 
 def defer_recent(decided: Plan, patience: timedelta) -> Plan:
-    """The same plan, where a record that was sent less than `patience` ago waits: Odoo may still be at work on it."""
+    """The same plan, where a record that was sent less than `patience` ago waits: Odoo may still be working on it."""
     given_up = [item.owed for item in decided.nothing if _is_given_up(item)]
     recent = [owed for owed in given_up if owed.sent_ago is not None and owed.sent_ago < patience]
     return dataclasses.replace(
         decided,
         nothing=tuple(item for item in decided.nothing if item.owed not in recent),
-        waiting=(*decided.waiting, *(Waiting(owed, "Odoo may still be at work on it") for owed in recent)),
+        waiting=(*decided.waiting, *(Waiting(owed, "Odoo may still be working on it") for owed in recent)),
     )
 
 
@@ -146,7 +146,7 @@ def without_content(snapshot: Snapshot) -> list[RecordKey]:
 
 
 def related_rows(snapshot: Snapshot, key: RecordKey) -> dict[str, Row | None]:
-    """The record's own row as `row`, the rows of its relations and what else is known of it by role."""
+    """The record's own row as `row`, and its related rows and other facts by role."""
     rows: dict[str, Row | None] = {"row": snapshot.rows[key], **snapshot.figures.get(key, {})}
     content = snapshot.contents.get(key)
     if isinstance(content, Content):
@@ -183,7 +183,7 @@ def _step(snapshot: Snapshot, owed: Owed) -> Step:
 
 
 def _is_gone(snapshot: Snapshot, key: RecordKey) -> bool:
-    """A document that the app deleted is taken away in Odoo, whether its row is still there or not."""
+    """A document that the app deleted is removed in Odoo, whether or not its row still exists."""
     row = snapshot.rows.get(key)
     return row is None or (key.entity is Entity.DOCUMENT and row.get("deleted_at") is not None)
 
@@ -227,12 +227,12 @@ def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
 
 
 def _is_new(binding: Binding | None) -> bool:
-    """Whether Odoo makes the record; what was taken away on both sides is made anew."""
+    """Whether Odoo would create the record; one that was removed on both sides is created again."""
     return binding is None or binding.state is BindingState.TOMBSTONE
 
 
 def _incomplete(snapshot: Snapshot, owed: Owed, refs: Mapping[str, tuple[Entity, UUID]]) -> Step | None:
-    """Why a document of the app's cannot go: nothing to hang it on, or no content."""
+    """Why a document cannot go: no record to attach it to, or no content."""
     if not refs:
         causes = [cause for parent in _parents(snapshot, owed.key) if (cause := snapshot.dead.get(parent))]
         if causes:
@@ -241,7 +241,7 @@ def _incomplete(snapshot: Snapshot, owed: Owed, refs: Mapping[str, tuple[Entity,
         return Waiting(owed, "waits for its registration or its customer")
     content = snapshot.contents.get(owed.key)
     if content is None:
-        return Waiting(owed, "its content has not been looked at")
+        return Waiting(owed, "its content has not been read")
     if isinstance(content, Unreadable):
         if content.tries and owed.attempts + 1 >= content.tries:
             return Refused(owed, RejectedError(content.code, content.message, "storage_path"))
@@ -325,7 +325,7 @@ def _present(item: Field, row: Row) -> Scalar | None:
 
 
 def _goes(snapshot: Snapshot, parent: RecordKey) -> bool:
-    """An optional parent is named only when it is in Odoo or goes along in this batch."""
+    """An optional parent is named only if it is in Odoo or in this batch."""
     goes_along = parent in snapshot.owed and parent in snapshot.rows and is_wanted(snapshot, parent)
     return parent in snapshot.bindings or goes_along
 

@@ -1,4 +1,4 @@
-"""What changes from Odoo come to: what is written down of them, set by set, and the answer to each."""
+"""The effects of changes from Odoo: what to write down, set by set, and the verdict on each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sync_daemon.domain.snapshot import Base, BindingState
 
 @dataclass(frozen=True)
 class SeenBinding:
-    """A pair of records, as of Odoo's newest change of it that was taken in."""
+    """A pair of records, as of the last change from Odoo that was taken in."""
 
     key: RecordKey
     model: str
@@ -32,7 +32,7 @@ class SeenBinding:
 
 @dataclass(frozen=True)
 class NewBase:
-    """The value of a field that both sides have now: what the next change is merged against."""
+    """The new base of a field: the value both sides now have."""
 
     key: RecordKey
     field: str
@@ -41,7 +41,7 @@ class NewBase:
 
 @dataclass(frozen=True)
 class DecidedConflict:
-    """What a person decided about an open conflict."""
+    """A person's decision about an open conflict."""
 
     key: RecordKey
     field: str
@@ -50,7 +50,7 @@ class DecidedConflict:
 
 @dataclass(frozen=True)
 class RaisedConflict:
-    """A field that both sides changed; `decision` is the one about it that stands, empty if none does."""
+    """A field that both sides changed; `decision` is the valid decision about it, empty if there is none."""
 
     key: RecordKey
     field: str
@@ -62,7 +62,7 @@ class RaisedConflict:
 
 @dataclass(frozen=True)
 class ClosedConflict:
-    """A field that merges again, and what was decided about it."""
+    """A field that merges again, with the decision about it."""
 
     key: RecordKey
     field: str
@@ -71,7 +71,7 @@ class ClosedConflict:
 
 @dataclass(frozen=True)
 class ChangedOutcome:
-    """What became of a registration's lead, by whom and when; `at` is in the wire's form."""
+    """The outcome of a registration's lead, with author and time; `at` is in wire form."""
 
     registration: UUID
     outcome: str
@@ -82,7 +82,7 @@ class ChangedOutcome:
 
 @dataclass(frozen=True)
 class TakenInvoice:
-    """An invoice as the read model is to have it; `values` are by field of the contract."""
+    """An invoice for the read model; `values` by field of the contract."""
 
     record_id: UUID
     odoo_id: int
@@ -109,7 +109,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Effects:
-    """Everything that changes come to beside the app's rows.
+    """All effects of changes, apart from the app's rows.
 
     Shapes: `displaced` are pairs and invoices that a restored Odoo has lost, `ended` are invoices that are gone;
     `forgotten` are records whose bases say nothing any more. Open dead letters of `looked_at` records end, unless they
@@ -143,7 +143,7 @@ NO_EFFECTS = Effects()
 
 
 def joined(parts: Iterable[Effects]) -> Effects:
-    """All of them, in order."""
+    """All of the effects, in order."""
     listed = list(parts)
     return Effects(
         **{part.name: tuple(chain.from_iterable(getattr(one, part.name) for one in listed)) for part in fields(Effects)}
@@ -152,7 +152,7 @@ def joined(parts: Iterable[Effects]) -> Effects:
 
 @dataclass(frozen=True)
 class Step:
-    """What one change comes to.
+    """The step of one change.
 
     Shapes: `effects` stand in any case, `if_written` unless the app refuses the rows that go with them; `problems` are
     what a person has to see even then. `write` is the record's own row.

@@ -1,4 +1,4 @@
-"""Odoo's invoices while a page of them is planned: each one is taken in the light of those before it."""
+"""Odoo's invoices while a page is planned: each one is decided after those before it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STANDING = frozenset({"draft", "posted"})
 
 
 def invoice_step(pulled: PulledChange, snapshot: PullSnapshot, books: InvoiceBooks) -> Step:
-    """What a change of an invoice comes to."""
+    """The step of a change of an invoice."""
     change, is_there = pulled.change, pulled.change.op is Op.UPSERT
     binding = snapshot.bindings.get(pulled.key)
     if change.op is Op.ASK:
@@ -61,7 +61,7 @@ def invoice_step(pulled: PulledChange, snapshot: PullSnapshot, books: InvoiceBoo
 
 @dataclass
 class InvoiceBooks:
-    """The read model, the holders of Odoo's records and the registrations' pointers, as they are to be."""
+    """The planned read model, holders of Odoo's records and pointers of registrations."""
 
     invoices: dict[UUID, KnownInvoice]
     pointers: dict[UUID, InvoicePointer]
@@ -71,11 +71,11 @@ class InvoiceBooks:
 
     @classmethod
     def of(cls, snapshot: PullSnapshot) -> InvoiceBooks:
-        """The books as the snapshot has them."""
+        """The books from a snapshot."""
         return cls(dict(snapshot.invoices), dict(snapshot.pointers), dict(snapshot.holders))
 
     def take(self, pulled: PulledChange, app_is_busy: bool) -> str | tuple[RecordKey, ...]:
-        """Take one invoice, all or nothing: gives why it has to come again, or the invoices that it displaces."""
+        """Take one invoice, all or nothing: returns why it is postponed, or the invoices it displaces."""
         key, change = pulled.key, pulled.change
         place = (change.model, change.res_id)
         others = tuple(holder for holder in self.holders.get(place, ()) if holder.key != key)
@@ -100,7 +100,7 @@ class InvoiceBooks:
         return tuple(holder.key for holder in lost)
 
     def writes(self) -> list[AppWrite]:
-        """The registrations that are to name another invoice; those that share one are written together."""
+        """The registrations that must name another invoice; those that share one are written together."""
         groups: list[tuple[tuple[RecordKey, ...], frozenset[UUID]]] = []
         for key, registrations in self._concerned.items():
             shared = [group for group in groups if group[1] & registrations]
@@ -120,7 +120,7 @@ class InvoiceBooks:
         return KnownInvoice(pulled.change.res_id, columns, known.of_former_odoo if known else False)
 
     def _concerns(self, present: Mapping[UUID, KnownInvoice | None]) -> Iterator[UUID]:
-        """The registrations that these invoices were for, and those that they are for now."""
+        """The registrations that these invoices were for, and those they are for now."""
         for record_id, known in present.items():
             for invoice in (self.invoices.get(record_id), known):
                 if invoice and (registration := invoice.columns.get("registration_id")):
@@ -136,7 +136,7 @@ class InvoiceBooks:
 
 
 def _newest(books: Mapping[UUID, KnownInvoice], registration: str) -> int | None:
-    """None where all of a registration's invoices are cancelled or deleted."""
+    """None if all of a registration's invoices are cancelled or deleted."""
     standing = (
         invoice.odoo_id
         for invoice in books.values()
@@ -149,7 +149,7 @@ def _newest(books: Mapping[UUID, KnownInvoice], registration: str) -> int | None
 
 
 def _is_lost(holder: Holder, pulled: PulledChange) -> bool:
-    """Whether a pair is of before Odoo was set back, which has given its number away again."""
+    """Whether a pair predates a restore of Odoo, which has assigned its number again."""
     key = holder.key
     is_own = (key.tenant, key.entity) == (pulled.key.tenant, Entity.INVOICE)
     return is_own and holder.odoo_epoch < pulled.change.version.epoch

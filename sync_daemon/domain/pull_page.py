@@ -1,4 +1,4 @@
-"""One tenant's share of a pulled page, decoded; and what has to be known of the app to plan it."""
+"""One tenant's share of a pulled page, decoded; and what the plan needs to know about the app."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PullPage:
 def open_page(rules: Rules, changes: Sequence[Change]) -> PullPage:
     """Decode a tenant's changes.
 
-    Issues come first: what is decided about one is in force for the record that it is about, in this page too.
+    Issues come first: a decision about one already applies to its record in this page.
     """
     ordered = sorted(changes, key=lambda change: change.key.entity is not Entity.ISSUE)
     pulled = tuple(decode_change(rules[change.key.entity], change) for change in ordered)

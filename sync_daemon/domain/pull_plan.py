@@ -1,4 +1,4 @@
-"""From one tenant's pulled changes to what is written into the app, what is written down, and what comes again."""
+"""Plans one tenant's pulled changes: what to write to the app, what to write down, and what to postpone."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _ENDS = {Op.UNLINK: BindingState.UNLINKED, Op.ALIAS: BindingState.ALIAS}
 
 @dataclass(frozen=True)
 class PullPlan:
-    """What one tenant's changes come to: one step per change, and the rows to write."""
+    """The plan of one tenant's changes: one step per change, and the rows to write."""
 
     steps: tuple[Step, ...]
     writes: tuple[AppWrite, ...]
 
 
 def plan_pull(page: PullPage, snapshot: PullSnapshot, read_after: datetime) -> PullPlan:
-    """Plan changes that Odoo was asked for after that instant of the app's clock."""
+    """Plan changes that Odoo was asked for after that time of the app's clock."""
     decided = {pulled.key: issue_decided(pulled, snapshot) for pulled in page.changes if pulled.entity is Entity.ISSUE}
     snapshot = _with_decisions(snapshot, (item for effects in decided.values() for item in effects.decided))
     books = InvoiceBooks.of(snapshot)
@@ -59,7 +59,7 @@ def plan_pull(page: PullPage, snapshot: PullSnapshot, read_after: datetime) -> P
 
 
 def record_step(rules: Rules, pulled: PulledChange, snapshot: PullSnapshot, read_after: datetime) -> Step:
-    """What one change of a record that the app has comes to."""
+    """The step of one change of a record that the app has."""
     change, binding = pulled.change, snapshot.bindings.get(pulled.key)
     if change.op is Op.ASK and not change.fields:
         return Step(pulled, pulled.applied())
@@ -79,7 +79,7 @@ def _with_effects(step: Step, effects: Effects) -> Step:
 
 
 def _silent(step: Step) -> Step:
-    """What a selftest does is no news for the app's other services."""
+    """The app's other services get no events of a selftest."""
     kept = {name: dataclasses.replace(getattr(step, name), events=()) for name in ("effects", "if_written")}
     return dataclasses.replace(step, **kept)
 
@@ -97,7 +97,7 @@ def _asked(pulled: PulledChange) -> Effects:
 
 
 def _unbound_step(pulled: PulledChange, snapshot: PullSnapshot) -> Step:
-    """A record of which the app's side knows no pair: one that is being settled, or one that a restore took."""
+    """A record without a binding on the app's side: it is being settled, or a restore lost its binding."""
     if pulled.entity is Entity.ISSUE:
         is_known = pulled.key.record_id in snapshot.known_issues
         return (
@@ -122,7 +122,7 @@ def _end_step(pulled: PulledChange, binding: PulledBinding) -> Step:
 
 
 def _report_step(pulled: PulledChange, snapshot: PullSnapshot, binding: PulledBinding) -> Step:
-    """A record of which Odoo may change nothing in the app, but may report something."""
+    """A record that Odoo may not change in the app, but may report on."""
     looked_at = NO_EFFECTS
     if pulled.entity is Entity.REGISTRATION and pulled.change.fields:
         looked_at = Effects(looked_at=(pulled.key,), dead_letters=pulled.dead_letters(pulled.to_be_seen))
@@ -133,7 +133,7 @@ def _report_step(pulled: PulledChange, snapshot: PullSnapshot, binding: PulledBi
 
 
 def _lead_effects(pulled: PulledChange, snapshot: PullSnapshot) -> Effects:
-    """Won and lost are for readers; the registration's own status is the app's alone."""
+    """Outcomes are only for readers; the registration's status belongs to the app."""
     change, values = pulled.change, pulled.reported.values
     if pulled.entity is not Entity.REGISTRATION or not change.fields or pulled.reported.problems:
         return NO_EFFECTS

@@ -1,4 +1,4 @@
-"""A changed record whose row the app has: merged, written, and what goes with that."""
+"""A changed record with a row in the app: its merge, its write and its effects."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _AGREED = "agreed"
 def row_step(
     rules: Rules, pulled: PulledChange, snapshot: PullSnapshot, binding: PulledBinding, read_after: datetime
 ) -> Step:
-    """What a change of a pair comes to that may write into the app's row."""
+    """The step of a change that may write to the app's row."""
     row = snapshot.rows.get(pulled.key)
     if pulled.entity not in snapshot.tables:
         return Step(pulled, pulled.later(f"the app's table {pulled.contract.table} is not there or may not be read"))
@@ -78,7 +78,7 @@ def _merged(
 def _written(
     rules: Rules, pulled: PulledChange, open_ones: Mapping[str, OpenConflict], row: Row, found: RecordMerge
 ) -> Effects:
-    """What goes with the row, once it is written."""
+    """The effects of writing the row."""
     key = pulled.key
     problems = (*found.problems, *map(_as_problem, found.conflicts), *pulled.to_be_seen)
     written = Effects(
@@ -94,7 +94,7 @@ def _written(
 
 
 def _conflict_effects(pulled: PulledChange, found: RecordMerge, open_ones: Mapping[str, OpenConflict]) -> Effects:
-    """Fields that both sides changed, and fields that merge again: those stayed out of what was sent."""
+    """Fields that both sides changed, and fields that merge again and can be sent again."""
     change, key = pulled.change, pulled.key
     raised = {conflict.field: conflict for conflict in found.conflicts}
     closed = {} if found.problems else {name: one for name, one in open_ones.items() if _merges(pulled, name, raised)}
@@ -131,14 +131,14 @@ def _as_problem(conflict: FieldConflict) -> FieldProblem:
 
 
 def _shown(rules: Rules, key: RecordKey) -> Iterator[Shown]:
-    """Those that show the record; those that only wait for it are not concerned: it is there already."""
+    """The records that show this one; those that only wait for it are unaffected, because it exists."""
     for entity, dependant in DEPENDANTS:
         if entity is key.entity and rules[dependant.entity].shows(entity):
             yield Shown(key, dependant)
 
 
 def _decision_lines(pulled: PulledChange, found: RecordMerge) -> tuple[LedgerLine, ...]:
-    """What a merge decided, for `c360 why`; nothing where it decided nothing."""
+    """The merge's decision for `c360 why`; empty if it decided nothing."""
     if not found.won:
         return ()
     change = pulled.change
@@ -162,6 +162,6 @@ def _won_fields(pulled: PulledChange, found: RecordMerge) -> dict[str, Any]:
 
 
 def missing_step(pulled: PulledChange) -> Step:
-    """The app has the record no more."""
+    """The app no longer has the record."""
     problem = FieldProblem("", "", "no_such_row", f"the app has no {pulled.entity} {pulled.key.record_id} any more")
     return Step(pulled, pulled.parked(problem.message), Effects(dead_letters=pulled.dead_letters([problem])))

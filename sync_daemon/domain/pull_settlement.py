@@ -1,4 +1,4 @@
-"""From what the app's database refused to what is written down of a tenant's changes."""
+"""Settles a plan, given the rows that the app's database refused."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sync_daemon.domain.pull_plan import PullPlan
 
 @dataclass(frozen=True)
 class PullSettlement:
-    """What is written down, and the answer to each change."""
+    """What to write down, and the verdict on each change."""
 
     effects: Effects
     verdicts: tuple[Verdict, ...]
 
 
 def settle_pull(plan: PullPlan, refusals: Refusals) -> PullSettlement:
-    """Settle a plan; a change whose rows the app refuses is parked with the reason, and keeps its other effects."""
+    """Settle a plan; a change with a refused row is parked with the reason and keeps its other effects."""
     writes = {cause: write for write in plan.writes for cause in write.causes if cause in refusals}
     steps = [
         _refused(step, writes[step.pulled.key], refusals) if step.pulled.key in writes else step for step in plan.steps

@@ -1,4 +1,4 @@
-"""What the app's side knows of one tenant's pulled changes at one instant."""
+"""What the app's side knows about one tenant's pulled changes at one instant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sync_daemon.domain.snapshot import Base, BindingState, last_seen
 
 @dataclass(frozen=True)
 class PulledBinding:
-    """A changed record's pair, which nobody else settles meanwhile."""
+    """A changed record's pair, locked against other settlements."""
 
     model: str
     res_id: int
@@ -34,7 +34,7 @@ class PulledBinding:
 
 @dataclass(frozen=True)
 class OpenConflict:
-    """The values of a field that both sides changed, and what a person decided about it."""
+    """The values of a field that both sides changed, and a person's decision about it."""
 
     app: Scalar
     odoo: Scalar
@@ -43,7 +43,7 @@ class OpenConflict:
 
 @dataclass(frozen=True)
 class OpenIssue:
-    """What the open dead letter that an issue shows is about.
+    """The subject of the open dead letter that an issue shows.
 
     Shapes: `entity` and `record_id` are texts as they were received.
     """
@@ -56,7 +56,7 @@ class OpenIssue:
 
 @dataclass(frozen=True)
 class LeadOutcome:
-    """What became of a lead, as it was written down last."""
+    """The stored outcome of a lead."""
 
     outcome: str
     lost_reason: str
@@ -122,5 +122,5 @@ class PullSnapshot:
         return key in self.rows or key in self.present
 
     def app_is_busy(self, change: Change) -> bool:
-        """Whether a change has to wait for a transaction of the app that would fail."""
+        """Whether a change must wait because an app transaction would fail."""
         return self.app_busy_since is not None and change.at > self.app_busy_since.strftime(INSTANT)

@@ -1,4 +1,4 @@
-"""A change in Odoo, with each of its values decoded once."""
+"""A change in Odoo, with each value decoded once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sync_daemon.errors import RejectedError
 
 @dataclass(frozen=True)
 class PulledChange:
-    """A change, and what it says.
+    """A change with its decoded values.
 
     Shapes: `values` are those of fields that may be written into the app, by field; `refused` are those of them that
     cannot be taken. `reported` is what Odoo alone has, `to_be_seen` are the parts of it that a person must see.
@@ -36,23 +36,23 @@ class PulledChange:
 
     @property
     def entity(self) -> Entity:
-        """What kind of record it is."""
+        """The entity of the record."""
         return self.change.key.entity
 
     def applied(self, message: str = "") -> Verdict:
-        """Nothing is left to do."""
+        """Done: nothing is left to do."""
         return self._verdict(Ruling.APPLIED, message)
 
     def later(self, message: str) -> Verdict:
-        """It has to come again."""
+        """Postponed: Odoo offers it again."""
         return self._verdict(Ruling.LATER, message)
 
     def parked(self, message: str) -> Verdict:
-        """A person has to see to it."""
+        """Parked: a person has to look at it."""
         return self._verdict(Ruling.PARKED, message)
 
     def dead_letters(self, problems: Iterable[FieldProblem]) -> tuple[DeadLetter, ...]:
-        """What a person must see of it."""
+        """The problems that a person must see."""
         version = str(self.change.version)
         return tuple(DeadLetter(self.key, one.field, version, one.code, one.message, one.value, 1) for one in problems)
 
@@ -75,7 +75,7 @@ def decode_change(contract: Contract, change: Change) -> PulledChange:
 
 
 def _to_be_seen(contract: Contract, change: Change, found: Reported) -> tuple[FieldProblem, ...]:
-    """Values that cannot be taken, and money that has to go back."""
+    """Values that cannot be taken, and payment discrepancies."""
     if change.op is not Op.UPSERT:
         return ()
     discrepancy = payment_discrepancy_of(contract, found)

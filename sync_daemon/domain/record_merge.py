@@ -20,7 +20,7 @@ from sync_daemon.errors import RejectedError
 
 @dataclass(frozen=True)
 class FieldConflict:
-    """Both sides changed the field since its base. `refusal` says why a decision about it cannot stand."""
+    """Both sides changed the field since its base. `refusal` says why a decision about it is invalid."""
 
     field: str
     base: Base | None
@@ -31,7 +31,7 @@ class FieldConflict:
 
 @dataclass(frozen=True)
 class Won:
-    """The value of a field that both sides are to have, the one that lost, and whose decision it was, if a person's."""
+    """The winning value of a field, the losing one, and the person who decided, if any."""
 
     value: Scalar
     lost: Scalar
@@ -40,7 +40,7 @@ class Won:
 
 @dataclass(frozen=True)
 class RecordMerge:
-    """What one changed record comes to.
+    """The merge of one changed record.
 
     Shapes: `writes` maps the app's columns to values (None: NULL); `bases` are new ones by field. `push_back` says that
     the app's value won and Odoo is to get it. `problems` are values Odoo sent that the app cannot take. `won` says by
@@ -88,7 +88,7 @@ def _sides(item: Field, pulled: PulledChange, row: Row, known: Base | None, last
 
 
 def _base(sent: Sent | None, known: Base | None, last_seen_version: Version) -> Base | None:
-    """The last value both sides had, also where the answer to what the app had sent never came.
+    """The last value both sides had, even if the answer to the app's last document was lost.
 
     It has come, or this value has been chosen in Odoo since, if what was taken in last is newer than what was sent.
     """
@@ -99,7 +99,7 @@ def _base(sent: Sent | None, known: Base | None, last_seen_version: Version) -> 
 
 @dataclass(frozen=True)
 class _Sides:
-    """One field on both sides, the last value both had, and what the app knows of that."""
+    """One field on both sides, its base, and the base that the app knows."""
 
     app: Scalar
     odoo: Scalar
@@ -109,7 +109,7 @@ class _Sides:
 
 @dataclass
 class _Found:
-    """What was decided so far."""
+    """The decisions so far."""
 
     writes: dict[str, str | None]
     bases: dict[str, Base]
@@ -155,7 +155,7 @@ def _keep(found: _Found, item: Field, app: Scalar, odoo: Scalar) -> None:
 
 
 def _take(found: _Found, item: Field, row: Row, value: Scalar, odoo: Scalar) -> None:
-    """Write `value` into the app; where the app then shows another value than Odoo has, Odoo gets that one."""
+    """Write `value` to the app; if the app then shows a value other than Odoo's, Odoo gets it."""
     column = _column(item, row, value)
     found.writes[column] = str(value) if value != "" else None
     shown = encode_field(item, {"row": {**row, column: found.writes[column]}})
@@ -173,7 +173,7 @@ def _merge(field: Field, base: Base | None, app: Scalar, odoo: Scalar) -> Merge:
 
 
 def _won_by_app(app: Scalar, odoo: Scalar) -> Base:
-    """The base under which the app's value is sent over Odoo's: it must not look like one that Odoo has already."""
+    """The base for sending the app's value over Odoo's: it must not look like one that Odoo already has."""
     return Base("" if app != "" else odoo, odoo)
 
 

@@ -1,4 +1,4 @@
-"""What Odoo alone knows of a record and reports to the app: taken as it is, or parked by name."""
+"""What only Odoo knows about a record and reports to the app: taken as it is, or parked by name."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from sync_daemon.errors import RejectedError
 PAYMENT_DISCREPANCY, ABOUT = "concern", "concern_about"
 
 _SENTENCES = {
-    (Entity.COMMISSION, "billed"): "the commission was cancelled, but its vendor bill {about} is booked; "
-    "a credit note is proposed in Odoo",
+    (Entity.COMMISSION, "billed"): "the commission was cancelled, but its vendor bill {about} is posted; "
+    "Odoo has drafted a credit note",
     (Entity.COMMISSION, "registration_cancelled"): "the registration was cancelled, but the vendor bill {about} of its "
-    "commission is booked; a credit note is proposed in Odoo",
-    (Entity.COMMISSION, "bill_credited"): "the commission is paid, but its vendor bill {about} was given back by a "
+    "commission is posted; Odoo has drafted a credit note",
+    (Entity.COMMISSION, "bill_credited"): "the commission is paid, but its vendor bill {about} was reversed by a "
     "credit note or cancelled; the commission stays paid until a person decides",
     (Entity.COMMISSION, "bill_open"): "the commission is paid, but its vendor bill {about} is not; "
-    "register the payment in Odoo or decide what became of it",
-    (Entity.INVOICE, "registration_cancelled"): "the registration was cancelled, but its invoice {about} is booked; "
-    "a credit note is proposed in Odoo",
+    "register the payment in Odoo or decide what to do about it",
+    (Entity.INVOICE, "registration_cancelled"): "the registration was cancelled, but its invoice {about} is posted; "
+    "Odoo has drafted a credit note",
 }
 """What a person reads, by entity and discrepancy; every discrepancy of the contract has one."""
 
 
 @dataclass(frozen=True)
 class Reported:
-    """What Odoo reports, by field; `problems` are values that cannot be taken."""
+    """Odoo's report, by field; `problems` are values that cannot be taken."""
 
     values: Mapping[str, Scalar]
     problems: tuple[FieldProblem, ...] = ()
 
 
 def reported(contract: Contract, change: Change) -> Reported:
-    """Read the fields that Odoo alone has."""
+    """Read the fields that only Odoo has."""
     values: dict[str, Scalar] = {}
     problems: list[FieldProblem] = []
     for field in contract.reported:
@@ -50,7 +50,7 @@ def reported(contract: Contract, change: Change) -> Reported:
 
 
 def payment_discrepancy_of(contract: Contract, found: Reported) -> FieldProblem | None:
-    """The money that has to go back, as a person is to read it; nothing where all is well."""
+    """The payment discrepancy as a sentence for a person; None if there is none."""
     code = str(found.values.get(PAYMENT_DISCREPANCY, ""))
     if not code:
         return None

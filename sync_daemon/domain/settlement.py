@@ -1,4 +1,4 @@
-"""From Odoo's answers to what is written down: applied, again later, or dead."""
+"""Turns Odoo's answers into settlements: applied, postponed, dropped or dead."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Postponed:
-    """Again after `pause`."""
+    """Retry after `pause`."""
 
     owed: Owed
     pause: timedelta
@@ -92,14 +92,14 @@ def settle_answers(
 
 
 def settle_refused(owed: Owed, problem: RejectedError) -> Settlement:
-    """Settle a record whose call was refused as such: once more, since the call may have been to blame, then dead."""
+    """Settle a record whose call was refused: retry once, because the call may be at fault, then dead."""
     if owed.attempts == 0:
         return Postponed(owed, FIRST_PAUSE, problem.message)
     return Dead(owed, problem.code, problem.message, problem.field, problem.value)
 
 
 def settle_unanswered(owed: Sequence[Owed], message: str, jitter: float) -> list[Settlement]:
-    """Settle a call that failed as a whole: again later, nobody is to blame."""
+    """Settle a call that failed as a whole: retry every record, none is at fault."""
     return [Postponed(item, _pause(item, jitter), message) for item in owed]
 
 
@@ -134,7 +134,7 @@ def _settle_result(owed: Owed, sent: ToSend, result: Result, jitter: float) -> S
 
 def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
     document = sent.document
-    # An offer that Odoo did not take is as it should be, unless Odoo's value is to come to the app.
+    # An offer that Odoo did not take is fine, unless Odoo's value should come to the app.
     diverged = {
         name: value for name, value in result.diverged.items() if name not in document.offers or name in sent.reported
     }
@@ -144,7 +144,7 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
         result.status,
         result.model,
         result.res_id,
-        # An incomplete record must be sent again when anything of it changes, so no digest is remembered for it.
+        # An incomplete record must be sent again when any part of it changes, so no digest is stored for it.
         document.digest_with(result.normalised) if complete else "",
         _bases(sent, result),
         diverged,

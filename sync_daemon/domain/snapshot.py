@@ -1,4 +1,4 @@
-"""What the app side knows of a batch of records at one instant."""
+"""What the app's side knows about a batch of records at one instant."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def last_seen(odoo_version: Version) -> Version:
 
 
 class BindingState(StrEnum):
-    """What became of the pair of records."""
+    """The state of a pair of records."""
 
     ACTIVE = "active"
     ALIAS = "alias"
@@ -47,7 +47,7 @@ class BindingState(StrEnum):
 
 @dataclass(frozen=True)
 class Binding:
-    """A record's other half, and what was last applied to it."""
+    """A record's other half in Odoo, and what was last applied to it."""
 
     key: RecordKey
     state: BindingState

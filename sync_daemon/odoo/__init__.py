@@ -1,1 +1,1 @@
-"""Odoo's edge: the only place that knows xmlrpc, JSON-2 and odoorpc."""
+"""Odoo's edge: the only room that knows xmlrpc, JSON-2 and odoorpc."""

@@ -41,7 +41,7 @@ logging.getLogger("odoorpc.rpc.jsonrpclib").addFilter(_Silence())
 
 
 def issue_bot_key(settings: Settings) -> str:
-    """A new API key of the bridge's technical user, in the clear this once; former keys stay valid.
+    """A new API key for the bridge's technical user, in plain text this once; former keys stay valid.
 
     Raises: FatalError for a refused login or an addon that is not installed; TransientError when Odoo is away.
     """
@@ -49,7 +49,7 @@ def issue_bot_key(settings: Settings) -> str:
         answer = odoo.execute_kw(MODEL, "issue_key", [], {"login": settings.odoo_login})
     key = answer.get("key") if isinstance(answer, dict) else None
     if not isinstance(key, str) or not key:
-        raise FatalError("Odoo's answer to issue_key holds no key: the addon and the bridge do not fit together")
+        raise FatalError("Odoo's answer to issue_key holds no key: addon and bridge do not match")
     register_secret(key)
     return key
 
@@ -61,7 +61,7 @@ def revoke_other_keys(settings: Settings, keep: str) -> None:
 
 
 def server_version(settings: Settings) -> str:
-    """Odoo's own version, such as `19.0`; needs no login."""
+    """Odoo's version, such as `19.0`; needs no login."""
     with _errors():
         return str(_odoo(settings).version)
 

@@ -29,7 +29,7 @@ VERIFIED_SECONDS = 60.0
 
 VerifyInstance = Callable[[], Callable[[OdooInfo], None]]
 Observe = Callable[[str, float, str], None]
-"""Is told of each call that ended: method, seconds, `ok` or the kind of error."""
+"""Receives each finished call: method, seconds, `ok` or the kind of error."""
 
 _T = TypeVar("_T")
 
@@ -85,7 +85,7 @@ class RpcOdoo:
         return self._call("apply_batch", {"batch": batch}, lambda answer: wire.results(answer, documents))
 
     def put_content(self, key: RecordKey, sha256: str, pieces: Iterator[bytes]) -> None:
-        """Hand over a content in pieces, in order; what was handed over before of the same content is replaced."""
+        """Upload a content in pieces, in order; this replaces earlier pieces of the same content."""
         offset = 0
         for piece in pieces:
             arguments = {
@@ -106,19 +106,19 @@ class RpcOdoo:
         return self._call("pull_changes", arguments, wire.pulled)
 
     def ack_changes(self, verdicts: Sequence[Verdict]) -> None:
-        """Say what became of pulled changes."""
+        """Send the verdicts on pulled changes."""
         rows = [wire.verdict(verdict) for verdict in verdicts]
         self._call(
             "ack_changes", {"bridge": self._bridge, "verdicts": rows}, lambda answer: wire.count(answer, "acked")
         )
 
     def requeue_changes(self, keys: Sequence[RecordKey]) -> int:
-        """Offer bound records anew; gives how many there were."""
+        """Mark bound records, so that Odoo reports them again; returns how many there were."""
         arguments = {"bridge": self._bridge, "records": [wire.key(key) for key in keys]}
         return self._call("requeue_changes", arguments, lambda answer: wire.count(answer, "requeued"))
 
     def heartbeat(self, beat: int, tenants: Sequence[UUID]) -> Pulse:
-        """Hand over a heartbeat, which the next pull gives back."""
+        """Deliver a heartbeat, which the next pull returns."""
         arguments = {"bridge": self._bridge, "beat": str(beat), "tenants": [str(tenant) for tenant in tenants]}
         return self._call("heartbeat", arguments, wire.pulse)
 
@@ -127,11 +127,11 @@ class RpcOdoo:
         return self._call("epochs", {"bridge": self._bridge}, wire.epochs)
 
     def raise_epoch(self, beyond: int) -> int:
-        """Begin an epoch of Odoo's versions that is newer than the present one and than `beyond`."""
+        """Start an epoch of Odoo's versions that is newer than the present one and than `beyond`."""
         return self._call("raise_epoch", {"beyond": str(beyond)}, lambda answer: wire.count(answer, "epoch"))
 
     def retell(self) -> int:
-        """Have every lead offered anew; gives how many."""
+        """Mark every lead, so that Odoo reports it again; returns how many."""
         return self._call("retell", {"bridge": self._bridge}, lambda answer: wire.count(answer, "told"))
 
     def backlog(self) -> Mapping[UUID, OdooBacklog]:
@@ -139,11 +139,11 @@ class RpcOdoo:
         return self._call("backlog", {"bridge": self._bridge}, wire.backlog)
 
     def show_binding(self, key: RecordKey) -> OdooBinding:
-        """How Odoo has one record bound."""
+        """Odoo's binding of one record."""
         return self._call("show_binding", {"bridge": self._bridge, "record": wire.key(key)}, wire.bound)
 
     def relink_binding(self, key: RecordKey, res_id: int) -> tuple[str, int]:
-        """Bind a record of the app to another one of Odoo. Raises RejectedError if Odoo refuses, in its words."""
+        """Link an app record to another Odoo record. Raises RejectedError with Odoo's sentence if Odoo refuses."""
         arguments = {"bridge": self._bridge, "record": wire.key(key), "res_id": str(res_id)}
         model, bound, refused = self._call("relink_binding", arguments, wire.relinked)
         if refused:
@@ -151,12 +151,12 @@ class RpcOdoo:
         return model, bound
 
     def forget_binding(self, key: RecordKey) -> None:
-        """End a binding whose record is gone. Raises RejectedError if Odoo refuses, in its words."""
+        """End a binding whose record is gone. Raises RejectedError with Odoo's sentence if Odoo refuses."""
         if refused := self._call("forget_binding", {"bridge": self._bridge, "record": wire.key(key)}, wire.refusal):
             raise RejectedError("refused", refused)
 
     def purge_selftest(self, tenant: UUID) -> int:
-        """Remove a tenant of the selftest with all its records; how many. Raises RejectedError for any other tenant."""
+        """Remove a selftest tenant and its records; returns how many. Raises RejectedError for any other tenant."""
         arguments = {"bridge": self._bridge, "tenant": str(tenant)}
         removed, refused = self._call("purge_selftest", arguments, wire.purged)
         if refused:
@@ -175,13 +175,13 @@ class RpcOdoo:
     def known_ranges(
         self, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str] = ()
     ) -> list[str]:
-        """The same as `digest_ranges`, by what Odoo remembers alone."""
+        """Like `digest_ranges`, from Odoo's stored digests only."""
         return self._ranges("known_ranges", tenant, entity, bounds, fields)
 
     def digest_ranges(
         self, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str] = ()
     ) -> list[str]:
-        """One digest per range of ids of what Odoo holds."""
+        """One digest per range of ids, of Odoo's present values."""
         return self._ranges("digest_ranges", tenant, entity, bounds, fields)
 
     def _ranges(
@@ -213,11 +213,11 @@ class RpcOdoo:
         return self._call("digests", arguments, wire.digests)
 
     def describe_fields(self) -> OdooFields:
-        """What the fields are in Odoo that documents go to."""
+        """The Odoo fields that documents are written to."""
         return self._call("describe_fields", {"bridge": self._bridge}, wire.described)
 
     def internal_users(self, after: str, limit: int) -> tuple[list[OdooUser], bool]:
-        """One page of the people who work in Odoo, in order of id; the flag says whether more follow."""
+        """One page of Odoo's internal users, in order of id; the flag says whether more follow."""
         return self._call("internal_users", {"after": after, "limit": str(limit)}, wire.internal_users)
 
     def _verify(self) -> None:
@@ -228,7 +228,7 @@ class RpcOdoo:
         if info.protocol != wire.PROTOCOL:
             raise FatalError(
                 f"Odoo's addon {info.addon} speaks protocol {info.protocol}, this bridge {wire.PROTOCOL}: "
-                "bring both to one release"
+                "bring both to the same release"
             )
         verify(info)
         self._verified_until = time.monotonic() + VERIFIED_SECONDS
@@ -262,7 +262,7 @@ def open_odoo(
     verify_instance: VerifyInstance = _anyone,
     observe: Observe = lambda _method, _seconds, _outcome: None,
 ) -> RpcOdoo:
-    """The Odoo that the settings name, over the transport they name; nothing is sent yet.
+    """The Odoo and the transport that the settings name; nothing is sent yet.
 
     Raises: ConfigError for an address that must not be used.
     """

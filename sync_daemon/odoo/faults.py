@@ -1,6 +1,6 @@
-"""What Odoo's refusals mean: again later, stop, or never.
+"""The meaning of Odoo's refusals: retry, pause, or reject.
 
-A fault is no proof that nothing was committed; only the class of the error decides what happens next.
+A fault does not prove that nothing was committed; only the error's class decides what happens next.
 Source: Odoo 19, addons/rpc/controllers/xmlrpc.py and json2.py, service/model.py, exceptions.py.
 """
 
@@ -74,7 +74,7 @@ def of_status(status: int, name: str, message: str) -> BridgeError:
 
 
 def of_exception(name: str, message: str) -> BridgeError:
-    """The error that an exception in Odoo stands for; what is not known here may pass next time.
+    """The error that an exception in Odoo stands for; an unknown exception is treated as transient.
 
     Shapes: `name` with or without its module.
     """

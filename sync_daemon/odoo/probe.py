@@ -13,7 +13,7 @@ from sync_daemon.ports import Odoo, OdooInfo
 KEY_WARNING = timedelta(days=14)
 SERIES = "19.0"
 PLACE = "Odoo"
-ANOTHER = "check ODOO_URL and ODOO_DATABASE; if the known one is gone for good: c360 rebuild --dry-run"
+ANOTHER = "check ODOO_URL and ODOO_DATABASE; if the expected one is gone for good: c360 rebuild --dry-run"
 
 
 def check(odoo: Odoo, now: datetime, known_instance: str) -> list[Diagnosis]:
@@ -32,12 +32,12 @@ def _findings(info: OdooInfo, now: datetime, known_instance: str) -> Iterator[Di
         problem = f"the addon {info.addon} speaks protocol {info.protocol}, this bridge {PROTOCOL}"
         yield Diagnosis(PLACE, problem, "upgrade the addon comply360_bridge and the daemon to the same release")
     if known_instance and known_instance != info.instance:
-        problem = f"another database answers: {info.instance}, known is {known_instance}"
+        problem = f"another database answers: {info.instance}, expected {known_instance}"
         yield Diagnosis(PLACE, problem, ANOTHER)
     if info.key_expires is not None:
         left = info.key_expires.replace(tzinfo=UTC) - now
         if left < KEY_WARNING:
-            problem = f"the bot's API key expires in {left.days} days"
+            problem = f"the bridge's API key expires in {left.days} days"
             yield Diagnosis(PLACE, problem, "issue a new one: comply360.bridge issue_key, then set ODOO_API_KEY")
 
 

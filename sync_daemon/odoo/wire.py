@@ -70,12 +70,12 @@ def document(value: Document) -> dict[str, object]:
 
 
 def key(value: RecordKey) -> dict[str, object]:
-    """A record's name."""
+    """A record's key on the wire."""
     return {"tenant": str(value.tenant), "entity": str(value.entity), "id": str(value.record_id)}
 
 
 def verdict(value: Verdict) -> dict[str, object]:
-    """One verdict; its message shows what may not cross instead of failing on it."""
+    """One verdict; its message escapes characters that cannot cross."""
     return {
         **key(value.key),
         "version": str(value.version),
@@ -109,7 +109,7 @@ def results(answer: object, documents: Sequence[Document]) -> list[Result]:
     found = [_result(row) for row in rows]
     for one, asked in zip(found, documents, strict=True):
         if one.key != asked.key:
-            raise MalformedError(f"a result for {one.key} stands where {asked.key} was asked")
+            raise MalformedError(f"a result for {one.key} came instead of one for {asked.key}")
     return found
 
 
@@ -160,12 +160,12 @@ def relinked(answer: object) -> tuple[str, int, str]:
 
 
 def refusal(answer: object) -> str:
-    """Why something was not done; empty if it was."""
+    """Why something was refused; empty if it was done."""
     return _text(_dict(answer, "the answer"), "refused")
 
 
 def purged(answer: object) -> tuple[int, str]:
-    """How many records were removed, and why none were."""
+    """The number of removed records, or why none was removed."""
     return count(answer, "removed"), refusal(answer)
 
 
@@ -197,7 +197,7 @@ def _odoo_fields(rows: object, name: str) -> dict[str, OdooField]:
 def _odoo_field(row: Mapping[str, object]) -> OdooField:
     values = _list(row, "values")
     if not all(isinstance(value, str) for value in values):
-        raise MalformedError("values holds what is no text")
+        raise MalformedError("values contains something other than text")
     texts = {name: _text(row, name) for name in ("model", "field", "type")}
     return OdooField(**texts, required=_flag(row, "required"), values=tuple(map(str, values)))
 
@@ -245,7 +245,7 @@ def _book_row(row: object) -> tuple[UUID, OdooEntry]:
 def _amount(fields: Mapping[str, object], name: str) -> Decimal:
     text = _text(fields, name)
     if not _AMOUNT.fullmatch(text):
-        raise MalformedError(f"{name} is no amount: {printable(text)}")
+        raise MalformedError(f"{name} is not an amount: {printable(text)}")
     return Decimal(text)
 
 
@@ -261,7 +261,7 @@ def _sendable(name: str, value: object) -> Scalar:
         return value
     if not isinstance(value, str):
         shown = printable(value)
-        raise RejectedError("no_text", f"{name} is neither text nor yes or no: {shown}", name, shown)
+        raise RejectedError("no_text", f"{name} is neither text nor a boolean: {shown}", name, shown)
     if found := _FORBIDDEN.search(value):
         shown = printable(value)
         message = f"{name} holds the character U+{ord(found.group()):04X}, which cannot be sent: {shown}"
@@ -346,28 +346,28 @@ def _key(fields: Mapping[str, object]) -> RecordKey:
 
 def _dict(value: object, what: str) -> Mapping[str, object]:
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise MalformedError(f"{what} is no set of named values")
+        raise MalformedError(f"{what} is not an object")
     return value
 
 
 def _list(fields: Mapping[str, object], name: str, default: Sequence[object] | None = None) -> Sequence[object]:
     value = fields.get(name, default)
     if not isinstance(value, list | tuple):
-        raise MalformedError(f"{name} is no list")
+        raise MalformedError(f"{name} is not a list")
     return value
 
 
 def _text(fields: Mapping[str, object], name: str, default: str | None = None) -> str:
     value = fields.get(name, default)
     if not isinstance(value, str):
-        raise MalformedError(f"{name} is no text")
+        raise MalformedError(f"{name} is not text")
     return value
 
 
 def _flag(fields: Mapping[str, object], name: str) -> bool:
     value = fields.get(name)
     if not isinstance(value, bool):
-        raise MalformedError(f"{name} is neither yes nor no")
+        raise MalformedError(f"{name} is not a boolean")
     return value
 
 
@@ -383,7 +383,7 @@ def _scalars(fields: Mapping[str, object], name: str) -> dict[str, Scalar]:
 def _checked_scalars(values: Mapping[str, object], name: str) -> Iterator[tuple[str, Scalar]]:
     for field, value in values.items():
         if not isinstance(value, str | bool):
-            raise MalformedError(f"{name}.{field} is neither text nor yes or no")
+            raise MalformedError(f"{name}.{field} is neither text nor a boolean")
         yield field, value
 
 

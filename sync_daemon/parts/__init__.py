@@ -1,1 +1,1 @@
-"""What services and commands are made of: each does one thing with the ports, when it is asked to."""
+"""Parts of services and commands: each does one thing with the ports, when asked."""

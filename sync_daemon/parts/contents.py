@@ -1,4 +1,4 @@
-"""Contents of documents: identified before a plan is made, and handed to Odoo where it lacks them."""
+"""Contents of documents: identified before planning, and uploaded to Odoo if it lacks them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sync_daemon.ports import ContentMemory, Storage
 
 PIECE = 4 * 1024 * 1024
 MEGABYTE = 1_000_000
-UNSET = "the bridge knows no storage of the app (C360_STORAGE_ROOT is not set), so there is no content here"
+UNSET = "C360_STORAGE_ROOT is not set, so no content was copied"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Reads contents piece by piece, and each one once: its identity is remembered with the storage's own stamp.
+    """Reads each content once, piece by piece: its identity is stored with the storage's own stamp.
 
     Units: `largest` is in bytes. `address` is a template with {tenant} and {id}, or empty; `tries` is how often an
     unreadable content is tried before a person is told.
@@ -32,14 +32,14 @@ class Contents:
     tries: int
 
     def identify(self, snapshot: Snapshot, keys: Collection[RecordKey]) -> Mapping[RecordKey, Content | Unreadable]:
-        """What goes to Odoo for each of these documents' contents."""
+        """What to send to Odoo for the content of each of these documents."""
         if self.storage is None:
             return dict.fromkeys(keys, Content(note=UNSET))
         known = self.memory.known(keys)
         return {key: self._identify(self.storage, snapshot, key, known.get(key)) for key in sorted(keys)}
 
     def pieces(self, snapshot: Snapshot, key: RecordKey) -> Iterator[bytes]:
-        """One content as it is now. Raises TransientError or RejectedError where it cannot be read."""
+        """One content as it is now. Raises TransientError or RejectedError if it cannot be read."""
         if self.storage is not None:
             place = _place(snapshot, key)
             yield from self.storage.read(place, self.storage.stat(place), PIECE)
@@ -69,7 +69,7 @@ class Contents:
         )
         sizes = f"{found.size / MEGABYTE:.1f} MB ({found.size} bytes)"
         note = f"not copied: it has {sizes}, more than the {self.largest / MEGABYTE:g} MB that are"
-        return Content(link=link, note=f"{note}; it lies in the app's storage under {place.path}"[:500].strip())
+        return Content(link=link, note=f"{note}; it is in the app's storage at {place.path}"[:500].strip())
 
 
 def _place(snapshot: Snapshot, key: RecordKey) -> Place:

@@ -1,4 +1,4 @@
-"""The contract held against both sides."""
+"""The contract compared with both sides."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class ContractCheck:
     odoo: Odoo
 
     def app_mismatches(self) -> Iterator[Mismatch]:
-        """What does not fit in the app, tenant by tenant."""
+        """Mismatches with the app, tenant by tenant."""
         contracts = self.app_schema.contracts()
         for tenant in self.app_schema.tenants():
             yield from check_app(tenant.id, contracts.of(tenant.id), self.app_schema.tables(tenant))
 
     def odoo_mismatches(self) -> Iterator[Mismatch]:
-        """What does not fit in Odoo."""
+        """Mismatches with Odoo."""
         tenants = [tenant.id for tenant in self.app_schema.tenants()]
         yield from check_odoo(self.app_schema.contracts(), tenants, self.odoo.describe_fields())

@@ -1,4 +1,4 @@
-"""After a restore: the restored side's versions begin anew, so that none of them is taken for an old one."""
+"""After a restore: the restored side starts a new epoch, so that none of its versions is taken for an old one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Epochs(Protocol):
 
 @dataclass(frozen=True)
 class Positions:
-    """How far each side's versions have come, and what the other side knows of it."""
+    """The latest version of each side, and the latest one the other side has seen."""
 
     tenants: Mapping[str, int]
     applied_in_odoo: int
@@ -31,12 +31,12 @@ class Positions:
 
     @property
     def app_was_set_back(self) -> bool:
-        """Whether Odoo knows a newer epoch of the app's than the app does."""
+        """Whether Odoo has seen a newer epoch of the app than the app itself."""
         return bool(self.tenants) and self.applied_in_odoo > max(self.tenants.values())
 
     @property
     def odoo_was_set_back(self) -> bool:
-        """Whether the app has taken newer versions than Odoo has come to."""
+        """Whether the app has taken newer versions than Odoo has drawn."""
         return was_set_back(self.taken_from_odoo, self.odoo)
 
 
@@ -49,7 +49,7 @@ class Restorer:
     app: Epochs
 
     def positions(self) -> Positions:
-        """Where both sides are."""
+        """The present position of both sides."""
         # What was taken is read first: Odoo goes on meanwhile, and never back.
         taken = self.app.odoo_reached(self.instance)
         info = self.odoo.ping()
@@ -58,7 +58,7 @@ class Restorer:
         return Positions(tenants, applied, Version(info.epoch, info.newest), taken)
 
     def bump_app(self, tenant: UUID | None = None) -> int:
-        """A new epoch of the app's versions, and Odoo tells once more what became of each lead; which epoch."""
+        """Start a new epoch of the app's versions and ask Odoo for every lead's outcome; returns the epoch."""
         _, applied = self.odoo.epochs()
         epoch = next_epoch(applied, *(known for _, known in self.app.epochs().values()))
         self.app.raise_epochs(epoch, tenant)
@@ -66,5 +66,5 @@ class Restorer:
         return epoch
 
     def bump_odoo(self) -> int:
-        """A new epoch of Odoo's versions; which one."""
+        """Start a new epoch of Odoo's versions; returns it."""
         return self.odoo.raise_epoch(self.app.odoo_reached(self.instance).epoch)

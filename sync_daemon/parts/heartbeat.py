@@ -1,4 +1,4 @@
-"""Heartbeats: begun by the relay, carried to Odoo by a pusher, brought back by the puller, each on its usual way."""
+"""Heartbeats: the relay starts them, a pusher carries them to Odoo, the puller brings them back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOK_SECONDS = 1.0
 
 @dataclass
 class HeartbeatSender:
-    """Begins heartbeats; any number of them may, each heartbeat is begun by one.
+    """Starts heartbeats; any number of senders may run, each heartbeat is started by one.
 
     Until it has published one, it begins one at every look: the last one may have been lost with the daemon or the
     broker that had it, and a way that is whole again would count as broken until the next is due.
@@ -31,7 +31,7 @@ class HeartbeatSender:
     _has_published: bool = field(default=False, init=False)
 
     def send_due(self) -> None:
-        """Publish the heartbeats that are due. Raises what the publisher raises; they are begun all the same."""
+        """Publish the due heartbeats. Raises what the publisher raises; the heartbeats count as started anyway."""
         if not self.instances or self.clock() < self._looks_at:
             return
         self._looks_at = self.clock() + LOOK_SECONDS
@@ -51,7 +51,7 @@ class HeartbeatCarrier:
     odoo: Odoo
 
     def carry(self, number: int) -> None:
-        """Hand a heartbeat to Odoo."""
+        """Deliver a heartbeat to Odoo."""
         pulse = self.odoo.heartbeat(number, self.heartbeats.tenants(self.instance))
         self.heartbeats.arrived(self.instance, pulse.unserved, pulse.missing)
 

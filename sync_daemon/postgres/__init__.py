@@ -1,1 +1,1 @@
-"""The app's database, seen by the sync role. psycopg2 is imported in this folder alone."""
+"""The app's database as the sync role sees it. Only this folder imports psycopg2."""

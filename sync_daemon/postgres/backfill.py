@@ -1,4 +1,4 @@
-"""Backfill: rows that are there are marked, page by page, each page and its checkpoint in one transaction."""
+"""Backfill: marks existing rows page by page, each page and its checkpoint in one transaction."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COUNT = sql.SQL(f"SELECT count(*) {_SELECTED}")
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows: those changed since an instant, or those with these ids, or all."""
+    """Selects rows: those changed since a time, those with these ids, or all."""
 
     since: datetime | None = None
     ids: tuple[UUID, ...] = ()
@@ -47,14 +47,14 @@ class Selection:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a backfill came; `marked` counts earlier runs with the same words too."""
+    """The progress of a backfill; `marked` includes earlier runs with the same selection."""
 
     marked: int
     finished: bool
 
 
 class Backfills:
-    """Marks the app's present rows into the bulk lane. Marks carry no values: what is sent is read when it is sent."""
+    """Marks the app's existing rows in the bulk lane. Marks carry no values: rows are read when they are sent."""
 
     def __init__(self, database: Database, instance: str) -> None:
         self._database = database
@@ -74,12 +74,12 @@ class Backfills:
         return int(row[0]) if row else 0
 
     def restart(self, tenant: Tenant, entity: Entity, selection: Selection) -> None:
-        """Let the next step begin with the first row again."""
+        """Restart: the next step begins with the first row."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["restart"], _named(tenant, entity, selection))
 
     def step(self, tenant: Tenant, entity: Entity, selection: Selection) -> Progress:
-        """Mark the next page, going on where the last step of the same words stopped."""
+        """Mark the next page, from where the last step with the same selection stopped."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["resume"], _named(tenant, entity, selection))
             backfill, after, marked = cursor.fetchone() or (None, None, 0)

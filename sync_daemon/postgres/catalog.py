@@ -1,4 +1,4 @@
-"""Which columns of the app's tables are there and may be read; the app migrates them as it likes."""
+"""The existing and readable columns of the app's tables, which the app may migrate at any time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Columns = Mapping[tuple[str, str], frozenset[str]]
 
 
 class Catalog:
-    """Remembers each schema's columns for a few seconds, and until a query finds them wrong."""
+    """Caches each schema's columns for a few seconds, or until a query finds them wrong."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, Columns]] = {}
@@ -34,7 +34,7 @@ class Catalog:
             return {key: value for schema in wanted for key, value in known[schema][1].items()}
 
     def forget(self) -> None:
-        """Read everything anew the next time."""
+        """Forget the cached columns."""
         with self._lock:
             self._known = {}
 

@@ -102,7 +102,7 @@ class Database:
 
 
 def connection_parameters(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for psycopg2.connect as the sync role; no text that holds the password is ever built.
+    """Keyword arguments for psycopg2.connect as the sync role; no text with the password is ever built.
 
     Raises: ConfigError as `tls_mode`.
     """
@@ -126,7 +126,7 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
 
 
 def _wait(connection: psycopg2.extensions.connection) -> None:
-    """Wait for the server, but not for ever: one that is frozen still has its machine acknowledge every packet.
+    """Wait for the server with a limit: a frozen server's machine still acknowledges every packet.
 
     Raises: OperationalError, after which the driver closes the connection.
     """
@@ -144,7 +144,7 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn psycopg2's errors into ours; the server's DETAIL, which may hold personal data, is left out."""
+    """Turn psycopg2's errors into ours; the server's DETAIL, which may contain personal data, is omitted."""
     try:
         yield
     except errors.InsufficientPrivilege as error:
@@ -161,7 +161,7 @@ def _first_line(error: psycopg2.Error) -> str:
 
 
 def read_json(text: str) -> Any:
-    """JSON with exact numbers. Raises ValueError or RecursionError for what is no JSON, or nested too deeply."""
+    """JSON with exact numbers. Raises ValueError for invalid JSON, RecursionError if it is nested too deeply."""
     return json.loads(text, parse_float=Decimal, parse_int=_whole)
 
 

@@ -1,4 +1,4 @@
-"""Dead letters: raised and resolved within a transaction that is under way."""
+"""Dead letters: raised and resolved within an open transaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SQL = statements("dead_letters")
 
 
 def raise_letters(cursor: Cursor, instance: str, direction: Direction, letters: Sequence[DeadLetter]) -> None:
-    """Write letters down, once per record and field, and have them shown in Odoo."""
+    """Store dead letters, once per record and field, and mark them for Odoo."""
     if not letters:
         return
     cursor.execute(
@@ -40,7 +40,7 @@ def raise_letters(cursor: Cursor, instance: str, direction: Direction, letters: 
 def resolve_letters(
     cursor: Cursor, instance: str, direction: Direction, done: Sequence[RecordKey], kept: Sequence[DeadLetter]
 ) -> None:
-    """Close the letters of records that went through, except for `kept`."""
+    """Close the dead letters of records that went through, except `kept`."""
     if not done:
         return
     remaining = key_arrays([letter.key for letter in kept])
@@ -58,7 +58,7 @@ def resolve_letters(
 
 
 def park_message(database: Database, instance: str, tenant: UUID, body: bytes, problem: RejectedError) -> None:
-    """Park a message that cannot be read or names nothing, under the tenant it names if there is one."""
+    """Park a message that is unreadable or names nothing, under the tenant it names, if any."""
     parameters = {
         "instance": instance,
         "tenant": tenant,

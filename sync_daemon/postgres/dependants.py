@@ -1,4 +1,4 @@
-"""Records that show values of another record, or wait for it: they are marked when that one changes."""
+"""Records that show values of another record or wait for it: they are marked when it changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outgoing events: written with what they tell, published afterwards, kept for a while."""
+"""Outgoing events: written with the change they report, published afterwards, kept for a while."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OutgoingEvents:
         self._database = database
 
     def take(self, holder: UUID, lease: timedelta, limit: int) -> list[OutgoingEvent]:
-        """The oldest events that are not published; none while another relay holds the lease."""
+        """The oldest unpublished events; none while another relay holds the lease."""
         with self._database.transaction() as cursor:
             # Asked first: an idle relay writes no lease.
             cursor.execute(_SQL["has_waiting"])
@@ -36,32 +36,32 @@ class OutgoingEvents:
             return [OutgoingEvent(*row) for row in cursor.fetchall()]
 
     def published(self, events: Sequence[OutgoingEvent]) -> None:
-        """The broker has these."""
+        """Record that the broker has these events."""
         if events:
             with self._database.transaction() as cursor:
                 cursor.execute(_SQL["published"], {"positions": [event.position for event in events]})
 
     def forget(self, age: timedelta, limit: int) -> int:
-        """Remove events that were published longer ago than `age`; how many."""
+        """Delete events published longer ago than `age`; returns how many."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["forget"], {"age": age, "limit": limit})
             return cursor.rowcount
 
     def backlog(self) -> EventBacklog:
-        """What waits to be published."""
+        """The events that wait to be published."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["backlog"])
             waiting, oldest = cursor.fetchall()[0]
             return EventBacklog(waiting, oldest)
 
     def release(self, holder: UUID) -> None:
-        """Let another relay publish at once."""
+        """Release the lease, so that another relay can publish at once."""
         with self._database.transaction() as cursor:
             leases.release(cursor, _LEASE, holder)
 
 
 def announce(cursor: Cursor, instance: str, tenant: UUID, events: Sequence[Event]) -> None:
-    """Write events of one tenant down within the transaction that applies what they tell."""
+    """Store one tenant's events within the transaction that applies the change."""
     if events:
         cursor.execute(
             _SQL["announce"],

@@ -1,4 +1,4 @@
-"""How far heartbeats come, written down hop by hop."""
+"""How far heartbeats travel, recorded hop by hop."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ class Heartbeats:
         self._database = database
 
     def begin(self, instances: Collection[str], interval: timedelta) -> Mapping[str, int]:
-        """The numbers of the heartbeats that are due now, by instance; whoever gets one sends it."""
+        """The numbers of due heartbeats, by instance; the caller who gets one sends it."""
         return dict(self._run("begin", instances=sorted(instances), interval=interval))
 
     def published(self, instance: str) -> None:
-        """The broker has it."""
+        """Record that the broker has it."""
         self._run("published", instance=instance)
 
     def tenants(self, instance: str) -> list[UUID]:
-        """The tenants that it goes round for."""
+        """The tenants that the heartbeat serves."""
         return [row[0] for row in self._run("tenants", instance=instance)]
 
     def arrived(self, instance: str, unserved: Sequence[UUID], missing: Sequence[str]) -> None:
-        """Odoo took it, and said which tenants it does not serve and which triggers it lacks."""
+        """Record that Odoo took it, with the tenants it does not serve and the triggers it lacks."""
         self._run("arrived", instance=instance, unserved=list(unserved), missing=list(missing))
 
     def returned(self, instance: str, beat: int) -> None:
-        """It came back."""
+        """Record that it came back."""
         self._run("returned", instance=instance, beat=beat)
 
     def newest(self) -> list[Heartbeat]:
-        """What is known of each instance; nothing before the first heartbeat."""
+        """The state of each instance; empty before the first heartbeat."""
         return [_heartbeat(row) for row in self._run("newest")]
 
     def _run(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Which users of Odoo the users of the app are, as both walks ask it."""
+"""The links between app users and Odoo users, as both walks need them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PRESENT = sql.SQL("SELECT id FROM {table} WHERE id = ANY(%(ids)s::uuid[])")
 
 
 def linked_users(cursor: Cursor, instance: str, users: Collection[RecordKey]) -> Mapping[RecordKey, str]:
-    """Odoo's ids of those users of the app that are linked."""
+    """Odoo's ids of linked app users."""
     if not users:
         return {}
     cursor.execute(_SQL["linked"], {"instance": instance, **key_arrays(sorted(users))})
@@ -29,7 +29,7 @@ def linked_users(cursor: Cursor, instance: str, users: Collection[RecordKey]) ->
 def people_of_odoo(
     cursor: Cursor, instance: str, tenant: UUID, schema: str, users: Collection[str]
 ) -> Mapping[str, Linked]:
-    """The tenant's users that these users of Odoo are, by Odoo's id, as far as their rows are there."""
+    """The tenant's users linked to these Odoo users, by Odoo's id, if their rows exist."""
     if not users:
         return {}
     cursor.execute(_SQL["named_by_odoo"], {"instance": instance, "tenant": tenant, "users": sorted(users)})

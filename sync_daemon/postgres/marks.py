@@ -1,4 +1,4 @@
-"""Marks that the daemon writes itself, within a transaction that is under way."""
+"""Marks that the daemon writes itself, within an open transaction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SQL = statements("marks")
 
 
 def mark(cursor: Cursor, keys: Iterable[RecordKey], lane: Lane) -> int:
-    """Mark records within a transaction that is under way; how many were marked."""
+    """Mark records within an open transaction; returns how many were marked."""
     groups: defaultdict[tuple[UUID, Entity], list[UUID]] = defaultdict(list)
     for key in sorted(set(keys)):
         groups[key.tenant, key.entity].append(key.record_id)

@@ -1,4 +1,4 @@
-"""The overrides in force: one row per version, the newest holds for every daemon."""
+"""The overrides in force: one row per version; every daemon uses the newest."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _WITH_VALUE = sql.SQL("SELECT id FROM {table} WHERE {column}::text = ANY(%(value
 
 
 class ContractsInForce:
-    """Reads the contracts within a transaction under way; parsed once per version."""
+    """Reads the contracts within an open transaction, and parses each version once."""
 
     def __init__(self) -> None:
         self._known = Contracts()
         self._lock = Lock()
 
     def read(self, cursor: Cursor) -> Contracts:
-        """The contracts that hold in this transaction.
+        """The contracts in force in this transaction.
 
-        Raises: FatalError if they were made for another version of the bridge; nothing is sent under a wrong rule.
+        Raises: FatalError if the overrides do not fit this version of the bridge; nothing is sent under a wrong rule.
         """
         cursor.execute(_SQL["in_force"])
         [(version,)] = cursor.fetchall()
@@ -50,7 +50,7 @@ class ContractsInForce:
 
 @dataclass(frozen=True)
 class Applied:
-    """What is in force, since when and by whom; version 0 is the contract as it is."""
+    """The overrides in force, since when and by whom; version 0 is the contract without overrides."""
 
     version: int = 0
     by: str = ""
@@ -58,7 +58,7 @@ class Applied:
 
 
 class OverrideBooks:
-    """What was applied, and what the next version would touch."""
+    """The applied overrides, and what the next version would affect."""
 
     def __init__(self, database: Database, instance: str) -> None:
         self._database = database
@@ -75,20 +75,20 @@ class OverrideBooks:
             return self._in_force.read(cursor)
 
     def applied(self) -> Applied:
-        """Who applied what is in force."""
+        """The author of the overrides in force."""
         with self._database.transaction(snapshot=True) as cursor:
             cursor.execute(_SQL["described"])
             return next((Applied(*row) for row in cursor.fetchall()), Applied())
 
     def count(self, tenant: Tenant, change: RuleChange) -> int:
-        """How many records the change of one rule concerns."""
+        """How many records a changed rule affects."""
         with self._database.transaction(snapshot=True) as cursor:
             return len(self._concerned(cursor, tenant, change))
 
     def apply(self, overrides: Overrides, changes: Sequence[RuleChange], after: int, by: str) -> dict[Entity, int]:
-        """Let these overrides hold from now on, and mark all that they concern, in one transaction; how many, by kind.
+        """Put these overrides in force and mark the affected records, in one transaction; returns how many, by entity.
 
-        Raises: RejectedError if another version than `after` is in force by now.
+        Raises: RejectedError if a version other than `after` is in force by now.
         """
         tenants = {tenant.id: tenant for tenant in self.tenants()}
         rules = json.dumps(overrides.model_dump(mode="json", by_alias=True))
@@ -133,4 +133,4 @@ def _contracts(cursor: Cursor, version: int) -> Contracts:
         if not found:
             return contracts(overrides, version)
     message = f"version {version} of the overrides was made for another contract: {'; '.join(found)}"
-    raise FatalError(f"{message}; mend the file and run: c360 contract apply")
+    raise FatalError(f"{message}; correct the file and run: c360 contract apply")

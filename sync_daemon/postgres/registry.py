@@ -37,7 +37,7 @@ class FlowState:
 
 
 class Registry:
-    """The bridge's own knowledge of the installation, beside the records; with the selftest's tenants or all others."""
+    """The bridge's data about the installation, apart from records; for the selftest's tenants or all others."""
 
     def __init__(self, database: Database, selftest: bool = False) -> None:
         self._database = database
@@ -51,15 +51,15 @@ class Registry:
         return UUID(str(rows[0][0]))
 
     def tenants(self) -> list[RegisteredTenant]:
-        """Every tenant that the app has registered."""
+        """Every tenant that the app registered."""
         return [RegisteredTenant(*row) for row in self._rows("registered", selftest=self._selftest)]
 
     def set_state(self, tenant: UUID, state: str) -> None:
-        """Let a tenant's records flow (`active`) or not."""
+        """Set whether a tenant's records flow (`active`)."""
         self._run("set_state", tenant=tenant, state=state)
 
     def tenant_changed(self, tenant: UUID, digest: str) -> None:
-        """Owe the tenant's own document, and remember for which content."""
+        """Owe the tenant's own document, and store the content it is for."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["set_digest"], {"tenant": tenant, "digest": digest})
             mark(cursor, [RecordKey(tenant, Entity.TENANT, tenant)], Lane.LIVE)
@@ -69,7 +69,7 @@ class Registry:
         return bool(self._rows("is_bound", tenant=tenant)[0][0])
 
     def verify_instance(self, instance: str) -> Callable[[OdooInfo], None]:
-        """Read what is known of an Odoo before a ping; the function that it returns takes the answer.
+        """Read what is known about an Odoo before a ping; the returned function takes the answer.
 
         Raises: FatalError if another database than before answers, such as a copy or a fresh one, or one that was set
         back to an earlier time: nothing may be sent to it.
@@ -81,8 +81,8 @@ class Registry:
             self.identify_instance(instance)(info)
             if was_set_back(known, Version(info.epoch, info.newest)):
                 raise FatalError(
-                    f"Odoo's database {info.database} was set back to an earlier time: it has come to version "
-                    f"{info.epoch}.{info.newest}, the app has taken {known} already; stop the daemon and follow "
+                    f"Odoo's database {info.database} was set back to an earlier time: it is at version "
+                    f"{info.epoch}.{info.newest}, but the app has already taken {known}; stop the daemon and follow "
                     "docs/runbook.md, After a restore: c360 epoch bump --side odoo"
                 )
             self._see_epoch(instance, info.epoch)
@@ -97,27 +97,27 @@ class Registry:
             if (known := self.instance_uuid(instance)) != info.instance:
                 raise FatalError(
                     f"another Odoo database answers for instance {instance}: {info.instance} ({info.database}), "
-                    f"known is {known}; nothing is sent. Check ODOO_URL and ODOO_DATABASE; if the known one is gone "
+                    f"expected {known}; nothing is sent. Check ODOO_URL and ODOO_DATABASE; if the expected one is gone "
                     "for good, see: c360 rebuild --dry-run"
                 )
 
         return verify
 
     def odoo_reached(self, instance: str) -> Version:
-        """The newest version of Odoo's that is known here: seen in its epoch, or taken from one of its changes."""
+        """The newest known version of Odoo: seen in its epoch, or taken from one of its changes."""
         rows = self._rows("odoo_reached", instance=instance)
         return max((Version(*row) for row in rows), default=Version(0, 0))
 
     def epochs(self) -> dict[UUID, tuple[str, int]]:
-        """The tenants' subdomains and epochs of the app's versions."""
+        """The tenants' subdomains and the app's epochs."""
         return {row[0]: (row[1], row[2]) for row in self._rows("epochs", selftest=self._selftest)}
 
     def raise_epochs(self, epoch: int, tenant: UUID | None = None) -> int:
-        """Let the app's versions go on under this epoch, of all tenants or of one; of how many."""
+        """Continue the app's versions under this epoch, for all tenants or one; returns for how many."""
         return len(self._rows("raise_epochs", epoch=epoch, tenant=tenant))
 
     def _see_epoch(self, instance: str, epoch: int) -> None:
-        """Where Odoo began a new epoch, it may have lost what is never compared: tenants and open issues go again."""
+        """If Odoo started a new epoch, it may have lost what is never compared: send tenants and open issues again."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["see_epoch"], {"instance": instance, "epoch": epoch})
             if cursor.fetchone() is None:
@@ -126,7 +126,7 @@ class Registry:
             mark(cursor, [RecordKey(owner, Entity(entity), own) for owner, entity, own in cursor.fetchall()], Lane.LIVE)
 
     def instance_uuid(self, instance: str) -> str:
-        """The Odoo database that was last seen under this name; empty before the first time."""
+        """The Odoo database last seen under this name; empty before the first time."""
         rows = self._rows("instance_uuid", instance=instance)
         return str(rows[0][0]) if rows else ""
 
@@ -135,7 +135,7 @@ class Registry:
         self._rows("ensure_partitions")
 
     def flows(self) -> list[FlowState]:
-        """The state of every tenant's flows as far as the app's side knows it."""
+        """The state of every tenant's flows, as the app's side knows it."""
         found = []
         for tenant, subdomain, state, direction, paused, success, owed, oldest, dead, problem in self._rows(
             "owed", selftest=self._selftest

@@ -34,7 +34,7 @@ _SQL = statements("rows")
 
 @dataclass(frozen=True)
 class _Recorded:
-    """The tenants of a batch as the bridge has them: the epochs of their versions, and which are suspended."""
+    """The bridge's data about the tenants of a batch: their epochs, and which are suspended."""
 
     tenants: Mapping[UUID, Tenant]
     epochs: Mapping[UUID, int]
@@ -74,12 +74,12 @@ class Rows:
             raise
 
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
-        """Those of the keys that are rows of their own tenant; a key that names another tenant's row is not."""
+        """The keys that are rows of their own tenant, not of another one."""
         with self._database.transaction(snapshot=True) as cursor:
             return self._reading(cursor).existing(keys)
 
     def snapshot_as_owed(self, cursor: Cursor, keys: Collection[RecordKey]) -> Snapshot:
-        """The same as `snapshot` within a reading transaction under way, as if each of the keys were owed."""
+        """Like `snapshot`, within an open read transaction, as if every key were owed."""
         return self._reading(cursor).snapshot(keys, is_owed=False)
 
     def _reading(self, cursor: Cursor) -> _Reading:
@@ -213,7 +213,7 @@ class _Reading:
         tenants: Mapping[UUID, Tenant],
         columns: Columns,
     ) -> frozenset[RecordKey]:
-        """Those of the keys that some other record names: clients with an approved registration, agents."""
+        """The keys that another record names: clients with an approved registration, agents."""
         groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
         for key in keys:
             if key.entity is named and key.tenant in tenants:
@@ -231,7 +231,7 @@ class _Reading:
     def _numbers(
         self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
     ) -> dict[RecordKey, tuple[str, ...]]:
-        """Registration numbers of clients that are not bound; one that Odoo has under them is not made twice."""
+        """Registration numbers of unbound clients, so that Odoo creates no second record for one it has under them."""
         groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
         for key in keys:
             if key.entity is Entity.CLIENT and key.tenant in tenants:
@@ -249,7 +249,7 @@ class _Reading:
     def _figures(
         self, keys: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns
     ) -> dict[RecordKey, dict[str, Row]]:
-        """Of registrations, how many documents they have, and whether all of them are verified."""
+        """For registrations: the number of documents, and whether all are verified."""
         groups: defaultdict[UUID, list[UUID]] = defaultdict(list)
         for key in keys:
             if key.entity is Entity.REGISTRATION and key.tenant in tenants:
@@ -268,7 +268,7 @@ class _Reading:
         return found
 
     def _linked(self, rows: Mapping[RecordKey, Row]) -> dict[RecordKey, dict[str, Row]]:
-        """Of records, which users of Odoo the people are whom their columns name."""
+        """For records: the Odoo users linked to the people that their columns name."""
         named = {
             (key, column): RecordKey(key.tenant, Entity.USER, UUID(str(row[column])))
             for key, row in rows.items()
@@ -289,7 +289,7 @@ class _Reading:
 
 
 def _select(tenant: Tenant, entity: Entity, ids: list[UUID], columns: Columns) -> sql.Composable | None:
-    """SELECT of one table's rows as jsonb; None where the table is not there."""
+    """The SELECT of one table's rows as jsonb; None if the table does not exist."""
     schema = "public" if entity is Entity.TENANT else tenant.schema
     present = columns.get((schema, CONTRACTS[entity].table), frozenset())
     if "id" not in present:
@@ -311,7 +311,7 @@ def _select(tenant: Tenant, entity: Entity, ids: list[UUID], columns: Columns) -
 
 
 def _free_json(text: str) -> object:
-    """What people and forms put there may be nested as deeply as they like: it costs its own fields and no others."""
+    """Free JSON may be nested too deeply: that costs only its own fields."""
     try:
         return read_json(text)
     except RecursionError:
@@ -383,9 +383,9 @@ def _unreadable(owed: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], colum
     for key in owed:
         tenant = tenants.get(key.tenant)
         if tenant is None:
-            found[key] = f"the bridge knows no tenant {key.tenant}"
+            found[key] = f"the bridge does not know tenant {key.tenant}"
         elif key.entity in TENANT_TABLES and "id" not in columns.get(
             (tenant.schema, CONTRACTS[key.entity].table), frozenset()
         ):
-            found[key] = f"the table {tenant.schema}.{CONTRACTS[key.entity].table} is not there or may not be read"
+            found[key] = f"the table {tenant.schema}.{CONTRACTS[key.entity].table} does not exist or cannot be read"
     return found

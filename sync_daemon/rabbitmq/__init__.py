@@ -1,1 +1,1 @@
-"""The broker's edge: the only place that knows pika."""
+"""The broker's edge: the only room that imports pika."""

@@ -16,7 +16,7 @@ from sync_daemon.rabbitmq.topology import Topology
 
 
 class ConfirmedChannel:
-    """For use by one thread. Opened at the first use, and again after an error; opening declares what is missing."""
+    """For use by one thread. It opens at the first use and after an error; opening declares what is missing."""
 
     def __init__(self, settings: Settings, purpose: str, heartbeat: int) -> None:
         self._settings = settings
@@ -28,7 +28,7 @@ class ConfirmedChannel:
 
     @contextmanager
     def opened(self, *needed: Topology) -> Iterator[BlockingChannel]:
-        """The channel, with what is needed in place; an error within closes it.
+        """The channel, with its topology declared; an error inside the block closes it.
 
         Raises: TransientError or FatalError for whatever the broker or the network says.
         """

@@ -38,7 +38,7 @@ def connect(settings: Settings, purpose: str, heartbeat: int = HEARTBEAT_SECONDS
 
 @contextmanager
 def broker_errors(settings: Settings) -> Iterator[None]:
-    """Turn whatever pika raises inside into a TransientError or FatalError with a plain sentence."""
+    """Turn pika's exceptions into a TransientError or FatalError with a plain sentence."""
     try:
         yield
     except BridgeError:
@@ -49,7 +49,7 @@ def broker_errors(settings: Settings) -> Iterator[None]:
 
 
 def close_quietly(connection: pika.BlockingConnection | None) -> None:
-    """Close what may be broken already."""
+    """Close a connection that may already be broken."""
     if connection is not None:
         with suppress(Exception):
             connection.close()
@@ -84,15 +84,15 @@ def _tls(settings: Settings) -> pika.SSLOptions | None:
 def _translated(error: Exception, settings: Settings) -> BridgeError:
     where = f"RabbitMQ at {settings.rabbitmq_host}:{settings.rabbitmq_port}"
     if "CERTIFICATE_VERIFY_FAILED" in repr(error):
-        return FatalError(f"{where} shows a certificate that cannot be trusted: {_reason(error)}")
+        return FatalError(f"{where} presents a certificate that cannot be trusted: {_reason(error)}")
     match _reply_code(error):
         case 403 | 530 if isinstance(error, exceptions.AMQPConnectionError):
             user, vhost = settings.rabbitmq_user, settings.rabbitmq_vhost
             return FatalError(f"{where} refuses user {user} on virtual host {vhost}: {_reason(error)}")
         case 403:
-            return FatalError(f"{where} refuses user {settings.rabbitmq_user} a right: {_reason(error)}")
+            return FatalError(f"{where} denies user {settings.rabbitmq_user} a permission: {_reason(error)}")
         case 406:
-            return FatalError(f"{where} has something of that name with other arguments: {_reason(error)}")
+            return FatalError(f"{where} has an object of that name with other arguments: {_reason(error)}")
         case _:
             return TransientError(f"{where}: {_reason(error)}")
 

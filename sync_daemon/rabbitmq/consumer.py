@@ -1,4 +1,4 @@
-"""Hints out of the broker."""
+"""Consumes hints from the broker."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class RabbitHintStream:
 
     @property
     def last_error(self) -> str:
-        """Why they cannot; empty while they can."""
+        """Why not; empty while they can."""
         error = self._subscription.error
         return str(error) if error else ""
 
@@ -72,11 +72,11 @@ class RabbitHintStream:
         return taken
 
     def ack(self, received: Collection[Received]) -> None:
-        """Acknowledge; hints from before a reconnection are left alone, they come again."""
+        """Acknowledge; hints from before a reconnection are ignored, because they come again."""
         self._subscription.ack(item.receipt for item in received if isinstance(item.receipt, Receipt))
 
     def close(self) -> None:
-        """End; hints in hand go back to the broker."""
+        """Close; hints in hand go back to the broker."""
         with self._arrived:
             self._closed = True
             self._arrived.notify_all()

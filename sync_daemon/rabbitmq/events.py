@@ -38,7 +38,7 @@ def record_of(exchange: str, body: bytes) -> RecordKey | None:
     if exchange in _NO_ENTITY_YET:
         return None
     if exchange not in _ENTITIES:
-        raise RejectedError("unknown_exchange", f"no event of the app comes from exchange {exchange!r}")
+        raise RejectedError("unknown_exchange", f"the app publishes no events to exchange {exchange!r}")
     entity = _ENTITIES[exchange]
     content = _content(body)
     return RecordKey(_uuid(content, "tenant_id"), entity, _uuid(content, "id", f"{entity}_id"))
@@ -70,7 +70,7 @@ class RabbitAppEvents:
 
     @property
     def last_error(self) -> str:
-        """Why they cannot; empty while they can."""
+        """Why not; empty while they can."""
         error = self._subscription.error
         return str(error) if error else ""
 
@@ -93,7 +93,7 @@ class RabbitAppEvents:
             self._subscription.ack(receipt)
 
     def close(self) -> None:
-        """End; events in hand go back to the broker."""
+        """Close; events in hand go back to the broker."""
         with self._arrived:
             self._closed = True
             self._arrived.notify_all()
@@ -117,9 +117,9 @@ def _content(body: bytes) -> Mapping[str, object]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        raise RejectedError("no_json", "the event is no JSON", value=repr(body[:120])) from None
+        raise RejectedError("no_json", "the event is not JSON", value=repr(body[:120])) from None
     if not isinstance(content, dict):
-        raise RejectedError("no_object", "the event is no JSON object", value=repr(body[:120]))
+        raise RejectedError("no_object", "the event is not a JSON object", value=repr(body[:120]))
     return content
 
 

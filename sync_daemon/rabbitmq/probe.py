@@ -1,4 +1,4 @@
-"""What `c360 doctor` and `c360 status` ask of the broker; nothing is made, moved or changed."""
+"""What `c360 doctor` and `c360 status` read from the broker; nothing is created, moved or changed."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ PULSE_HEARTBEAT_SECONDS = 10
 
 
 def check(settings: Settings) -> list[str]:
-    """Findings, one sentence each; none if user, rights, exchanges, queues and their arguments are as they should be.
+    """Findings, one sentence each; none if user, rights, exchanges, queues and their arguments are right.
 
-    Queues that are missing are no harm while `c360 run` has never run: it makes them.
+    Missing queues are fine before the first `c360 run`, which creates them.
     """
     try:
         connection = connect(settings, "doctor")
@@ -43,7 +43,7 @@ def check(settings: Settings) -> list[str]:
 
 
 def depths(settings: Settings) -> dict[str, int]:
-    """How many messages wait in each queue; a queue that is missing is missing here.
+    """How many messages wait in each queue; missing queues are left out.
 
     Raises: TransientError or FatalError when the broker cannot be asked.
     """
@@ -57,7 +57,7 @@ def depths(settings: Settings) -> dict[str, int]:
 
 
 class Pulse:
-    """Asks the broker again and again on one connection, which is opened anew after an error; for use by one thread."""
+    """Checks the broker repeatedly on one connection, reopened after an error; for use by one thread."""
 
     def __init__(self, settings: Settings, heartbeat: int = PULSE_HEARTBEAT_SECONDS) -> None:
         self._settings = settings
@@ -65,7 +65,7 @@ class Pulse:
         self._connection: pika.BlockingConnection | None = None
 
     def ask(self) -> None:
-        """Find the queue of live hints. Raises TransientError or FatalError."""
+        """Check that the queue of live hints exists. Raises TransientError or FatalError."""
         try:
             with broker_errors(self._settings):
                 if self._connection is None:
@@ -95,7 +95,7 @@ def _findings(connection: pika.BlockingConnection, settings: Settings) -> Iterat
     for topology in _topologies(settings):
         for exchange in topology.exchanges:
             if not _exchange_exists(connection, exchange.name):
-                yield f"RabbitMQ has no exchange {exchange.name}; `c360 run` makes it"
+                yield f"RabbitMQ has no exchange {exchange.name}; `c360 run` creates it"
         for queue in topology.queues:
             yield from _queue_findings(connection, queue, settings)
     if _exchange_exists(connection, HINTS_EXCHANGE) and not _may_publish(connection):
@@ -105,10 +105,10 @@ def _findings(connection: pika.BlockingConnection, settings: Settings) -> Iterat
 def _queue_findings(connection: pika.BlockingConnection, queue: Queue, settings: Settings) -> Iterator[str]:
     depth = _depth(connection, queue)
     if depth is None:
-        yield f"RabbitMQ has no queue {queue.name}; `c360 run` makes it"
+        yield f"RabbitMQ has no queue {queue.name}; `c360 run` creates it"
         return
     if _has_other_arguments(connection, queue):
-        yield f"RabbitMQ's queue {queue.name} has other arguments; delete it once it is empty, `c360 run` makes it anew"
+        yield f"RabbitMQ's queue {queue.name} has other arguments; delete it once empty, `c360 run` creates it again"
     # a consumer on a queue that holds messages would be given some: their delivery counts would rise
     if depth == 0 and not _may_consume(connection, queue.name):
         yield f"RabbitMQ does not let user {settings.rabbitmq_user} read queue {queue.name}"

@@ -1,4 +1,4 @@
-"""Hints and events into the broker, each confirmed."""
+"""Publishes hints and events, each one confirmed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RabbitPublisher:
         self._channel = ConfirmedChannel(settings, "hint publisher", heartbeat)
 
     def publish(self, hints: Sequence[Hint]) -> None:
-        """Publish in order; returning means every hint is on disk.
+        """Publish in order; when it returns, every hint is on disk.
 
         Raises: TransientError or FatalError; hints before the failing one may have gone out.
         """
@@ -62,7 +62,7 @@ class RabbitPublisher:
             )
         except UnroutableError:
             queue = topology.hints_queue(hint.instance, hint.lane)
-            raise TransientError(f"no queue took a hint: {queue} or its binding is gone") from None
+            raise TransientError(f"no queue accepted a hint: {queue} or its binding is gone") from None
         except NackError:
             queue = topology.hints_queue(hint.instance, hint.lane)
             raise TransientError(f"RabbitMQ rejected a hint: {queue} is full or cannot write") from None
@@ -78,14 +78,14 @@ class RabbitEventPublisher:
         self._channel = ConfirmedChannel(settings, "event publisher", heartbeat)
 
     def open(self) -> None:
-        """Have the exchange in place, so that others can bind to it before the first event."""
+        """Declare the exchange, so that others can bind to it before the first event."""
         with self._channel.opened(topology.events_topology()):
             pass
 
     def publish(self, event: OutgoingEvent) -> None:
-        """Publish one event; returning means that every queue that is bound has it on disk, be it none.
+        """Publish one event; when it returns, every bound queue has it on disk, even if there is none.
 
-        Raises: TransientError or FatalError; the event may have gone out all the same.
+        Raises: TransientError or FatalError; the event may have been published anyway.
         """
         properties = pika.BasicProperties(
             content_type=CONTENT_TYPE,

@@ -1,4 +1,4 @@
-"""Queues that nobody will use any more."""
+"""Removes queues that nobody needs any more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sync_daemon.rabbitmq.topology import hints_queue
 
 
 def remove_hints(settings: Settings, instance: str) -> None:
-    """Delete the queues of one instance's hints with what is in them; a queue that is not there is no error."""
+    """Delete the queues of one instance's hints with their messages; a missing queue is no error."""
     connection = connect(settings, f"removing hints of {instance}")
     try:
         with broker_errors(settings):

@@ -1,4 +1,4 @@
-"""A thread that owns one consuming connection: it reconnects by itself and never does the consumer's work."""
+"""A thread that owns one consuming connection: it reconnects automatically and never does the consumer's work."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Receipt:
-    """A delivery, and the connection on which alone it can be acknowledged."""
+    """A delivery, and the only connection on which it can be acknowledged."""
 
     connection: int
     tag: int
@@ -111,14 +111,14 @@ class Subscription:
         return self._error
 
     def ack(self, receipts: Iterable[Receipt]) -> None:
-        """Acknowledge what came on the present connection; anything older is not ours to acknowledge any more."""
+        """Acknowledge what came on the present connection; older deliveries can no longer be acknowledged."""
         with self._lock:
             tags = [receipt.tag for receipt in receipts if receipt.connection == self._number]
             if tags and self._connection is not None and self._channel is not None:
                 self._hand_over(self._connection, partial(self._ack, self._channel, tags))
 
     def close(self) -> None:
-        """Stop consuming; what is not acknowledged goes back to its queue."""
+        """Stop consuming; unacknowledged messages go back to their queue."""
         self._stopping.set()
         with self._lock:
             if self._connection is not None:
@@ -234,6 +234,6 @@ class Subscription:
                 raise RejectedError("too_big", f"the message has {len(body)} bytes, at most {LARGEST_MESSAGE} are read")
             self._on_delivery(Delivery(queue, method.exchange, method.routing_key, body, receipt))
         except RejectedError as error:
-            _log.warning("broker.bad_message", queue=queue, code=error.code, bytes=len(body))
+            _log.warning("broker.message_refused", queue=queue, code=error.code, bytes=len(body))
             self._on_bad_message(error, body)
             self._ack(channel, [method.delivery_tag])

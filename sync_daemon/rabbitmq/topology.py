@@ -1,4 +1,4 @@
-"""What exists in the broker: names as pure functions, and their declaration.
+"""The broker's topology: names as pure functions, and their declaration.
 
 Names carry a version because a queue's arguments cannot change: other arguments need another name.
 """
@@ -65,7 +65,7 @@ def hints_queue(instance: str, lane: Lane) -> str:
 
 
 def hints_topology(instance: str) -> Topology:
-    """Everything hints for one Odoo instance need."""
+    """Everything that hints for one Odoo instance need."""
     dead = Queue(DEAD, {"x-queue-type": "quorum"}, ((DEAD, ""),))
     return Topology(
         (Exchange(DEAD, "fanout"), Exchange(HINTS_EXCHANGE, "direct")),
@@ -84,12 +84,12 @@ def app_events_topology() -> Topology:
 
 
 def events_topology() -> Topology:
-    """Where our own events go; other programs bind their queues to it."""
+    """The exchange for our own events; other programs bind their queues to it."""
     return Topology((Exchange(EVENTS_EXCHANGE, "topic"),), ())
 
 
 def declare(connection: BlockingConnection, topology: Topology) -> None:
-    """Make what is missing; idempotent. A user without the right to do so may find everything there already.
+    """Declare what is missing; idempotent. Without the right to do so, everything must already exist.
 
     Raises: pika's ChannelClosedByBroker, 406 for other arguments, 403 or 404 when something is missing.
     """
@@ -102,7 +102,7 @@ def declare(connection: BlockingConnection, topology: Topology) -> None:
 
 
 def verify(connection: BlockingConnection, topology: Topology) -> None:
-    """Find everything in place without changing anything.
+    """Check that everything exists, without changing anything.
 
     Raises: pika's ChannelClosedByBroker, 404, naming what is missing.
     """

@@ -1,1 +1,1 @@
-"""The walks. Each service does one round per `run_once()` and says what it came to; none of them loops or sleeps."""
+"""The walks. Each service does one round per `run_once()` and reports it; none loops or sleeps."""

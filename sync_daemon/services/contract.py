@@ -1,4 +1,4 @@
-"""The contract held against both sides: at the start and every hour."""
+"""The contract compared with both sides: at start and every hour."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sync_daemon.services.report import Report
 
 @dataclass
 class ContractWatch:
-    """Tells what does not fit, once, and again when it changes; nothing waits for it."""
+    """Reports mismatches once, and again when they change; nothing waits for it."""
 
     check: ContractCheck
     on_found: Callable[[Mismatch], None]
     reported: frozenset[Mismatch] = field(default_factory=frozenset)
 
     def run_once(self) -> Report:
-        """Look at everything once."""
+        """Check everything once."""
         found = [*self.check.app_mismatches(), *self.check.odoo_mismatches()]
         for mismatch in found:
             if mismatch not in self.reported:

@@ -1,4 +1,4 @@
-"""The app's own events: they only mark, so that the relay looks sooner."""
+"""The app's own events: they only mark records, so that the relay looks sooner."""
 
 from __future__ import annotations
 

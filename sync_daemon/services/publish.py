@@ -1,4 +1,4 @@
-"""Outgoing events reach the broker, and go when they are old."""
+"""Publishes outgoing events to the broker, and removes old ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORGET_AT_ONCE = 1_000
 
 @dataclass(frozen=True)
 class EventRelay:
-    """Any number may run; the one that holds the lease works, so that events keep their order."""
+    """Any number may run; only the holder of the lease works, so events keep their order."""
 
     events: OutgoingEvents
     publisher: EventPublisher
@@ -24,7 +24,7 @@ class EventRelay:
     holder: UUID = field(default_factory=uuid4)
 
     def run_once(self) -> Report:
-        """Publish the oldest events; one that was not noted as published goes out again under the same id."""
+        """Publish the oldest events; one not recorded as published goes out again under the same id."""
         self.publisher.open()
         published: list[OutgoingEvent] = []
         try:
@@ -36,7 +36,7 @@ class EventRelay:
         return Report(done=len(published), sent=len(published))
 
     def close(self) -> None:
-        """Let another relay take over at once."""
+        """Release the lease, so that another relay can take over at once."""
         self.publisher.close()
         self.events.release(self.holder)
 

@@ -1,4 +1,4 @@
-"""The puller: what people changed in Odoo arrives in the app."""
+"""The puller: brings people's changes in Odoo to the app."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PER_TENANT = 100
 
 @dataclass
 class Puller:
-    """Pulls from one Odoo instance; of several pullers the one that holds the lease works."""
+    """Pulls from one Odoo instance; of several pullers, only the holder of the lease works."""
 
     odoo: Odoo
     inbound: Inbound
@@ -35,7 +35,7 @@ class Puller:
     _beat: int = field(default=0, init=False)
 
     def run_once(self) -> Report:
-        """Pull one page, take it in tenant by tenant, and tell Odoo what became of each change."""
+        """Pull one page, take it in tenant by tenant, and send Odoo a verdict on each change."""
         leased = self.inbound.acquire(self.holder, self.lease)
         if leased is None:
             return Report()
@@ -53,13 +53,13 @@ class Puller:
         return _report(verdicts, failures)
 
     def release(self) -> None:
-        """Let another puller take over at once."""
+        """Release the lease, so that another puller can take over at once."""
         self.inbound.release(self.holder)
 
     def _take_in(
         self, changes: Mapping[UUID, Sequence[Change]], read_after: datetime
     ) -> tuple[list[Verdict], list[str]]:
-        """Verdicts, and what no later try will mend by itself."""
+        """Verdicts, and errors that no retry will fix."""
         receiving = {tenant.id: tenant for tenant in self.inbound.receiving()}
         run = uuid4()
         verdicts: list[Verdict] = []
@@ -88,7 +88,7 @@ class Puller:
 def take_in(
     inbound: Inbound, run: UUID, tenant: Tenant, changes: Sequence[Change], read_after: datetime
 ) -> Sequence[Verdict]:
-    """Take in one tenant's changes, all or nothing; Odoo was asked for them after that instant of the app's clock."""
+    """Take in one tenant's changes, all or nothing; Odoo was asked for them after that time of the app's clock."""
     with inbound.unit(run, tenant) as unit:
         page = open_page(unit.rules, changes)
         plan = plan_pull(page, unit.read(page), read_after)

@@ -1,4 +1,4 @@
-"""The pusher: hints become documents, documents become records in Odoo, answers are written down."""
+"""The pusher: turns hints into documents, documents into records in Odoo, and answers into settlements."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Pusher:
     batch_size: int
 
     def push(self, keys: Collection[RecordKey]) -> Report:
-        """Bring these records in step. Raises what Odoo raised, after it has been written down."""
+        """Sync these records. Raises what Odoo raised, after writing it down."""
         snapshot = self._read(keys)
         decided = defer_recent(plan(snapshot), STILL_AT_WORK)
         reached(CrashPoint.PUSH_PLANNED)
@@ -146,9 +146,9 @@ class Pusher:
         return settled
 
     def _apply(self, run: UUID, chunk: Sequence[ToSend]) -> tuple[Results, Refusals]:
-        """Apply a chunk; one that is refused as a whole is halved until the bad record stands alone.
+        """Apply a chunk; if it is refused as a whole, halve it until the bad record stands alone.
 
-        Raises: TransientError if several records are refused and none goes through: it is not the records' fault.
+        Raises: TransientError if several records are refused and none goes through: the records are not at fault.
         """
         results, refused = self._halve(run, chunk)
         if len(refused) == len(chunk) > FEW:
@@ -157,7 +157,7 @@ class Pusher:
         return results, refused
 
     def _with_contents(self, run: UUID, snapshot: Snapshot, chunk: Sequence[ToSend], results: Results) -> Results:
-        """Hand over what Odoo lacks, one content at a time, and apply those documents once more."""
+        """Upload the contents Odoo lacks, one at a time, and apply those documents again."""
         lacking = [item.document for item in chunk if _lacks_content(results.get(item.document.key))]
         return {**results, **{document.key: self._hand_over(run, snapshot, document, results) for document in lacking}}
 
@@ -189,7 +189,7 @@ class Pusher:
             self.odoo.requeue_changes(diverged)
 
     def _check_order(self, owed: Mapping[RecordKey, Owed], results: Results) -> None:
-        """Raises: FatalError if Odoo holds a version of the app's that the app has not drawn yet."""
+        """Raises: FatalError if Odoo holds a version that the app has not drawn yet."""
         newer = [result for result in results.values() if result.status is Status.STALE]
         if not newer:
             return
@@ -198,14 +198,14 @@ class Pusher:
             if was_set_back(result.version, Version(owed[result.key].version.epoch, drawn)):
                 raise FatalError(
                     f"the app's database was set back to an earlier time: Odoo holds version {result.version} of "
-                    f"{result.key}, the app has not come that far; stop the daemon and follow docs/runbook.md, After a "
-                    "restore: c360 epoch bump --side app"
+                    f"{result.key}, which the app has not drawn yet; stop the daemon and follow docs/runbook.md, After "
+                    "a restore: c360 epoch bump --side app"
                 )
 
 
 @dataclass(frozen=True)
 class HintedPusher:
-    """A pusher that works off hints."""
+    """A pusher that works through hints."""
 
     pusher: Pusher
     stream: HintStream

@@ -1,4 +1,4 @@
-"""Reconcile: both sides' records compared page by page, and mended."""
+"""Reconcile: compares both sides' records page by page, and repairs them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class AppComparison(Protocol):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the comparison of one kind of record of one tenant came to."""
+    """The result of comparing one entity of one tenant."""
 
     tenant: str
     entity: Entity
@@ -97,13 +97,13 @@ class Comparison:
 
     @property
     def is_disaster(self) -> bool:
-        """Whether a person should look before Odoo's records are archived; asking Odoo once more harms nothing."""
+        """Whether a person should look before Odoo's records are archived; asking Odoo again is harmless."""
         return not is_reported(self.entity) and is_disaster(self.counts)
 
 
 @dataclass(frozen=True)
 class Page:
-    """A part of a comparison: what its records are, and those that drifted."""
+    """A part of a comparison: the finding for each record, and the drifted ones."""
 
     counts: Counter[Finding]
     drifts: Sequence[Drift] = ()
@@ -111,7 +111,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Compares one Odoo instance with the app, and mends what a plan says.
+    """Compares one Odoo instance with the app, and carries out planned repairs.
 
     Whole ranges of ids are compared by one digest each: first by what both sides remember, those that differ by what
     both sides compute anew of the records that changed, and those that still differ record by record.
@@ -122,7 +122,7 @@ class Reconciler:
     contents: Contents
 
     def compare(self, tenant: Tenant, entity: Entity, on_page: Callable[[], None] = lambda: None) -> Comparison:
-        """Compare all records of one kind; what differs is looked at twice."""
+        """Compare all records of one entity; differences are checked twice."""
         counts: Counter[Finding] = Counter()
         drifts: list[Drift] = []
         for page in self._pages(tenant, entity):
@@ -132,7 +132,7 @@ class Reconciler:
         return Comparison(tenant.subdomain, entity, counts, tuple(drifts))
 
     def mend(self, run: UUID, drifts: Sequence[Drift]) -> int:
-        """Carry out the remedies; how many records are mended by something else than a person."""
+        """Carry out the remedies; returns how many records are repaired without a person."""
         todo = [drift for drift in drifts if drift.remedy not in (Remedy.NONE, Remedy.PERSON)]
         for start in range(0, len(todo), PAGE):
             chunk = todo[start : start + PAGE]
@@ -142,7 +142,7 @@ class Reconciler:
         return len(todo)
 
     def _pairs(self, drifts: Sequence[Drift]) -> Pairs:
-        """What Odoo has bound to the records that are to be bound again: model and id."""
+        """Model and id that Odoo has bound to the records whose binding is to be restored."""
         there = {drift.key: self.odoo.show_binding(drift.key) for drift in drifts if drift.remedy is Remedy.REBIND}
         return {key: (found.model, int(found.res_id)) for key, found in there.items() if found.res_id}
 
@@ -156,7 +156,7 @@ class Reconciler:
                 return
 
     def _known(self, tenant: Tenant, entity: Entity, bounds: Sequence[UUID | None]) -> Iterator[Page]:
-        """Compare by what is remembered; whatever differs is looked into."""
+        """Compare stored digests, then look into whatever differs."""
         # Odoo first, always: what the app changes between the two readings is marked by then, and counts as waiting.
         compared = self.app.compared(tenant, entity)
         there = self.odoo.known_ranges(tenant.id, entity, _texts(bounds), compared)
@@ -190,7 +190,7 @@ class Reconciler:
                 yield from self._closely(tenant, entity, after, until)
 
     def _closely(self, tenant: Tenant, entity: Entity, after: UUID | None, until: UUID | None) -> Iterator[Page]:
-        """Record by record; Odoo may have more of them in this range than the app."""
+        """Compare record by record; Odoo may have more records in this range than the app."""
         while True:
             found, end = self._look(tenant, entity, after, until)
             if any(drift.is_drift for drift in found):
@@ -203,7 +203,7 @@ class Reconciler:
     def _look(
         self, tenant: Tenant, entity: Entity, after: UUID | None, until: UUID | None
     ) -> tuple[list[Drift], UUID | None]:
-        """Compare the ids after `after` and up to `until`; gives also how far that went, None for the end."""
+        """Compare the ids after `after` and up to `until`; also returns how far it got, None for the end."""
         size = CONTENTS if entity is Entity.DOCUMENT else PAGE
         compared = self.app.compared(tenant, entity)
         there, more = self.odoo.digests(tenant.id, entity, str(after or ""), size, compared)
@@ -223,7 +223,7 @@ class Reconciler:
     def _recalled(
         self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]
     ) -> Mapping[UUID, AppRecord | KnownRecord]:
-        """The app's side; what changed is computed anew, and remembered with what it was computed from."""
+        """The app's side; computes the digests of changed records and stores them with their fingerprints."""
         view = self.app.view_changed(tenant, entity, after, ids)
         changed = {key.record_id: record for key, record in self._records(entity, view).items()}
         self.app.remember(
@@ -251,7 +251,7 @@ class Reconciler:
 
 @dataclass
 class ReconcileSchedule:
-    """Compares everything at an interval, and emptied tables at once; mends all but what looks like a disaster."""
+    """Compares everything at an interval, and emptied tables at once; repairs all but an apparent disaster."""
 
     reconciler: Reconciler
     interval: timedelta
@@ -261,7 +261,7 @@ class ReconcileSchedule:
     todo: list[tuple[Tenant, Entity]] = field(default_factory=list)
 
     def run_once(self) -> Report:
-        """Compare one kind of record of one tenant, if any is due."""
+        """Compare one entity of one tenant, if any is due."""
         app = self.reconciler.app
         if not self.todo and not app.requests() and not app.is_due(self.interval):
             return Report()
@@ -283,7 +283,7 @@ class ReconcileSchedule:
         return report
 
     def release(self) -> None:
-        """Let another process take over at once."""
+        """Release the lease, so that another process can take over at once."""
         self.reconciler.app.release(self.holder)
 
     def _renew(self) -> None:

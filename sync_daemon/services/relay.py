@@ -18,7 +18,7 @@ COLLECT_AT_ONCE = 5_000
 
 @dataclass(frozen=True)
 class Relay:
-    """Any number of relays may run: each mark and each claim is taken by one of them."""
+    """Any number of relays may run: each mark and each claim goes to one of them."""
 
     outbox: Outbox
     publisher: HintPublisher

@@ -1,4 +1,4 @@
-"""What one round of a service came to."""
+"""The result of one round of a service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Report:
-    """Counts of one round; `done` 0 means there was nothing to do.
+    """Counts of one round; `done` is 0 if there was nothing to do.
 
     Shapes: `failures` say what failed for good while the rest of the round went on.
     """

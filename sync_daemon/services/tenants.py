@@ -42,9 +42,9 @@ OnFailed = Callable[[UUID, Step, str], None]
 
 @dataclass(frozen=True)
 class TenantKeeper:
-    """Attaches new tenants where it can, and makes the bridge's state follow the app's, for one Odoo instance.
+    """Attaches new tenants if it can, and keeps the bridge's state in line with the app's, for one Odoo instance.
 
-    Shapes: `attach` is None where the migrator's credential is not at hand; then `c360 status` names such tenants. It
+    Shapes: `attach` is None without the migrator's password; `c360 status` then names unattached tenants. It
     raises BridgeError. `on_failed` is called when a tenant's problem changes, not with every round.
     """
 
@@ -63,12 +63,12 @@ class TenantKeeper:
         return Report(done=sum(self._keep(tenant) for tenant in tenants))
 
     def register(self, tenant: UUID) -> None:
-        """Make the tenant known to Odoo. Raises UnavailableError if Odoo did not take it."""
+        """Register the tenant in Odoo. Raises UnavailableError if Odoo did not accept it."""
         key = RecordKey(tenant, Entity.TENANT, tenant)
         self.outbox.owe([key])
         self.pusher.push([key])
         if not self.registry.is_bound(tenant):
-            raise UnavailableError(f"Odoo did not take tenant {tenant}; see: c360 dead list")
+            raise UnavailableError(f"Odoo did not accept tenant {tenant}; see: c360 dead list")
 
     def _keep(self, tenant: RegisteredTenant) -> bool:
         if tenant.instance not in ("", self.pusher.instance):

@@ -1,4 +1,4 @@
-"""Contents in a bucket of S3, or of MinIO and others that speak like it."""
+"""Contents in a bucket of S3, MinIO or a compatible storage."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Bucket:
         )
 
     def stat(self, place: Place) -> Stat:
-        """Size and identity. Raises RejectedError if there is no object, TransientError if the storage is away."""
+        """Size and identity. Raises RejectedError if there is no object, TransientError if the storage is down."""
         with _translated(place):
             found = self._files.info(self._key(place), refresh=True)
         if found.get("type") != "file":
@@ -53,7 +53,7 @@ class Bucket:
         return Stat(size, f"{found.get('ETag', '')}-{found.get('LastModified', '')}-{size}")
 
     def read(self, place: Place, found: Stat, piece: int) -> Iterator[bytes]:
-        """The content in pieces. Raises TransientError when it is not the one that was found any more."""
+        """The content in pieces. Raises TransientError if it is no longer the one that was found."""
         if self.stat(place) != found:
             raise TransientError(f"the content {place.path} changed while it was sent")
         left = found.size
@@ -65,7 +65,7 @@ class Bucket:
             raise TransientError(f"the content {place.path} changed while it was read")
 
     def link(self, place: Place) -> str:
-        """The object's address; whoever follows it needs a right to the bucket."""
+        """The object's address; opening it needs a right to the bucket."""
         base = self._endpoint.rstrip("/") or "https://s3.amazonaws.com"
         return f"{base}/{quote(self._key(place))}"
 
@@ -78,12 +78,12 @@ def _endpoint(settings: Settings) -> str:
     if not settings.c360_storage_endpoint:
         return ""
     if "@" in settings.c360_storage_endpoint:
-        raise ConfigError("C360_STORAGE_ENDPOINT: user and password do not belong into the address")
+        raise ConfigError("C360_STORAGE_ENDPOINT: remove user and password from the address")
     parts = split_url("C360_STORAGE_ENDPOINT", settings.c360_storage_endpoint)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
         raise ConfigError(f"C360_STORAGE_ENDPOINT: {parts.geturl()} should look like https://minio.example.com")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise ConfigError(f"C360_STORAGE_ENDPOINT: {parts.geturl()} would send documents in the clear; use https")
+        raise ConfigError(f"C360_STORAGE_ENDPOINT: {parts.geturl()} would send documents unencrypted; use https")
     return settings.c360_storage_endpoint
 
 
@@ -100,7 +100,7 @@ def _translated(place: Place) -> Iterator[None]:
 
 
 def _missing(place: Place) -> RejectedError:
-    return RejectedError("content_missing", f"the content {place.path} is not there", "storage_path", place.path)
+    return RejectedError("content_missing", f"the content {place.path} does not exist", "storage_path", place.path)
 
 
 def _unreadable(place: Place, error: Any) -> RejectedError:

@@ -1,4 +1,4 @@
-"""Contents in a folder of this machine; no symbolic link is followed below its root."""
+"""Contents in a folder of this machine; symbolic links below the root are not followed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Folder:
         self._root = root
 
     def stat(self, place: Place) -> Stat:
-        """Size and identity. Raises RejectedError if there is no regular file, TransientError without the root."""
+        """Size and identity. Raises RejectedError if there is not a regular file, TransientError without the root."""
         with self._opened(place) as descriptor:
             return _stat(descriptor, place)
 
     def read(self, place: Place, found: Stat, piece: int) -> Iterator[bytes]:
-        """The content in pieces. Raises TransientError when it is not the one that was found any more."""
+        """The content in pieces. Raises TransientError if it is no longer the one that was found."""
         with self._opened(place) as descriptor:
             if _stat(descriptor, place) != found:
                 raise TransientError(f"the content {place.path} changed while it was sent")
@@ -59,7 +59,7 @@ class Folder:
         except FileNotFoundError as error:
             if self._root.names_tenant and Path(self._root.shared).is_dir():
                 raise _refusal(error, place) from None
-            raise TransientError(f"the storage is not there: {error.strerror}") from None
+            raise TransientError(f"the storage does not exist: {error.strerror}") from None
         except OSError as error:
             raise TransientError(f"the storage cannot be read: {error.strerror}") from None
         try:
@@ -84,7 +84,7 @@ class Folder:
 def _stat(descriptor: int, place: Place) -> Stat:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        raise RejectedError("bad_path", f"the content {place.path} is no regular file", "storage_path", place.path)
+        raise RejectedError("bad_path", f"the content {place.path} is not a regular file", "storage_path", place.path)
     return Stat(found.st_size, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}")
 
 
@@ -92,7 +92,7 @@ def _refusal(error: OSError, place: Place) -> RejectedError:
     if error.errno in _NOT_THERE:
         code, words = "content_missing", "is not there"
     elif error.errno in _ELSEWHERE:
-        code, words = "bad_path", "is reached through a link, or through something that is no folder"
+        code, words = "bad_path", "is behind a symbolic link or something that is not a folder"
     else:
         code, words = "content_unreadable", f"cannot be read: {error.strerror}"
     return RejectedError(code, f"the content {place.path} {words}", "storage_path", place.path)

@@ -9,7 +9,7 @@ from sync_daemon.storage.root import parse_root
 
 
 def open_storage(settings: Settings) -> Storage | None:
-    """The app's storage, or nothing where none is set. Raises ConfigError for a root that cannot be used."""
+    """The app's storage, or None if none is set. Raises ConfigError for an unusable root."""
     if not settings.c360_storage_root:
         return None
     root = parse_root(settings.c360_storage_root)

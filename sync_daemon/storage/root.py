@@ -1,4 +1,4 @@
-"""Where the app's contents begin, as the settings name it."""
+"""The root of the app's contents, as the settings name it."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Root:
 
 
 def parse_root(text: str) -> Root:
-    """Read C360_STORAGE_ROOT. Raises ConfigError for what is neither a folder nor a bucket."""
+    """Read C360_STORAGE_ROOT. Raises ConfigError unless it is a folder or a bucket."""
     parts = split_url("C360_STORAGE_ROOT", text)
     # the address is not shown: a key may stand in it
     if parts.query or parts.fragment or "@" in parts.netloc or ":" in parts.netloc:
-        raise ConfigError("C360_STORAGE_ROOT: has more than a folder or a bucket; keys have variables of their own")
+        raise ConfigError("C360_STORAGE_ROOT: contains more than a folder or a bucket; set keys in their own variables")
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return Root("file", "", unquote(parts.path).rstrip("/") or "/")
     if parts.scheme == "s3" and parts.netloc:

@@ -53,7 +53,7 @@ def test_attaching_changes_none_of_the_apps_columns_and_queues_what_is_there_onc
     fill(as_app(app_made), tenant, 3)
     before = of_the_app(catalogue(app_made))
     assert planned_attach(app_made) == [
-        f"bring schema bridge from level none to {head()}",
+        f"migrate schema bridge from level none to {head()}",
         f"attach {tenant.schema}",
     ]
     outcomes = attach(app_made)

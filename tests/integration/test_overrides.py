@@ -71,7 +71,7 @@ def test_overrides_of_another_contract_stop_everything_in_plain_words(installati
             ['{"all": {"client": {"fields": {"fax": {"owner": "app"}}}}}'],
         )
     administrator.close()
-    with pytest.raises(FatalError, match=r"version 1 .*: a client has no field fax; mend the file"):
+    with pytest.raises(FatalError, match=r"version 1 .*: a client has no field fax; correct the file"):
         installation.rows.snapshot([])
 
 

@@ -263,7 +263,7 @@ class HintPublisher:
         routed, taken = self._broker.route(topology.HINTS_EXCHANGE, routing_key, message)
         if not routed or not taken:
             self._declared.discard(hint.instance)
-            reason = "rejected a hint: {} is full" if routed else "no queue took a hint: {} or its binding is gone"
+            reason = "rejected a hint: {} is full" if routed else "no queue accepted a hint: {} or its binding is gone"
             raise TransientError(reason.format(queue))
 
     def close(self) -> None:

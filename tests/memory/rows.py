@@ -43,7 +43,9 @@ class Rows:
                 numbers=_numbers(state, unbound),
                 dead={key: cause for key, cause in dead.items() if state.deliveries[key].is_dead},
                 unreadable={
-                    key: f"the bridge knows no tenant {key.tenant}" for key in owed if key.tenant not in state.tenants
+                    key: f"the bridge does not know tenant {key.tenant}"
+                    for key in owed
+                    if key.tenant not in state.tenants
                 },
                 suspended=frozenset(item.id for item in state.tenants.values() if item.state == "suspended"),
                 figures={

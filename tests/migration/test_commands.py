@@ -28,7 +28,7 @@ def test_init_says_beforehand_what_it_then_makes(scratch: Settings) -> None:
     said = c360(scratch, "db", "init", "--dry-run", "--json")
     assert (said.returncode, said.stderr) == (0, "")
     steps = json.loads(said.stdout)["steps"]
-    assert f"make database {scratch.platform_postgres_db}" in steps
+    assert f"create database {scratch.platform_postgres_db}" in steps
     assert c360(scratch, "db", "init").returncode == 0
     again = c360(scratch, "db", "init", "--json")
     assert json.loads(again.stdout) == {"dry_run": False, "steps": []}

@@ -122,7 +122,7 @@ def test_a_second_init_changes_nothing(scratch: Settings) -> None:
     init.initialise(scratch)
     assert difference(before, catalogue(scratch)) == []
     assert rows(databases.as_admin(scratch), "SELECT id, created_at FROM bridge.installation") == identity
-    assert f"make database {scratch.platform_postgres_db}" in planned
+    assert f"create database {scratch.platform_postgres_db}" in planned
     assert init.plan(scratch) == []
 
 

@@ -213,6 +213,6 @@ def test_what_creating_would_do_is_said_beforehand(installation: Settings) -> No
     assert tenants.plan(installation, NEW)[0] == "register tenant agency1"
     assert rows(as_admin(installation), "SELECT count(*) FROM public.tenants") == [(0,)]
     register(installation, "agency1", status="creating")
-    assert tenants.plan(installation, NEW)[0] == "make its schema and tables"
+    assert tenants.plan(installation, NEW)[0] == "create its schema and tables"
     create(installation)
     assert tenants.plan(installation, NEW) == []

@@ -67,7 +67,7 @@ def databases_of(connection: databases.Connection) -> set[str]:
 
 
 def test_each_server_gets_its_own_database_and_roles_alone(apart: Settings) -> None:
-    assert f"make role {apart.c360_app_user}" in plan(apart)
+    assert f"create role {apart.c360_app_user}" in plan(apart)
     initialise(apart)
     apps = databases.as_admin(apart)
     assert set(roles_of(apps)) == {apart.platform_postgres_admin_user, apart.c360_app_user, *OURS}

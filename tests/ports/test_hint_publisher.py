@@ -87,7 +87,7 @@ def test_a_hint_without_a_queue_is_an_error_and_the_next_attempt_mends_it(rabbit
     publisher = rabbit.hint_publisher()
     publisher.publish([hint()])
     rabbit.unbind(topology.HINTS_EXCHANGE, LIVE, topology.hints_routing_key("main", Lane.LIVE))
-    with pytest.raises(TransientError, match=r"no queue took a hint: bridge\.v1\.hints\.main\.live"):
+    with pytest.raises(TransientError, match=r"no queue accepted a hint: bridge\.v1\.hints\.main\.live"):
         publisher.publish([hint()])
     publisher.publish([hint()])
     publisher.close()

@@ -114,7 +114,7 @@ def test_a_column_without_a_closed_set_of_values_is_no_finding() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"company_name": None}, "registrations.company_name is not there or may not be read: the field stays behind"),
+        ({"company_name": None}, "registrations.company_name does not exist or cannot be read: the field is skipped"),
         (
             {"company_name": Column("varchar", 300)},
             "registrations.company_name holds 300 characters, but company_name at most 255",
@@ -149,7 +149,7 @@ def test_a_value_that_odoo_sends_and_the_table_refuses_is_named() -> None:
 def test_a_table_that_is_gone_is_one_finding() -> None:
     found = tables()
     del found["documents"]
-    assert [item.message for item in app(found)] == ["the table documents is not there or may not be read"]
+    assert [item.message for item in app(found)] == ["the table documents does not exist or cannot be read"]
 
 
 def test_a_selection_that_lost_a_key_is_named() -> None:
@@ -166,7 +166,7 @@ def test_a_selection_that_lost_a_key_is_named() -> None:
     [
         (OdooField("crm.lead", "x", "integer", False, ()), "crm.lead.x is integer in Odoo, but mobile text"),
         (OdooField("crm.lead", "x", "char", True, ()), "crm.lead.x is required in Odoo, but mobile may be empty"),
-        (None, "Odoo has no field for registration.mobile: bring addon and daemon to one release"),
+        (None, "Odoo has no field for registration.mobile: bring addon and daemon to the same release"),
     ],
 )
 def test_a_field_of_odoo_that_became_another_one_is_named(field: OdooField | None, said: str) -> None:

@@ -104,7 +104,7 @@ def test_a_text_that_is_no_toml_is_refused_with_its_place(tmp_path: Path) -> Non
     assert "line 1" in refused("[all\n", tmp_path)
 
 
-@pytest.mark.parametrize(("name", "said"), [("", "C360_CONTRACT_FILE names no file"), ("/nowhere.toml", "cannot read")])
+@pytest.mark.parametrize(("name", "said"), [("", "C360_CONTRACT_FILE is not set"), ("/nowhere.toml", "cannot read")])
 def test_a_file_that_is_not_there_is_a_matter_of_configuration(name: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         load_contract_file(name)

@@ -65,7 +65,7 @@ def test_an_archive_with_a_name_that_is_not_odoos_is_refused(name: str, target: 
         info = tarfile.TarInfo(name)
         info.size = 4
         archive.addfile(info, io.BytesIO(b"evil"))
-    with pytest.raises(ConfigError, match="no file of Odoo's"):
+    with pytest.raises(ConfigError, match="not a file of Odoo's"):
         unpack(tmp_path / "files.tar", target)
     assert not list(tmp_path.rglob("escaped"))
 
@@ -79,6 +79,6 @@ def test_an_archive_that_is_cut_short_is_refused_in_a_sentence(target: Path, tmp
 def test_where_the_files_are_must_be_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="ODOO_DATA_DIR is not set"):
         filestore.folder_of(Settings(odoo_data_dir=""), "odoo")
-    with pytest.raises(ConfigError, match="is no folder"):
+    with pytest.raises(ConfigError, match="is not a folder"):
         filestore.folder_of(Settings(odoo_data_dir=str(tmp_path / "nowhere")), "odoo")
     assert filestore.folder_of(Settings(odoo_data_dir=str(tmp_path)), "odoo") == tmp_path / "filestore" / "odoo"

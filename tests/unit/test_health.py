@@ -81,7 +81,7 @@ def test_a_broken_hop_and_what_is_lacking_are_causes() -> None:
     found = causes(breaks=(Break("main", Hop.BROKER_TO_ODOO, timedelta(seconds=91)),), lacks=lacks)
     assert found[0] == "broker -> Odoo: no heartbeat of Odoo main has passed for 91 s"
     assert found[1] == f"tenant {tenant} lacks trigger 0"
-    assert found[-1] == "2 more are lacking; see: c360 doctor"
+    assert found[-1] == "2 more are missing; see: c360 doctor"
 
 
 def test_blocked_is_who_was_silent_longer_than_it_may() -> None:
@@ -177,7 +177,7 @@ def test_a_process_that_has_asked_nobody_yet_is_not_ready(health: Health, addres
     status, body = get(address, "/readyz")
     assert (status, json.loads(body)["causes"]) == (503, ["the daemon is starting"])
     health.expect(["Odoo"])
-    assert json.loads(get(address, "/readyz")[1])["causes"] == ["Odoo: was not asked yet"]
+    assert json.loads(get(address, "/readyz")[1])["causes"] == ["Odoo: has not been asked yet"]
     health.answered("Odoo")
     assert get(address, "/readyz")[0] == 200
 

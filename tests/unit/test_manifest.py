@@ -45,7 +45,7 @@ def test_a_file_that_is_another_one_is_not_used(backup: Path, content: bytes) ->
 
 
 def test_a_part_that_is_not_in_it_is_named(backup: Path) -> None:
-    with pytest.raises(ConfigError, match="holds app, and no odoo"):
+    with pytest.raises(ConfigError, match="contains app, but not odoo"):
         manifest.checked(backup, manifest.load(backup), "odoo")
 
 
@@ -57,7 +57,7 @@ def test_a_manifest_that_is_none_is_refused_in_a_sentence(backup: Path, text: st
 
 
 def test_a_folder_without_one_is_no_backup(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no backup"):
+    with pytest.raises(ConfigError, match="is not a backup"):
         manifest.load(tmp_path)
 
 

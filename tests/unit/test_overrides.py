@@ -109,7 +109,7 @@ def test_a_further_value_is_mapped_and_all_others_stay_as_they_are() -> None:
         ),
         (
             'commission.fields.status.values.approved = "paid"',
-            "commission.status cannot map approved to paid: it comes back from Odoo as it went",
+            "commission.status cannot map approved to paid: Odoo sends the value back unchanged",
         ),
         ('client.fields.phone.values.a = "b"', "client.phone has no value map: it is text"),
         (
@@ -118,12 +118,12 @@ def test_a_further_value_is_mapped_and_all_others_stay_as_they_are() -> None:
         ),
         (
             'registration.filtered.status = ["drft"]',
-            "registrations.status has no value drft; known are approved, cancelled, draft, in_review, rejected, "
+            "registrations.status has no value drft; known values are approved, cancelled, draft, in_review, rejected, "
             "submitted",
         ),
         (
             'registration.filtered.company_name = ["x"]',
-            "registrations.company_name is no column with a closed set of values",
+            "registrations.company_name is not a column with a fixed set of values",
         ),
         (
             'client.extra.x_a.from = "form_data.a"',
@@ -131,17 +131,17 @@ def test_a_further_value_is_mapped_and_all_others_stay_as_they_are() -> None:
         ),
         (
             'registration.extra.note.from = "form_data.a"',
-            "registration.note cannot be an extra field: it goes to the field of Odoo that has its name, which must "
-            "begin "
-            "with x_ and be made of a-z, 0-9 and _",
+            "registration.note cannot be an extra field: it names a field of Odoo, so it must begin "
+            "with x_ and consist of a-z, 0-9 and _",
         ),
         (
             'registration.extra.x_comply360_status.from = "form_data.a"',
-            "registration.x_comply360_status cannot be an extra field: that is one of the bridge's own fields",
+            "registration.x_comply360_status cannot be an extra field: it is one of the bridge's own fields",
         ),
         (
             'registration.extra.x_a = { from = "form_data.a", owner = "two_way" }',
-            "registration.x_a cannot be an extra field: nothing is written into form_data, so it cannot be two_way",
+            "registration.x_a cannot be an extra field: the bridge does not write to form_data, so it cannot be "
+            "two_way",
         ),
         (
             'registration.extra.x_a = { from = "form_data.a", type = "integer", owner = "prefer_odoo_unless_blank" }',

@@ -84,7 +84,7 @@ def test_odoo_home_is_used_with_one_line_of_warning(
     assert source.python_path == home
     assert source.addons == (home / "addons", home / "odoo" / "addons")
     warning = capsys.readouterr().err
-    assert warning.startswith("warning: Odoo 19.0")
+    assert warning.startswith("warning: using Odoo 19.0")
     assert odoo_source.TESTED_VERSION in warning
     assert warning.count("\n") == 1
 
@@ -97,5 +97,5 @@ def test_odoo_home_with_another_major_version_is_refused(tmp_path: Path, monkeyp
 
 def test_odoo_home_without_odoo_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODOO_HOME", str(tmp_path))
-    with pytest.raises(ConfigError, match="holds no Odoo"):
+    with pytest.raises(ConfigError, match="contains no Odoo"):
         odoo_source.locate(tmp_path / "cache")

@@ -60,7 +60,7 @@ def test_a_decision_that_was_sent_to_odoo_as_well_is_still_the_deciders() -> Non
 
 def test_what_was_sent_is_the_apps() -> None:
     found = only(SENT, value="082")
-    assert (found.side, found.by, found.version, found.how) == ("app", "", "1.1", "sent when the record was made")
+    assert (found.side, found.by, found.version, found.how) == ("app", "", "1.1", "sent when the record was created")
 
 
 def test_a_change_that_was_not_sent_yet_is_the_apps_and_nobodys_run() -> None:
@@ -76,7 +76,7 @@ def test_a_value_that_odoo_has_in_its_own_form_is_carried() -> None:
 def test_a_field_the_ledger_never_saw_is_said_to_be_so() -> None:
     assert [reason.how for reason in reasons({"city": "Harare", "street": ""}, [SENT, TAKEN])] == [
         "no sync has carried it",
-        "it never had a value that was sent",
+        "no value was ever sent",
     ]
 
 

@@ -1,4 +1,4 @@
-"""account.move -> bridge.invoice: customers' invoices and credit notes, told by Odoo and never taken from the app."""
+"""account.move -> bridge.invoice: customers' invoices and credit notes, which only Odoo reports."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""bridge.dead_letter -> comply360.issue: what a person must look at, shown in Odoo too."""
+"""bridge.dead_letter -> comply360.issue: what needs a person, shown in Odoo too."""
 
 from sync_daemon.domain.codec import choice, count, instant, same, text
 from sync_daemon.domain.contract import Contract, Field, Owner

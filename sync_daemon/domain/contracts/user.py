@@ -1,4 +1,4 @@
-"""users -> res.partner: the agent a commission is owed to."""
+"""users -> res.partner: the agent who earns a commission."""
 
 from sync_daemon.domain.codec import choice, text
 from sync_daemon.domain.contract import Contract, Field

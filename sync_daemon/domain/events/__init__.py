@@ -1,4 +1,4 @@
-"""What Odoo tells, as events: one module per kind of record."""
+"""Decisions made in Odoo, as events: one module per entity."""
 
 from collections.abc import Mapping
 
@@ -19,12 +19,12 @@ EVENT_TYPES: tuple[EventType, ...] = (
 
 
 def shown_columns(entity: Entity) -> frozenset[str]:
-    """The columns of the app's row that events show beside those which a change from Odoo is compared with."""
+    """The columns of the app's row that events show, besides those compared with a change from Odoo."""
     return commission.COLUMNS if entity is Entity.COMMISSION else frozenset()
 
 
 def row_events(contract: Contract, change: Change, row: Row, writes: Mapping[str, str | None]) -> list[Event]:
-    """What columns that a change wrote into the app's row come to."""
+    """The events for the columns that a change wrote to the app's row."""
     match change.key.entity:
         case Entity.COMMISSION:
             return commission.commission_events(contract, change, row, {**row, **writes})

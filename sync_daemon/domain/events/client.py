@@ -1,4 +1,4 @@
-"""Customers: that they changed in Odoo, and what; the new values stay in the app's table."""
+"""Customers: which columns changed in Odoo; the new values stay in the app's table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Column = Annotated[str, one_of(*sorted(written_columns(CLIENT)))]
 
 
 class Client(EventData):
-    """Which values of a client are new."""
+    """The changed columns of a client."""
 
     client_id: Identity = shown("the client", "9d1c3b2a-6e5f-4a7b-8c9d-0e1f2a3b4c55", required=True)
     columns: Annotated[list[_Column], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = shown(
@@ -30,6 +30,6 @@ TYPES = (CHANGED,)
 
 
 def client_events(change: Change, row: Row, writes: Mapping[str, str | None]) -> list[Event]:
-    """What columns that were written into the app's row come to."""
+    """The events for columns written to the app's row."""
     columns = sorted(column for column, value in writes.items() if value != row.get(column))
     return [event(CHANGED, change, {"client_id": str(change.key.record_id), "columns": columns})] if columns else []

@@ -1,4 +1,4 @@
-"""Commissions: approved, paid, cancelled or reopened in Odoo, each step told once."""
+"""Commissions: approved, paid, cancelled or reopened in Odoo; each step is reported once."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ COLUMNS = frozenset({"commission_amount", "currency", *_NAMED})
 
 
 def commission_events(contract: Contract, change: Change, before: Row, after: Row) -> list[Event]:
-    """What a change comes to that made the app's row of `before` that of `after`, as the tenant's contract reads it."""
+    """The events for a change of the app's row from `before` to `after`, read by the tenant's contract."""
     was, values = _values(contract, change, before), _values(contract, change, after)
     if was == values:
         return []
@@ -96,7 +96,7 @@ def commission_events(contract: Contract, change: Change, before: Row, after: Ro
 
 
 def _steps(was: str, now: str) -> Iterator[EventType]:
-    """The steps between two looks, in order: who waits for one of them hears of it, however fast the next one came."""
+    """The steps between two reads, in order, so that nobody misses one that was followed quickly by the next."""
     if now == was:
         return
     if now == "cancelled":
@@ -117,7 +117,7 @@ def _values(contract: Contract, change: Change, row: Row) -> dict[str, Value]:
 
 
 def _known(read: Callable[[], Scalar]) -> str:
-    """Empty for a value that the app's row does not have in a form we know: no payment waits for it."""
+    """Empty if the value in the app's row has an unknown form: no payment waits for it."""
     try:
         return str(read())
     except RejectedError:

@@ -24,7 +24,7 @@ class Conflict(EventData):
 
 
 class Resolution(Conflict):
-    """How a conflict ended."""
+    """The end of a conflict."""
 
     resolution: Annotated[str, one_of(*RESOLUTIONS)] = shown(
         "for `conflict.resolved`: the decision; `agreed` if one side gave way without one", "keep_odoo", required=True
@@ -37,12 +37,12 @@ TYPES = (RAISED, RESOLVED)
 
 
 def conflict_raised(change: Change, field: str) -> Event:
-    """A field of the record is in conflict from now on."""
+    """Report that a field of the record is in conflict."""
     return event(RAISED, change, _values(change, field))
 
 
 def conflict_resolved(change: Change, field: str, resolution: str) -> Event:
-    """A field of the record is no longer in conflict."""
+    """Report that a field of the record is no longer in conflict."""
     return event(RESOLVED, change, {**_values(change, field), "resolution": resolution})
 
 

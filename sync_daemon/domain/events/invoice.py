@@ -1,4 +1,4 @@
-"""Customers' invoices and credit notes: what the read model had, and what Odoo tells now."""
+"""Customers' invoices and credit notes: the read model compared with Odoo's report."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ COLUMNS = tuple(_SHOWN.values())
 
 
 def invoice_events(change: Change, before: Mapping[str, str], told: Mapping[str, Scalar]) -> list[Event]:
-    """What a change comes to.
+    """The events for a change.
 
     Shapes: `before` is the read model by column, empty where it had none; `told` is empty when the invoice is gone.
     """
@@ -104,7 +104,7 @@ def invoice_events(change: Change, before: Mapping[str, str], told: Mapping[str,
 
 
 def _steps(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[EventType]:
-    """The steps between two looks, in order."""
+    """The steps between two reads, in order."""
     if not before:
         yield CREATED
     if after["state"] != before.get("state", "draft"):
@@ -112,7 +112,7 @@ def _steps(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Even
 
 
 def _payments(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[EventType]:
-    """What became of its payment; a draft and a cancelled one have none."""
+    """The step of its payment; drafts and cancelled invoices have none."""
     if after["state"] != "posted":
         return
     was = _BY_PAYMENT.get(before["payment_state"], UNPAID) if before.get("state") == "posted" else UNPAID

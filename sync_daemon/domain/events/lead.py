@@ -1,4 +1,4 @@
-"""Leads: won, lost or open again by a salesperson's decision."""
+"""Leads: won, lost or reopened by a salesperson."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sync_daemon.domain.event import Event, EventData, EventType, Identity, Text
 
 
 class Lead(EventData):
-    """What became of a lead."""
+    """The outcome of a lead."""
 
     registration_id: Identity = shown(
         "the registration of the lead", "0b0f4f4e-53c6-4a37-8f1d-0f2f5a3f7a22", required=True
@@ -33,10 +33,10 @@ _BY_OUTCOME = {"won": WON, "lost": LOST, "open": REOPENED}
 
 
 def lead_events(change: Change, before: str, outcome: str, lost_reason: str, bridge_login: str) -> list[Event]:
-    """What an outcome that was written down comes to.
+    """The events for a new outcome.
 
-    Shapes: `before` is the outcome that was known, empty if there was none. What moved the lead because the app decided
-    is no news to the app: its own events say so.
+    Shapes: `before` is the known outcome, empty if there was none. A lead that moved because the app decided is
+    no event: the app's own events report it.
     """
     if change.by == bridge_login or (not before and outcome == "open"):
         return []

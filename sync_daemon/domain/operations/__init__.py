@@ -1,1 +1,1 @@
-"""What operators, accountants and administrators read: decisions about state, none about records."""
+"""What operators, accountants and administrators read: decisions about state, not about records."""

@@ -1,4 +1,4 @@
-"""The books: commissions counted and summed on both sides, by currency and state, and the rows that differ."""
+"""The books: commissions counted and summed on both sides, by currency and state, and the differing rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATES = ("pending", "approved", "paid", "cancelled")
 
 @dataclass(frozen=True)
 class AppEntry:
-    """A commission in the app. `is_filtered` says that it is rightly not in Odoo: its registration is a draft."""
+    """A commission in the app. `is_filtered`: it is rightly not in Odoo, because its registration is a draft."""
 
     currency: str
     state: str
@@ -22,7 +22,7 @@ class AppEntry:
 
 @dataclass(frozen=True)
 class Bill:
-    """What a posted vendor bill says of one commission."""
+    """A posted vendor bill's entry for one commission."""
 
     name: str
     currency: str
@@ -31,7 +31,7 @@ class Bill:
 
 @dataclass(frozen=True)
 class OdooEntry:
-    """A commission in Odoo, and the posted bill that counts for it, if there is one."""
+    """A commission in Odoo, with the posted bill that counts for it, if any."""
 
     currency: str
     state: str
@@ -60,7 +60,7 @@ class Line:
 
     @property
     def difference(self) -> Decimal:
-        """What the app has more than Odoo."""
+        """The app's sum minus Odoo's."""
         return self.app.sum - self.odoo.sum
 
 
@@ -81,7 +81,7 @@ class Books:
 
     @property
     def agree(self) -> bool:
-        """Whether not one row differs; sums may agree by chance."""
+        """Whether no row differs; equal sums alone may be chance."""
         return not self.faults
 
 

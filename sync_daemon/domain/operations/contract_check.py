@@ -1,4 +1,4 @@
-"""The contract beside what both sides are: which columns, types and values one of them has and the contract has not."""
+"""The contract compared with both sides: columns, types and values that one of them has and the contract lacks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sync_daemon.domain.overrides import OVERRIDABLE, Contracts, Rules
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the app that may be read.
+    """A readable column of the app.
 
     Shapes: `limit` is its length in characters, None for any; `digits` and `scale` are a number's; `values` are those
     that a CHECK or an enumerated type allows, None where any is.
@@ -58,7 +58,7 @@ class OdooFields:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One thing that does not fit.
+    """One mismatch.
 
     Shapes: `tenant` is None where all tenants are concerned; `place` is table.column or model.field; `rule` is the path
     of the contract's rule: entity, then field or what it is about. `value` is empty where no single one is meant.
@@ -97,16 +97,16 @@ _ODOO_TYPES: Mapping[str, frozenset[str]] = {
 
 
 def check_app(tenant: UUID, rules: Rules, tables: Tables) -> Iterator[Mismatch]:
-    """What one tenant's tables have and the contract has not, or the other way round."""
+    """The mismatches between one tenant's tables and the contract."""
     for entity in OVERRIDABLE:
         contract = rules[entity]
         columns = tables.get(contract.table)
         if columns is None:
-            message = f"the table {contract.table} is not there or may not be read"
+            message = f"the table {contract.table} does not exist or cannot be read"
             yield Mismatch(tenant, contract.table, "", message, (entity,))
             continue
         for column in sorted(columns_of(entity) - columns.keys()):
-            message = f"{contract.table}.{column} is not there or may not be read: the field stays behind"
+            message = f"{contract.table}.{column} does not exist or cannot be read: the field is skipped"
             yield Mismatch(tenant, f"{contract.table}.{column}", "", message, (entity, _reader(contract, column)))
         for item in contract.fields:
             for name in _own_columns(item):
@@ -115,7 +115,7 @@ def check_app(tenant: UUID, rules: Rules, tables: Tables) -> Iterator[Mismatch]:
 
 
 def check_odoo(contracts: Contracts, tenants: Iterable[UUID], odoo: OdooFields) -> Iterator[Mismatch]:
-    """What Odoo's fields have and the contract has not, or the other way round."""
+    """The mismatches between Odoo's fields and the contract."""
     for entity, contract in contracts.common.items():
         known = odoo.entities.get(entity, {})
         for item in contract.fields:
@@ -174,7 +174,7 @@ def _fits(kind: Kind, column: Column) -> bool:
 def _odoo_mismatches(tenant: UUID | None, entity: Entity, item: Field, field: OdooField | None) -> Iterator[Mismatch]:
     rule = (entity, item.name)
     if field is None:
-        message = f"Odoo has no field for {entity}.{item.name}: bring addon and daemon to one release"
+        message = f"Odoo has no field for {entity}.{item.name}: bring addon and daemon to the same release"
         yield Mismatch(tenant, f"{entity}.{item.name}", "", message, rule)
         return
     kind = kind_of(item.codec)
@@ -193,7 +193,7 @@ def _odoo_mismatches(tenant: UUID | None, entity: Entity, item: Field, field: Od
 def _extra_mismatches(tenant: UUID, contract: Contract, item: Field, field: OdooField | None) -> Iterator[Mismatch]:
     if field is None:
         place = f"{contract.odoo_model}.{item.name}"
-        message = f"{place} is not among the fields that a manager has listed for this tenant in Odoo"
+        message = f"{place} is not listed for this tenant in Odoo; a manager can list it there"
         yield Mismatch(tenant, place, "", message, (contract.entity, "extra", item.name))
         return
     for found in _odoo_mismatches(tenant, contract.entity, item, field):
@@ -201,10 +201,10 @@ def _extra_mismatches(tenant: UUID, contract: Contract, item: Field, field: Odoo
 
 
 def _own_columns(item: Field) -> list[str]:
-    """The columns of the record's own row that are read as they stand."""
+    """The columns of the record's own row that are read unchanged."""
     return [source.removeprefix("row.") for source in item.sources if source.count(".") == 1 and "row." in source]
 
 
 def _reader(contract: Contract, column: str) -> str:
-    """The field that reads a column, or the column where none does."""
+    """The field that reads a column, or the column itself if none does."""
     return next((item.name for item in contract.fields if any(column in s.split(".") for s in item.sources)), column)

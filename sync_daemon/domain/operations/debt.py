@@ -1,4 +1,4 @@
-"""What both sides owe, as `c360 drain` counts it: it waits until nothing is owed, except by what cannot flow."""
+"""What both sides owe, as `c360 drain` counts it: it waits until nothing that can flow is owed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sync_daemon.domain.keys import Direction
 
 
 class Flow(Protocol):
-    """One tenant's flow in one direction, as far as the app's side knows it."""
+    """One tenant's flow in one direction, as the app's side knows it."""
 
     @property
     def tenant(self) -> UUID: ...
@@ -26,7 +26,7 @@ class Flow(Protocol):
 
 
 class Backlog(Protocol):
-    """One tenant's flow, as far as Odoo knows it."""
+    """One tenant's flow, as Odoo knows it."""
 
     @property
     def owed(self) -> int: ...

@@ -1,4 +1,4 @@
-"""What the doctor finds: a problem in one place, and what to do about it."""
+"""Findings of `c360 doctor`: a problem in one place, and its fix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing that is not as it should be; `fix` is a command or a sentence."""
+    """One problem; `fix` is a command or a sentence."""
 
     place: str
     problem: str

@@ -1,4 +1,4 @@
-"""Whether a daemon is alive and whether it is ready, decided from what it has seen. Units: seconds."""
+"""Whether a daemon is alive and ready, decided from its observations. Units: seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sync_daemon.domain.keys import Direction
 from sync_daemon.domain.operations.heartbeat import Break
 
 SILENT_SECONDS = 12.0
-"""A neighbour is asked every few seconds; one that has not answered for so long does not answer."""
+"""A neighbour is asked every few seconds; after this silence it counts as down."""
 
 FAILING_SECONDS = 12.0
 SHOWN = 5
@@ -20,7 +20,7 @@ WAYS = {Direction.APP_TO_ODOO: "from app to Odoo", Direction.ODOO_TO_APP: "from 
 
 @dataclass(frozen=True)
 class Service:
-    """One loop: since when it gave no sign of life, how long it may, since when it fails and by what kind of error."""
+    """One loop: how long it has been silent and may be, how long it has been failing, and with which kind of error."""
 
     name: str
     silent: float
@@ -31,7 +31,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """One neighbour: since when it has not answered, and why the last question to it failed; empty if it did not."""
+    """One neighbour: how long it has been silent, and the error of the last check; empty if it succeeded."""
 
     name: str
     silent: float
@@ -40,7 +40,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class FlowDebt:
-    """What is owed in one direction by tenants whose records flow; `oldest` is 0 where nothing is."""
+    """What flowing tenants owe in one direction; `oldest` is 0 if nothing is owed."""
 
     direction: Direction
     owed: int
@@ -50,14 +50,14 @@ class FlowDebt:
 
 @dataclass(frozen=True)
 class Lack:
-    """What the bridge put into a tenant's schema and is not there any more."""
+    """An object of the bridge that is missing from a tenant's schema."""
 
     tenant: UUID
     what: str
 
 
 def blocked(services: Iterable[Service]) -> list[str]:
-    """Why the process is not alive: loops that give no sign of life. Neighbours play no part: every call ends."""
+    """Why the process is not alive: silent loops. Neighbours do not matter, because every call ends."""
     return [
         f"{service.name} has been blocked for {service.silent:.0f} s"
         for service in services
@@ -74,7 +74,7 @@ def unready(
     longest_owed: float,
     oldest_event: float = 0.0,
 ) -> list[str]:
-    """Why the process does not do its work, one cause each; none if it does."""
+    """Why the process is not ready, one sentence per cause; none if it is ready."""
     return [
         *(cause for neighbour in neighbours for cause in _away(neighbour)),
         *(
@@ -116,4 +116,4 @@ def _lacking(lacks: list[Lack]) -> Iterator[str]:
     for lack in lacks[:SHOWN]:
         yield f"tenant {lack.tenant} lacks {lack.what}"
     if len(lacks) > SHOWN:
-        yield f"{len(lacks) - SHOWN} more are lacking; see: c360 doctor"
+        yield f"{len(lacks) - SHOWN} more are missing; see: c360 doctor"

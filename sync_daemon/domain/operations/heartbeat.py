@@ -1,4 +1,4 @@
-"""The heartbeat: one per Odoo instance goes round app -> broker -> Odoo -> app, and says where it stops."""
+"""The heartbeat: one per Odoo instance travels app -> broker -> Odoo -> app and shows where it stops."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 from uuid import UUID
 
 MISSED = 3
-"""So many heartbeats in a row are missing before a hop counts as broken; one may be lost with a call that failed."""
+"""This many heartbeats in a row must be missing before a hop counts as broken; a failed call may lose one."""
 
 
 class Hop(StrEnum):
-    """The way round, in order."""
+    """The hops, in order."""
 
     APP_TO_BROKER = "app -> broker"
     BROKER_TO_ODOO = "broker -> Odoo"
@@ -37,13 +37,13 @@ class Heartbeat:
     missing: tuple[str, ...]
 
     def age(self, hop: Hop, now: datetime) -> timedelta:
-        """How long ago a heartbeat passed; before the first one, how long ago they began."""
+        """The time since a heartbeat passed, or since heartbeats began if none has passed yet."""
         return now - self.passed.get(hop, self.created_at)
 
 
 @dataclass(frozen=True)
 class Break:
-    """Where heartbeats stop; `hop` is None where nobody begins any."""
+    """Where heartbeats stop; `hop` is None if nobody starts any."""
 
     instance: str
     hop: Hop | None
@@ -52,12 +52,12 @@ class Break:
     def __str__(self) -> str:
         seconds = round(self.silent.total_seconds())
         if self.hop is None:
-            return f"no heartbeat was begun for {seconds} s: no `c360 run` with a relay is at work"
+            return f"no heartbeat has started for {seconds} s: no `c360 run` with a relay is running"
         return f"{self.hop}: no heartbeat of Odoo {self.instance} has passed for {seconds} s"
 
 
 def broken(heartbeat: Heartbeat, now: datetime, interval: timedelta) -> Break | None:
-    """The first hop that heartbeats do not pass any more; those behind it get none to pass on."""
+    """The first hop that heartbeats no longer pass; later hops get none to pass on."""
     patience = MISSED * interval
     if now - heartbeat.begun_at > patience:
         return Break(heartbeat.instance, None, now - heartbeat.begun_at)

@@ -1,4 +1,4 @@
-"""Which user of Odoo a user of the app may be: proposed by equal e-mail addresses, decided by an admin."""
+"""Links between app users and Odoo users: proposed by equal email addresses, decided by an admin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 
 
 class LinkState(StrEnum):
-    """What an admin decided about a pair."""
+    """An admin's decision about a pair."""
 
     CONFIRMED = "confirmed"
     DECLINED = "declined"
@@ -19,7 +19,7 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True)
 class OdooUser:
-    """A person who works in Odoo."""
+    """An internal user of Odoo."""
 
     id: int
     login: str
@@ -29,7 +29,7 @@ class OdooUser:
 
 @dataclass(frozen=True)
 class Link:
-    """A decision about a pair; the login is the one of that day."""
+    """A decision about a pair, with the login at that time."""
 
     odoo_id: int
     login: str
@@ -40,7 +40,7 @@ class Link:
 
 @dataclass(frozen=True)
 class AppUser:
-    """A user of one tenant of the app, and what was decided about him last."""
+    """A user of one tenant of the app, with the latest decision about them."""
 
     id: UUID
     email: str
@@ -55,7 +55,7 @@ class AppUser:
 
 
 class Standing(StrEnum):
-    """How a user of the app stands; `lost`: linked with somebody who does not work in Odoo any more."""
+    """The state of an app user's link; `lost`: linked to someone who is no longer an internal user of Odoo."""
 
     LINKED = "linked"
     LOST = "lost"
@@ -67,9 +67,9 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Person:
-    """A user of the app beside Odoo's users who may be the same person.
+    """An app user with the Odoo users who may be the same person.
 
-    Shapes: `matches` have the same e-mail address; only a single one is proposed, and only to a single user.
+    Shapes: `matches` have the same email address; a match is proposed only if it is unique on both sides.
     """
 
     user: AppUser
@@ -78,12 +78,12 @@ class Person:
 
     @property
     def proposed(self) -> OdooUser | None:
-        """Whom an admin may confirm."""
+        """The Odoo user an admin may confirm."""
         return self.matches[0] if self.standing is Standing.PROPOSED else None
 
 
 def people(users: Sequence[AppUser], odoo_users: Iterable[OdooUser]) -> list[Person]:
-    """How each user of one tenant stands."""
+    """The link state of each user of one tenant."""
     by_email: defaultdict[str, list[OdooUser]] = defaultdict(list)
     working = {}
     for odoo_user in odoo_users:

@@ -1,4 +1,4 @@
-"""Why a field has its value: the ledger's last word about it, beside what the app has now."""
+"""Why a field has its value: the ledger's last entry about it, compared with the app's present value."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def reasons(present: Mapping[str, Scalar], entries: Sequence[Entry], agreed: Col
 
 
 def _last_word(field: str, told: Sequence[Entry]) -> Entry:
-    """The newest entry, unless it only sent what was decided about a change of Odoo's: then that one."""
+    """The newest entry, unless it only sent the decision about a change from Odoo; then that decision."""
     *_, before, last = (*told[:1], *told)
     is_echo = before.direction is Direction.ODOO_TO_APP and last.direction is Direction.APP_TO_ODOO
     return before if is_echo and before.fields[field].get("value") == last.fields[field].get("value") else last
 
 
 def _never_told(value: Scalar) -> str:
-    return "no sync has carried it" if value != "" else "it never had a value that was sent"
+    return "no sync has carried it" if value != "" else "no value was ever sent"
 
 
 def _carried(field: str, value: Scalar, entry: Entry) -> Reason:
@@ -87,7 +87,7 @@ def _carried(field: str, value: Scalar, entry: Entry) -> Reason:
         entry.version,
         about.get("lost", ""),
         {
-            "created": "sent when the record was made",
+            "created": "sent when the record was created",
             "updated": "sent to Odoo",
             "written": "taken from Odoo",
             "kept": "kept against Odoo's",

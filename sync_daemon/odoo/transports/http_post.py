@@ -27,7 +27,7 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, whatever its status."""
+    """The response, whatever its status."""
 
     status: int
     body: bytes
@@ -43,7 +43,7 @@ class HttpPost:
         self._tls = tls_context(settings) if self._url.scheme == "https" else None
 
     def __call__(self, path: str, body: bytes, headers: Mapping[str, str], method: str = "") -> Answer:
-        """Send once and read the whole answer within the time-out; `method` is what is called at the other end.
+        """Send once and read the whole answer within the timeout; `method` is the method called.
 
         Raises: TransientError when no whole answer came, which does not mean that nothing was done; FatalError for a
         redirect or a certificate that cannot be trusted.
@@ -102,7 +102,7 @@ def odoo_address(url: str) -> SplitResult:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ConfigError(f"ODOO_URL: {url} should look like https://odoo.example.com")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise ConfigError(f"ODOO_URL: {url} would send the key in the clear; use https")
+        raise ConfigError(f"ODOO_URL: {url} would send the key unencrypted; use https")
     return parts
 
 
@@ -133,7 +133,7 @@ def _read(response: http.client.HTTPResponse, link: socket.socket, deadline: flo
             raise TransientError(f"Odoo's answer is larger than {LARGEST_ANSWER} bytes")
     # read1() ends silently where the connection breaks: `length` is what was promised and did not come
     if response.length:
-        raise TransientError("Odoo's answer broke off")
+        raise TransientError("the connection broke during Odoo's answer")
     return bytes(pieces)
 
 

@@ -72,9 +72,9 @@ def _unmarshalled(body: bytes) -> object:
     except xmlrpc.client.Fault as fault:
         raise faults.of_fault(fault.faultCode, str(fault.faultString)) from None
     except (expat.ExpatError, xmlrpc.client.Error, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise TransientError(f"Odoo's answer is no XML-RPC: {type(error).__name__}") from None
+        raise TransientError(f"Odoo's answer is not XML-RPC: {type(error).__name__}") from None
     if len(values) != 1:
-        raise TransientError("Odoo's answer is no XML-RPC: it should hold one value")
+        raise TransientError("Odoo's answer is not XML-RPC: it should hold one value")
     return values[0]
 
 

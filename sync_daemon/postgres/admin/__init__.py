@@ -1,1 +1,1 @@
-"""What administrators and the command line ask of the app database, and change there."""
+"""What administrators and the command line read and change in the app's database."""

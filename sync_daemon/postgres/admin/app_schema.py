@@ -1,4 +1,4 @@
-"""What the app's tables let in: types, lengths, and the values that CHECKs allow."""
+"""What the app's tables accept: types, lengths, and the values that CHECKs allow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AppSchema:
         return self._books.contracts()
 
     def tables(self, tenant: Tenant) -> Tables:
-        """The columns of one tenant's tables that may be read."""
+        """The readable columns of one tenant's tables."""
         tables = [CONTRACTS[entity].table for entity in OVERRIDABLE]
         found: defaultdict[str, dict[str, Column]] = defaultdict(dict)
         with self._database.transaction(snapshot=True) as cursor:
@@ -48,7 +48,7 @@ class AppSchema:
 
 
 def allowed(checks: Iterable[str]) -> frozenset[str] | None:
-    """The values that all of a column's CHECKs allow; None where they name no closed set.
+    """The values that all of a column's CHECKs allow; None if they name no fixed set.
 
     Shapes: definitions as pg_get_constraintdef gives them.
     """

@@ -1,4 +1,4 @@
-"""Single bindings, for an operator: look at one, end it, point it elsewhere."""
+"""Single bindings, for an operator: show one, end it, relink it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SQL = statements("admin/bindings")
 
 @dataclass(frozen=True)
 class BindingView:
-    """One binding as the app's side has it; versions are in their wire form."""
+    """One binding on the app's side; versions are in their wire form."""
 
     key: RecordKey
     subdomain: str
@@ -56,7 +56,7 @@ class Bindings:
             return [(field, app, odoo) for field, app, odoo in cursor.fetchall()]
 
     def forget(self, key: RecordKey) -> None:
-        """End a binding and owe the record, so that it is created anew."""
+        """End a binding and owe the record, so that it is created again."""
         with self._database.transaction() as cursor:
             for name in ("forget_bases", "forget"):
                 cursor.execute(_SQL[name], self._named(key))
@@ -64,7 +64,7 @@ class Bindings:
             mark(cursor, [key], Lane.LIVE)
 
     def relink(self, key: RecordKey, model: str, res_id: int) -> None:
-        """Point a binding to another record of Odoo and owe the record."""
+        """Relink a binding to another Odoo record and owe the record."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["forget_bases"], self._named(key))
             cursor.execute(_SQL["relink"], {**self._named(key), "model": model, "res_id": res_id})

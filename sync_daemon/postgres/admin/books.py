@@ -38,7 +38,7 @@ class AppBooks:
         return Backfills(self._database, self._instance).tenants(tenant)
 
     def entries(self, tenant: Tenant, month: date | None) -> tuple[dict[UUID, AppEntry], set[UUID]]:
-        """The commissions the app made in that month (None: all), and the ids of all others."""
+        """The commissions the app created in that month (None: all), and the ids of all others."""
         names = {name: sql.Identifier(tenant.schema, name) for name in ("commissions", "registrations")}
         with self._database.transaction(snapshot=True) as cursor:
             filtered = _filtered(self._contracts.read(cursor).of(tenant.id)[Entity.REGISTRATION])
@@ -56,7 +56,7 @@ class AppBooks:
 
 
 def _filtered(registration: Contract) -> sql.Composable:
-    """Whether a commission's registration stays in the app."""
+    """Whether a commission's registration is filtered."""
     conditions = [
         sql.SQL("coalesce(r.{} = ANY({}::text[]), false)").format(sql.Identifier(column), sql.Literal(sorted(values)))
         for column, values in registration.filtered.items()

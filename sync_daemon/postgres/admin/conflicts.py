@@ -21,7 +21,7 @@ _LEDGER = statements("push/ledger")
 
 @dataclass(frozen=True)
 class OpenConflict:
-    """A field that both sides changed, and what was decided about it so far; `keep` is empty while nobody has."""
+    """A field that both sides changed, and the decision about it; `keep` is empty until somebody decides."""
 
     id: UUID
     key: RecordKey
@@ -79,7 +79,7 @@ class Conflicts:
             ]
 
     def decide(self, conflict: OpenConflict, keep: Keep, value: str, by: str) -> None:
-        """Note a decision; it is carried out when Odoo tells of the record the next time."""
+        """Store a decision; it is carried out when Odoo next reports the record."""
         with self._database.transaction() as cursor:
             _decide(cursor, self._instance, conflict.key, conflict.field, keep, value, by)
 

@@ -18,7 +18,7 @@ _SQL = statements("admin/dead_letters")
 
 @dataclass(frozen=True)
 class OpenDeadLetter:
-    """A dead letter that waits for a person; `record_id` is a text: an unreadable message has no uuid."""
+    """A dead letter that waits for a person; `record_id` is text, because an unreadable message has no uuid."""
 
     id: UUID
     tenant: UUID
@@ -53,7 +53,7 @@ class DeadLetters:
             return [OpenDeadLetter(*row) for row in cursor.fetchall()]
 
     def retry(self, letters: Sequence[OpenDeadLetter]) -> int:
-        """Owe the letters' records anew; how many. A row under a foreign tenant is the app's to mend."""
+        """Owe the records of these dead letters again; returns how many. Rows under a foreign tenant are skipped."""
         keys = [
             RecordKey(letter.tenant, Entity(letter.entity), UUID(letter.record_id))
             for letter in letters
@@ -66,7 +66,7 @@ class DeadLetters:
         return marked
 
     def discard(self, letters: Sequence[OpenDeadLetter]) -> int:
-        """Close letters by a person's decision, and show that in Odoo; how many."""
+        """Close dead letters by a person's decision, and show that in Odoo; returns how many."""
         with self._database.transaction() as cursor:
             _audit(cursor, "discarded", letters)
             cursor.execute(_SQL["discard"], {"ids": [letter.id for letter in letters]})

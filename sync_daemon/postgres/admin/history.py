@@ -1,4 +1,4 @@
-"""What the ledger knows of one record."""
+"""The ledger's entries about one record."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class History:
         self._instance = instance
 
     def tenants(self, record: UUID, tenant: str | None = None) -> list[Tenant]:
-        """The tenants whose ledger knows this record."""
+        """The tenants whose ledger has entries about this record."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["tenants_of"], {"instance": self._instance, "tenant": tenant, "id": record})
             return [Tenant(*row) for row in cursor.fetchall()]
 
     def entries(self, key: RecordKey) -> list[Entry]:
-        """What was carried of this record, oldest first."""
+        """The ledger's entries about this record, oldest first."""
         named = {"instance": self._instance, "tenant": key.tenant, "entity": key.entity.value, "id": key.record_id}
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["entries"], named)

@@ -1,4 +1,4 @@
-"""The state of the whole in a few figures, and what is missing of the bridge in tenants' schemas."""
+"""The overall state in a few figures, and the bridge's objects missing in tenants' schemas."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SQL = statements("admin/overview")
 
 @dataclass(frozen=True)
 class AppSide:
-    """What the app's side knows; `receiving` are the tenants whose flow from Odoo is open.
+    """The figures of the app's side; `receiving` are the tenants whose flow from Odoo is open.
 
     Shapes: `not_attached` are tenants in use, each with whether attaching was tried and failed; `bloat` are dead row
     versions in the queues, which stay while somebody holds a snapshot.
@@ -47,7 +47,7 @@ class Overview:
         self._database = database
 
     def read(self) -> AppSide:
-        """The figures of this moment."""
+        """The present figures."""
         with self._database.transaction(snapshot=True) as cursor:
             cursor.execute(_SQL["owed"])
             now, owed, oldest = cursor.fetchall()[0]
@@ -61,7 +61,7 @@ class Overview:
             return AppSide(now, owed, oldest, dead, receiving, not_attached, cursor.fetchall()[0][0])
 
     def lacking(self, states: Collection[str]) -> list[Lack]:
-        """Triggers, policies, views and rights that attached tenants in these states should have and have not."""
+        """Triggers, policies, views and rights that attached tenants in these states lack."""
         rights = [
             (CONTRACTS[entity].table, column, privilege)
             for entity in TENANT_TABLES

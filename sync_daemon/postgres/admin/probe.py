@@ -33,7 +33,7 @@ FIXES = {
 
 
 def check(database: Database, registry: Registry, interval: timedelta) -> list[Diagnosis]:
-    """Findings about server, rights, schema, tenants and heartbeats, which come once in `interval`.
+    """Findings about server, rights, schema, tenants and heartbeats, which start every `interval`.
 
     Raises: TransientError or FatalError if it cannot be asked.
     """
@@ -74,7 +74,7 @@ def _rights(cursor: Cursor) -> Iterator[Diagnosis]:
 
 def _lacking(database: Database, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:
     for lack in Overview(database).lacking(["active", "suspended"]):
-        problem = f"{lack.what} is not there: changes are missed or values stay behind"
+        problem = f"{lack.what} is missing: changes are missed or values are skipped"
         place = f"tenant {names.get(lack.tenant, lack.tenant)}"
         yield Diagnosis(place, problem, f"c360 db attach --tenant {lack.tenant}")
 
@@ -84,7 +84,7 @@ def _heartbeats(database: Database, interval: timedelta, now: datetime) -> Itera
         if found := broken(heartbeat, now, interval):
             yield Diagnosis("heartbeat", str(found), FIXES[found.hop])
         for trigger in heartbeat.missing:
-            yield Diagnosis("Odoo", f"trigger {trigger} is not there: changes are missed", "upgrade comply360_bridge")
+            yield Diagnosis("Odoo", f"trigger {trigger} is missing: changes are missed", "upgrade comply360_bridge")
         for tenant in heartbeat.unserved:
             yield Diagnosis("Odoo", f"it does not serve tenant {tenant}, which is active in the app", "c360 dead list")
 
@@ -94,7 +94,7 @@ def _events(cursor: Cursor) -> Iterator[Diagnosis]:
     waiting, minutes = cursor.fetchall()[0]
     if minutes >= EVENT_MINUTES:
         problem = f"{waiting} events wait to be published, the oldest for {minutes} minutes"
-        yield Diagnosis(PLACE, problem, "see to RabbitMQ, and that `c360 run` is there with its service publish")
+        yield Diagnosis(PLACE, problem, "check RabbitMQ, and that a `c360 run` with the service publish is running")
 
 
 def _tenants(tenants: list[RegisteredTenant]) -> Iterator[Diagnosis]:
@@ -105,4 +105,4 @@ def _tenants(tenants: list[RegisteredTenant]) -> Iterator[Diagnosis]:
             yield Diagnosis(f"tenant {tenant.subdomain}", "is not attached", f"c360 db attach --tenant {tenant.id}")
         elif tenant.state == "creating":
             fix = f"c360 tenant create {tenant.subdomain}"
-            yield Diagnosis(f"tenant {tenant.subdomain}", "is not whole on both sides yet", fix)
+            yield Diagnosis(f"tenant {tenant.subdomain}", "is not complete on both sides yet", fix)

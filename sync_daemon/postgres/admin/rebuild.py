@@ -1,4 +1,4 @@
-"""A new generation: another Odoo takes the place of the one that is gone, and everything is owed anew."""
+"""A new generation: another Odoo replaces a lost one, and everything is owed again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _POINTERS = {Entity.REGISTRATION: ("odoo_lead_id", "odoo_invoice_id"), Entity.CO
 
 @dataclass(frozen=True)
 class Stock:
-    """One kind of record of one tenant: rows that are looked at, and records that the former Odoo had."""
+    """One entity of one tenant: rows to check, and records that the former Odoo had."""
 
     tenant: str
     entity: Entity
@@ -54,7 +54,7 @@ class Stock:
 
 
 class Rebuilds:
-    """Prepares the app's side for the Odoo that answers under an instance's name now."""
+    """Prepares the app's side for the Odoo that now answers under an instance's name."""
 
     def __init__(self, database: Database, instance: str) -> None:
         self._database = database
@@ -63,13 +63,13 @@ class Rebuilds:
         self._catalog = Catalog()
 
     def stock(self) -> list[Stock]:
-        """What would be owed and what would become history, by tenant and kind of record."""
+        """What would be owed and what would become history, by tenant and entity."""
         return [item for tenant in self._backfills.tenants() for item in self._stock(tenant)]
 
     def rebuild(self, info: OdooInfo, known: str) -> int:
-        """Make `info` the instance's Odoo in place of `known`; how many rows are owed.
+        """Make `info` the instance's Odoo in place of `known`; returns how many rows are owed.
 
-        Cut short before its end, nothing but the app's copies of Odoo's ids has changed, and it can be begun again.
+        If it is interrupted, only the app's copies of Odoo's ids have changed, and it can run again.
 
         Raises: TransientError while the app keeps rows locked; FatalError if somebody else did it meanwhile.
         """
@@ -89,7 +89,7 @@ class Rebuilds:
         yield Stock(tenant.subdomain, Entity.INVOICE, 0, bound.get(Entity.INVOICE.value, 0))
 
     def _clear(self, tenant: Tenant, entity: Entity, columns: Sequence[str]) -> None:
-        """Empty the copies page by page; rows that the app has locked come later."""
+        """Empty the copies page by page; rows that the app holds locked come later."""
         end = time.monotonic() + PATIENCE.total_seconds()
         while left := self._clear_page(tenant, entity, columns, is_patient=time.monotonic() < end):
             if time.monotonic() > end + PATIENCE.total_seconds():
@@ -97,7 +97,7 @@ class Rebuilds:
                 raise TransientError(f"the app keeps {left} rows of {table} locked; nothing was rebuilt, try again")
 
     def _clear_page(self, tenant: Tenant, entity: Entity, columns: Sequence[str], is_patient: bool) -> int:
-        """Gives how many rows still hold a copy."""
+        """How many rows still hold a copy."""
         table = tenant.schema, CONTRACTS[entity].table
         with self._database.transaction() as cursor:
             present = self._catalog.columns(cursor, [tenant.schema]).get(table, frozenset())
@@ -126,7 +126,7 @@ class Rebuilds:
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["take_place"], named)
             if not cursor.rowcount:
-                raise FatalError(f"instance {self._instance} has been rebuilt by somebody else meanwhile")
+                raise FatalError(f"somebody else has rebuilt instance {self._instance} meanwhile")
             for name in _KEPT:
                 cursor.execute(_SQL[name], named)
             return sum(self._owe(cursor, tenant, entity) for tenant in tenants for entity in TENANT_TABLES)

@@ -1,4 +1,4 @@
-"""What the bridge need not remember any longer. Bindings of the app's records and agreed values are kept for ever."""
+"""What the bridge no longer needs. Bindings of the app's records and bases are kept for ever."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SQL = statements("admin/retention")
 
 
 class Retention:
-    """Forgets what was closed long ago, batch by batch, each in a transaction of its own.
+    """Deletes what was closed long ago, in batches, each in its own transaction.
 
     Units: `closed` is how long what is closed is kept; the ledger is kept for whole months.
     """
@@ -27,12 +27,12 @@ class Retention:
         self._months = ledger_months
 
     def count(self) -> dict[str, int]:
-        """How much there is to forget, by kind."""
+        """The number of rows to delete, by kind."""
         counted = {kind: int(self._rows(f"count_{kind}", age=self._closed)[0][0]) for kind in KINDS}
         return {**counted, LEDGER: len(self._rows("ledger_months", months=self._months))}
 
     def forget(self) -> dict[str, int]:
-        """Forget it; how much it was, by kind."""
+        """Delete them; returns the number of rows, by kind."""
         forgotten = {kind: self._forget(kind) for kind in KINDS}
         return {**forgotten, LEDGER: self._drop_months()}
 

@@ -1,4 +1,4 @@
-"""Users of the app, and the users of Odoo that they are."""
+"""Users of the app, and their links to users of Odoo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHOWN = (Dependant(Entity.REGISTRATION, "assigned_to"), Dependant(Entity.COMMISS
 
 @dataclass(frozen=True)
 class LinkDecision:
-    """What an admin decided about one user of the app."""
+    """An admin's decision about one user of the app."""
 
     user: UUID
     odoo_id: int
@@ -52,7 +52,7 @@ class UserLinks:
         self._catalog = Catalog()
 
     def of(self, tenant: Tenant) -> list[AppUser]:
-        """All users of a tenant, by their e-mail address."""
+        """All users of a tenant, by email address."""
         with self._database.transaction(snapshot=True) as cursor:
             cursor.execute(_SQL["links"], {"instance": self._instance, "tenant": tenant.id})
             links = {row[0]: Link(row[1], row[2], LinkState(row[3]), *row[4:]) for row in cursor.fetchall()}
@@ -62,9 +62,9 @@ class UserLinks:
             ]
 
     def decide(self, tenant: Tenant, decision: LinkDecision) -> None:
-        """Write a decision down, and mark what shows the user into the bulk lane, in one transaction.
+        """Store a decision and mark the records that show the user in the bulk lane, in one transaction.
 
-        Raises: RejectedError if somebody else was linked with that user of Odoo meanwhile.
+        Raises: RejectedError if another user was linked to that Odoo user meanwhile.
         """
         with self._database.transaction() as cursor:
             try:
@@ -97,7 +97,7 @@ class UserLinks:
             self._record(cursor, tenant, decision)
 
     def without_approver(self, tenant: Tenant) -> list[RecordKey]:
-        """Approved commissions of which the app does not know by whom."""
+        """Approved commissions whose approver the app does not know."""
         table = CONTRACTS[Entity.COMMISSION].table
         with self._database.transaction() as cursor:
             columns = self._catalog.columns(cursor, [tenant.schema]).get((tenant.schema, table), frozenset())

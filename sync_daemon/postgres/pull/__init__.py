@@ -1,1 +1,1 @@
-"""The app side of the walk from Odoo."""
+"""The app's side of the pull walk."""

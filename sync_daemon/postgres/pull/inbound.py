@@ -1,4 +1,4 @@
-"""The app's end of the walk from Odoo: one transaction per tenant."""
+"""The app's end of the pull walk: one transaction per tenant."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SQL = statements("pull/inbound")
 
 
 class Inbound:
-    """Takes in what one Odoo instance changed; `bridge_login` is the bridge's own user there."""
+    """Takes in the changes of one Odoo instance; `bridge_login` is the bridge's own user there."""
 
     def __init__(self, database: Database, instance: str, bridge_login: str) -> None:
         self._database = database
@@ -37,12 +37,12 @@ class Inbound:
         self._contracts = ContractsInForce()
 
     def acquire(self, holder: UUID, duration: timedelta) -> datetime | None:
-        """Take or renew the lease of this instance's only puller; since when, or None while another one holds it."""
+        """Take or renew the lease of this instance's only puller; returns since when, or None if another holds it."""
         with self._database.transaction() as cursor:
             return leases.acquire(cursor, self._lease, holder, duration)
 
     def release(self, holder: UUID) -> None:
-        """Let the next puller in at once."""
+        """Release the lease, so that another puller can take over at once."""
         with self._database.transaction() as cursor:
             leases.release(cursor, self._lease, holder)
 
@@ -70,7 +70,7 @@ class Inbound:
 
 
 class PullUnit:
-    """One tenant's transaction under way; `rules` are the tenant's contract."""
+    """One tenant's open transaction; `rules` are the tenant's contract."""
 
     def __init__(
         self,
@@ -89,13 +89,13 @@ class PullUnit:
         self.rules = rules
 
     def read(self, page: PullPage) -> PullSnapshot:
-        """What the app's side knows of these changes; its rows and the pairs are locked, as far as they are free."""
+        """What the app's side knows about these changes; locks its rows and bindings where they are free."""
         return self._reading.snapshot(page)
 
     def write(self, writes: Sequence[AppWrite]) -> Refusals:
-        """Write into the app's rows; gives what the app refuses."""
+        """Write the app's rows; returns what the app refuses."""
         return write(self._cursor, self._tenant.schema, writes)
 
     def settle(self, settlement: PullSettlement) -> None:
-        """Write down what became of the changes."""
+        """Write down the outcome of the changes."""
         self._settling.settle(settlement.effects)

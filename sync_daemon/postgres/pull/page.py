@@ -1,4 +1,4 @@
-"""One view of a tenant's pulled changes: the app's rows and the pairs locked, and all that is known of them."""
+"""One view of a tenant's pulled changes: reads the app's rows and the bindings, locked, and everything about them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class PageReading:
         self._bridge_login = bridge_login
 
     def snapshot(self, page: PullPage) -> PullSnapshot:
-        """Lock what is free, and read."""
+        """Lock the free rows and read."""
         columns = self._catalog.columns(self._cursor, [self._tenant.schema])
         tables = {table: found for (_, table), found in columns.items() if "id" in found}
         bindings = self._bindings(page.keys)
@@ -133,7 +133,7 @@ class PageReading:
     def _present(
         self, wanted: Sequence[TableRows], tables: Mapping[str, frozenset[str]], rows: Collection[RecordKey]
     ) -> frozenset[RecordKey]:
-        """Those that are there although they could not be locked, or nothing of them is needed."""
+        """The rows that exist although they could not be locked, or although none of their columns is needed."""
         present: set[RecordKey] = set()
         for group in wanted:
             missing = [one for one in group.record_ids if self._key(group.entity, one) not in rows]

@@ -1,4 +1,4 @@
-"""Writing down what became of one tenant's changes from Odoo, set by set."""
+"""Writes down the outcome of one tenant's changes from Odoo, set by set."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Settling:
         self._run = run
 
     def settle(self, effects: Effects) -> None:
-        """Write down everything, and that this tenant's changes got through."""
+        """Write down everything, and the tenant's last success."""
         self._decide(effects.decided)
         self._raise(effects.raised)
         self._close(effects.closed)

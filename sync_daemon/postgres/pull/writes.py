@@ -1,4 +1,4 @@
-"""The app's rows are written set by set; a set that the app refuses is halved until the bad row stands alone."""
+"""Writes the app's rows set by set; halves a refused set until the bad row stands alone."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _WRITE = sql.SQL("""
 
 
 def write(cursor: Cursor, schema: str, writes: Sequence[AppWrite]) -> dict[RecordKey, str]:
-    """Write rows that are locked; gives why the app refuses some, by the changes that they come from.
+    """Write locked rows; returns why the app refuses some, by their changes.
 
-    Raises: what is no row's fault.
+    Raises: any error that is not a row's fault.
     """
     groups: defaultdict[tuple[str, tuple[str, ...]], list[AppWrite]] = defaultdict(list)
     for item in writes:

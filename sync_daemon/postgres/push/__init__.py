@@ -1,1 +1,1 @@
-"""The app side of the walk to Odoo."""
+"""The app's side of the push walk."""

@@ -1,4 +1,4 @@
-"""What the bridge remembers of contents that it has read."""
+"""What the bridge stores about contents it has read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SQL = statements("push/contents")
 
 
 class ContentMemory:
-    """The identity of each document's content, as long as the storage shows the same stamp."""
+    """The identity of each document's content, valid while the storage shows the same stamp."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def known(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Known]:
-        """What was read before, by document."""
+        """The stored identities, by document."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["known"], key_arrays(sorted(keys)))
             return {
@@ -29,7 +29,7 @@ class ContentMemory:
             }
 
     def remember(self, key: RecordKey, known: Known) -> None:
-        """Write down what was read."""
+        """Store the identities of contents just read."""
         with self._database.transaction() as cursor:
             cursor.execute(
                 _SQL["remember"],

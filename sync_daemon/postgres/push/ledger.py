@@ -1,4 +1,4 @@
-"""Writing down what became of a batch: one transaction, set by set."""
+"""Writes down the outcome of a batch: one transaction, set by set."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Ledger:
         self._catalog = Catalog()
 
     def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None:
-        """Write down one batch. A record whose app row is busy stays owed for its write-back, and is not lost."""
+        """Write down one batch. A record whose app row is busy stays owed, so its write-back is not lost."""
         with self._database.transaction() as cursor:
             _Settling(cursor, self._instance, self._catalog, run).settle(settlements)
             reached(CrashPoint.PUSH_SETTLING)
 
     def learn(self, owed: Owed, state: BindingState, model: str, res_id: int) -> None:
-        """Write down a binding that Odoo has and the app never heard of, and mark what may go with it in sight."""
+        """Store a binding that Odoo has and the app lacks, and mark the records that can go now."""
         key = owed.key
         parameters = {
             "instance": self._instance,
@@ -109,7 +109,7 @@ class _Settling:
         self._succeed(applied)
 
     def _lock(self, owed: Sequence[Owed]) -> dict[RecordKey, tuple[int, int]]:
-        """Version and number of attempts of what is owed and of nobody else's concern right now."""
+        """Version and attempts of the owed records that no other transaction is settling."""
         rows = self._fetch("lock_deliveries", key_arrays(_keys(owed)))
         return {
             RecordKey(tenant, Entity(entity), record_id): (version, attempts)
@@ -117,17 +117,17 @@ class _Settling:
         }
 
     def _paired(self, applied: Sequence[Applied]) -> set[RecordKey]:
-        """Those that were a pair before this answer."""
+        """The records that were already bound before this answer."""
         if not applied:
             return set()
         rows = self._fetch("bound", key_arrays([item.owed.key for item in applied]))
         return {RecordKey(tenant, Entity(entity), record_id) for tenant, entity, record_id in rows}
 
     def _bind(self, applied: Sequence[Applied], sole: Set[RecordKey]) -> None:
-        """Remember the pairs, and what was sent where nothing else can still be on its way to Odoo.
+        """Store the pairs, and the digest of what was sent if no other call can still be on its way to Odoo.
 
-        Another call of the same version may carry what the row held before, and arrive last: then the next change is
-        sent even if it brings nothing that was not sent already.
+        Another call of the same version may carry the row's earlier values and arrive last. Without a digest, the next
+        change is sent even if its values were sent before.
         """
         targets = {"models": [item.model for item in applied], "res_ids": [item.res_id for item in applied]}
         self._displace(applied, targets)
@@ -144,7 +144,7 @@ class _Settling:
         )
 
     def _displace(self, applied: Sequence[Applied], targets: Mapping[str, Any]) -> None:
-        """A restored Odoo gives its numbers away again: whoever was bound to such a record before is asked for anew."""
+        """A restored Odoo assigns its numbers again: records formerly bound to such a number are owed again."""
         self._execute("displace", applied, {**key_arrays([item.owed.key for item in applied]), **targets})
         if applied and self._cursor.rowcount:
             mark(self._cursor, [RecordKey(t, Entity(e), i) for t, e, i in self._cursor.fetchall()], Lane.LIVE)
@@ -166,7 +166,7 @@ class _Settling:
         )
 
     def _write_back(self, applied: Sequence[Applied]) -> set[RecordKey]:
-        """Copy Odoo's ids into the app's rows; the keys of rows that the app holds right now."""
+        """Copy Odoo's ids to the app's rows; returns the keys of rows that the app holds locked."""
         groups: defaultdict[tuple[UUID, str, Entity], dict[UUID, int]] = defaultdict(dict)
         for item in applied:
             if CONTRACTS[item.owed.key.entity].write_back:
@@ -202,7 +202,7 @@ class _Settling:
         return {row[0] for row in self._cursor.fetchall()}
 
     def _owed_recently(self, entity: Entity, ids: set[UUID]) -> set[UUID]:
-        """Those owed only recently: a busy app must not keep its readers without Odoo's ids for ever."""
+        """Those owed only recently: a busy app must not keep Odoo's ids from its readers for ever."""
         rows = self._fetch("waiting_since", {"entity": entity.value, "ids": list(ids), "patience": PATIENCE})
         return {row[0] for row in rows}
 
@@ -265,9 +265,9 @@ class _Settling:
         raise_letters(self._cursor, self._instance, Direction.APP_TO_ODOO, [*parked, *raised])
 
     def _mark_dependants(self, settlements: Sequence[Settlement], new: Set[RecordKey]) -> None:
-        """Mark what shows the settled records or may go after them; `new` are pairs as of this settlement.
+        """Mark the records that show the settled ones or can go after them; `new` are pairs made by this settlement.
 
-        Odoo calls such a record created only if nothing that it answered before was lost.
+        Odoo calls such a record created only if no earlier answer was lost.
         """
         for entity, dependant in DEPENDANTS:
             groups: defaultdict[tuple[UUID, str, bool], list[Owed]] = defaultdict(list)
@@ -331,7 +331,7 @@ def _state(item: Applied) -> BindingState:
 
 
 def _is_sole(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:
-    """Whether it was sent once at its version, and is owed at that version still."""
+    """Whether it was sent only once at its version, and is still owed at that version."""
     version, attempts = current.get(owed.key, (0, 0))
     return version == owed.version.number and attempts <= 1
 
@@ -341,7 +341,7 @@ def _is_news(item: Settlement) -> bool:
 
 
 def _shows(item: Settlement, dependant: Entity) -> bool:
-    """Leads show values of their people; commissions only wait until their parents are there."""
+    """Leads show values of their people; commissions only wait for their parents."""
     if dependant is Entity.REGISTRATION:
         # Also what Odoo did not take, such as a name in conflict, is the app's for a lead that shows it.
         return not isinstance(item, Postponed)

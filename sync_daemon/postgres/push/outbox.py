@@ -1,4 +1,4 @@
-"""What is owed: marks, owed records, claims."""
+"""The outbox: marks, owed records, claims."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SQL = statements("push/outbox")
 
 
 class Outbox:
-    """The outbox and the deliveries made of it: the selftest's tenants' or everybody else's."""
+    """The outbox and its deliveries: of the selftest's tenants, or of all others."""
 
     def __init__(self, database: Database, selftest: bool = False) -> None:
         self._database = database
         self._scope = {"selftest": selftest}
 
     def collect(self, limit: int) -> int:
-        """Turn up to `limit` marks into owed records; how many marks were taken."""
+        """Turn up to `limit` marks into owed records; returns how many marks were taken."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["has_marks"], self._scope)
             if not _scalar(cursor.fetchone()):
@@ -38,7 +38,7 @@ class Outbox:
         return taken
 
     def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:
-        """Take due records for publishing, by Odoo instance; none of them is offered again before `lease` is over."""
+        """Claim due records for publishing, by Odoo instance; each is offered again only after `lease`."""
         limits = {"per_tenant": PER_TENANT_IN_FLIGHT, "in_all": IN_FLIGHT, "lease": lease}
         claimed: defaultdict[str, list[RecordKey]] = defaultdict(list)
         with self._database.transaction() as cursor:
@@ -50,7 +50,7 @@ class Outbox:
         return dict(claimed)
 
     def release(self, instance: str, keys: Iterable[RecordKey]) -> None:
-        """Give claimed records back at once; their hints did not get out."""
+        """Release claimed records at once: their hints were not published."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["release"], {"instance": instance, **key_arrays(sorted(keys))})
 
@@ -60,24 +60,24 @@ class Outbox:
             owe(cursor, keys)
 
     def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> None:
-        """Count an attempt, durably, before the call is made."""
+        """Count an attempt and commit that before the call."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["begin_attempt"], {"instance": instance, **key_arrays(sorted(keys))})
 
     def draw(self) -> int:
-        """A version number greater than all that were drawn before."""
+        """A version number greater than every one drawn before."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["draw"])
             return int(str(_scalar(cursor.fetchone())))
 
     def mark(self, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int:
-        """Mark records as a trigger would; how many were marked."""
+        """Mark records as a trigger would; returns how many were marked."""
         with self._database.transaction() as cursor:
             return mark(cursor, keys, lane)
 
 
 def owe(cursor: Cursor, keys: Iterable[RecordKey]) -> None:
-    """Owe records within a transaction that is under way; those that are owed stay as they are."""
+    """Owe records within an open transaction; records already owed stay unchanged."""
     cursor.execute(_SQL["owe"], key_arrays(sorted(keys)))
 
 

@@ -1,1 +1,1 @@
-"""The app side of a comparison with Odoo."""
+"""The app's side of a comparison with Odoo."""

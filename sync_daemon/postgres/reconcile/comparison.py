@@ -1,4 +1,4 @@
-"""The app's side of a comparison with Odoo, and the mending of what differs."""
+"""The app's side of a comparison with Odoo, and its repairs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _ENDS = sql.SQL("""
 
 
 class AppComparison:
-    """Reads and mends the app's side for one Odoo instance."""
+    """Reads and repairs the app's side for one Odoo instance."""
 
     def __init__(self, database: Database, instance: str) -> None:
         self._database = database
@@ -60,7 +60,7 @@ class AppComparison:
         return Backfills(self._database, self._instance).tenants(tenant)
 
     def compared(self, tenant: Tenant, entity: Entity) -> frozenset[str]:
-        """The fields that are to be equal on both sides; nothing where that is all of them."""
+        """The fields that should be equal on both sides; none if that is all of them."""
         with self._database.transaction(snapshot=True) as cursor:
             compared = self._contracts.read(cursor).of(tenant.id)[entity].compared
         return frozenset() if compared == CONTRACTS[entity].compared else compared
@@ -68,7 +68,7 @@ class AppComparison:
     def ids(
         self, tenant: Tenant, entity: Entity, after: UUID | None, until: UUID | None, limit: int | None = None
     ) -> list[UUID]:
-        """The ids after one and up to another that are a row or a binding, in order."""
+        """The ids of rows or bindings after one id and up to another, in order."""
         parameters = {"after": after, "until": until, "limit": limit, **self._scope(tenant.id, entity)}
         with self._database.transaction(snapshot=True) as cursor:
             cursor.execute(self._ids(cursor, tenant, entity), parameters)
@@ -101,7 +101,7 @@ class AppComparison:
             return self._view(cursor, tenant, entity, ids)
 
     def view_changed(self, tenant: Tenant, entity: Entity, after: UUID | None, ids: Sequence[UUID]) -> AppView:
-        """The same of those of the ids after `after`, in order, that changed since; the others are known."""
+        """The same for the ids after `after` that changed since, in order; the others are known."""
         if not ids:
             return self.view(tenant, entity, ids)
         with self._database.transaction(snapshot=True) as cursor:
@@ -118,12 +118,12 @@ class AppComparison:
             )
 
     def known_ranges(self, tenant: Tenant, entity: Entity, bounds: Sequence[UUID | None]) -> list[KnownRange]:
-        """Ranges of ids, each after one bound and up to the next; with a digest where nothing in it changed since."""
+        """Ranges of ids, each after one bound and up to the next; with a digest if nothing in it changed since."""
         with self._database.transaction(snapshot=True) as cursor:
             return known_ranges(cursor, self._fingerprinted(cursor, tenant, entity), bounds)
 
     def remember(self, tenant: Tenant, entity: Entity, found: Mapping[UUID, tuple[str, str]]) -> None:
-        """Keep digests; a binding that is being written is passed over. Shapes: `found` are digest and fingerprint."""
+        """Store digests; a binding that is being written is skipped. Shapes: `found` are digest and fingerprint."""
         if not found:
             return
         self._run(
@@ -135,9 +135,9 @@ class AppComparison:
         )
 
     def mend(self, run: UUID, drifts: Sequence[Drift], pairs: Mapping[RecordKey, tuple[str, int]]) -> None:
-        """Carry out what the app's side does about these records, in one transaction; asking Odoo is not its part.
+        """Carry out the app's side of the repairs in one transaction; asking Odoo is not included.
 
-        Shapes: `pairs` are model and id in Odoo, of the records that are to be bound again.
+        Shapes: `pairs` are model and id in Odoo of the records to bind again.
         """
         send = [drift.key for drift in drifts if drift.remedy is Remedy.SEND]
         forget = [drift.key for drift in drifts if drift.remedy is Remedy.FORGET]
@@ -155,7 +155,7 @@ class AppComparison:
             self._record(cursor, run, drifts)
 
     def requests(self) -> dict[tuple[UUID, Entity], list[int]]:
-        """Requests that were made when a table was emptied, by tenant and entity."""
+        """The requests recorded when a table was emptied, by tenant and entity."""
         found: defaultdict[tuple[UUID, Entity], list[int]] = defaultdict(list)
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["requests"], {"instance": self._instance})
@@ -164,7 +164,7 @@ class AppComparison:
         return dict(found)
 
     def close_requests(self, ids: Sequence[int]) -> None:
-        """These requests have been met."""
+        """Close these requests."""
         self._run("close_requests", ids=list(ids))
 
     def is_due(self, interval: timedelta) -> bool:
@@ -174,11 +174,11 @@ class AppComparison:
             return bool((cursor.fetchone() or (False,))[0])
 
     def begin(self, run: UUID) -> None:
-        """Note the beginning of a full comparison."""
+        """Record the start of a full comparison."""
         self._run("begin_run", run=run, service=self._service, host=socket.gethostname(), pid=os.getpid())
 
     def finish(self, run: UUID) -> None:
-        """Note its end."""
+        """Record its end."""
         self._run("finish_run", run=run)
 
     def acquire(self, holder: UUID, duration: timedelta) -> bool:
@@ -187,7 +187,7 @@ class AppComparison:
             return leases.acquire(cursor, self._service, holder, duration) is not None
 
     def release(self, holder: UUID) -> None:
-        """Let another one in at once."""
+        """Release the lease, so that another comparer can start at once."""
         with self._database.transaction() as cursor:
             leases.release(cursor, self._service, holder)
 

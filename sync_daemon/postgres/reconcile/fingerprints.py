@@ -1,4 +1,4 @@
-"""Which records are still what they were when their digest was computed, told by one statement for many."""
+"""Finds with one statement which records are unchanged since their digest was computed."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ _BASES = sql.SQL("""
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Of all that a record's digest is computed from; `digest` is what was computed from the same, or empty."""
+    """A fingerprint of everything a record's digest is computed from; `digest` is the one stored with it, or empty."""
 
     text: str
     digest: str
@@ -108,7 +108,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose records are looked at, and what they are read by."""
+    """Whose records are compared, and the rules to read them by."""
 
     instance: str
     tenant: UUID
@@ -122,7 +122,7 @@ class Scope:
 def fingerprints(cursor: Cursor, scope: Scope, after: UUID | None, until: UUID | None) -> dict[UUID, Fingerprint]:
     """Of the bound records after `after` and up to `until`; none where what they are read from is not all there.
 
-    Shapes: a digest is told only while nothing of the record waits and nobody was told of it.
+    Shapes: a digest is given only while nothing of the record waits and no dead letter about it is open.
     """
     if not _is_covered(scope):
         return {}
@@ -167,7 +167,7 @@ def _execute(
 
 
 def _is_covered(scope: Scope) -> bool:
-    """Whether all tables and columns are there that say which rows a digest is of."""
+    """Whether all tables and columns exist that determine the rows of a digest."""
     contract = scope.contract
     needed = {
         contract.entity: _naming(contract),
@@ -225,7 +225,7 @@ def _fingerprints(scope: Scope) -> sql.Composable:
 
 
 def _basis(scope: Scope) -> str:
-    """Identity of what is the same for all records: the rules, the columns, and whether anything flows at all."""
+    """Identity of what all records share: the rules, the columns, and whether anything flows at all."""
     read = sorted((table, sorted(names)) for (schema, table), names in scope.columns.items() if schema == scope.schema)
     rules = f"{scope.version} {sorted(scope.contract.compared)}"
     basis = f"{_CODE} {rules} {scope.instance} {scope.tenant} {scope.state} {read}"
@@ -233,7 +233,7 @@ def _basis(scope: Scope) -> str:
 
 
 def _identity_of_code() -> str:
-    """Of all that may compute digests: another version of it computes them anew."""
+    """A fingerprint of all code that computes digests: a new version computes them again."""
     digest = hashlib.sha256()
     for path in sorted(Path(sync_daemon.__path__[0]).rglob("*.py")):
         digest.update(path.read_bytes())
