@@ -40,7 +40,7 @@ class Catalog:
 
 
 def _read(cursor: Cursor, schemas: list[str]) -> dict[str, dict[tuple[str, str], frozenset[str]]]:
-    cursor.execute(statements("rows")["columns"], {"schemas": schemas})
+    cursor.execute(statements("catalog")["columns"], {"schemas": schemas})
     found: dict[str, dict[tuple[str, str], frozenset[str]]] = {schema: {} for schema in schemas}
     for schema, table, columns in cursor.fetchall():
         found[schema][schema, table] = frozenset(columns)

@@ -15,7 +15,7 @@ from sync_daemon.postgres.connection import Cursor
 from sync_daemon.postgres.marks import mark
 from sync_daemon.postgres.statements import statements
 
-_SQL = statements("push/ledger")
+_SQL = statements("dependants")
 _NAMING = sql.SQL("SELECT id FROM {table} WHERE {column} = ANY(%(ids)s::uuid[])")
 
 

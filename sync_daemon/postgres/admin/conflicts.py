@@ -12,11 +12,11 @@ from uuid import UUID
 from sync_daemon.domain.decision import Keep
 from sync_daemon.domain.keys import Direction, Entity, RecordKey
 from sync_daemon.postgres.connection import Cursor, Database
+from sync_daemon.postgres.journal import JOURNAL
 from sync_daemon.postgres.marks import key_arrays
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("admin/conflicts")
-_LEDGER = statements("push/ledger")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _record(
     cursor: Cursor, instance: str, key: RecordKey, direction: Direction, action: str, detail: Mapping[str, Any]
 ) -> None:
     cursor.execute(
-        _LEDGER["record"],
+        JOURNAL["record"],
         {
             "run": None,
             "instance": instance,

@@ -17,11 +17,11 @@ from sync_daemon.errors import RejectedError
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dependants import mark_dependants
+from sync_daemon.postgres.journal import JOURNAL
 from sync_daemon.postgres.marks import key_arrays
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("admin/user_links")
-_LEDGER = statements("push/ledger")
 _USERS = sql.SQL("""
     SELECT id, email, concat_ws(' ', first_name, last_name), status <> 'deleted' AND deleted_at IS NULL
     FROM {table} ORDER BY lower(email), id
@@ -109,7 +109,7 @@ class UserLinks:
     def _record(self, cursor: Cursor, tenant: Tenant, decision: LinkDecision) -> None:
         detail = {"odoo_user": decision.odoo_id, "login": decision.login, "by": decision.by}
         cursor.execute(
-            _LEDGER["record"],
+            JOURNAL["record"],
             {
                 "run": None,
                 "instance": self._instance,

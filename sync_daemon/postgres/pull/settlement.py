@@ -29,11 +29,11 @@ from sync_daemon.postgres.connection import Cursor
 from sync_daemon.postgres.dead_letters import raise_letters, resolve_letters
 from sync_daemon.postgres.dependants import mark_dependants
 from sync_daemon.postgres.events import announce
+from sync_daemon.postgres.journal import JOURNAL
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("pull/settlement")
-_LEDGER = statements("push/ledger")
 _COLUMNS = {field.name: field.column for field in CONTRACTS[Entity.INVOICE].reported}
 
 
@@ -65,7 +65,7 @@ class Settling:
         mark(self._cursor, effects.marks, Lane.LIVE)
         announce(self._cursor, self._instance, self._tenant.id, effects.events)
         parameters = {"tenants": [self._tenant.id], "direction": Direction.ODOO_TO_APP.value}
-        self._execute(_LEDGER["succeed"], parameters["tenants"], parameters)
+        self._execute(JOURNAL["succeed"], parameters["tenants"], parameters)
 
     def _decide(self, decided: Sequence[DecidedConflict]) -> None:
         decisions = [item.decision for item in decided]
@@ -128,7 +128,7 @@ class Settling:
 
     def _agree(self, bases: Sequence[NewBase]) -> None:
         self._execute(
-            _LEDGER["keep_bases"],
+            JOURNAL["keep_bases"],
             bases,
             {
                 **key_arrays([item.key for item in bases]),
@@ -173,7 +173,7 @@ class Settling:
 
     def _record(self, lines: Sequence[LedgerLine]) -> None:
         self._execute(
-            _LEDGER["record"],
+            JOURNAL["record"],
             lines,
             {
                 "run": self._run,

@@ -23,6 +23,7 @@ from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import raise_letters, resolve_letters
 from sync_daemon.postgres.dependants import mark_dependants
+from sync_daemon.postgres.journal import JOURNAL
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.push.outbox import owe
 from sync_daemon.postgres.statements import statements
@@ -31,7 +32,7 @@ APP_ROW_BUSY = timedelta(seconds=1)
 PATIENCE = timedelta(minutes=2)
 CHANGED = frozenset({Status.CREATED, Status.UPDATED})
 
-_SQL = statements("push/ledger")
+_SQL = {**JOURNAL, **statements("push/ledger")}
 
 
 class Ledger:

@@ -44,15 +44,6 @@ FROM bridge.odoo_instance
 WHERE id = %(instance)s
 ON CONFLICT DO NOTHING
 
--- name: keep_bases
-INSERT INTO bridge.base_value (instance_id, tenant_id, entity, record_id, field, app_value, odoo_value)
-SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(app)s::text[],
-            %(odoo)s::text[]) AS k (tenant_id, entity, record_id, field, app_value, odoo_value)
-ORDER BY k.tenant_id, k.entity, k.record_id, k.field
-ON CONFLICT (instance_id, tenant_id, entity, record_id, field) DO UPDATE
-SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
-
 -- name: keep_bases_sent_over (a late answer does not replace a newer base; the bindings are locked)
 INSERT INTO bridge.base_value (instance_id, tenant_id, entity, record_id, field, app_value, odoo_value)
 SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value
@@ -98,50 +89,8 @@ FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versio
 WHERE d.instance_id = %(instance)s
   AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
 
--- name: record
-INSERT INTO bridge.ledger (run_id, instance_id, tenant_id, direction, entity, record_id, action, version, detail)
-SELECT %(run)s, %(instance)s, k.tenant_id, %(direction)s, k.entity, k.record_id::text, k.action, k.version, k.detail
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(actions)s::text[], %(versions)s::text[],
-            %(details)s::jsonb[]) AS k (tenant_id, entity, record_id, action, version, detail)
-
--- name: succeed
-INSERT INTO bridge.flow AS f (instance_id, tenant_id, direction, last_success)
-SELECT %(instance)s, tenant_id, %(direction)s, now()
-FROM unnest(%(tenants)s::uuid[]) AS k (tenant_id)
-ORDER BY tenant_id
-ON CONFLICT (instance_id, tenant_id, direction) DO UPDATE SET last_success = now()
-
 -- name: writing_snapshots
 SELECT bridge.writing_snapshots()
-
--- name: renew_unread (of those, the ones that wait to be read; who has read one before settles an older version)
-UPDATE bridge.delivery AS d
-SET version = nextval('bridge.version_seq')
-FROM (
-    SELECT ctid AS place
-    FROM bridge.delivery
-    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s
-      AND record_id = ANY(%(ids)s::uuid[])
-      AND published_at IS NULL AND due_at <= now() AND dead_version IS DISTINCT FROM version
-      AND NOT coalesce(version > %(version)s, false)
-    -- One that is being settled right now was read.
-    FOR UPDATE SKIP LOCKED
-) AS unread
-WHERE d.ctid = unread.place
-RETURNING d.record_id
-
--- name: dependants (of those, the ones that are bound or wait for the record that changed)
-SELECT k.record_id
-FROM unnest(%(ids)s::uuid[]) AS k (record_id)
-LEFT JOIN bridge.binding AS b
-    ON b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s AND b.entity = %(entity)s
-   AND b.record_id = k.record_id
-LEFT JOIN bridge.delivery AS d
-    ON d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
-   AND d.record_id = k.record_id
-WHERE (%(filtered)s OR b.id IS NOT NULL OR d.version IS NOT NULL)
-  -- One whose version was drawn later has been read, or will be, with the change in sight.
-  AND NOT coalesce(greatest(b.version, d.version) > %(version)s, false)
 
 -- name: waiting_since (records owed for less than the patience)
 SELECT record_id

@@ -25,6 +25,7 @@ from sync_daemon.postgres.backfill import Backfills
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import raise_letters
+from sync_daemon.postgres.journal import JOURNAL
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.reconcile.fingerprints import Scope, fingerprints, known_ranges
@@ -32,7 +33,6 @@ from sync_daemon.postgres.rows import Rows
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("reconcile/comparison")
-_LEDGER = statements("push/ledger")
 _ROW_IDS = sql.SQL("""
     SELECT id FROM {table}
     WHERE (%(after)s::uuid IS NULL OR id > %(after)s::uuid) AND (%(until)s::uuid IS NULL OR id <= %(until)s::uuid)
@@ -239,7 +239,7 @@ class AppComparison:
 
     def _record(self, cursor: Cursor, run: UUID, drifts: Sequence[Drift]) -> None:
         cursor.execute(
-            _LEDGER["record"],
+            JOURNAL["record"],
             {
                 "run": run,
                 "instance": self._instance,
