@@ -51,6 +51,8 @@ HANDS = 2
 SECONDS = ROOT / "tests" / "seconds.json"
 CHECKS = {
     "ruff": ["ruff", "check", "."],
+    "ruff-format": ["ruff", "format", "--check", "."],
+    "commits": ["python", "-m", "tests.commit_subjects"],
     "mypy": ["mypy"],
     "import-linter": ["lint-imports"],
     "pylint-odoo": [
