@@ -65,8 +65,9 @@ def list_(tenant: str | None, as_json: bool) -> None:
 
 @conflict.command()
 @click.argument("conflict_id", metavar="CONFLICT")
+@tenant_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(conflict_id: str, as_json: bool) -> None:
+def show(conflict_id: str, tenant: str | None, as_json: bool) -> None:
     """Show every detail of one conflict.
 
     CONFLICT is its id, the first characters of its id, or the record's id.
@@ -74,7 +75,7 @@ def show(conflict_id: str, as_json: bool) -> None:
     Example: c360 conflict show 3f2a9c01
     """
     with open_bridge(load_settings()) as bridge:
-        found = _find(bridge, conflict_id)
+        found = _find(bridge, conflict_id, tenant)
     if as_json:
         print_json(list(map(_json, found)))
     else:
@@ -84,10 +85,11 @@ def show(conflict_id: str, as_json: bool) -> None:
 
 @conflict.command()
 @click.argument("conflict_id", metavar="CONFLICT")
+@tenant_option
 @click.option("--keep", type=click.Choice(sorted(_KEEP)), help="Keep this side's value on both sides.")
 @click.option("--edit", "value", help="Set this value on both sides.")
 @click.option("--dry-run", is_flag=True, help="Print the resulting value; change nothing.")
-def resolve(conflict_id: str, keep: str | None, value: str | None, dry_run: bool) -> None:
+def resolve(conflict_id: str, tenant: str | None, keep: str | None, value: str | None, dry_run: bool) -> None:
     """Decide which value of a conflict stands.
 
     CONFLICT is its id, the first characters of its id, or the record's id. The decision holds for the values shown; if
@@ -99,7 +101,9 @@ def resolve(conflict_id: str, keep: str | None, value: str | None, dry_run: bool
         raise click.UsageError("choose one: --keep app, --keep odoo or --edit VALUE")
     chosen = _KEEP[keep] if keep else Keep.EDIT
     with open_bridge(load_settings()) as bridge:
-        found = _find(bridge, conflict_id)
+        found = _find(bridge, conflict_id, tenant)
+        if len({item.key.tenant for item in found}) > 1:
+            raise click.UsageError(f"several tenants have conflicts of {conflict_id}; add --tenant")
         contracts = OverrideBooks(bridge.database, bridge.settings.odoo_instance).contracts()
         stands = [outcome_of(contracts, item, chosen, value or "") for item in found]
         if not dry_run:
@@ -127,9 +131,11 @@ def _conflicts(bridge: Bridge) -> Conflicts:
     return Conflicts(bridge.database, bridge.settings.odoo_instance)
 
 
-def _find(bridge: Bridge, given: str) -> Sequence[OpenConflict]:
+def _find(bridge: Bridge, given: str, tenant: str | None) -> Sequence[OpenConflict]:
     found = [
-        item for item in _conflicts(bridge).open() if str(item.id).startswith(given) or str(item.key.record_id) == given
+        item
+        for item in _conflicts(bridge).open(tenant)
+        if str(item.id).startswith(given) or str(item.key.record_id) == given
     ]
     if not found:
         raise click.UsageError(f"no open conflict {given}; see: c360 conflict list")

@@ -144,12 +144,18 @@ def _selected(
         raise click.UsageError("select dead letters by id, --tenant, --code or --all")
     if not ids:
         return bridge.dead_letters.open(tenant, code)
-    return [item for given in ids for item in _find(bridge, given)]
+    found = {given: _find(bridge, given, tenant, code) for given in ids}
+    for given, letters in found.items():
+        if len({letter.tenant for letter in letters}) > 1:
+            raise click.UsageError(f"several tenants have dead letters of {given}; add --tenant")
+    return [letter for letters in found.values() for letter in letters]
 
 
-def _find(bridge: Bridge, given: str) -> list[OpenDeadLetter]:
+def _find(bridge: Bridge, given: str, tenant: str | None = None, code: str | None = None) -> list[OpenDeadLetter]:
     found = [
-        letter for letter in bridge.dead_letters.open() if str(letter.id).startswith(given) or letter.record_id == given
+        letter
+        for letter in bridge.dead_letters.open(tenant, code)
+        if str(letter.id).startswith(given) or letter.record_id == given
     ]
     if not found:
         raise click.UsageError(f"no open dead letter {given}; see: c360 dead list")

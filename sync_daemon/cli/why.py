@@ -36,11 +36,11 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
     """
     with open_bridge(load_settings()) as bridge:
         history = History(bridge.database, bridge.settings.odoo_instance)
-        found = {
-            item.subdomain: _reasons(bridge, history, item, Entity(entity), record, field)
-            for item in history.tenants(record, tenant)
+        tenants = history.tenants(record, tenant)
+        found = {item.subdomain: _reasons(bridge, history, item, Entity(entity), record, field) for item in tenants}
+        open_ones = {
+            item.subdomain: _in_conflict(bridge, RecordKey(item.id, Entity(entity), record)) for item in tenants
         }
-        open_ones = _in_conflict(bridge, record)
     if not found:
         raise click.UsageError(f"no sync has carried {entity} {record}")
     if field and not any(found.values()):
@@ -58,8 +58,8 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
                 for item in items
             ],
         )
-    for name in sorted(open_ones if not field else open_ones & {field}):
-        say(f"{name} is in conflict; see: c360 conflict show {record}")
+        for name in sorted(open_ones[subdomain] if not field else open_ones[subdomain] & {field}):
+            say(f"{name} is in conflict; see: c360 conflict show {record}")
 
 
 def _reasons(
@@ -73,9 +73,9 @@ def _reasons(
     return list(reasons(wanted, history.entries(key), settled))
 
 
-def _in_conflict(bridge: Bridge, record: UUID) -> set[str]:
+def _in_conflict(bridge: Bridge, key: RecordKey) -> set[str]:
     conflicts = Conflicts(bridge.database, bridge.settings.odoo_instance).open()
-    return {item.field for item in conflicts if item.key.record_id == record}
+    return {item.field for item in conflicts if item.key == key}
 
 
 def _seconds(item: Reason) -> str:

@@ -40,7 +40,7 @@ UPDATE bridge.binding AS b SET digest = ''
 WHERE b.instance_id = %(instance)s
   AND (b.entity = 'tenant'
        OR (b.entity = 'issue'
-           AND b.record_id IN (SELECT id FROM bridge.dead_letter WHERE resolved_at IS NULL)))
+           AND (b.tenant_id, b.record_id) IN (SELECT tenant_id, id FROM bridge.dead_letter WHERE resolved_at IS NULL)))
 RETURNING b.tenant_id, b.entity, b.record_id
 
 -- name: epochs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -235,6 +235,48 @@ def test_a_lead_deleted_in_odoo_is_set_aside_and_a_doubled_one_is_left_to_a_pers
     assert line["set_aside"] == 1, "never made anew by itself"
     assert [(item["id"], item["odoo_ids"]) for item in found["drift"]] == [(str(doubled), [twin])]
     assert twin != lead["id"]
+
+
+def clone(app: App, into: App) -> None:
+    """The rows of one tenant in another one's schema, under the ids that they have."""
+    for table in ("clients", "registrations"):
+        names = app.run(
+            "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s AND column_name <> 'tenant_id'"
+            " AND column_name NOT LIKE 'odoo%%'",
+            [app.schema, table],
+        )[0][0]
+        into.run(
+            f'INSERT INTO {{t}}.{table} (tenant_id, {names}) SELECT %s, {names} FROM "{app.schema}".{table}',
+            [into.tenant],
+        )
+
+
+@pytest.mark.acceptance("C6")
+def test_tenants_with_equal_record_ids_are_compared_and_mended_apart(
+    app: App, make_app: Callable[..., App], odoo: Odoo
+) -> None:
+    kept, spoilt = app.register(2)
+    other = make_app()
+    clone(app, other)
+    c360("drain")
+    for tenant in (app, other):
+        assert counts(reconcile(tenant, expect=0)) == {"matched": 2}
+        tenant.run("ALTER TABLE {t}.registrations DROP CONSTRAINT IF EXISTS registrations_status_check")
+        tenant.run("UPDATE {t}.registrations SET status = 'under_review' WHERE id = %s", [spoilt])
+    c360("drain", expect=3)
+    assert (
+        f"several tenants have dead letters of {spoilt}; add --tenant"
+        in c360("dead", "retry", str(spoilt), expect=2).stderr
+    )
+    c360("dead", "discard", str(spoilt), "--tenant", other.subdomain, "--yes")
+    assert [len(printed("dead", "list", "--tenant", tenant.subdomain)) for tenant in (app, other)] == [1, 0]
+
+    twin = odoo.call("crm.lead", "create", [{"name": "Copy", "x_comply360_external_id": str(kept)}])[0]
+    [own] = odoo.call("crm.lead", "read", [lead_of(odoo, other, kept)["id"]], ["x_comply360_tenant_id"])
+    odoo.call("crm.lead", "write", [twin], {"x_comply360_tenant_id": own["x_comply360_tenant_id"][0]})
+    assert counts(reconcile(app, expect=0)) == {"matched": 1}
+    assert counts(reconcile(other, expect=3)) == {"duplicate": 1}
 
 
 @pytest.mark.reliability("F18")

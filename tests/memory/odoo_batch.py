@@ -150,23 +150,26 @@ class Batch:
                     raise Refused("required", message, reference.role)
                 continue
             try:
-                links[reference.target] = self._resolved(reference, named)
+                links[reference.target] = self._resolved(reference, named, work.document.key)
             except Refused as refused:
                 if reference.required:
                     raise
                 work.skipped.append(addon.mappers.Problem(refused.field, refused.value, refused.code, refused.message))
         return links
 
-    def _resolved(self, reference: Any, named: tuple[str, str, str]) -> int:
+    def _resolved(self, reference: Any, named: tuple[str, str, str], referrer: tuple[str, str, str]) -> int:
         bound = self._state.bindings.get((self._bridge, *named))
         if bound is None or not bound.res_id:
-            if any(key[0] == self._bridge and key[2:] == named[1:] for key in self._state.bindings):
+            if self._tenants_with(named) - self._tenants_with(referrer):
                 message = f"{reference.role} {named[2]} belongs to another tenant"
                 raise Refused("foreign_tenant", message, reference.role, named[2])
             raise Refused("parent_missing", f"{reference.role} {named[2]} is not in Odoo yet", reference.role, named[2])
         if bound.state not in ("active", "alias"):
             raise Refused("unlinked", f"{reference.role} {named[2]} was deleted in Odoo", reference.role, named[2])
         return bound.res_id
+
+    def _tenants_with(self, key: tuple[str, str, str]) -> set[str]:
+        return {bound[1] for bound in self._state.bindings if bound[0] == self._bridge and bound[2:] == key[1:]}
 
     # -- documents -------------------------------------------------------------------------------------------------
 

@@ -501,6 +501,17 @@ def test_a_parent_of_another_tenant_is_refused(begin: Begin, here: Installation)
     assert [problem.code for problem in result.skipped] == ["foreign_tenant"]
 
 
+def test_a_parent_that_only_the_clone_of_a_tenant_has_yet_is_waited_for(here: Installation) -> None:
+    clone = replace(here, tenant=uuid4())
+    clone.register()
+    client = clone.client()
+    lead = replace(clone.lead(), refs={"client": (Entity.CLIENT, client.key.record_id)})
+    clone.odoo.apply_batch(uuid4(), [client, lead])
+    own = replace(lead, key=replace(lead.key, tenant=here.tenant))
+    [result] = here.odoo.apply_batch(uuid4(), [own])
+    assert [problem.code for problem in result.skipped] == ["parent_missing"]
+
+
 def test_a_document_waits_for_its_content_and_goes_when_the_app_deletes_it(here: Installation) -> None:
     content = b"a scan" * 1000
     sha256 = hashlib.sha256(content).hexdigest()

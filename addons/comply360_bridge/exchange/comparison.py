@@ -176,7 +176,7 @@ class Comparison:
                 "state": binding.state,
                 "held": binding.opted_out,
                 "waiting": binding.id in waiting,
-                "twins": [str(twin) for twin in twins.get(binding.external_id, ())],
+                "twins": [str(twin) for twin in twins.get(binding.id, ())],
             }
             for binding in bindings
         ]

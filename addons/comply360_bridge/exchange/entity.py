@@ -99,19 +99,19 @@ class EntityWriter:
                     raise Refused("required", message, reference.role)
                 continue
             try:
-                links[reference.target] = self._resolve(reference.role, reference.entity, key)
+                links[reference.target] = self._resolve(reference.role, reference.entity, key, work.document.key)
             except Refused as refused:
                 if reference.required:
                     raise
                 work.skipped.append(Problem(refused.field, refused.value, refused.code, refused.message))
         return links
 
-    def _resolve(self, role: str, entity: str, key: Key) -> int:
+    def _resolve(self, role: str, entity: str, key: Key, referrer: Key) -> int:
         if key[1] != entity:
             raise Refused("bad_document", f"{role} must be a {entity}, not a {key[1]}", role, key[1])
         found = self.bound.get(key)
         if found is None:
-            if self.env["comply360.binding"]._tenants_of(self.installation, entity, [key[2]]):
+            if self.env["comply360.binding"]._is_foreign(self.installation, key, referrer):
                 message = f"{role} {key[2]} belongs to another tenant"
                 raise Refused("foreign_tenant", message, role, key[2])
             raise Refused("parent_missing", f"{role} {key[2]} is not in Odoo yet", role, key[2])

@@ -74,20 +74,23 @@ class Comply360Binding(models.Model):
             for tenant, entity, record_id, model, res_id, state in rows
         }
 
-    def _tenants_of(self, installation, entity, record_ids):
-        """Those of the ids that are bound under any tenant."""
-        rows = self.env.execute_query(
+    def _is_foreign(self, installation, key, referrer):
+        """Whether another tenant has the record of this key, and not the one that refers to it: a clone has both."""
+        tenants = [
+            {tenant for (tenant,) in self._tenants_with(installation, entity, record_id)}
+            for _tenant, entity, record_id in (key, referrer)
+        ]
+        return bool(tenants[0] - tenants[1])
+
+    def _tenants_with(self, installation, entity, record_id):
+        return self.env.execute_query(
             SQL(
-                """
-                SELECT DISTINCT external_id FROM comply360_binding
-                 WHERE installation = %s AND entity = %s AND external_id = ANY(%s)
-                """,
+                "SELECT tenant FROM comply360_binding WHERE installation = %s AND entity = %s AND external_id = %s",
                 installation,
                 entity,
-                list(record_ids),
+                record_id,
             )
         )
-        return {record_id for (record_id,) in rows}
 
     def _newest_epoch(self, installation):
         """The greatest epoch of the app's applied versions; 0 if there are none."""

@@ -19,7 +19,7 @@ class Comply360Record(models.AbstractModel):
 
     @api.model
     def _comply360_twins(self, bindings):
-        """By the app's id, unbound records that carry the same id: copies of the bound one."""
+        """By binding, the ids of other records of its tenant or of none that carry its app id: copies of its record."""
         return {}
 
     @api.model

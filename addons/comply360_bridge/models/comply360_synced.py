@@ -93,12 +93,18 @@ class Comply360Synced(models.AbstractModel):
     def _comply360_twins(self, bindings):
         if not self._fields["x_comply360_external_id"].store:
             return {}
-        bound = {binding.external_id: binding.res_id for binding in bindings}
-        found = {}
-        for record in self.search([("x_comply360_external_id", "in", list(bound))], order="id"):
-            if record.id != bound[record.x_comply360_external_id]:
-                found.setdefault(record.x_comply360_external_id, []).append(record.id)
-        return found
+        carried = {}
+        for record in self.search([("x_comply360_external_id", "in", bindings.mapped("external_id"))], order="id"):
+            carried.setdefault(record.x_comply360_external_id, []).append(record)
+        # another tenant's record may have the same id: tenants that were cloned have
+        return {
+            binding.id: [
+                record.id
+                for record in carried.get(binding.external_id, ())
+                if record.id != binding.res_id and record.x_comply360_tenant_id <= binding.tenant_id
+            ]
+            for binding in bindings
+        }
 
     @api.model
     def _comply360_has_twin(self):
@@ -106,7 +112,8 @@ class Comply360Synced(models.AbstractModel):
         if not self._fields["x_comply360_external_id"].store:
             return SQL("FALSE")
         return SQL(
-            "EXISTS (SELECT FROM %s t WHERE t.x_comply360_external_id = p.external_id AND t.id <> p.res_id)",
+            "EXISTS (SELECT FROM %s t WHERE t.x_comply360_external_id = p.external_id AND t.id <> p.res_id"
+            " AND coalesce(t.x_comply360_tenant_id, p.tenant_id) = p.tenant_id)",
             SQL.identifier(self._table),
         )
 

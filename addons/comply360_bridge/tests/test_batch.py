@@ -84,6 +84,14 @@ class TestBatch(BridgeCase):
         result = self.apply(commission("1"))[0]
         self.assertEqual((result["status"], result["code"], result["field"]), ("rejected", "foreign_tenant", "agent"))
 
+    def test_a_parent_that_only_the_clone_of_a_tenant_has_yet_is_a_retry(self):
+        self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
+        both = [document("registration", "1"), commission("1")]
+        self.apply(document("user", "1", tenant=OTHER_TENANT))
+        self.apply(*[{**raw, "tenant": OTHER_TENANT} for raw in both])
+        result = self.apply(*both)[1]
+        self.assertEqual((result["status"], result["code"]), ("retry", "parent_missing"))
+
     def test_a_missing_parent_is_a_retry(self):
         result = self.apply(commission("1"))[0]
         self.assertEqual((result["status"], result["code"]), ("retry", "parent_missing"))

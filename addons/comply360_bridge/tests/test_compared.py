@@ -6,7 +6,7 @@ from odoo.tools import SQL
 
 from ..mappers import MAPPERS
 from ..mappers.document import range_digest, range_line
-from .documents import BRIDGE, TENANT, BridgeCase, commission, document, identity
+from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, commission, document, identity
 
 RECORDS = ("user", "client", "registration", "commission")
 STEP = {
@@ -171,6 +171,21 @@ class TestCompared(BridgeCase):
         lead = self.record("registration", "1")
         lead.copy().x_comply360_external_id = lead.x_comply360_external_id
         self.assert_seen("registration", before)
+
+    def test_the_same_id_under_another_tenant_is_no_twin_and_a_copy_under_this_one_is(self):
+        self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
+        lead = self.record("registration", "1")
+        before = {entity: self.compare(entity) for entity in ("client", "registration")}
+        self.apply(*[document(entity, "1", tenant=OTHER_TENANT) for entity in ("client", "registration")])
+        for entity, known in before.items():
+            rows = self.bridge.digests(BRIDGE, TENANT, entity, "", "10")["digests"]
+            self.assertEqual([row["twins"] for row in rows], [[] for _ in rows])
+            self.assertEqual((self.known(entity), self.compare(entity)), (known, known))
+        copied = lead.copy()
+        copied.write({name: lead[name] for name in ("x_comply360_external_id", "x_comply360_tenant_id")})
+        [row] = self.bridge.digests(BRIDGE, TENANT, "registration", "", "10")["digests"]
+        self.assertEqual(row["twins"], [str(copied.id)])
+        self.assert_seen("registration", before["registration"])
 
     def test_other_fields_have_another_digest(self):
         whole = self.compare("client")

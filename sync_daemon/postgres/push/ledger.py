@@ -175,11 +175,11 @@ class _Settling:
                 group[item.owed.key.record_id] = item.res_id
         busy: set[RecordKey] = set()
         for (tenant, schema, entity), ids in groups.items():
-            left = self._write_back_group(schema, entity, ids)
+            left = self._write_back_group(tenant, schema, entity, ids)
             busy |= {RecordKey(tenant, entity, record_id) for record_id in left}
         return busy
 
-    def _write_back_group(self, schema: str, entity: Entity, ids: Mapping[UUID, int]) -> set[UUID]:
+    def _write_back_group(self, tenant: UUID, schema: str, entity: Entity, ids: Mapping[UUID, int]) -> set[UUID]:
         contract = CONTRACTS[entity]
         columns = self._catalog.columns(self._cursor, [schema])
         if contract.write_back not in columns.get((schema, contract.table), frozenset()):
@@ -192,7 +192,7 @@ class _Settling:
         different = self._different(names, parameters)
         if not different:
             return set()
-        recent = self._owed_recently(entity, different) if self._app_transaction_would_fail() else set()
+        recent = self._owed_recently(tenant, entity, different) if self._app_transaction_would_fail() else set()
         ids_to_write = [record_id for record_id in ids if record_id not in recent]
         res_ids = [ids[record_id] for record_id in ids_to_write]
         self._cursor.execute(_WRITE_BACK.format(**names), {"ids": ids_to_write, "res_ids": res_ids})
@@ -202,9 +202,11 @@ class _Settling:
         self._cursor.execute(_DIFFERENT.format(**names), parameters)
         return {row[0] for row in self._cursor.fetchall()}
 
-    def _owed_recently(self, entity: Entity, ids: set[UUID]) -> set[UUID]:
+    def _owed_recently(self, tenant: UUID, entity: Entity, ids: set[UUID]) -> set[UUID]:
         """Those owed only recently: a busy app must not keep Odoo's ids from its readers for ever."""
-        rows = self._fetch("waiting_since", {"entity": entity.value, "ids": list(ids), "patience": PATIENCE})
+        rows = self._fetch(
+            "waiting_since", {"tenant": tenant, "entity": entity.value, "ids": list(ids), "patience": PATIENCE}
+        )
         return {row[0] for row in rows}
 
     def _app_transaction_would_fail(self) -> bool:

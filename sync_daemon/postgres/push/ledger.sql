@@ -95,5 +95,6 @@ SELECT bridge.writing_snapshots()
 -- name: waiting_since (records owed for less than the patience)
 SELECT record_id
 FROM bridge.delivery
-WHERE instance_id = %(instance)s AND entity = %(entity)s AND record_id = ANY(%(ids)s::uuid[])
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s
+  AND record_id = ANY(%(ids)s::uuid[])
   AND marked_at > now() - %(patience)s
