@@ -41,7 +41,7 @@ class OdooInfo:
     protocol: str
     addon: str
     odoo: str
-    instance: str
+    instance_uuid: str
     epoch: int
     newest: int
     database: str
@@ -91,7 +91,7 @@ class RecordDigest:
 
 @dataclass(frozen=True)
 class OdooBinding:
-    """What Odoo says of one record's binding; all empty where there is none. `held`: taken out of the sync."""
+    """What Odoo says of one record's binding; all empty where there is none."""
 
     state: str
     model: str
@@ -131,7 +131,7 @@ class Odoo(Protocol):
         """Start a newer epoch of Odoo's versions; returns its number."""
         ...
 
-    def retell(self) -> int:
+    def report_again(self) -> int:
         """Ask Odoo to report the outcome of every lead again; returns how many."""
         ...
 

@@ -98,7 +98,7 @@ def _json(subdomain: str, item: Books) -> dict[str, Any]:
         "tenant": subdomain,
         "agree": item.agree,
         "lines": [_line(line) for line in item.lines],
-        "faults": [{"id": str(fault.record_id), "message": fault.message} for fault in item.faults],
+        "faults": [{"record_id": str(fault.record_id), "message": fault.message} for fault in item.faults],
     }
 
 

@@ -31,8 +31,8 @@ def rebuild(dry_run: bool, yes: bool, as_json: bool) -> None:
     with open_bridge(load_settings()) as bridge:
         instance = bridge.settings.odoo_instance
         info, known = _answering(bridge), bridge.registry.instance_uuid(instance)
-        if known in ("", info.instance):
-            say(f"nothing to rebuild: instance {instance} already is {info.instance} ({info.database})")
+        if known in ("", info.instance_uuid):
+            say(f"nothing to rebuild: instance {instance} already is {info.instance_uuid} ({info.database})")
             return
         _refuse_a_copy(bridge, info)
         rebuilds = Rebuilds(bridge.database, instance)
@@ -42,8 +42,8 @@ def rebuild(dry_run: bool, yes: bool, as_json: bool) -> None:
         _confirm(instance, info, known, yes)
         owed = rebuilds.rebuild(info, known)
     say(
-        f"instance {instance} now is {info.instance} ({info.database}); {owed} rows are owed in the bulk lane; wait "
-        "for them with: c360 drain"
+        f"instance {instance} now is {info.instance_uuid} ({info.database}); "
+        f"{owed} rows are owed in the bulk lane; wait for them with: c360 drain"
     )
 
 
@@ -53,12 +53,12 @@ def _answering(bridge: Bridge) -> OdooInfo:
 
 
 def _refuse_a_copy(bridge: Bridge, info: OdooInfo) -> None:
-    held = open_odoo(bridge.settings, bridge.installation).holdings()
-    if records := sum(held.values()):
+    holdings = open_odoo(bridge.settings, bridge.installation).holdings()
+    if records := sum(holdings.values()):
         raise click.UsageError(
-            f"{info.instance} ({info.database}) already holds {records} records of this installation: it is a copy or "
-            "a restored backup, and filling it would duplicate them. Restore it with its instance id, or start from an "
-            "empty database"
+            f"{info.instance_uuid} ({info.database}) already holds {records} records of this installation: it is a "
+            "copy or a restored backup, and filling it would duplicate them. Restore it with its instance id, or start "
+            "from an empty database"
         )
 
 
@@ -67,7 +67,7 @@ def _confirm(instance: str, info: OdooInfo, known: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError("not a terminal: add --yes to confirm")
-    say(f"This replaces Odoo {known} with {info.instance} ({info.database}). You cannot undo it.")
+    say(f"This replaces Odoo {known} with {info.instance_uuid} ({info.database}). You cannot undo it.")
     typed = click.prompt(f"Type the instance's name, {instance}, to continue", err=True)
     if typed != instance:
         raise click.UsageError(f"{typed} is not {instance}; nothing was changed")
@@ -80,14 +80,14 @@ def _show(stock: Sequence[Stock], info: OdooInfo, known: str, as_json: bool) -> 
         print_json(
             {
                 "known": known,
-                "answers": info.instance,
+                "answers": info.instance_uuid,
                 "database": info.database,
                 "stock": [dict(zip(names, row, strict=True)) for row in rows],
             }
         )
         return
     print_table(
-        f"{info.instance} ({info.database}) replaces {known}",
+        f"{info.instance_uuid} ({info.database}) replaces {known}",
         ("tenant", "entity", "rows to send", "in the former Odoo"),
         rows,
     )

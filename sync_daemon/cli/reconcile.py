@@ -146,7 +146,7 @@ def _described(drift: Drift) -> dict[str, Any]:
     return {
         "tenant": str(drift.key.tenant),
         "entity": drift.key.entity.value,
-        "id": str(drift.key.record_id),
+        "record_id": str(drift.key.record_id),
         "finding": drift.finding.name.lower(),
         "remedy": drift.remedy.value,
         "odoo_ids": list(drift.odoo_ids),

@@ -82,7 +82,7 @@ def day(name: str, value: object) -> str:
         raise RejectedError("no_day", f"{name} is not a date: {printable(value)}", name, printable(value)) from None
 
 
-def identity(name: str, value: object) -> str:
+def record_id(name: str, value: object) -> str:
     """The id of another record of the same tenant."""
     if value is None or value == "":
         return ""

@@ -74,7 +74,7 @@ class Status(StrEnum):
     UNCHANGED = "unchanged"
     REMOVED = "removed"
     STALE = "stale"
-    OPTED_OUT = "held"
+    OPTED_OUT = "opted_out"
     RETRY = "retry"
     REJECTED = "rejected"
 

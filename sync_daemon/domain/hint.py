@@ -63,13 +63,13 @@ def decode(instance: str, body: bytes) -> Hint:
 def _keys(rows: Iterable[object]) -> Iterator[RecordKey]:
     for row in rows:
         if not isinstance(row, list) or len(row) != 3 or not all(isinstance(part, str) for part in row):
-            raise RejectedError("bad_key", "a key is not [tenant, entity, id]", value=printable(row))
+            raise RejectedError("bad_key", "a key is not [tenant, entity, record_id]", value=printable(row))
         yield record_key(*row)
 
 
 def record_key(tenant: str, entity: str, record_id: str) -> RecordKey:
     """Build a key from texts. Raises RejectedError naming the part that is not a uuid or a known entity."""
-    return RecordKey(uuid_of("tenant_id", tenant), entity_of(entity), uuid_of("id", record_id))
+    return RecordKey(uuid_of("tenant_id", tenant), entity_of(entity), uuid_of("record_id", record_id))
 
 
 def uuid_of(field: str, text: str) -> UUID:

@@ -12,7 +12,7 @@ from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.mapping import decode_field
 from sync_daemon.errors import RejectedError
 
-PAYMENT_DISCREPANCY, ABOUT = "concern", "concern_about"
+PAYMENT_DISCREPANCY, ABOUT = "payment_discrepancy", "payment_discrepancy_about"
 
 _SENTENCES = {
     (Entity.COMMISSION, "billed"): "the commission was cancelled, but its vendor bill {about} is posted; "

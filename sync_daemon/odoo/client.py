@@ -45,7 +45,7 @@ def _anyone() -> Callable[[OdooInfo], None]:
 
 
 class RpcOdoo:
-    """One Odoo instance as one app installation (`bridge`) sees it; any number of threads may use it.
+    """One Odoo instance as one app installation sees it; any number of threads may use it.
 
     Shapes: `verify_instance` is called before a ping, and the function that it returns takes the answer: before the
     first call, every minute and after an outage. It raises FatalError for a stranger. `selftest` flags new tenants.
@@ -54,13 +54,13 @@ class RpcOdoo:
     def __init__(
         self,
         transport: Transport,
-        bridge: UUID,
+        installation: UUID,
         verify_instance: VerifyInstance = _anyone,
         selftest: bool = False,
         observe: Observe = lambda _method, _seconds, _outcome: None,
     ) -> None:
         self._transport = transport
-        self._bridge = str(bridge)
+        self._installation = str(installation)
         self._verify_instance = verify_instance
         self._selftest = selftest
         self._observe = observe
@@ -77,7 +77,7 @@ class RpcOdoo:
         """
         batch = {
             "protocol": wire.PROTOCOL,
-            "bridge": self._bridge,
+            "installation": self._installation,
             "run": str(run),
             "documents": [wire.document(document) for document in documents],
             **({"selftest": True} if self._selftest else {}),
@@ -89,62 +89,70 @@ class RpcOdoo:
         offset = 0
         for piece in pieces:
             arguments = {
-                "bridge": self._bridge,
+                "installation": self._installation,
                 "record": wire.key(key),
                 "sha256": sha256,
                 "offset": str(offset),
                 "data": base64.b64encode(piece).decode("ascii"),
             }
             offset += len(piece)
-            held = self._call("put_content", arguments, lambda answer: wire.count(answer, "held"))
-            if held != offset:
-                raise TransientError(f"Odoo holds {held} bytes of a content, not {offset}")
+            received = self._call("put_content", arguments, lambda answer: wire.count(answer, "received"))
+            if received != offset:
+                raise TransientError(f"Odoo holds {received} bytes of a content, not {offset}")
 
     def pull_changes(self, limit: int, per_tenant: int) -> Pulled:
         """What changed in Odoo, oldest first; nothing is removed."""
-        arguments = {"bridge": self._bridge, "limit": str(limit), "per_tenant": str(per_tenant)}
+        arguments = {"installation": self._installation, "limit": str(limit), "per_tenant": str(per_tenant)}
         return self._call("pull_changes", arguments, wire.pulled)
 
     def ack_changes(self, verdicts: Sequence[Verdict]) -> None:
         """Send the verdicts on pulled changes."""
         rows = [wire.verdict(verdict) for verdict in verdicts]
         self._call(
-            "ack_changes", {"bridge": self._bridge, "verdicts": rows}, lambda answer: wire.count(answer, "acked")
+            "ack_changes",
+            {"installation": self._installation, "verdicts": rows},
+            lambda answer: wire.count(answer, "acked"),
         )
 
     def requeue_changes(self, keys: Sequence[RecordKey]) -> int:
         """Mark bound records, so that Odoo reports them again; returns how many there were."""
-        arguments = {"bridge": self._bridge, "records": [wire.key(key) for key in keys]}
+        arguments = {"installation": self._installation, "records": [wire.key(key) for key in keys]}
         return self._call("requeue_changes", arguments, lambda answer: wire.count(answer, "requeued"))
 
     def heartbeat(self, beat: int, tenants: Sequence[UUID]) -> Pulse:
         """Deliver a heartbeat, which the next pull returns."""
-        arguments = {"bridge": self._bridge, "beat": str(beat), "tenants": [str(tenant) for tenant in tenants]}
+        arguments = {
+            "installation": self._installation,
+            "beat": str(beat),
+            "tenants": [str(tenant) for tenant in tenants],
+        }
         return self._call("heartbeat", arguments, wire.pulse)
 
     def epochs(self) -> tuple[int, int]:
         """Odoo's own epoch, and the newest one of the app's that was applied there."""
-        return self._call("epochs", {"bridge": self._bridge}, wire.epochs)
+        return self._call("epochs", {"installation": self._installation}, wire.epochs)
 
     def raise_epoch(self, beyond: int) -> int:
         """Start an epoch of Odoo's versions that is newer than the present one and than `beyond`."""
         return self._call("raise_epoch", {"beyond": str(beyond)}, lambda answer: wire.count(answer, "epoch"))
 
-    def retell(self) -> int:
+    def report_again(self) -> int:
         """Mark every lead, so that Odoo reports it again; returns how many."""
-        return self._call("retell", {"bridge": self._bridge}, lambda answer: wire.count(answer, "told"))
+        return self._call(
+            "report_again", {"installation": self._installation}, lambda answer: wire.count(answer, "reported")
+        )
 
     def backlog(self) -> Mapping[UUID, OdooBacklog]:
         """What waits in Odoo, by tenant."""
-        return self._call("backlog", {"bridge": self._bridge}, wire.backlog)
+        return self._call("backlog", {"installation": self._installation}, wire.backlog)
 
     def show_binding(self, key: RecordKey) -> OdooBinding:
         """Odoo's binding of one record."""
-        return self._call("show_binding", {"bridge": self._bridge, "record": wire.key(key)}, wire.bound)
+        return self._call("show_binding", {"installation": self._installation, "record": wire.key(key)}, wire.bound)
 
     def relink_binding(self, key: RecordKey, res_id: int) -> tuple[str, int]:
         """Link an app record to another Odoo record. Raises RejectedError with Odoo's sentence if Odoo refuses."""
-        arguments = {"bridge": self._bridge, "record": wire.key(key), "res_id": str(res_id)}
+        arguments = {"installation": self._installation, "record": wire.key(key), "res_id": str(res_id)}
         model, bound, refused = self._call("relink_binding", arguments, wire.relinked)
         if refused:
             raise RejectedError("refused", refused)
@@ -152,12 +160,14 @@ class RpcOdoo:
 
     def forget_binding(self, key: RecordKey) -> None:
         """End a binding whose record is gone. Raises RejectedError with Odoo's sentence if Odoo refuses."""
-        if refused := self._call("forget_binding", {"bridge": self._bridge, "record": wire.key(key)}, wire.refusal):
+        if refused := self._call(
+            "forget_binding", {"installation": self._installation, "record": wire.key(key)}, wire.refusal
+        ):
             raise RejectedError("refused", refused)
 
     def purge_selftest(self, tenant: UUID) -> int:
         """Remove a selftest tenant and its records; returns how many. Raises RejectedError for any other tenant."""
-        arguments = {"bridge": self._bridge, "tenant": str(tenant)}
+        arguments = {"installation": self._installation, "tenant": str(tenant)}
         removed, refused = self._call("purge_selftest", arguments, wire.purged)
         if refused:
             raise RejectedError("refused", refused)
@@ -165,11 +175,11 @@ class RpcOdoo:
 
     def holdings(self) -> Mapping[str, int]:
         """How many records of this installation Odoo has or had, by entity; none in a fresh database."""
-        return self._call("holdings", {"bridge": self._bridge}, wire.holdings)
+        return self._call("holdings", {"installation": self._installation}, wire.holdings)
 
     def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
         """One page of a tenant's commissions with what is billed of them."""
-        arguments = {"bridge": self._bridge, "tenant": str(tenant), "after": after, "limit": str(limit)}
+        arguments = {"installation": self._installation, "tenant": str(tenant), "after": after, "limit": str(limit)}
         return self._call("commission_books", arguments, wire.commission_books)
 
     def known_ranges(
@@ -188,7 +198,7 @@ class RpcOdoo:
         self, method: str, tenant: UUID, entity: Entity, bounds: Sequence[str], fields: Collection[str]
     ) -> list[str]:
         arguments: dict[str, object] = {
-            "bridge": self._bridge,
+            "installation": self._installation,
             "tenant": str(tenant),
             "entity": str(entity),
             "bounds": list(bounds),
@@ -202,7 +212,7 @@ class RpcOdoo:
     ) -> tuple[list[RecordDigest], bool]:
         """One page of what Odoo holds, in order of id; the flag says whether more follow."""
         arguments: dict[str, object] = {
-            "bridge": self._bridge,
+            "installation": self._installation,
             "tenant": str(tenant),
             "entity": str(entity),
             "after": after,
@@ -214,7 +224,7 @@ class RpcOdoo:
 
     def describe_fields(self) -> OdooFields:
         """The Odoo fields that documents are written to."""
-        return self._call("describe_fields", {"bridge": self._bridge}, wire.described)
+        return self._call("describe_fields", {"installation": self._installation}, wire.described)
 
     def internal_users(self, after: str, limit: int) -> tuple[list[OdooUser], bool]:
         """One page of Odoo's internal users, in order of id; the flag says whether more follow."""
@@ -258,7 +268,7 @@ class RpcOdoo:
 
 def open_odoo(
     settings: Settings,
-    bridge: UUID,
+    installation: UUID,
     verify_instance: VerifyInstance = _anyone,
     observe: Observe = lambda _method, _seconds, _outcome: None,
 ) -> RpcOdoo:
@@ -267,4 +277,4 @@ def open_odoo(
     Raises: ConfigError for an address that must not be used.
     """
     transport: Transport = Json2(settings, MODEL) if settings.odoo_transport == "json2" else XmlRpc(settings, MODEL)
-    return RpcOdoo(transport, bridge, verify_instance, settings.is_selftest, observe)
+    return RpcOdoo(transport, installation, verify_instance, settings.is_selftest, observe)

@@ -31,8 +31,8 @@ def _findings(info: OdooInfo, now: datetime, known_instance: str) -> Iterator[Di
     if info.protocol != PROTOCOL:
         problem = f"the addon {info.addon} speaks protocol {info.protocol}, this bridge {PROTOCOL}"
         yield Diagnosis(PLACE, problem, "upgrade the addon comply360_bridge and the daemon to the same release")
-    if known_instance and known_instance != info.instance:
-        problem = f"another database answers: {info.instance}, expected {known_instance}"
+    if known_instance and known_instance != info.instance_uuid:
+        problem = f"another database answers: {info.instance_uuid}, expected {known_instance}"
         yield Diagnosis(PLACE, problem, ANOTHER)
     if info.key_expires is not None:
         left = info.key_expires.replace(tzinfo=UTC) - now

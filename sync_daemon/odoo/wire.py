@@ -31,7 +31,7 @@ from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.errors import RejectedError
 from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
 
-PROTOCOL = "1"
+PROTOCOL = "2"
 
 _T = TypeVar("_T")
 
@@ -62,8 +62,11 @@ def document(value: Document) -> dict[str, object]:
         "digest": value.digest,
         "fields": fields,
         "two_way": {**two_way, **offers},
-        "refs": {role: {"entity": str(entity), "id": str(id_)} for role, (entity, id_) in value.refs.items()},
-        **({"heard": str(value.last_seen_version)} if value.last_seen_version > NOTHING_SEEN else {}),
+        "refs": {
+            role: {"entity": str(entity), "record_id": str(record_id)}
+            for role, (entity, record_id) in value.refs.items()
+        },
+        **({"last_seen_version": str(value.last_seen_version)} if value.last_seen_version > NOTHING_SEEN else {}),
         **({"initial": initial} if initial else {}),
         **({"numbers": numbers} if numbers else {}),
     }
@@ -71,7 +74,7 @@ def document(value: Document) -> dict[str, object]:
 
 def key(value: RecordKey) -> dict[str, object]:
     """A record's key on the wire."""
-    return {"tenant": str(value.tenant), "entity": str(value.entity), "id": str(value.record_id)}
+    return {"tenant": str(value.tenant), "entity": str(value.entity), "record_id": str(value.record_id)}
 
 
 def verdict(value: Verdict) -> dict[str, object]:
@@ -92,7 +95,7 @@ def info(answer: object) -> OdooInfo:
         protocol=_text(fields, "protocol"),
         addon=_text(fields, "addon"),
         odoo=_text(fields, "odoo"),
-        instance=_text(fields, "instance"),
+        instance_uuid=_text(fields, "instance_uuid"),
         epoch=_number(fields, "epoch"),
         newest=_number(fields, "newest"),
         database=_text(fields, "database"),
@@ -149,7 +152,7 @@ def bound(answer: object) -> OdooBinding:
     """The answer to show_binding."""
     fields = _dict(answer, "the answer")
     texts = {name: _text(fields, name) for name in ("state", "model", "res_id", "version", "synced_at", "name")}
-    return OdooBinding(**texts, opted_out=_flag(fields, "held"))
+    return OdooBinding(**texts, opted_out=_flag(fields, "opted_out"))
 
 
 def relinked(answer: object) -> tuple[str, int, str]:
@@ -239,7 +242,7 @@ def _book_row(row: object) -> tuple[UUID, OdooEntry]:
     if name := _text(fields, "bill", ""):
         bill = Bill(name, _text(fields, "billed_currency"), _amount(fields, "billed"))
     entry = OdooEntry(_text(fields, "currency"), _text(fields, "state"), _amount(fields, "amount"), bill)
-    return _parsed("id", UUID, _text(fields, "id")), entry
+    return _parsed("record_id", UUID, _text(fields, "record_id")), entry
 
 
 def _amount(fields: Mapping[str, object], name: str) -> Decimal:
@@ -327,11 +330,11 @@ def _tenant_backlog(row: object) -> OdooBacklog:
 def _digest(row: object) -> RecordDigest:
     fields = _dict(row, "a digest")
     return RecordDigest(
-        record_id=_parsed("id", UUID, _text(fields, "id")),
+        record_id=_parsed("record_id", UUID, _text(fields, "record_id")),
         version=_text(fields, "version"),
         digest=_text(fields, "digest"),
         state=_text(fields, "state"),
-        opted_out=_flag(fields, "held"),
+        opted_out=_flag(fields, "opted_out"),
         waiting=_flag(fields, "waiting"),
         twins=tuple(_parsed("twins", int, str(twin)) for twin in _list(fields, "twins")),
     )
@@ -339,7 +342,7 @@ def _digest(row: object) -> RecordDigest:
 
 def _key(fields: Mapping[str, object]) -> RecordKey:
     try:
-        return record_key(*(_text(fields, name) for name in ("tenant", "entity", "id")))
+        return record_key(*(_text(fields, name) for name in ("tenant", "entity", "record_id")))
     except RejectedError as error:
         raise MalformedError(error.message) from None
 

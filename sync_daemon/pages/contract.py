@@ -46,7 +46,7 @@ _WORDS = {
     "flag": "true or false",
     "words": "text",
     "day": "calendar day",
-    "identity": "id of a record of the same tenant",
+    "record_id": "id of a record of the same tenant",
     "instant": "instant, UTC in whole seconds",
     "person": "id of an Odoo user",
 }

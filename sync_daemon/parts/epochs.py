@@ -62,7 +62,7 @@ class Restorer:
         _, applied = self.odoo.epochs()
         epoch = next_epoch(applied, *(known for _, known in self.app.epochs().values()))
         self.app.raise_epochs(epoch, tenant)
-        self.odoo.retell()
+        self.odoo.report_again()
         return epoch
 
     def bump_odoo(self) -> int:

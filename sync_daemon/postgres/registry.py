@@ -93,10 +93,10 @@ class Registry:
         """The same, but accept an Odoo that was set back: its epoch is about to be raised."""
 
         def verify(info: OdooInfo) -> None:
-            self._run("see_instance", instance=instance, uuid=info.instance, epoch=info.epoch)
-            if (known := self.instance_uuid(instance)) != info.instance:
+            self._run("see_instance", instance=instance, uuid=info.instance_uuid, epoch=info.epoch)
+            if (known := self.instance_uuid(instance)) != info.instance_uuid:
                 raise FatalError(
-                    f"another Odoo database answers for instance {instance}: {info.instance} ({info.database}), "
+                    f"another Odoo database answers for instance {instance}: {info.instance_uuid} ({info.database}), "
                     f"expected {known}; nothing is sent. Check ODOO_URL and ODOO_DATABASE; if the expected one is gone "
                     "for good, see: c360 rebuild --dry-run"
                 )

@@ -42,7 +42,7 @@ WHERE d.instance_id = %(instance)s AND d.dead_version = d.version
 
 -- name: issues
 SELECT tenant_id, id, jsonb_build_object(
-    'kind', CASE WHEN code = 'conflict' THEN 'conflict' WHEN field = 'concern' THEN 'money' WHEN field <> '' AND version = '' THEN 'field' ELSE 'dead' END,
+    'kind', CASE WHEN code = 'conflict' THEN 'conflict' WHEN field = 'payment_discrepancy' THEN 'money' WHEN field <> '' AND version = '' THEN 'field' ELSE 'dead' END,
     'direction', direction, 'entity', entity, 'record_id', record_id, 'field', field, 'value', value,
     'code', code, 'message', message, 'attempts', attempts::text, 'first_at', first_at, 'last_at', last_at,
     'state', CASE WHEN resolved_at IS NULL THEN 'open' ELSE 'closed' END)

@@ -34,7 +34,7 @@ def test_the_books_agree_and_name_the_row_that_does_not(app: App, odoo: Odoo, ac
     records = {record["commission_amount"]: record["id"] for record in odoo.commissions(app)}
     accountant.call("x_commission", "action_approve", [records[125.05]])
     found = books(app, expect=3)
-    assert [(fault["id"], fault["message"]) for fault in found["faults"]] == [
+    assert [(fault["record_id"], fault["message"]) for fault in found["faults"]] == [
         (str(commissions["USD"]), "state is pending in the app, approved in Odoo")
     ]
     c360("drain")
@@ -66,4 +66,6 @@ def test_a_month_is_that_of_the_commission_in_the_app(app: App) -> None:
     assert totals(books(app, "--month", month, expect=0), "app") == {("ZAR", "pending"): (1, "20.00")}
     app.run("DELETE FROM {t}.commissions WHERE id = %s", [new])
     found = books(app, "--month", "2026-01", expect=3)
-    assert [(fault["id"], "not in the app" in fault["message"]) for fault in found["faults"]] == [(str(new), True)]
+    assert [(fault["record_id"], "not in the app" in fault["message"]) for fault in found["faults"]] == [
+        (str(new), True)
+    ]

@@ -473,7 +473,7 @@ def test_one_lead_is_taken_out_of_the_sync_in_both_directions_and_put_back(app: 
     assert _lead(odoo, held)["partner_name"] == lead["partner_name"]
     outcome = "SELECT outcome FROM {t}.comply360_lead_outcome WHERE registration_id = %s"
     assert app.run(outcome, [held]) == []
-    assert printed("binding", "show", str(held), expect=0)[0]["in_sync"] is False
+    assert printed("binding", "show", str(held), expect=0)[0]["opted_out"] is True
     assert _letters(app) == []
 
     odoo.call("crm.lead", "action_comply360_opt_in", [lead["id"]])

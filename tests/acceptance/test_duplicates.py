@@ -85,7 +85,7 @@ def _batch(app: App, identity: UUID) -> dict[str, Any]:
         "two_way": {},
         "refs": {},
     }
-    return {"protocol": "1", "bridge": installation, "run": str(uuid4()), "documents": [document]}
+    return {"protocol": "2", "installation": installation, "run": str(uuid4()), "documents": [document]}
 
 
 def _user(settings: Settings) -> Any:

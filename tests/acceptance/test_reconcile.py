@@ -93,7 +93,7 @@ def test_every_kind_of_drift_is_named_then_mended_and_a_second_run_prints_zeros(
 
     found = reconcile(app, expect=3)
     assert counts(found) == {"matched": 1, "different": 2, "missing_in_odoo": 1, "missing_in_app": 1}
-    named = {item["id"]: item["finding"] for item in found["drift"]}
+    named = {item["record_id"]: item["finding"] for item in found["drift"]}
     assert named == {
         str(same): "different",
         str(changed): "different",
@@ -105,7 +105,7 @@ def test_every_kind_of_drift_is_named_then_mended_and_a_second_run_prints_zeros(
     reconcile(app, "--fix", "--dry-run", "--plan", str(plan), expect=3)
     assert lead_of(odoo, app, changed)["partner_name"] != "Renamed Silently", "a dry run mends nothing"
     reconcile(app, "--fix", "--plan", str(plan), expect=0)
-    planned = {item["id"]: item["remedy"] for item in json.loads(plan.read_text())["records"]}
+    planned = {item["record_id"]: item["remedy"] for item in json.loads(plan.read_text())["records"]}
     assert planned == dict.fromkeys(named, "send")
 
     c360("drain")
@@ -165,7 +165,7 @@ def test_documents_are_compared_with_their_contents(
 
     found = reconcile(app, "--fix", "--plan", "/dev/null", expect=0)
     assert counts(found, "document") == {"matched": 1, "different": 2, "missing_in_odoo": 1, "missing_in_app": 1}
-    named = {item["id"]: item["finding"] for item in found["drift"] if item["entity"] == "document"}
+    named = {item["record_id"]: item["finding"] for item in found["drift"] if item["entity"] == "document"}
     assert named == {
         str(renamed): "different",
         str(damaged): "different",
@@ -193,7 +193,7 @@ def test_documents_are_compared_with_their_contents(
 
     twin = odoo.call("ir.attachment", "create", [{"name": "Copy", "x_comply360_external_id": str(same)}])[0]
     doubled = reconcile(app, expect=3)
-    assert [(item["id"], item["finding"], item["odoo_ids"]) for item in doubled["drift"]] == [
+    assert [(item["record_id"], item["finding"], item["odoo_ids"]) for item in doubled["drift"]] == [
         (str(same), "duplicate", [twin])
     ]
 
@@ -233,7 +233,7 @@ def test_a_lead_deleted_in_odoo_is_set_aside_and_a_doubled_one_is_left_to_a_pers
     assert counts(found) == {"duplicate": 1}
     [line] = [line for line in found["compared"] if line["entity"] == "registration"]
     assert line["set_aside"] == 1, "never made anew by itself"
-    assert [(item["id"], item["odoo_ids"]) for item in found["drift"]] == [(str(doubled), [twin])]
+    assert [(item["record_id"], item["odoo_ids"]) for item in found["drift"]] == [(str(doubled), [twin])]
     assert twin != lead["id"]
 
 

@@ -38,7 +38,7 @@ def reconcile(*arguments: str, expect: int | None) -> dict[str, Any]:
 
 
 def named(found: dict[str, Any], *findings: str) -> Records:
-    return {(item["entity"], item["id"]) for item in found["drift"] if item["finding"] in findings}
+    return {(item["entity"], item["record_id"]) for item in found["drift"] if item["finding"] in findings}
 
 
 def earned(app: App, name: str) -> tuple[UUID, UUID, UUID]:
@@ -154,7 +154,7 @@ def test_after_the_app_alone_was_set_back_only_what_it_has_forgotten_is_an_orpha
         ("registration", str(lost_elsewhere)),
     }
     found = reconcile(expect=3)
-    told = {(item["entity"], item["id"]) for item in found["drift"] if item["remedy"] == "tell a person"}
+    told = {(item["entity"], item["record_id"]) for item in found["drift"] if item["remedy"] == "tell a person"}
     assert told == orphans, "exactly what happened since the backup"
     reconcile("--fix", "--plan", "/dev/null", expect=0)
     assert printed("drain", expect=3)["owed"] == 0, "with the orphans parked"

@@ -71,7 +71,7 @@ def test_both_mean_the_same_by_what_odoo_tells(contract: Contract, field: Field)
         "Text": "text",
         "Exact": "exact",
         "Day": "day",
-        "RecordId": "identity",
+        "RecordId": "record_id",
         "Code": "code",
         "Person": "person",
     }

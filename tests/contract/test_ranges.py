@@ -12,10 +12,10 @@ from tests.unit.test_drift import APP_RECORDS, KEY, ODOO_RECORDS
 @given(APP_RECORDS, ODOO_RECORDS)
 def test_a_range_is_passed_over_only_if_a_closer_look_would_find_the_same(app: AppRecord, odoo: OdooRecord) -> None:
     answer = {
-        "id": str(KEY.record_id),
+        "record_id": str(KEY.record_id),
         "state": odoo.state.value,
         "digest": odoo.digest,
-        "held": odoo.is_opted_out,
+        "opted_out": odoo.is_opted_out,
         "waiting": odoo.is_waiting,
         "twins": list(odoo.twins),
     }

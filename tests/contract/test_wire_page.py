@@ -73,7 +73,7 @@ def test_the_page_names_every_field_with_its_values(contract: Contract) -> None:
 
 
 def test_the_page_names_what_odoo_tells() -> None:
-    told = {row[0]: fields_of(row[1]) for row in table("told of")}
+    told = {row[0]: fields_of(row[1]) for row in table("reported of")}
     assert told == {
         entity.value: {field.name: note_of(field) for field in contract.reported}
         for entity, contract in CONTRACTS.items()

@@ -46,8 +46,8 @@ INVOICE = {
     "registration": "",
     "client": "",
     "credits": "",
-    "concern": "",
-    "concern_about": "",
+    "payment_discrepancy": "",
+    "payment_discrepancy_about": "",
 }
 SETTLED = {"payment_state": "paid", "residual": "0.00", "paid_on": "2026-02-20", "payment_reference": "EFT 9"}
 LEASE = timedelta(minutes=1)

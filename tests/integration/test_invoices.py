@@ -30,8 +30,8 @@ POSTED: dict[str, Scalar] = {
     "registration": "",
     "client": "",
     "credits": "",
-    "concern": "",
-    "concern_about": "",
+    "payment_discrepancy": "",
+    "payment_discrepancy_about": "",
 }
 PAID: dict[str, Any] = {
     "payment_state": "paid",
@@ -164,7 +164,10 @@ def test_money_that_has_to_go_back_is_an_issue_until_it_has_gone(
     installation: Installation, registration: UUID
 ) -> None:
     key = installation.key(Entity.INVOICE, uuid4())
-    take(installation, told(key, 1, concern="registration_cancelled", concern_about="INV/2026/00001"))
+    take(
+        installation,
+        told(key, 1, payment_discrepancy="registration_cancelled", payment_discrepancy_about="INV/2026/00001"),
+    )
     [letter] = installation.dead_letters.open()
     assert (letter.code, letter.value) == ("registration_cancelled", "INV/2026/00001")
     assert "INV/2026/00001" in letter.message and "credit note" in letter.message

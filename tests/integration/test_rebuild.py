@@ -26,7 +26,7 @@ def odoo() -> OdooInfo:
 def rebuild(installation: Installation) -> int:
     former = odoo()
     installation.registry.identify_instance(INSTANCE)(former)
-    return Rebuilds(installation.database, INSTANCE).rebuild(odoo(), former.instance)
+    return Rebuilds(installation.database, INSTANCE).rebuild(odoo(), former.instance_uuid)
 
 
 def test_a_user_of_the_former_odoo_is_nobody_in_the_new_one(installation: Installation) -> None:

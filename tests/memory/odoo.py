@@ -70,9 +70,9 @@ class State:
 class Odoo:
     """One Odoo database. `is_away` lets every call fail before it begins."""
 
-    def __init__(self, clock: Clock, instance: str = "8d9f4c6e-2a55-4a0b-9a3c-0d5a6f1b2c3d") -> None:
+    def __init__(self, clock: Clock, instance_uuid: str = "8d9f4c6e-2a55-4a0b-9a3c-0d5a6f1b2c3d") -> None:
         self.clock = clock
-        self.instance = instance
+        self.instance_uuid = instance_uuid
         self.state = State()
         self.is_away = False
         self.users: list[tuple[int, str]] = [(2, "admin"), (6, "manager")]
@@ -104,9 +104,9 @@ class Odoo:
             marked += 1
         return marked
 
-    def is_served(self, bridge: str, tenant: str) -> bool:
+    def is_served(self, installation: str, tenant: str) -> bool:
         """Whether an active tenant of this installation is known."""
-        bound = self.state.bindings.get((bridge, tenant, "tenant", tenant))
+        bound = self.state.bindings.get((installation, tenant, "tenant", tenant))
         record = self.state.records.get((bound.model, bound.res_id), {}) if bound else {}
         return record.get("status") == "active"
 
@@ -136,8 +136,8 @@ class Odoo:
             row["x_comply360_sha256"] = sha256_of(self.state.files.get(bound.res_id, b""))
         return row
 
-    def of(self, bridge: str) -> list[tuple[Key, Bound]]:
-        return [(key, bound) for key, bound in self.state.bindings.items() if key[0] == bridge]
+    def of(self, installation: str) -> list[tuple[Key, Bound]]:
+        return [(key, bound) for key, bound in self.state.bindings.items() if key[0] == installation]
 
     def place(self, key: Key) -> tuple[str, int]:
         return self.state.bindings[key].model, self.state.bindings[key].res_id

@@ -42,9 +42,9 @@ class Work:
 class Batch:
     """One call of `apply_batch`."""
 
-    def __init__(self, odoo: Odoo, bridge: str, raws: Sequence[Mapping[str, Any]], selftest: bool) -> None:
+    def __init__(self, odoo: Odoo, installation: str, raws: Sequence[Mapping[str, Any]], selftest: bool) -> None:
         self._odoo = odoo
-        self._bridge = bridge
+        self._installation = installation
         self._raws = raws
         self._selftest = selftest
         self._newest = f"{odoo.state.epoch}.{odoo.newest}"
@@ -78,7 +78,7 @@ class Batch:
         return document
 
     def _answer(self, raw: Mapping[str, Any], document: Any) -> Values:
-        key = (self._bridge, *document.key)
+        key = (self._installation, *document.key)
         bound = self._state.bindings.get(key, Bound(MAPPERS[document.entity].model, 0))
         work = Work(raw, document, bound)
         if bound.res_id and (answer := self._settled_before(work)):
@@ -102,7 +102,7 @@ class Batch:
             refused = Refused("unlinked", f"the record {words} in Odoo; a person has to decide what becomes of it")
             return _refusal(work.raw, "rejected", refused)
         if bound.opted_out:
-            return _answer(work.raw, "held", **ids)
+            return _answer(work.raw, "opted_out", **ids)
         if not bound.version:
             return None
         version = addon.document.parse_version(bound.version)
@@ -112,7 +112,7 @@ class Batch:
         return _answer(work.raw, "unchanged", **ids) if is_same and bound.digest == document.digest else None
 
     def _tenant(self, tenant: str) -> Values | None:
-        bound = self._state.bindings.get((self._bridge, tenant, "tenant", tenant))
+        bound = self._state.bindings.get((self._installation, tenant, "tenant", tenant))
         return self._state.records.get((bound.model, bound.res_id)) if bound else None
 
     def _apply(self, key: Key, work: Work) -> Values:
@@ -158,7 +158,7 @@ class Batch:
         return links
 
     def _resolved(self, reference: Any, named: tuple[str, str, str], referrer: tuple[str, str, str]) -> int:
-        bound = self._state.bindings.get((self._bridge, *named))
+        bound = self._state.bindings.get((self._installation, *named))
         if bound is None or not bound.res_id:
             if self._tenants_with(named) - self._tenants_with(referrer):
                 message = f"{reference.role} {named[2]} belongs to another tenant"
@@ -169,7 +169,7 @@ class Batch:
         return bound.res_id
 
     def _tenants_with(self, key: tuple[str, str, str]) -> set[str]:
-        return {bound[1] for bound in self._state.bindings if bound[0] == self._bridge and bound[2:] == key[1:]}
+        return {bound[1] for bound in self._state.bindings if bound[0] == self._installation and bound[2:] == key[1:]}
 
     # -- documents -------------------------------------------------------------------------------------------------
 
@@ -257,8 +257,8 @@ class Batch:
             return True
         if not sent or sent["base"] != base or sent["value"] != present:
             return False
-        is_unheard: bool = addon.document.parse_version(sent["version"]) >= work.document.last_seen_version
-        return is_unheard
+        is_unseen: bool = addon.document.parse_version(sent["version"]) >= work.document.last_seen_version
+        return is_unseen
 
     def _compare(self, key: Key, work: Work, status: str) -> None:
         """Note where Odoo shows something else than was sent, and what the app has sent."""
@@ -300,7 +300,7 @@ def _outcome(wanted: Values, present: str = "pending") -> str:
 
 
 def _answer(raw: Mapping[str, Any], status: str, **more: Any) -> Values:
-    named = {name: str(raw.get(name, "")) for name in ("tenant", "entity", "id", "version")}
+    named = {name: str(raw.get(name, "")) for name in ("tenant", "entity", "record_id", "version")}
     return {**named, "status": status, **{name: value for name, value in more.items() if value}}
 
 

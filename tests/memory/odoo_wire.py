@@ -25,12 +25,12 @@ class Wire:
     def __init__(self, odoo: Odoo) -> None:
         self._odoo = odoo
 
-    def ping(self, protocol: str = "1") -> Values:
+    def ping(self, protocol: str = "2") -> Values:
         return {
-            "protocol": "1",
+            "protocol": "2",
             "addon": "19.0.0",
             "odoo": "19.0",
-            "instance": self._odoo.instance,
+            "instance_uuid": self._odoo.instance_uuid,
             "epoch": str(self._odoo.state.epoch),
             "newest": str(self._odoo.newest),
             "database": "memory",
@@ -40,24 +40,24 @@ class Wire:
         }
 
     def apply_batch(self, batch: Mapping[str, Any]) -> Values:
-        results = Batch(self._odoo, batch["bridge"], batch["documents"], bool(batch.get("selftest"))).run()
+        results = Batch(self._odoo, batch["installation"], batch["documents"], bool(batch.get("selftest"))).run()
         return {"run": batch["run"], "results": results}
 
-    def put_content(self, bridge: str, record: Mapping[str, str], sha256: str, offset: str, data: str) -> Values:
-        key, piece = _key(bridge, record), base64.b64decode(data)
+    def put_content(self, installation: str, record: Mapping[str, str], sha256: str, offset: str, data: str) -> Values:
+        key, piece = _key(installation, record), base64.b64decode(data)
         known, content = self._odoo.state.uploads.get(key, (sha256, b""))
         content = content[: int(offset)] + piece if int(offset) and known == sha256 else piece
         self._odoo.state.uploads[key] = sha256, content
-        return {"held": str(len(content))}
+        return {"received": str(len(content))}
 
-    def pull_changes(self, bridge: str, limit: str, per_tenant: str) -> Values:
-        due = [(turn, oldest, mark) for turn, oldest, mark in self._due(bridge) if turn < int(per_tenant)]
+    def pull_changes(self, installation: str, limit: str, per_tenant: str) -> Values:
+        due = [(turn, oldest, mark) for turn, oldest, mark in self._due(installation) if turn < int(per_tenant)]
         due.sort(key=lambda item: item[:2])
         changes = [self._change(mark) for _turn, _oldest, mark in due[: int(limit)]]
-        beat = self._odoo.state.beats.get(bridge, "")
+        beat = self._odoo.state.beats.get(installation, "")
         return {"epoch": str(self._odoo.state.epoch), "changes": changes, "more": len(due) > int(limit), "beat": beat}
 
-    def _due(self, bridge: str) -> Iterator[tuple[int, int, Mark]]:
+    def _due(self, installation: str) -> Iterator[tuple[int, int, Mark]]:
         """The newest mark of each record that may be pulled, with its turn within its tenant and its oldest mark."""
         found: dict[Key, list[Mark]] = {}
         for mark in self._odoo.state.marks:
@@ -66,14 +66,14 @@ class Wire:
         for key, marks in sorted(found.items(), key=lambda item: item[1][0].number):
             newest, bound = marks[-1], self._odoo.state.bindings[key]
             is_out = bound.state == "active" and bound.opted_out
-            if key[0] != bridge or is_out or newest.is_parked or newest.due_at > self._odoo.clock.now:
+            if key[0] != installation or is_out or newest.is_parked or newest.due_at > self._odoo.clock.now:
                 continue
-            if self._odoo.is_served(bridge, key[1]):
+            if self._odoo.is_served(installation, key[1]):
                 yield turns.get(key[1], 0), marks[0].number, newest
                 turns[key[1]] = turns.get(key[1], 0) + 1
 
     def _change(self, mark: Mark) -> Values:
-        bound, (_bridge, tenant, entity, record_id) = self._odoo.state.bindings[mark.key], mark.key
+        bound, (_installation, tenant, entity, record_id) = self._odoo.state.bindings[mark.key], mark.key
         mapper = MAPPERS[entity]
         record = self._odoo.state.records.get((bound.model, bound.res_id))
         is_there = mark.op in ("upsert", "ask") and record is not None
@@ -83,7 +83,7 @@ class Wire:
         return {
             "tenant": tenant,
             "entity": entity,
-            "id": record_id,
+            "record_id": record_id,
             "version": f"{self._odoo.state.epoch}.{mark.number}",
             "op": mark.op,
             "model": bound.model,
@@ -94,12 +94,12 @@ class Wire:
             "sent": {name: dict(pair) for name, pair in bound.sent.items() if name in present},
         }
 
-    def ack_changes(self, bridge: str, verdicts: Sequence[Mapping[str, str]]) -> Values:
+    def ack_changes(self, installation: str, verdicts: Sequence[Mapping[str, str]]) -> Values:
         acked = 0
         for verdict in verdicts:
             epoch, _, number = verdict["version"].partition(".")
             if int(epoch) == self._odoo.state.epoch:
-                acked += self._settle(_key(bridge, verdict), int(number), verdict["verdict"])
+                acked += self._settle(_key(installation, verdict), int(number), verdict["verdict"])
         return {"acked": str(acked)}
 
     def _settle(self, key: Key, number: int, verdict: str) -> bool:
@@ -114,9 +114,9 @@ class Wire:
                 del self._odoo.state.marks[place]
         return bool(done)
 
-    def requeue_changes(self, bridge: str, records: Sequence[Mapping[str, str]]) -> Values:
+    def requeue_changes(self, installation: str, records: Sequence[Mapping[str, str]]) -> Values:
         ops = {"active": "upsert", "alias": "alias"}
-        keys = [_key(bridge, record) for record in records]
+        keys = [_key(installation, record) for record in records]
         there = [key for key in keys if key in self._odoo.state.bindings]
         marked = sum(
             self._odoo.mark(self._odoo.state, [key], ops.get(self._odoo.state.bindings[key].state, "unlink"))
@@ -124,37 +124,42 @@ class Wire:
         )
         return {"requeued": str(marked)}
 
-    def heartbeat(self, bridge: str, beat: str, tenants: Sequence[str]) -> Values:
-        self._odoo.state.beats[bridge] = beat
-        return {"unserved": sorted(one for one in tenants if not self._odoo.is_served(bridge, one)), "missing": []}
+    def heartbeat(self, installation: str, beat: str, tenants: Sequence[str]) -> Values:
+        self._odoo.state.beats[installation] = beat
+        return {
+            "unserved": sorted(one for one in tenants if not self._odoo.is_served(installation, one)),
+            "missing": [],
+        }
 
-    def epochs(self, bridge: str) -> Values:
-        applied = (int(bound.version.partition(".")[0]) for _, bound in self._odoo.of(bridge) if bound.version)
+    def epochs(self, installation: str) -> Values:
+        applied = (int(bound.version.partition(".")[0]) for _, bound in self._odoo.of(installation) if bound.version)
         return {"epoch": str(self._odoo.state.epoch), "applied": str(max(applied, default=0))}
 
     def raise_epoch(self, beyond: str) -> Values:
         self._odoo.state.epoch = max(self._odoo.state.epoch, int(beyond)) + 1
         return {"epoch": str(self._odoo.state.epoch)}
 
-    def retell(self, bridge: str) -> Values:
-        leads = [key for key, bound in self._odoo.of(bridge) if key[2] == "registration" and bound.state == "active"]
-        return {"told": str(self._odoo.mark(self._odoo.state, leads, "upsert"))}
+    def report_again(self, installation: str) -> Values:
+        leads = [
+            key for key, bound in self._odoo.of(installation) if key[2] == "registration" and bound.state == "active"
+        ]
+        return {"reported": str(self._odoo.mark(self._odoo.state, leads, "upsert"))}
 
-    def show_binding(self, bridge: str, record: Mapping[str, str]) -> Values:
-        bound = self._odoo.state.bindings.get(_key(bridge, record))
+    def show_binding(self, installation: str, record: Mapping[str, str]) -> Values:
+        bound = self._odoo.state.bindings.get(_key(installation, record))
         values = self._odoo.state.records.get((bound.model, bound.res_id)) if bound else None
         return {
             "state": bound.state if bound else "",
             "model": bound.model if bound else "",
             "res_id": str(bound.res_id or "") if bound else "",
             "version": bound.version if bound else "",
-            "held": bound.opted_out if bound else False,
+            "opted_out": bound.opted_out if bound else False,
             "synced_at": _instant(bound.synced_at) if bound and bound.synced_at else "",
             "name": str(values.get("name") or values.get("partner_name") or "") if values else "",
         }
 
-    def relink_binding(self, bridge: str, record: Mapping[str, str], res_id: str) -> Values:
-        key, model = _key(bridge, record), MAPPERS[record["entity"]].model
+    def relink_binding(self, installation: str, record: Mapping[str, str], res_id: str) -> Values:
+        key, model = _key(installation, record), MAPPERS[record["entity"]].model
         other = self._odoo.bound_to(model, int(res_id))
         if (model, int(res_id)) not in self._odoo.state.records:
             return {"model": "", "res_id": "", "refused": f"there is no such record that a {key[2]} could be"}
@@ -163,16 +168,16 @@ class Wire:
         self._odoo.state.bindings[key] = Bound(model, int(res_id))
         return {"model": model, "res_id": res_id, "refused": ""}
 
-    def forget_binding(self, bridge: str, record: Mapping[str, str]) -> Values:
-        key = _key(bridge, record)
+    def forget_binding(self, installation: str, record: Mapping[str, str]) -> Values:
+        key = _key(installation, record)
         bound = self._odoo.state.bindings.get(key)
         if bound and bound.state == "active" and (bound.model, bound.res_id) in self._odoo.state.records:
             return {"refused": f"it is bound to {bound.model} {bound.res_id}, which is there"}
         self._odoo.forget([key])
         return {"refused": ""}
 
-    def backlog(self, bridge: str) -> Values:
-        newest = {mark.key: mark for mark in self._odoo.state.marks if mark.key[0] == bridge}
+    def backlog(self, installation: str) -> Values:
+        newest = {mark.key: mark for mark in self._odoo.state.marks if mark.key[0] == installation}
         tenants: dict[str, list[Mark]] = {}
         for key, mark in newest.items():
             if not (self._odoo.state.bindings[key].state == "active" and self._odoo.state.bindings[key].opted_out):
@@ -185,51 +190,51 @@ class Wire:
         parked = len(newest) - len(waiting)
         return {"owed": str(len(waiting)), "parked": str(parked), "oldest": _instant(oldest) if oldest else ""}
 
-    def holdings(self, bridge: str) -> Values:
+    def holdings(self, installation: str) -> Values:
         counts: dict[str, int] = {}
-        for key, bound in self._odoo.of(bridge):
+        for key, bound in self._odoo.of(installation):
             counts[key[2]] = counts.get(key[2], 0) + bool(bound.res_id)
         return {"entities": {entity: str(count) for entity, count in counts.items()}}
 
-    def commission_books(self, bridge: str, tenant: str, after: str, limit: str) -> Values:
+    def commission_books(self, installation: str, tenant: str, after: str, limit: str) -> Values:
         found = [
             (key[3], self._odoo.wire("commission", bound))
-            for key, bound in self._page(bridge, tenant, "commission", after, "")
+            for key, bound in self._page(installation, tenant, "commission", after, "")
             if bound.state == "active"
         ]
         rows = [
-            {"id": name, "currency": row["currency"], "state": row["status"], "amount": row["commission_amount"]}
+            {"record_id": name, "currency": row["currency"], "state": row["status"], "amount": row["commission_amount"]}
             for name, row in found[: int(limit)]
         ]
         return {"rows": rows, "more": len(found) > int(limit)}
 
     def digests(
-        self, bridge: str, tenant: str, entity: str, after: str, limit: str, fields: Collection[str] = ()
+        self, installation: str, tenant: str, entity: str, after: str, limit: str, fields: Collection[str] = ()
     ) -> Values:
-        found = self._page(bridge, tenant, entity, after, "")
+        found = self._page(installation, tenant, entity, after, "")
         return {"digests": [self._digest(*row, fields) for row in found[: int(limit)]], "more": len(found) > int(limit)}
 
     def digest_ranges(
-        self, bridge: str, tenant: str, entity: str, bounds: Sequence[str], fields: Collection[str] = ()
+        self, installation: str, tenant: str, entity: str, bounds: Sequence[str], fields: Collection[str] = ()
     ) -> Values:
         digests = []
         for after, until in itertools.pairwise(bounds):
             rows = [
                 (key, self._digest(key, bound, fields))
-                for key, bound in self._page(bridge, tenant, entity, after, until)
+                for key, bound in self._page(installation, tenant, entity, after, until)
             ]
             self._odoo.state.remembered |= {key: row["digest"] for key, row in rows}
             digests.append(addon.document.range_digest(addon.document.range_line(row) for _, row in rows))
         return {"digests": digests}
 
     def known_ranges(
-        self, bridge: str, tenant: str, entity: str, bounds: Sequence[str], fields: Collection[str] = ()
+        self, installation: str, tenant: str, entity: str, bounds: Sequence[str], fields: Collection[str] = ()
     ) -> Values:
         digests = []
         for after, until in itertools.pairwise(bounds):
             rows = [
                 (key, self._digest(key, bound, fields))
-                for key, bound in self._page(bridge, tenant, entity, after, until)
+                for key, bound in self._page(installation, tenant, entity, after, until)
             ]
             is_known = all(
                 self._odoo.state.remembered.get(key) == row["digest"]
@@ -242,11 +247,11 @@ class Wire:
         return {"digests": digests}
 
     def _is_remembered(self, key: Key, row: Values) -> bool:
-        is_plain = row["state"] == "active" and not row["waiting"] and not row["held"]
+        is_plain = row["state"] == "active" and not row["waiting"] and not row["opted_out"]
         return is_plain and self._odoo.state.remembered.get(key) == row["digest"]
 
-    def _page(self, bridge: str, tenant: str, entity: str, after: str, until: str) -> list[tuple[Key, Bound]]:
-        found = sorted((key, bound) for key, bound in self._odoo.of(bridge) if key[1:3] == (tenant, entity))
+    def _page(self, installation: str, tenant: str, entity: str, after: str, until: str) -> list[tuple[Key, Bound]]:
+        found = sorted((key, bound) for key, bound in self._odoo.of(installation) if key[1:3] == (tenant, entity))
         return [row for row in found if row[0][3] > after and (not until or row[0][3] <= until)]
 
     def _digest(self, key: Key, bound: Bound, fields: Collection[str]) -> Values:
@@ -262,11 +267,11 @@ class Wire:
             refs = {role: f"{other[2]}:{other[3]}" for role, other in named.items() if other}
             digest = addon.document.digest_of(chosen, refs)
         return {
-            "id": key[3],
+            "record_id": key[3],
             "version": bound.version,
             "digest": digest,
             "state": bound.state,
-            "held": bound.opted_out,
+            "opted_out": bound.opted_out,
             "waiting": any(mark.key == key for mark in self._odoo.state.marks),
             "twins": [],
         }
@@ -277,12 +282,12 @@ class Wire:
             if named:
                 yield reference.role, f"{named[2]}:{named[3]}"
 
-    def describe_fields(self, bridge: str) -> Values:
+    def describe_fields(self, installation: str) -> Values:
         entities = {
             entity: {rule.name: _described(mapper.model, rule) for rule in mapper.rules}
             for entity, mapper in MAPPERS.items()
         }
-        tenants = [key[1] for key, _ in self._odoo.of(bridge) if key[2] == "tenant"]
+        tenants = [key[1] for key, _ in self._odoo.of(installation) if key[2] == "tenant"]
         return {"entities": entities, "tenants": {tenant: {} for tenant in tenants}, "required": {}}
 
     def internal_users(self, after: str, limit: str) -> Values:
@@ -292,8 +297,8 @@ class Wire:
         ]
         return {"users": rows, "more": len(found) > int(limit)}
 
-    def purge_selftest(self, bridge: str, tenant: str) -> Values:
-        own = (bridge, tenant, "tenant", tenant)
+    def purge_selftest(self, installation: str, tenant: str) -> Values:
+        own = (installation, tenant, "tenant", tenant)
         if own not in self._odoo.state.bindings:
             return {"removed": "0", "refused": ""}
         values = self._odoo.state.records[self._odoo.place(own)]
@@ -302,14 +307,14 @@ class Wire:
                 "removed": "0",
                 "refused": f"tenant {values['subdomain']} is not the selftest's: nothing was changed",
             }
-        keys = [key for key, _ in self._odoo.of(bridge) if key[1] == tenant]
+        keys = [key for key, _ in self._odoo.of(installation) if key[1] == tenant]
         removed = [key for key in keys if self._odoo.state.records.pop(self._odoo.place(key), None) and key != own]
         self._odoo.forget(keys)
         return {"removed": str(len(removed)), "refused": ""}
 
 
-def _key(bridge: str, record: Mapping[str, str]) -> Key:
-    return bridge, record["tenant"], record["entity"], record["id"]
+def _key(installation: str, record: Mapping[str, str]) -> Key:
+    return installation, record["tenant"], record["entity"], record["record_id"]
 
 
 def _instant(moment: datetime) -> str:

@@ -87,7 +87,7 @@ def _rows(state: State, keys: Iterable[RecordKey]) -> Iterator[tuple[RecordKey, 
 def _issue(letter: DeadLetter) -> Row:
     if letter.code == "conflict":
         kind = "conflict"
-    elif letter.field == "concern":
+    elif letter.field == "payment_discrepancy":
         kind = "money"
     else:
         kind = "field" if letter.field and not letter.version else "dead"

@@ -94,11 +94,11 @@ def proxy(stack_settings: Settings) -> Iterator[Proxy]:
 
 def test_ping_says_who_answers(settings: Settings, real: Installation) -> None:
     info = real.odoo.ping()
-    assert info.protocol == "1"
+    assert info.protocol == "2"
     assert info.odoo.startswith("19.0")
     assert info.database == settings.odoo_database
     assert info.user == settings.odoo_login
-    assert UUID(info.instance)
+    assert UUID(info.instance_uuid)
     assert info.epoch >= 1
     assert info.key_expires is not None
     assert info.key_expires > datetime.now(UTC) + timedelta(days=100)
@@ -307,7 +307,7 @@ def test_a_method_that_the_addon_does_not_have_is_fatal(settings: Settings) -> N
 @pytest.mark.reliability("F43")
 def test_another_protocol_is_fatal(settings: Settings) -> None:
     odoo = open_odoo(settings, uuid4())
-    batch = {"protocol": "99", "bridge": str(uuid4()), "run": str(uuid4()), "documents": []}
+    batch = {"protocol": "99", "installation": str(uuid4()), "run": str(uuid4()), "documents": []}
     with pytest.raises(FatalError, match="speaks protocol 99"):
         odoo._transport.call("apply_batch", {"batch": batch})
 
@@ -316,7 +316,7 @@ def test_another_protocol_is_fatal(settings: Settings) -> None:
 def test_an_argument_that_odoo_cannot_read_is_rejected(settings: Settings) -> None:
     odoo = open_odoo(settings, uuid4())
     with pytest.raises(RejectedError, match="ValueError"):
-        odoo._transport.call("pull_changes", {"bridge": str(uuid4()), "limit": "many", "per_tenant": "1"})
+        odoo._transport.call("pull_changes", {"installation": str(uuid4()), "limit": "many", "per_tenant": "1"})
 
 
 def test_odoo_says_what_its_fields_are(here: Installation) -> None:
@@ -603,7 +603,7 @@ def test_the_newest_epoch_that_was_applied_is_known(here: Installation) -> None:
 def test_every_lead_is_told_once_more_when_it_is_asked_for(here: Installation) -> None:
     lead = here.lead()
     here.odoo.apply_batch(uuid4(), [lead, here.client()])
-    assert here.odoo.retell() == 1
+    assert here.odoo.report_again() == 1
     assert [change.key for change in here.odoo.pull_changes(10, 10).changes] == [lead.key]
 
 

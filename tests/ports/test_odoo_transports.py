@@ -22,10 +22,10 @@ from tests.ports.web_server import WebServer, response
 
 KEY = "canary-api-key"
 PING = {
-    "protocol": "1",
+    "protocol": "2",
     "addon": "19.0.1.0.0",
     "odoo": "19.0",
-    "instance": str(uuid4()),
+    "instance_uuid": str(uuid4()),
     "epoch": "1",
     "newest": "0",
     "database": "db",
@@ -153,7 +153,7 @@ def test_an_unusable_answer_is_a_transient_error(transport: str, answer: bytes) 
         "text",
         ["list"],
         {},
-        {**PING, "protocol": 1},
+        {**PING, "protocol": 2},
         {**PING, "epoch": "one"},
         {**PING, "key_expires": "tomorrow"},
     ],

@@ -95,7 +95,7 @@ def test_what_is_billed_is_counted_beside() -> None:
 
 def test_amounts_cross_as_texts_and_nothing_else() -> None:
     row = {
-        "id": str(ONE),
+        "record_id": str(ONE),
         "currency": "ZAR",
         "state": "paid",
         "amount": "0.10",

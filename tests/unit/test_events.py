@@ -136,7 +136,11 @@ RENAMED = {"registration": "registration_id", "client": "client_id", "credits": 
 
 def known(**columns: str) -> dict[str, str]:
     """The read model after an invoice was told."""
-    shown = {RENAMED.get(name, name): str(value) for name, value in INVOICE.items() if not name.startswith("concern")}
+    shown = {
+        RENAMED.get(name, name): str(value)
+        for name, value in INVOICE.items()
+        if not name.startswith("payment_discrepancy")
+    }
     return {**shown, **columns}
 
 
@@ -185,8 +189,8 @@ def test_every_step_of_an_invoice_is_told_once_and_in_order(
 
 def test_an_invoice_that_is_told_again_is_not_told_on() -> None:
     assert invoice(known()) == []
-    concern = {"concern": "registration_cancelled", "concern_about": "INV/2026/00001"}
-    assert invoice(known(), **concern) == [], "that is an issue, and no event"
+    discrepancy = {"payment_discrepancy": "registration_cancelled", "payment_discrepancy_about": "INV/2026/00001"}
+    assert invoice(known(), **discrepancy) == [], "that is an issue, and no event"
 
 
 def test_a_deleted_draft_is_told_once_and_one_that_was_never_known_not_at_all() -> None:
@@ -311,6 +315,6 @@ def test_whatever_odoo_tells_of_an_invoice_its_events_are_what_their_schemas_say
             **{
                 RENAMED.get(name, name): str(value)
                 for name, value in found.values.items()
-                if not name.startswith("concern")
+                if not name.startswith("payment_discrepancy")
             }
         )

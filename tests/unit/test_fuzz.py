@@ -129,7 +129,19 @@ READERS: dict[str, Callable[[object], object]] = {
     "digests": wire.digests,
     "commission_books": wire.commission_books,
 }
-NAMES = ["results", "changes", "more", "epoch", "tenants", "digests", "rows", "refused", "state", "version", "id"]
+NAMES = [
+    "results",
+    "changes",
+    "more",
+    "epoch",
+    "tenants",
+    "digests",
+    "rows",
+    "refused",
+    "state",
+    "version",
+    "record_id",
+]
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -88,7 +88,7 @@ def test_a_refusal_says_what_is_wrong(content: object, code: str) -> None:
 def test_a_refused_id_is_named_with_its_field() -> None:
     with pytest.raises(RejectedError) as caught:
         record_key(str(UUID(int=1)), "client", "client-17")
-    assert (caught.value.field, caught.value.value) == ("id", "client-17")
+    assert (caught.value.field, caught.value.value) == ("record_id", "client-17")
     assert "client-17" in caught.value.message
 
 

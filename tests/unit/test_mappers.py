@@ -45,7 +45,7 @@ def _commission(**changes: str) -> dict[str, Any]:
 
 
 def _raw(entity: str, fields: dict[str, Any], two_way: dict[str, Any] | None = None) -> dict[str, Any]:
-    named = {"tenant": TENANT, "entity": entity, "id": str(uuid4()), "version": "1.2", "digest": ""}
+    named = {"tenant": TENANT, "entity": entity, "record_id": str(uuid4()), "version": "1.2", "digest": ""}
     return {**named, "fields": fields, "two_way": two_way or {}, "refs": {}}
 
 
@@ -223,7 +223,7 @@ def test_versions_survive_both_ways(epoch: int, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"id": "4711"}, {"tenant": "x"}, {"version": "1"}, {"fields": []}, {"fields": {"a": None}}]
+    "change", [{"record_id": "4711"}, {"tenant": "x"}, {"version": "1"}, {"fields": []}, {"fields": {"a": None}}]
 )
 def test_a_malformed_document_is_refused_with_words(change: dict[str, Any]) -> None:
     with pytest.raises(mappers.Refused) as caught:

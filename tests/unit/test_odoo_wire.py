@@ -34,7 +34,7 @@ TENANT = UUID("3f0c2a52-58b5-4b7e-9a48-0d0b7f6f2d11")
 RECORD = UUID("8f8a6c1e-5c43-4d6e-9b53-b1a7e3c1a001")
 PARENT = UUID("00000000-0000-4000-8000-000000000001")
 KEY = RecordKey(TENANT, Entity.COMMISSION, RECORD)
-NAME = {"tenant": str(TENANT), "entity": "commission", "id": str(RECORD)}
+NAME = {"tenant": str(TENANT), "entity": "commission", "record_id": str(RECORD)}
 
 
 def document(**fields: Any) -> Document:
@@ -61,13 +61,13 @@ def test_a_document_in_full() -> None:
     assert wire.document(one) == {
         **NAME,
         "version": "1.42",
-        "heard": "2.7",
+        "last_seen_version": "2.7",
         "digest": one.digest,
         "fields": {"registration_fee": "10.00"},
         "two_way": {"status": {"value": "approved", "base": "pending"}, "paid_at": {"value": ""}},
-        "refs": {"registration": {"entity": "registration", "id": str(PARENT)}},
+        "refs": {"registration": {"entity": "registration", "record_id": str(PARENT)}},
     }
-    assert "heard" not in wire.document(document())
+    assert "last_seen_version" not in wire.document(document())
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
@@ -133,7 +133,7 @@ def test_a_short_result_and_a_full_one() -> None:
         {"results": [{**NAME, "version": "1.1", "status": "done"}]},
         {"results": [{**NAME, "version": "one", "status": "stale"}]},
         {"results": [{**NAME, "version": 1, "status": "stale"}]},
-        {"results": [{**NAME, "id": str(PARENT), "version": "1.1", "status": "stale"}]},
+        {"results": [{**NAME, "record_id": str(PARENT), "version": "1.1", "status": "stale"}]},
         {"results": [{**NAME, "entity": "ghost", "version": "1.1", "status": "stale"}]},
         {"results": [{**NAME, "version": "1.1", "status": "stale", "res_id": "x"}]},
         {"results": [{**NAME, "version": "1.1", "status": "stale", "diverged": {"a": 1}}]},
@@ -179,17 +179,17 @@ def test_backlog_digests_and_ping() -> None:
     oldest = datetime(2026, 11, 20, 10, tzinfo=UTC)
     assert wire.backlog({"tenants": rows}) == {TENANT: OdooBacklog(3, 1, oldest)}
     row = {
-        "id": str(RECORD),
+        "record_id": str(RECORD),
         "version": "1.1",
         "digest": "d",
         "state": "active",
-        "held": False,
+        "opted_out": False,
         "waiting": True,
         "twins": ["7"],
     }
     digest = RecordDigest(RECORD, "1.1", "d", "active", opted_out=False, waiting=True, twins=(7,))
     assert wire.digests({"digests": [row], "more": False}) == ([digest], False)
-    ping = dict.fromkeys(("protocol", "addon", "odoo", "instance", "database", "user"), "x")
+    ping = dict.fromkeys(("protocol", "addon", "odoo", "instance_uuid", "database", "user"), "x")
     ping |= {"epoch": "1", "newest": "105"}
     assert wire.info({**ping, "key_expires": ""}).key_expires is None
     assert wire.info({**ping, "key_expires": "2026-11-20 10:00:00"}).key_expires == oldest
@@ -218,7 +218,7 @@ def test_the_people_who_work_in_odoo() -> None:
         ),
         (wire.backlog, {"tenants": {"acme": {"owed": "1", "parked": "0", "oldest": ""}}}),
         (wire.backlog, {"tenants": {str(TENANT): {"owed": 1, "parked": "0", "oldest": ""}}}),
-        (wire.digests, {"digests": [{"id": "x"}], "more": False}),
+        (wire.digests, {"digests": [{"record_id": "x"}], "more": False}),
         (wire.info, {"protocol": "1"}),
     ],
 )

@@ -191,12 +191,17 @@ def test_a_refused_row_parks_its_change_alone_and_leaves_nothing_of_it() -> None
 
 
 def test_a_refused_row_keeps_what_was_to_be_seen_of_its_change() -> None:
-    fields = {**PAID, "payment_reference": "x" * 300, "concern": "bill_open", "concern_about": "BILL/1"}
+    fields = {
+        **PAID,
+        "payment_reference": "x" * 300,
+        "payment_discrepancy": "bill_open",
+        "payment_discrepancy_about": "BILL/1",
+    }
     settlement = settled(known(COMMISSION), change(COMMISSION, fields), refusals={COMMISSION: "no"})
     found = [(letter.field, letter.code) for letter in settlement.effects.dead_letters]
     assert found == [
         ("payment_reference", "too_long"),
-        ("concern", "bill_open"),
+        ("payment_discrepancy", "bill_open"),
         ("approved_at, paid_at, status", "refused_by_app"),
     ]
     assert "300 characters" in settlement.verdicts[0].message
@@ -633,9 +638,9 @@ def test_an_invoice_with_an_unknown_value_is_parked_by_name_and_not_half_taken()
 
 
 def test_money_that_has_to_go_back_is_a_dead_letter_until_it_has_gone() -> None:
-    fields: dict[str, Any] = {"concern": "registration_cancelled", "concern_about": "INV/1"}
+    fields: dict[str, Any] = {"payment_discrepancy": "registration_cancelled", "payment_discrepancy_about": "INV/1"}
     first = settled(pointing(), bill(**fields)).effects
-    assert [letter.field for letter in first.dead_letters] == ["concern"]
+    assert [letter.field for letter in first.dead_letters] == ["payment_discrepancy"]
     then = settled(pointing(7, bindings={BILL: pair(BILL)}), bill(number=6)).effects
     assert (then.dead_letters, then.looked_at) == ((), (BILL,))
 

@@ -25,8 +25,8 @@ INVOICE: dict[str, Scalar] = {
     "registration": str(key_of(Entity.REGISTRATION).record_id),
     "client": str(key_of(Entity.CLIENT).record_id),
     "credits": "",
-    "concern": "",
-    "concern_about": "",
+    "payment_discrepancy": "",
+    "payment_discrepancy_about": "",
 }
 
 
@@ -74,17 +74,23 @@ def test_every_concern_of_the_contract_has_its_sentence(entity: Entity) -> None:
     codes = [
         value
         for field in contract.reported
-        if field.name == "concern"
+        if field.name == "payment_discrepancy"
         for value in field.codec.args[0]  # type: ignore[attr-defined]
     ]
     for code in codes:
-        concern = payment_discrepancy_of(contract, Reported({"concern": code, "concern_about": "BILL/2026/0001"}))
-        assert concern is not None
-        assert (concern.field, concern.code, concern.value) == ("concern", code, "BILL/2026/0001")
-        assert "BILL/2026/0001" in concern.message
+        discrepancy = payment_discrepancy_of(
+            contract, Reported({"payment_discrepancy": code, "payment_discrepancy_about": "BILL/2026/0001"})
+        )
+        assert discrepancy is not None
+        assert (discrepancy.field, discrepancy.code, discrepancy.value) == (
+            "payment_discrepancy",
+            code,
+            "BILL/2026/0001",
+        )
+        assert "BILL/2026/0001" in discrepancy.message
 
 
-def test_where_all_is_well_there_is_no_concern() -> None:
-    change = commission_change({"status": "approved", "concern": "", "concern_about": ""})
+def test_where_all_is_well_there_is_no_discrepancy() -> None:
+    change = commission_change({"status": "approved", "payment_discrepancy": "", "payment_discrepancy_about": ""})
     contract = CONTRACTS[Entity.COMMISSION]
     assert payment_discrepancy_of(contract, reported(contract, change)) is None

@@ -118,7 +118,7 @@ class Batch:
             return False
         if binding["opted_out"]:
             ids = {"model": binding["res_model"], "res_id": str(binding["res_id"])}
-            self._answer(work, results.answer(self._raw(work), "held", **ids))
+            self._answer(work, results.answer(self._raw(work), "opted_out", **ids))
             return False
         if not binding["version"]:
             return True

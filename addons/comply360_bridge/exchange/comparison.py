@@ -170,11 +170,11 @@ class Comparison:
         twins = self.model._comply360_twins(bindings)
         return [
             {
-                "id": binding.external_id,
+                "record_id": binding.external_id,
                 "version": binding.version or "",
                 "digest": digests.get(binding.res_id, "") if binding.state == "active" else "",
                 "state": binding.state,
-                "held": binding.opted_out,
+                "opted_out": binding.opted_out,
                 "waiting": binding.id in waiting,
                 "twins": [str(twin) for twin in twins.get(binding.id, ())],
             }

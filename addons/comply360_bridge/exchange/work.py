@@ -86,7 +86,7 @@ Outcome = Applied | Turned | Absent
 
 def answer(raw: Any, status: str, **more: Any) -> dict[str, Any]:
     """A result in wire form, with the document's own key. Shapes: keys without a value are left out."""
-    named = {name: str(raw.get(name, "")) for name in ("tenant", "entity", "id", "version")}
+    named = {name: str(raw.get(name, "")) for name in ("tenant", "entity", "record_id", "version")}
     return {**named, "status": status, **{name: value for name, value in more.items() if value}}
 
 

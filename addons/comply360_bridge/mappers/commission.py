@@ -36,7 +36,7 @@ COMMISSION = Mapper(
     ),
     reported=(
         Rule("approved_by", "approved_by_id", Person("user")),
-        Rule("concern", "payment_discrepancy", Choice(PAYMENT_DISCREPANCIES)),
-        Rule("concern_about", "payment_discrepancy_about", Text()),
+        Rule("payment_discrepancy", "payment_discrepancy", Choice(PAYMENT_DISCREPANCIES)),
+        Rule("payment_discrepancy_about", "payment_discrepancy_about", Text()),
     ),
 )

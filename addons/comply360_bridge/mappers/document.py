@@ -11,7 +11,7 @@ from uuid import UUID
 
 Scalar = str | bool
 Key = tuple[str, str, str]
-"""(tenant, entity, id), uuids in their canonical form."""
+"""(tenant, entity, record_id), uuids in their canonical form."""
 
 
 class Refused(Exception):
@@ -72,7 +72,7 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
     """Parse one document. Raises Refused if its form is wrong."""
     tenant = _uuid(raw, "tenant")
     entity = _text(raw, "entity")
-    record_id = _uuid(raw, "id")
+    record_id = _uuid(raw, "record_id")
     if entity == "tenant" and tenant != record_id:
         message = f"tenant {record_id} cannot be sent as tenant {tenant}"
         raise Refused("foreign_tenant", message, "tenant", tenant)
@@ -87,7 +87,7 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
         {role: _reference(tenant, role, value) for role, value in _mapping(raw, "refs").items()},
         tuple(number for number in raw.get("numbers", ()) if isinstance(number, str)),
         {name: _scalar(name, value) for name, value in _mapping(raw, "initial").items()},
-        parse_version(_text(raw, "heard") or "0.0"),
+        parse_version(_text(raw, "last_seen_version") or "0.0"),
     )
 
 
@@ -120,8 +120,8 @@ def digest_of(fields: Mapping[str, Scalar], refs: Mapping[str, str]) -> str:
 
 def range_line(row: Mapping[str, Any]) -> str:
     """One record's line in a range digest. Shapes: `row` is a row of `digests`."""
-    words = [row["id"], row["state"], row["digest"]]
-    words += [name for name in ("held", "waiting", "twins") if row[name]]
+    words = [row["record_id"], row["state"], row["digest"]]
+    words += [name for name in ("opted_out", "waiting", "twins") if row[name]]
     return " ".join(words) + "\n"
 
 
@@ -191,6 +191,10 @@ def _two_way(name: str, value: object) -> TwoWay:
 
 
 def _reference(tenant: str, role: str, value: object) -> Key:
-    if not isinstance(value, Mapping) or not isinstance(value.get("entity"), str) or not is_uuid(value.get("id")):
+    if (
+        not isinstance(value, Mapping)
+        or not isinstance(value.get("entity"), str)
+        or not is_uuid(value.get("record_id"))
+    ):
         raise Refused("bad_document", f"{role} must name an entity and a UUID, not {printable(value)}", role, value)
-    return (tenant, value["entity"], value["id"])
+    return (tenant, value["entity"], value["record_id"])

@@ -27,7 +27,7 @@ INVOICE = Mapper(
         Rule("registration", "x_comply360_lead_id", RecordId()),
         Rule("client", "partner_id", RecordId()),
         Rule("credits", "reversed_entry_id", RecordId()),
-        Rule("concern", "x_comply360_payment_discrepancy", Choice(PAYMENT_DISCREPANCIES)),
-        Rule("concern_about", "x_comply360_payment_discrepancy_about", Text()),
+        Rule("payment_discrepancy", "x_comply360_payment_discrepancy", Choice(PAYMENT_DISCREPANCIES)),
+        Rule("payment_discrepancy_about", "x_comply360_payment_discrepancy_about", Text()),
     ),
 )

@@ -8,7 +8,7 @@ from ..exchange.batch import MOST_DOCUMENTS, Batch
 from ..mappers import MAPPERS
 from ..mappers.document import is_uuid, parse_version, show_version
 
-PROTOCOL = "1"
+PROTOCOL = "2"
 MOST_RECORDS = 5000
 KEY_SCOPE = "rpc"
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -40,7 +40,7 @@ class Comply360Bridge(models.AbstractModel):
             "protocol": PROTOCOL,
             "addon": own.env["ir.module.module"].search([("name", "=", "comply360_bridge")]).installed_version or "",
             "odoo": release.version,
-            "instance": own.env["ir.config_parameter"].get_param("comply360_bridge.instance", ""),
+            "instance_uuid": own.env["ir.config_parameter"].get_param("comply360_bridge.instance", ""),
             "epoch": str(own._epoch()),
             "newest": str(own.env["comply360.outbox"]._newest()),
             "database": self.env.cr.dbname,
@@ -59,50 +59,50 @@ class Comply360Bridge(models.AbstractModel):
         documents = batch.get("documents", [])
         if len(documents) > MOST_DOCUMENTS:
             raise UserError(self.env._("A batch may contain at most %(most)s documents.", most=MOST_DOCUMENTS))
-        bridge = self._installation_of(batch.get("bridge"))
-        own = self._superuser(comply360_bridge=bridge, comply360_selftest=bool(batch.get("selftest")))
+        installation = self._installation_of(batch.get("installation"))
+        own = self._superuser(comply360_bridge=installation, comply360_selftest=bool(batch.get("selftest")))
         self.env.flush_all()
         self.env.cr.execute("SELECT set_config('comply360.applying', 'on', TRUE)")
-        results = Batch(own.env, bridge, documents).run()
+        results = Batch(own.env, installation, documents).run()
         own.env.flush_all()
         self.env.cr.execute("SELECT set_config('comply360.applying', 'off', TRUE)")
         return {"run": str(batch.get("run", "")), "results": results}
 
     @api.model
-    def put_content(self, bridge, record, sha256, offset, data):
+    def put_content(self, installation, record, sha256, offset, data):
         """Store one piece of a document's content; gives the bytes received so far."""
         self._check_service()
         tenant, entity, record_id = key_of(record)
         if entity != "document" or not SHA256.fullmatch(sha256) or not str(offset).isdecimal():
             raise UserError(self.env._("This is not a piece of a document's content."))
-        key = (self._installation_of(bridge), tenant, record_id)
+        key = (self._installation_of(installation), tenant, record_id)
         piece = base64.b64decode(data, validate=True)
-        return {"held": str(self._superuser().env["comply360.upload"]._put(key, sha256, int(offset), piece))}
+        return {"received": str(self._superuser().env["comply360.upload"]._put(key, sha256, int(offset), piece))}
 
     # -- to the app ----------------------------------------------------------------------------------------------------
 
     @api.model
-    def pull_changes(self, bridge, limit, per_tenant):
+    def pull_changes(self, installation, limit, per_tenant):
         """Current values of the records that changed in Odoo, oldest change first; removes nothing."""
         self._check_service()
         own = self._superuser()
         most = min(int(limit), MOST_RECORDS)
         self.env.flush_all()
-        rows = own.env["comply360.outbox"]._pull(self._installation_of(bridge), most, int(per_tenant))
+        rows = own.env["comply360.outbox"]._pull(self._installation_of(installation), most, int(per_tenant))
         epoch = own._epoch()
         return {
             "epoch": str(epoch),
             "changes": [own._change(row, epoch) for row in rows[:most]],
             "more": len(rows) > most,
-            "beat": own.env["comply360.heartbeat"]._newest(bridge),
+            "beat": own.env["comply360.heartbeat"]._newest(installation),
         }
 
     @api.model
-    def ack_changes(self, bridge, verdicts):
+    def ack_changes(self, installation, verdicts):
         """Apply the daemon's verdicts; those about another epoch's versions are skipped."""
         self._check_service()
         own = self._superuser()
-        bridge = self._installation_of(bridge)
+        installation = self._installation_of(installation)
         epoch = own._epoch()
         acked = 0
         for verdict in sorted(verdicts, key=key_of):
@@ -111,7 +111,7 @@ class Comply360Bridge(models.AbstractModel):
             version = parse_version(verdict["version"])
             if version[0] == epoch:
                 acked += own.env["comply360.outbox"]._settle(
-                    bridge,
+                    installation,
                     key_of(verdict),
                     version,
                     verdict["verdict"],
@@ -120,13 +120,13 @@ class Comply360Bridge(models.AbstractModel):
         return {"acked": str(acked)}
 
     @api.model
-    def requeue_changes(self, bridge, records):
+    def requeue_changes(self, installation, records):
         """Mark records again, so that they are pulled once more."""
         self._check_service()
         own = self._superuser()
         self.env.flush_all()
         keys = {key_of(record) for record in records}
-        return {"requeued": str(own.env["comply360.outbox"]._requeue(self._installation_of(bridge), keys))}
+        return {"requeued": str(own.env["comply360.outbox"]._requeue(self._installation_of(installation), keys))}
 
     def _change(self, row, epoch):
         mapper = MAPPERS[row["entity"]]
@@ -138,7 +138,7 @@ class Comply360Bridge(models.AbstractModel):
         return {
             "tenant": row["tenant"],
             "entity": row["entity"],
-            "id": row["external_id"],
+            "record_id": row["external_id"],
             "version": show_version((epoch, row["id"])),
             "op": row["op"],
             "model": row["res_model"],
@@ -152,15 +152,15 @@ class Comply360Bridge(models.AbstractModel):
     # -- state of the sync --------------------------------------------------------------------------------------------
 
     @api.model
-    def heartbeat(self, bridge, beat, tenants):
+    def heartbeat(self, installation, beat, tenants):
         """Store a heartbeat, which the next pull returns; gives the tenants whose changes cannot be pulled."""
         self._check_service()
         if not str(beat).isdecimal():
             raise UserError(self.env._("%(beat)s is not a heartbeat number.", beat=beat))
         own = self._superuser()
-        own.env["comply360.heartbeat"]._take(self._installation_of(bridge), beat)
+        own.env["comply360.heartbeat"]._take(self._installation_of(installation), beat)
         active = own.env["comply360.tenant"].search(
-            [("installation", "=", bridge), ("uuid", "in", tenants), ("status", "=", "active")]
+            [("installation", "=", installation), ("uuid", "in", tenants), ("status", "=", "active")]
         )
         return {
             "unserved": sorted(set(tenants) - set(active.mapped("uuid"))),
@@ -168,10 +168,10 @@ class Comply360Bridge(models.AbstractModel):
         }
 
     @api.model
-    def backlog(self, bridge):
+    def backlog(self, installation):
         """Waiting and parked changes by tenant."""
         self._check_service()
-        rows = self._superuser().env["comply360.outbox"]._backlog(self._installation_of(bridge))
+        rows = self._superuser().env["comply360.outbox"]._backlog(self._installation_of(installation))
         return {
             "tenants": {
                 row["tenant"]: {
@@ -199,10 +199,10 @@ class Comply360Bridge(models.AbstractModel):
                 )
             )
 
-    def _installation_of(self, bridge):
-        if not is_uuid(bridge):
-            raise UserError(self.env._("The app installation must be a UUID, not %(given)s.", given=bridge))
-        return bridge
+    def _installation_of(self, installation):
+        if not is_uuid(installation):
+            raise UserError(self.env._("The app installation must be a UUID, not %(given)s.", given=installation))
+        return installation
 
     def _superuser(self, **context):
         """The bridge as the superuser, free of the caller's context.
@@ -211,8 +211,8 @@ class Comply360Bridge(models.AbstractModel):
         """
         return self.env(context={**CONTEXT, **context}, su=True)[self._name]
 
-    def _tenant(self, bridge, uuid):
-        return self.env["comply360.tenant"].search([("installation", "=", bridge), ("uuid", "=", uuid)])
+    def _tenant(self, installation, uuid):
+        return self.env["comply360.tenant"].search([("installation", "=", installation), ("uuid", "=", uuid)])
 
     def _newest_version(self):
         """At least the version of every change made so far."""
@@ -234,7 +234,7 @@ class Comply360Bridge(models.AbstractModel):
 
 
 def key_of(record):
-    return (record["tenant"], record["entity"], record["id"])
+    return (record["tenant"], record["entity"], record["record_id"])
 
 
 def instant(moment):

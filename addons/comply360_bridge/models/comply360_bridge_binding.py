@@ -10,50 +10,50 @@ class Comply360Bridge(models.AbstractModel):
     _inherit = "comply360.bridge"
 
     @api.model
-    def show_binding(self, bridge, record):
+    def show_binding(self, installation, record):
         """How one record is bound in Odoo."""
         self._check_service()
-        binding = self._superuser()._binding_of(self._installation_of(bridge), record)
+        binding = self._superuser()._binding_of(self._installation_of(installation), record)
         bound = self._superuser().env[binding.res_model].browse(binding.res_id or []).exists() if binding else None
         return {
             "state": binding.state or "",
             "model": binding.res_model or "",
             "res_id": str(binding.res_id or ""),
             "version": binding.version or "",
-            "held": binding.opted_out,
+            "opted_out": binding.opted_out,
             "synced_at": instant(binding.synced_at),
             "name": bound.display_name or "" if bound else "",
         }
 
     @api.model
-    def relink_binding(self, bridge, record, res_id):
+    def relink_binding(self, installation, record, res_id):
         """Bind a record of the app to another Odoo record; `refused` says why it was not done."""
         self._check_service()
-        own = self._superuser(comply360_bridge=self._installation_of(bridge))
+        own = self._superuser(comply360_bridge=self._installation_of(installation))
         key = key_of(record)
         if key[1] not in MAPPERS or not str(res_id).isdecimal():
             return {"model": "", "res_id": "", "refused": f"there is no {key[1]} {res_id} in Odoo"}
-        tenant = own._tenant(bridge, key[0])
+        tenant = own._tenant(installation, key[0])
         target = own.env[MAPPERS[key[1]].model].browse(int(res_id)).exists()
         if refused := own._why_not_relink(tenant, key, target):
             return {"model": "", "res_id": "", "refused": refused}
-        own.env["comply360.binding"]._bind(bridge, tenant, key, target)
+        own.env["comply360.binding"]._bind(installation, tenant, key, target)
         return {"model": target._name, "res_id": str(target.id), "refused": ""}
 
     @api.model
-    def forget_binding(self, bridge, record):
+    def forget_binding(self, installation, record):
         """Delete a binding whose record was deleted or merged; `refused` says why it was not done."""
         self._check_service()
         own = self._superuser()
-        binding = own._binding_of(self._installation_of(bridge), record)
+        binding = own._binding_of(self._installation_of(installation), record)
         if binding.state == "active" and own.env[binding.res_model].browse(binding.res_id or []).exists():
             return {"refused": f"it is bound to {binding.res_model} {binding.res_id}, which still exists"}
         binding.unlink()
         return {"refused": ""}
 
-    def _binding_of(self, bridge, record):
+    def _binding_of(self, installation, record):
         tenant, entity, record_id = key_of(record)
-        of_tenant = [("installation", "=", bridge), ("tenant", "=", tenant)]
+        of_tenant = [("installation", "=", installation), ("tenant", "=", tenant)]
         return self.env["comply360.binding"].search(
             [*of_tenant, ("entity", "=", entity), ("external_id", "=", record_id)]
         )

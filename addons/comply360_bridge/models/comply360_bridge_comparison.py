@@ -12,34 +12,34 @@ class Comply360Bridge(models.AbstractModel):
     _inherit = "comply360.bridge"
 
     @api.model
-    def digests(self, bridge, tenant, entity, after, limit, fields=()):
+    def digests(self, installation, tenant, entity, after, limit, fields=()):
         """Digests of a tenant's records, of these fields or of all, in the order of their ids."""
         self._check_service()
-        comparison = self._superuser()._comparison(bridge, tenant, entity, fields)
+        comparison = self._superuser()._comparison(installation, tenant, entity, fields)
         found, more = comparison.digests(after, min(int(limit), MOST_RECORDS))
         return {"digests": found, "more": more}
 
     @api.model
-    def known_ranges(self, bridge, tenant, entity, bounds, fields=()):
+    def known_ranges(self, installation, tenant, entity, bounds, fields=()):
         """`digest_ranges` from remembered digests only; empty for a range where one is missing or out of date."""
         self._check_service()
         self._check_bounds(bounds)
-        return {"digests": self._superuser()._comparison(bridge, tenant, entity, fields).known_ranges(bounds)}
+        return {"digests": self._superuser()._comparison(installation, tenant, entity, fields).known_ranges(bounds)}
 
     @api.model
-    def digest_ranges(self, bridge, tenant, entity, bounds, fields=()):
+    def digest_ranges(self, installation, tenant, entity, bounds, fields=()):
         """One digest per range of ids, over the rows of `digests`; empty beyond what one call computes."""
         self._check_service()
         self._check_bounds(bounds)
-        comparison = self._superuser()._comparison(bridge, tenant, entity, fields)
+        comparison = self._superuser()._comparison(installation, tenant, entity, fields)
         return {"digests": comparison.digest_ranges(bounds, MOST_RECORDS)}
 
     @api.model
-    def describe_fields(self, bridge):
+    def describe_fields(self, installation):
         """Definitions of the fields that documents are written to, and of those opened to single tenants."""
         self._check_service()
         own = self._superuser()
-        tenants = own.env["comply360.tenant"].search([("installation", "=", self._installation_of(bridge))])
+        tenants = own.env["comply360.tenant"].search([("installation", "=", self._installation_of(installation))])
         return {
             "entities": {
                 entity: {rule.name: own._describe(mapper.model, rule.target) for rule in mapper.rules}
@@ -57,14 +57,14 @@ class Comply360Bridge(models.AbstractModel):
         }
 
     @api.model
-    def commission_books(self, bridge, tenant, after, limit):
+    def commission_books(self, installation, tenant, after, limit):
         """A tenant's commissions with the amounts on their posted bills, in the order of their ids."""
         self._check_service()
         own = self._superuser()
         most = min(int(limit), MOST_RECORDS)
         bindings = own.env["comply360.binding"].search(
             [
-                ("installation", "=", self._installation_of(bridge)),
+                ("installation", "=", self._installation_of(installation)),
                 ("tenant", "=", tenant),
                 ("entity", "=", "commission"),
                 ("external_id", ">", after),
@@ -78,21 +78,21 @@ class Comply360Bridge(models.AbstractModel):
         rows = {record.id: row for record, row in zip(records, records._comply360_books(), strict=True)}
         return {
             "rows": [
-                {"id": binding.external_id, **rows[binding.res_id]}
+                {"record_id": binding.external_id, **rows[binding.res_id]}
                 for binding in bindings[:most]
                 if binding.res_id in rows
             ],
             "more": len(bindings) > most,
         }
 
-    def _comparison(self, bridge, tenant, entity, fields):
+    def _comparison(self, installation, tenant, entity, fields):
         """The comparison of one entity of a tenant, over these fields or all of the contract's."""
         if entity not in MAPPERS:
             raise UserError(self.env._("This addon does not support the entity %(entity)s.", entity=entity))
         mapper = MAPPERS[entity]
         names = fields or [rule.name for rule in (*mapper.rules, *mapper.reported)]
-        own_mapper = self._tenant(bridge, tenant)._comply360_mapper(mapper)
-        return Comparison(self.env, self._installation_of(bridge), tenant, own_mapper, names)
+        own_mapper = self._tenant(installation, tenant)._comply360_mapper(mapper)
+        return Comparison(self.env, self._installation_of(installation), tenant, own_mapper, names)
 
     def _check_bounds(self, bounds):
         if len(bounds) < 2:

@@ -7,11 +7,11 @@ class Comply360Bridge(models.AbstractModel):
     _inherit = "comply360.bridge"
 
     @api.model
-    def epochs(self, bridge):
+    def epochs(self, installation):
         """Odoo's own epoch, and the newest of the app's epochs applied in Odoo."""
         self._check_service()
         own = self._superuser()
-        applied = own.env["comply360.binding"]._newest_epoch(self._installation_of(bridge))
+        applied = own.env["comply360.binding"]._newest_epoch(self._installation_of(installation))
         return {"epoch": str(own._epoch()), "applied": str(applied)}
 
     @api.model
@@ -24,17 +24,17 @@ class Comply360Bridge(models.AbstractModel):
         return {"epoch": str(epoch)}
 
     @api.model
-    def retell(self, bridge):
+    def report_again(self, installation):
         """Mark every lead again: the app only receives the outcome and may have lost it."""
         self._check_service()
         own = self._superuser()
         self.env.flush_all()
-        return {"told": str(own.env["comply360.outbox"]._mark_leads(self._installation_of(bridge)))}
+        return {"reported": str(own.env["comply360.outbox"]._mark_leads(self._installation_of(installation)))}
 
     @api.model
-    def holdings(self, bridge):
+    def holdings(self, installation):
         """How many records of the app are or were bound in Odoo, by entity; none in a new database."""
         self._check_service()
-        bound = [("installation", "=", self._installation_of(bridge)), ("res_id", "!=", False)]
+        bound = [("installation", "=", self._installation_of(installation)), ("res_id", "!=", False)]
         groups = self._superuser().env["comply360.binding"]._read_group(bound, ["entity"], ["__count"])
         return {"entities": {entity: str(count) for entity, count in groups}}

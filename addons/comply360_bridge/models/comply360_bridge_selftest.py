@@ -7,11 +7,11 @@ class Comply360Bridge(models.AbstractModel):
     _inherit = "comply360.bridge"
 
     @api.model
-    def purge_selftest(self, bridge, tenant):
+    def purge_selftest(self, installation, tenant):
         """Delete a selftest tenant with all its records; `refused` says why any other tenant was not deleted."""
         self._check_service()
         own = self._superuser()
-        found = own._tenant(self._installation_of(bridge), tenant)
+        found = own._tenant(self._installation_of(installation), tenant)
         if found and not found.selftest:
             return {
                 "removed": "0",

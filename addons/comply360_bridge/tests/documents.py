@@ -101,13 +101,13 @@ def document(entity, name, /, *, version="1.1", tenant=TENANT, refs=None, bases=
     """
     two_way_names = {rule.name for rule in MAPPERS[entity].rules if rule.two_way}
     values = {**DEFAULTS[entity], **changes}
-    links = {role: {"entity": kind, "id": identity(kind, of)} for role, (kind, of) in (refs or {}).items()}
+    links = {role: {"entity": kind, "record_id": identity(kind, of)} for role, (kind, of) in (refs or {}).items()}
     return {
         "tenant": tenant,
         "entity": entity,
-        "id": tenant if entity == "tenant" else identity(entity, name),
+        "record_id": tenant if entity == "tenant" else identity(entity, name),
         "version": version,
-        "digest": digest_of(values, {role: f"{link['entity']}:{link['id']}" for role, link in links.items()}),
+        "digest": digest_of(values, {role: f"{link['entity']}:{link['record_id']}" for role, link in links.items()}),
         "fields": {key: value for key, value in values.items() if key not in two_way_names},
         "two_way": {
             key: {"value": value, **({"base": bases[key]} if key in (bases or {}) else {})}
@@ -126,7 +126,7 @@ def commission(name, /, **changes):
 
 def batch(*documents):
     """The argument of `apply_batch`."""
-    return {"protocol": "1", "bridge": BRIDGE, "run": "run 1", "documents": list(documents)}
+    return {"protocol": "2", "installation": BRIDGE, "run": "run 1", "documents": list(documents)}
 
 
 class BridgeCase(TransactionCase):
@@ -168,5 +168,5 @@ class BridgeCase(TransactionCase):
 
     def acknowledge(self, change, verdict, message=""):
         """Send one verdict."""
-        named = {key: change[key] for key in ("tenant", "entity", "id", "version")}
+        named = {key: change[key] for key in ("tenant", "entity", "record_id", "version")}
         return self.bridge.ack_changes(BRIDGE, [{**named, "verdict": verdict, "message": message}])

@@ -108,7 +108,7 @@ class TestBatch(BridgeCase):
     def test_malformed_documents_are_rejected_with_words(self):
         good = document("registration", "1")
         cases = {
-            "bad_id": {**good, "id": "4711"},
+            "bad_id": {**good, "record_id": "4711"},
             "bad_version": {**good, "version": "seven"},
             "unknown_entity": {**good, "entity": "estimate"},
             "bad_document": {**good, "fields": "none"},
@@ -175,8 +175,8 @@ class TestBatch(BridgeCase):
             self.bridge.apply_batch(batch(*[document("registration", str(n)) for n in range(1001)]))
 
     def test_another_protocol_is_an_error_of_the_call(self):
-        with self.assertRaisesRegex(UserError, "protocol 2"):
-            self.bridge.apply_batch({**batch(), "protocol": "2"})
+        with self.assertRaisesRegex(UserError, "protocol 3"):
+            self.bridge.apply_batch({**batch(), "protocol": "3"})
 
     def test_the_digest_of_the_record_is_the_digest_of_the_document(self):
         documents = {
@@ -206,7 +206,7 @@ class TestBatch(BridgeCase):
         found, after, more = [], "", True
         while more:
             page = self.bridge.digests(BRIDGE, TENANT, "registration", after, "2")
-            found += [item["id"] for item in page["digests"]]
+            found += [item["record_id"] for item in page["digests"]]
             after, more = found[-1], page["more"]
             self.assertLessEqual(len(page["digests"]), 2)
         self.assertEqual(found, expected)

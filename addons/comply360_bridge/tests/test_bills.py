@@ -52,7 +52,7 @@ class BillCase(BridgeCase):
 
     def change_of(self, name, entity="commission"):
         bound = self.binding(entity, name).external_id
-        return next((item for item in self.changes() if item["id"] == bound), None)
+        return next((item for item in self.changes() if item["record_id"] == bound), None)
 
 
 class TestBills(BillCase):
@@ -122,7 +122,7 @@ class TestBills(BillCase):
             self.assertEqual((record.state, record.bill_state), ("paid", "paid"))
             told = self.change_of(name)["fields"]
             self.assertEqual(
-                (told["status"], told["paid_at"], told["payment_reference"], told["concern"]),
+                (told["status"], told["paid_at"], told["payment_reference"], told["payment_discrepancy"]),
                 ("paid", "2026-03-04 00:00:00", "EFT-2026-0042", ""),
             )
 
@@ -182,12 +182,15 @@ class TestMoneyGoesBack(BillCase):
         self.assertEqual((note.move_type, note.state, note.amount_total), ("in_refund", "draft", 125.0))
         self.assertEqual(note.invoice_line_ids.x_comply360_commission_id, record)
         told = self.change_of("0")["fields"]
-        self.assertEqual((told["status"], told["concern"], told["concern_about"]), ("cancelled", "billed", bill.name))
+        self.assertEqual(
+            (told["status"], told["payment_discrepancy"], told["payment_discrepancy_about"]),
+            ("cancelled", "billed", bill.name),
+        )
         self.assertFalse(self.record("commission", "1").payment_discrepancy)
 
         note.action_post()
         self.assertEqual((record.payment_discrepancy, record.bill_state), (False, "credited"))
-        self.assertEqual(self.change_of("0")["fields"]["concern"], "")
+        self.assertEqual(self.change_of("0")["fields"]["payment_discrepancy"], "")
 
     def test_cancelling_in_odoo_proposes_one_credit_note_however_often(self):
         bill = self.bill("0")
@@ -204,7 +207,7 @@ class TestMoneyGoesBack(BillCase):
         record = self.record("commission", "0")
         self.assertEqual((record.state, record.payment_discrepancy), ("paid", "bill_credited"))
         told = self.change_of("0")["fields"]
-        self.assertEqual((told["status"], told["concern"]), ("paid", "bill_credited"))
+        self.assertEqual((told["status"], told["payment_discrepancy"]), ("paid", "bill_credited"))
 
     def test_a_payment_that_is_undone_leaves_the_commission_paid_and_tells(self):
         bill = self.bill("0")
@@ -226,7 +229,7 @@ class TestMoneyGoesBack(BillCase):
         bill.sudo().button_cancel()
         self.assertEqual((record.state, record.bill_state), ("paid", "cancelled"))
         self.assertEqual(record.payment_discrepancy, "bill_credited")
-        self.assertEqual(self.change_of("0")["fields"]["concern_about"], bill.name)
+        self.assertEqual(self.change_of("0")["fields"]["payment_discrepancy_about"], bill.name)
 
     def test_an_approved_commission_whose_bill_was_cancelled_can_be_billed_again(self):
         bill = self.bill("0")

@@ -28,7 +28,7 @@ class TestChanges(BridgeCase):
         self.assertEqual(len(changes), 1)
         change = changes[0]
         self.assertEqual(
-            (change["entity"], change["id"], change["op"]), ("commission", identity("commission", "0"), "upsert")
+            (change["entity"], change["record_id"], change["op"]), ("commission", identity("commission", "0"), "upsert")
         )
         self.assertEqual(change["fields"]["status"], "paid")
         self.assertEqual(change["fields"]["paid_at"], "2026-03-04 05:06:07")
@@ -98,12 +98,12 @@ class TestChanges(BridgeCase):
         self.assertEqual(self.changes(), [])
         backlog = self.bridge.backlog(BRIDGE)["tenants"][TENANT]
         self.assertEqual((backlog["owed"], backlog["parked"], backlog["oldest"]), ("0", "1", ""))
-        named = [{"tenant": TENANT, "entity": "commission", "id": identity("commission", "0")}]
+        named = [{"tenant": TENANT, "entity": "commission", "record_id": identity("commission", "0")}]
         self.assertEqual(self.bridge.requeue_changes(BRIDGE, named), {"requeued": "1"})
         self.assertEqual(len(self.changes()), 1)
 
     def test_a_requeue_names_unknown_records_by_not_counting_them(self):
-        named = [{"tenant": TENANT, "entity": "commission", "id": identity("commission", "nowhere")}]
+        named = [{"tenant": TENANT, "entity": "commission", "record_id": identity("commission", "nowhere")}]
         self.assertEqual(self.bridge.requeue_changes(BRIDGE, named), {"requeued": "0"})
 
     @reliability("F15")
@@ -190,6 +190,6 @@ class TestChanges(BridgeCase):
         self.assertEqual(int(self.bridge.ping()["newest"]), max(drawn))
 
     def test_leads_are_told_once_more_and_commissions_are_not(self):
-        self.assertEqual(self.bridge.retell(BRIDGE), {"told": "1"})
+        self.assertEqual(self.bridge.report_again(BRIDGE), {"reported": "1"})
         self.assertEqual([change["entity"] for change in self.changes()], ["registration"])
-        self.assertEqual(self.bridge.retell(OTHER_TENANT), {"told": "0"})
+        self.assertEqual(self.bridge.report_again(OTHER_TENANT), {"reported": "0"})

@@ -116,7 +116,7 @@ class TestCommissions(BridgeCase):
         heard = self.changes()[0]["version"]
         self.record("commission", "1").payment_reference = "A"
         later = commission("1", version="1.3", payment_reference="C", bases={"payment_reference": ""})
-        result = self.apply({**later, "heard": heard})[0]
+        result = self.apply({**later, "last_seen_version": heard})[0]
         self.assertEqual(result["diverged"], {"payment_reference": "A"})
 
     def test_the_app_that_heard_of_a_change_does_not_write_over_an_older_value_of_its_own(self):

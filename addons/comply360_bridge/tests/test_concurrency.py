@@ -70,7 +70,7 @@ class TestConcurrency(BaseCase):
             return retrying(partial(getattr(env["comply360.bridge"], method), *arguments), env)
 
     def _apply(self, *documents):
-        return self._call("apply_batch", {**batch(*documents), "bridge": BRIDGE})["results"]
+        return self._call("apply_batch", {**batch(*documents), "installation": BRIDGE})["results"]
 
     def _changes(self):
         return self._call("pull_changes", BRIDGE, "100", "100")["changes"]
@@ -119,7 +119,7 @@ class TestConcurrency(BaseCase):
             bot = env.ref("comply360_bridge.user_bridge").id
         with ThreadPoolExecutor(1) as pool:
             with self._environment(bot) as env:
-                first = env["comply360.bridge"].apply_batch({**batch(raw), "bridge": BRIDGE})["results"][0]
+                first = env["comply360.bridge"].apply_batch({**batch(raw), "installation": BRIDGE})["results"][0]
                 later = pool.submit(self._apply, raw)
                 self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
             second = later.result(DEADLINE)[0]
@@ -141,7 +141,7 @@ class TestConcurrency(BaseCase):
                 bot = env.ref("comply360_bridge.user_bridge").id
             with ThreadPoolExecutor(1) as pool, self.subTest(first=first["entity"]):
                 with self._environment(bot) as env:
-                    env["comply360.bridge"].apply_batch({**batch(first), "bridge": BRIDGE})
+                    env["comply360.bridge"].apply_batch({**batch(first), "installation": BRIDGE})
                     later = pool.submit(self._apply, second)
                     self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
                 self.assertIn(later.result(DEADLINE)[0]["status"], ("created", "updated"))
@@ -157,7 +157,7 @@ class TestConcurrency(BaseCase):
             env.flush_all()
 
         def cancel(env, _record):
-            env["comply360.bridge"].apply_batch({**batch(cancelled), "bridge": BRIDGE})
+            env["comply360.bridge"].apply_batch({**batch(cancelled), "installation": BRIDGE})
 
         def whole(step, record):
             with self._environment(bot) as env:
@@ -237,7 +237,7 @@ class TestConcurrency(BaseCase):
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_a_requeue_during_a_persons_change_does_not_overtake_it(self):
         (commission_id,) = self._commissions("1")
-        named = [{"tenant": TENANT, "entity": "commission", "id": commission("1")["id"]}]
+        named = [{"tenant": TENANT, "entity": "commission", "record_id": commission("1")["record_id"]}]
         with ThreadPoolExecutor(1) as pool:
             with self._environment() as env:
                 env["x_commission"].browse(commission_id).action_approve()
@@ -265,7 +265,11 @@ class TestConcurrency(BaseCase):
 
     def _acknowledge(self, changes):
         verdicts = [
-            {**{key: change[key] for key in ("tenant", "entity", "id", "version")}, "verdict": "applied", "message": ""}
+            {
+                **{key: change[key] for key in ("tenant", "entity", "record_id", "version")},
+                "verdict": "applied",
+                "message": "",
+            }
             for change in changes
         ]
         self._call("ack_changes", BRIDGE, verdicts)

@@ -26,10 +26,10 @@ class DocumentCase(BridgeCase):
 
     def hand_over(self, content, name="1", piece=10, named="", tenant=TENANT):
         """Hand a content over piece by piece, under its own SHA-256 or another one."""
-        record = {"tenant": tenant, "entity": "document", "id": identity("document", name)}
+        record = {"tenant": tenant, "entity": "document", "record_id": identity("document", name)}
         for offset in range(0, len(content), piece):
             data = base64.b64encode(content[offset : offset + piece]).decode()
-            held = self.bridge.put_content(BRIDGE, record, named or sha256(content), str(offset), data)["held"]
+            held = self.bridge.put_content(BRIDGE, record, named or sha256(content), str(offset), data)["received"]
             self.assertEqual(held, str(min(offset + piece, len(content))))
 
     def send(self, content, version="1.1", name="1", refs=None, **changes):
@@ -119,7 +119,7 @@ class TestDocuments(DocumentCase):
         self.assertEqual((self.attachments().raw, self.in_transit()), (FIRST, 0))
 
     def test_a_content_with_a_piece_missing_is_not_taken_and_the_first_piece_begins_anew(self):
-        record = {"tenant": TENANT, "entity": "document", "id": identity("document", "1")}
+        record = {"tenant": TENANT, "entity": "document", "record_id": identity("document", "1")}
         for offset in (0, 20):
             data = base64.b64encode(FIRST[offset : offset + 10]).decode()
             self.bridge.put_content(BRIDGE, record, sha256(FIRST), str(offset), data)
@@ -142,7 +142,7 @@ class TestDocuments(DocumentCase):
         self.assertFalse(self.attachments())
 
     def test_what_is_no_piece_of_a_content_is_refused(self):
-        record = {"tenant": TENANT, "entity": "document", "id": identity("document", "1")}
+        record = {"tenant": TENANT, "entity": "document", "record_id": identity("document", "1")}
         piece = base64.b64encode(b"x").decode()
         for arguments in (
             ({**record, "entity": "registration"}, sha256(b"x"), "0", piece),

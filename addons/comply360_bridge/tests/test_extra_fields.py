@@ -20,7 +20,7 @@ class TestExtraFields(ExtraCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        other = {**document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"), "id": OTHER_TENANT}
+        other = {**document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"), "record_id": OTHER_TENANT}
         cls.apply(other)
         tenants = cls.env["comply360.tenant"]
         cls.tenant = tenants.search([("uuid", "=", TENANT)])
@@ -202,4 +202,4 @@ class TestOwners(BridgeCase):
         self.apply(document("client", "1"))
         [found] = self.bridge.digests(BRIDGE, TENANT, "client", "", "10", ["city"])["digests"]
         self.assertEqual(found["digest"], digest_of({"city": "Cape Town"}, {}))
-        self.assertEqual(found["id"], identity("client", "1"))
+        self.assertEqual(found["record_id"], identity("client", "1"))

@@ -58,15 +58,15 @@ class TestInvoices(BridgeCase):
                 "registration": identity("registration", "1"),
                 "client": identity("client", "1"),
                 "credits": "",
-                "concern": "",
-                "concern_about": "",
+                "payment_discrepancy": "",
+                "payment_discrepancy_about": "",
             },
         )
-        self.assertEqual(move.x_comply360_external_id, change["id"])
+        self.assertEqual(move.x_comply360_external_id, change["record_id"])
         self.acknowledge(change, "applied")
         move.action_post()
         again = self.told()[str(move.id)]
-        self.assertEqual(again["id"], change["id"])
+        self.assertEqual(again["record_id"], change["record_id"])
         self.assertEqual((again["fields"]["number"], again["fields"]["state"]), (move.name, "posted"))
 
     def test_a_payment_is_told_with_its_day_and_reference(self):
@@ -86,7 +86,7 @@ class TestInvoices(BridgeCase):
         note = move._reverse_moves([{"invoice_date": "2026-02-03"}], cancel=True)
         told = self.told()
         self.assertEqual(told[str(note.id)]["fields"]["kind"], "credit_note")
-        self.assertEqual(told[str(note.id)]["fields"]["credits"], told[str(move.id)]["id"])
+        self.assertEqual(told[str(note.id)]["fields"]["credits"], told[str(move.id)]["record_id"])
         self.assertEqual(told[str(move.id)]["fields"]["payment_state"], "reversed")
         self.assertEqual(told[str(note.id)]["fields"]["registration"], identity("registration", "1"))
 
@@ -106,10 +106,10 @@ class TestInvoices(BridgeCase):
 
     def test_a_deleted_draft_is_told(self):
         move = self.invoice()
-        bound = self.told()[str(move.id)]["id"]
+        bound = self.told()[str(move.id)]["record_id"]
         move.unlink()
         self.env.flush_all()
-        change = next(item for item in self.changes() if item["id"] == bound)
+        change = next(item for item in self.changes() if item["record_id"] == bound)
         self.assertEqual((change["op"], change["fields"]), ("unlink", {}))
 
     def test_a_draft_that_goes_to_another_tenants_customer_ends_in_the_first(self):
@@ -119,9 +119,11 @@ class TestInvoices(BridgeCase):
         first = self.told()[str(move.id)]
         theirs = self.env["res.partner"].search([("x_comply360_external_id", "=", identity("client", "2"))])
         move.write({"x_comply360_lead_id": False, "partner_id": theirs.id})
-        found = {(item["tenant"], item["op"]): item["id"] for item in self.changes() if item["entity"] == "invoice"}
-        self.assertEqual(found[TENANT, "unlink"], first["id"])
-        self.assertNotEqual(found[OTHER_TENANT, "upsert"], first["id"])
+        found = {
+            (item["tenant"], item["op"]): item["record_id"] for item in self.changes() if item["entity"] == "invoice"
+        }
+        self.assertEqual(found[TENANT, "unlink"], first["record_id"])
+        self.assertNotEqual(found[OTHER_TENANT, "upsert"], first["record_id"])
 
     def test_registration_and_customer_must_be_of_one_tenant(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
@@ -148,11 +150,13 @@ class TestInvoices(BridgeCase):
         self.apply(document("registration", "1", version="1.2", status="cancelled", refs=self.refs("1")))
         self.assertEqual(move.x_comply360_payment_discrepancy, "registration_cancelled")
         told = self.told()[str(move.id)]["fields"]
-        self.assertEqual((told["concern"], told["concern_about"]), ("registration_cancelled", move.name))
+        self.assertEqual(
+            (told["payment_discrepancy"], told["payment_discrepancy_about"]), ("registration_cancelled", move.name)
+        )
         note = move.reversal_move_ids
         self.assertEqual((note.state, note.amount_total, move.state), ("draft", move.amount_total, "posted"))
         note.action_post()
-        self.assertEqual(self.told()[str(move.id)]["fields"]["concern"], "")
+        self.assertEqual(self.told()[str(move.id)]["fields"]["payment_discrepancy"], "")
 
     def test_the_app_cannot_send_an_invoice(self):
         raw = {**document("registration", "9"), "entity": "invoice"}

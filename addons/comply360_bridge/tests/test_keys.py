@@ -16,7 +16,7 @@ class TestKeys(BridgeCase):
     def test_an_administrator_issues_a_key_that_lives_a_year(self):
         issued = self.admin.issue_key("comply360_bridge")
         self.assertEqual(self._user_of(issued["key"]), self.bot.id)
-        self.assertEqual(self.bridge.ping("1")["key_expires"], issued["expires"])
+        self.assertEqual(self.bridge.ping("2")["key_expires"], issued["expires"])
         days = (self.env.cr.now().fromisoformat(issued["expires"]) - self.env.cr.now()).days
         self.assertIn(days, (364, 365))
 

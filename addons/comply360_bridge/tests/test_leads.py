@@ -225,7 +225,7 @@ class TestLeads(BridgeCase):
     def test_a_lead_that_begins_as_won_or_lost_is_told_and_an_open_one_is_not(self):
         statuses = ("submitted", "approved", "rejected", "cancelled")
         self.apply(*(document("registration", status, status=status) for status in statuses))
-        told = {change["id"]: change["fields"]["outcome"] for change in self.changes()}
+        told = {change["record_id"]: change["fields"]["outcome"] for change in self.changes()}
         expected = {"approved": "won", "rejected": "lost", "cancelled": "lost"}
         self.assertEqual(told, {identity("registration", name): outcome for name, outcome in expected.items()})
 
@@ -251,7 +251,7 @@ class TestLeads(BridgeCase):
         changed = document("registration", "1", version="1.2", company_name="Changed")
         self.assertEqual(
             self.statuses(changed, document("registration", "2", version="1.2", company_name="Changed")),
-            ["held", "updated"],
+            ["opted_out", "updated"],
         )
         lead.action_set_won()
         self.assertEqual((self.changes(), self.bridge.backlog(BRIDGE)["tenants"]), ([], {}))
@@ -271,7 +271,7 @@ class TestLeads(BridgeCase):
     def test_an_operator_forgets_and_relinks_bindings_within_a_tenant_only(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
         self.apply(document("registration", "1"), document("registration", "2", tenant=OTHER_TENANT))
-        named = {"tenant": TENANT, "entity": "registration", "id": identity("registration", "1")}
+        named = {"tenant": TENANT, "entity": "registration", "record_id": identity("registration", "1")}
         foreign = self.record("registration", "2")
         self.assertTrue(self.bridge.forget_binding(BRIDGE, named)["refused"], "its record is there")
         self.assertIn("another tenant", self.bridge.relink_binding(BRIDGE, named, str(foreign.id))["refused"])

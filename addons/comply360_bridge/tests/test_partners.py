@@ -123,11 +123,11 @@ class TestPartners(BridgeCase):
         self.apply(document("client", "1"))
         former = self.record("client", "1")
         other = self.env["res.partner"].create({"name": "The right one"})
-        named = {"tenant": TENANT, "entity": "client", "id": identity("client", "1")}
+        named = {"tenant": TENANT, "entity": "client", "record_id": identity("client", "1")}
         self.assertEqual(self.bridge.relink_binding(BRIDGE, named, str(other.id))["refused"], "")
         self.env.invalidate_all()
         self.assertFalse(former.x_comply360_external_id or former.x_comply360_tenant_id)
-        self.assertEqual((other.x_comply360_external_id, other.x_comply360_entity), (named["id"], "client"))
+        self.assertEqual((other.x_comply360_external_id, other.x_comply360_entity), (named["record_id"], "client"))
         result = self.apply(document("client", "1", version="1.2"))[0]
         self.assertEqual((result["status"], result["res_id"]), ("updated", str(other.id)))
 

@@ -18,12 +18,12 @@ OWN = (
     "x_commission",
 )
 OWN += ("comply360.commission.payment",)
-RECORD = {"tenant": TENANT, "entity": "registration", "id": TENANT}
+RECORD = {"tenant": TENANT, "entity": "registration", "record_id": TENANT}
 ARGUMENTS = {
     "show_binding": (BRIDGE, RECORD),
     "relink_binding": (BRIDGE, RECORD, "1"),
     "forget_binding": (BRIDGE, RECORD),
-    "ping": ("1",),
+    "ping": ("2",),
     "put_content": (BRIDGE, RECORD, "0" * 64, "0", ""),
     "apply_batch": (batch(),),
     "pull_changes": (BRIDGE, "1", "1"),
@@ -41,7 +41,7 @@ ARGUMENTS = {
     "holdings": (BRIDGE,),
     "epochs": (BRIDGE,),
     "raise_epoch": ("1",),
-    "retell": (BRIDGE,),
+    "report_again": (BRIDGE,),
     "issue_key": ("comply360_bridge",),
     "revoke_keys": ("comply360_bridge",),
     "mark_paid": ("EFT 1",),
@@ -111,7 +111,7 @@ class TestRights(BridgeCase):
                     "raise_epoch",
                     "relink_binding",
                     "requeue_changes",
-                    "retell",
+                    "report_again",
                     "revoke_keys",
                     "show_binding",
                 }

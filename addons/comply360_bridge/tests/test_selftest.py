@@ -23,7 +23,7 @@ class TestSelftest(BridgeCase):
         return {"refs": {"registration": ("registration", "1"), "agent": ("user", "1")}} if raw["refs"] else {}
 
     def _selftest(self, *documents):
-        answer = self.bridge.apply_batch({**batch(*documents), "bridge": SELFTEST, "selftest": True})
+        answer = self.bridge.apply_batch({**batch(*documents), "installation": SELFTEST, "selftest": True})
         self.env.invalidate_all()
         return answer["results"]
 

@@ -5,7 +5,7 @@ from sync_daemon.domain.contract import Contract, Field, Owner, Reference
 from sync_daemon.domain.keys import Entity
 
 STATUSES = same("pending", "approved", "paid", "cancelled")
-CONCERNS = same("billed", "registration_cancelled", "bill_credited", "bill_open")
+PAYMENT_DISCREPANCIES = same("billed", "registration_cancelled", "bill_credited", "bill_open")
 
 COMMISSION = Contract(
     Entity.COMMISSION,
@@ -29,7 +29,7 @@ COMMISSION = Contract(
     ),
     reported=(
         Field("approved_by", (), person, Owner.ODOO),
-        Field("concern", (), choice(CONCERNS), Owner.ODOO),
-        Field("concern_about", (), text(), Owner.ODOO),
+        Field("payment_discrepancy", (), choice(PAYMENT_DISCREPANCIES), Owner.ODOO),
+        Field("payment_discrepancy_about", (), text(), Owner.ODOO),
     ),
 )

@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from sync_daemon.domain.codec import choice, code, day, exact, identity, same, text
+from sync_daemon.domain.codec import choice, code, day, exact, record_id, same, text
 from sync_daemon.domain.contract import Contract, Field, Owner
 from sync_daemon.domain.keys import Entity
 
 KINDS = same("invoice", "credit_note")
 STATES = same("draft", "posted", "cancelled")
 PAYMENT_STATES = same("not_paid", "in_payment", "paid", "partial", "reversed", "blocked", "invoicing_legacy")
-CONCERNS = same("registration_cancelled")
+PAYMENT_DISCREPANCIES = same("registration_cancelled")
 
 _told = partial(Field, sources=(), owner=Owner.ODOO)
 
@@ -30,10 +30,10 @@ INVOICE = Contract(
         _told("due_date", codec=day, column="due_date"),
         _told("paid_on", codec=day, column="paid_on"),
         _told("payment_reference", codec=text(), column="payment_reference"),
-        _told("registration", codec=identity, column="registration_id"),
-        _told("client", codec=identity, column="client_id"),
-        _told("credits", codec=identity, column="credits_id"),
-        _told("concern", codec=choice(CONCERNS), column="payment_discrepancy"),
-        _told("concern_about", codec=text(), column="payment_discrepancy_about"),
+        _told("registration", codec=record_id, column="registration_id"),
+        _told("client", codec=record_id, column="client_id"),
+        _told("credits", codec=record_id, column="credits_id"),
+        _told("payment_discrepancy", codec=choice(PAYMENT_DISCREPANCIES), column="payment_discrepancy"),
+        _told("payment_discrepancy_about", codec=text(), column="payment_discrepancy_about"),
     ),
 )

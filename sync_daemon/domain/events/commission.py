@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated
 
-from sync_daemon.domain.codec import identity
+from sync_daemon.domain.codec import record_id
 from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.contracts.commission import STATUSES
 from sync_daemon.domain.document import Change, Scalar
@@ -111,7 +111,7 @@ def _steps(was: str, now: str) -> Iterator[EventType]:
 def _values(contract: Contract, change: Change, row: Row) -> dict[str, Value]:
     fields = {item.name: item for item in contract.fields}
     values: dict[str, Value] = {"commission_id": str(change.key.record_id)}
-    values |= {column: _known(partial(identity, column, row.get(column))) for column in _NAMED}
+    values |= {column: _known(partial(record_id, column, row.get(column))) for column in _NAMED}
     values |= {name: _known(partial(encode_field, fields[field], {"row": row})) for name, field in _SHOWN.items()}
     return values | {name: rfc3339(str(values[name])) for name in ("approved_at", "paid_at")}
 

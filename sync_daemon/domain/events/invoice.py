@@ -80,7 +80,7 @@ TYPES = (CREATED, POSTED, PAID, PARTLY_PAID, CREDITED, UNPAID, CANCELLED, REOPEN
 
 _BY_STATE = {"posted": POSTED, "cancelled": CANCELLED, "draft": REOPENED}
 _BY_PAYMENT = {"paid": PAID, "in_payment": PAID, "partial": PARTLY_PAID, "reversed": CREDITED, "not_paid": UNPAID}
-# a concern is an issue, and no event
+# a payment discrepancy is an issue, and no event
 _SHOWN = {item.name: item.column for item in INVOICE.reported if item.column in Invoice.model_fields}
 
 COLUMNS = tuple(_SHOWN.values())

@@ -44,28 +44,28 @@ class Reason:
     how: str
 
 
-def reasons(present: Mapping[str, Scalar], entries: Sequence[Entry], agreed: Collection[str] = ()) -> Iterator[Reason]:
+def reasons(present: Mapping[str, Scalar], entries: Sequence[Entry], settled: Collection[str] = ()) -> Iterator[Reason]:
     """One reason per field.
 
-    Shapes: `present` is what the app has now; `entries` are in the order of their writing; `agreed` are fields that
+    Shapes: `present` is what the app has now; `entries` are in the order of their writing; `settled` are fields that
     both sides agree on, each perhaps in a form of its own.
     """
     for field, value in present.items():
-        told = [entry for entry in entries if field in entry.fields]
-        if not told:
+        written = [entry for entry in entries if field in entry.fields]
+        if not written:
             yield Reason(field, value, "app", "", None, "", "", "", _never_told(value))
             continue
-        last = _last_word(field, told)
+        last = _last_word(field, written)
         known = last.fields[field].get("value", "")
-        if known != value and field not in agreed:
+        if known != value and field not in settled:
             yield Reason(field, value, "app", "", None, "", "", known, "changed in the app, not sent yet")
         else:
             yield _carried(field, value, last)
 
 
-def _last_word(field: str, told: Sequence[Entry]) -> Entry:
+def _last_word(field: str, written: Sequence[Entry]) -> Entry:
     """The newest entry, unless it only sent the decision about a change from Odoo; then that decision."""
-    *_, before, last = (*told[:1], *told)
+    *_, before, last = (*written[:1], *written)
     is_echo = before.direction is Direction.ODOO_TO_APP and last.direction is Direction.APP_TO_ODOO
     return before if is_echo and before.fields[field].get("value") == last.fields[field].get("value") else last
 

@@ -120,7 +120,7 @@ class Rebuilds:
             "instance": self._instance,
             "former": f"{self._instance}@{known}",
             "known": known,
-            "uuid": info.instance,
+            "uuid": info.instance_uuid,
             "epoch": info.epoch,
         }
         with self._database.transaction() as cursor:
