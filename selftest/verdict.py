@@ -45,7 +45,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Commission:
-    """A commission as one side holds it. Shapes: `odoo_id` 0 where the app was not told."""
+    """A commission as one side holds it. Shapes: `odoo_id` 0 where the app has none."""
 
     odoo_id: int
     amount: str

@@ -278,10 +278,10 @@ def _changes(tenant: UUID, old: Contract, new: Contract) -> Iterator[RuleChange]
         if was and now:
             yield from _value_changes(tenant, old.entity, was, now)
     for column in sorted(old.filtered.keys() | new.filtered.keys()):
-        held, holds = (contract.filtered.get(column, frozenset()) for contract in (old, new))
-        if differing := sorted(held ^ holds):
+        former, present = (contract.filtered.get(column, frozenset()) for contract in (old, new))
+        if differing := sorted(former ^ present):
             yield RuleChange(
-                tenant, old.entity, f"filtered.{column}", _listed(held), _listed(holds), column, tuple(differing)
+                tenant, old.entity, f"filtered.{column}", _listed(former), _listed(present), column, tuple(differing)
             )
 
 

@@ -107,7 +107,7 @@ class _Reading:
             rows.update(self._rows(_named_by(rows) - rows.keys(), tenants, columns))
         known = sorted({*owed, *rows})
         bindings = self._bindings(known)
-        # The app has no index on these columns: ask only for what the batch does not tell by itself.
+        # The app has no index on these columns: ask only for what the batch does not show by itself.
         open_ones = [key for key in owed if key not in bindings]
         return Snapshot(
             owed,

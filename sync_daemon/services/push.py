@@ -36,7 +36,7 @@ CONTENT_LACKING = "content_lacking"
 """Odoo's code for a document whose content it does not have yet."""
 
 UNLINKED = "unlinked"
-"""Odoo's code for a record that ended there; what it tells of that end is for a record that is bound here."""
+"""Odoo's code for a record that ended there; what it reports of that end is for a record that is bound here."""
 
 FEW = 3
 """So many records may be bad at once by chance."""

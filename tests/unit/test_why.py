@@ -69,7 +69,7 @@ def test_a_change_that_was_not_sent_yet_is_the_apps_and_nobodys_run() -> None:
 
 
 def test_a_value_that_odoo_has_in_its_own_form_is_carried() -> None:
-    [found] = reasons({"phone": "082"}, [TAKEN], agreed={"phone"})
+    [found] = reasons({"phone": "082"}, [TAKEN], settled={"phone"})
     assert found.run == "run 2"
 
 

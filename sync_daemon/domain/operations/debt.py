@@ -34,7 +34,7 @@ class Backlog(Protocol):
 
 @dataclass(frozen=True)
 class Debt:
-    """What is owed; `held` by suspended and paused tenants, `open` by everyone else."""
+    """What is owed; `paused` by suspended and paused tenants, `open` by everyone else."""
 
     open: int
     paused: int

@@ -50,7 +50,7 @@ class Bindings:
             ]
 
     def bases(self, key: RecordKey) -> list[tuple[str, str | None, str | None]]:
-        """The agreed values: field, the app's form, Odoo's form."""
+        """The bases: field, the app's form, Odoo's form."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["bases"], self._named(key))
             return [(field, app, odoo) for field, app, odoo in cursor.fetchall()]

@@ -13,7 +13,7 @@ FROM bridge.base_value
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND record_id = %(id)s
 ORDER BY field
 
--- name: forget_bases (the two sides have agreed on nothing any more)
+-- name: forget_bases (from now on both sides are compared without)
 DELETE FROM bridge.base_value
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND record_id = %(id)s
 

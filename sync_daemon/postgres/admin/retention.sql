@@ -1,4 +1,4 @@
--- name: forget_letters (closed ones, of which Odoo has heard, with the pairs of their issues; records' pairs are kept)
+-- name: forget_letters (closed ones that Odoo has taken, with the pairs of their issues; records' pairs are kept)
 WITH old AS (
     SELECT l.instance_id, l.tenant_id, l.id
     FROM bridge.dead_letter AS l

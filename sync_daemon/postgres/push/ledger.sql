@@ -37,7 +37,7 @@ SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = EXCLUDED.s
     version = EXCLUDED.version, digest = EXCLUDED.digest, synced_at = now()
 WHERE (b.epoch, b.version) <= (EXCLUDED.epoch, EXCLUDED.version)
 
--- name: learn (unless a pusher that heard of it was faster; it begins in Odoo's present epoch like any new pair)
+-- name: learn (unless a pusher that got the answer was faster; it begins in Odoo's present epoch like any new pair)
 INSERT INTO bridge.binding (instance_id, tenant_id, entity, record_id, res_model, res_id, state, odoo_epoch)
 SELECT id, %(tenant)s, %(entity)s, %(id)s, %(model)s, %(res_id)s, %(state)s, epoch
 FROM bridge.odoo_instance

@@ -15,7 +15,7 @@ WHERE EXISTS (SELECT FROM bridge.outbox AS o
               WHERE d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
                 AND d.record_id = k.record_id AND d.dead_version IS DISTINCT FROM d.version)
 
--- name: parked (a person has been told of the record or of one of its fields)
+-- name: parked (a dead letter or a conflict shows the record to a person)
 SELECT k.record_id
 FROM unnest(%(ids)s::uuid[]) AS k (record_id)
 WHERE EXISTS (SELECT FROM bridge.dead_letter AS l
@@ -37,7 +37,7 @@ FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (te
 WHERE b.instance_id = %(instance)s
   AND (b.tenant_id, b.entity, b.record_id) = (k.tenant_id, k.entity, k.record_id)
 
--- name: rebind (as Odoo has it; where another record still claims that one, the comparison after the next tells)
+-- name: rebind (as Odoo has it; where another record still claims that one, the comparison after the next finds it)
 WITH pair AS (
     SELECT tenant_id, entity, record_id, model, res_id
     FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[])
@@ -83,7 +83,7 @@ SELECT coalesce((SELECT finished_at IS NULL OR started_at <= now() - %(interval)
                  FROM bridge.run WHERE service = %(service)s ORDER BY started_at DESC LIMIT 1),
                 (SELECT created_at <= now() - %(interval)s::interval FROM bridge.installation))
 
--- name: and_quiet (a part of a statement: nothing of the record waits, and no person has been told of it)
+-- name: and_quiet (a part of a statement: nothing of the record waits, and nothing shows it to a person)
 AND NOT EXISTS (SELECT FROM bridge.delivery AS d
                 WHERE d.instance_id = b.instance_id AND d.tenant_id = b.tenant_id AND d.entity = b.entity
                   AND d.record_id = b.record_id)
