@@ -172,7 +172,7 @@ class Wire:
         key = _key(installation, record)
         bound = self._odoo.state.bindings.get(key)
         if bound and bound.state == "active" and (bound.model, bound.res_id) in self._odoo.state.records:
-            return {"refused": f"it is bound to {bound.model} {bound.res_id}, which is there"}
+            return {"refused": f"it is bound to {bound.model} {bound.res_id}, which still exists"}
         self._odoo.forget([key])
         return {"refused": ""}
 
@@ -305,7 +305,7 @@ class Wire:
         if not values.get("selftest"):
             return {
                 "removed": "0",
-                "refused": f"tenant {values['subdomain']} is not the selftest's: nothing was changed",
+                "refused": f"tenant {values['subdomain']} is not a selftest tenant; nothing was changed",
             }
         keys = [key for key, _ in self._odoo.of(installation) if key[1] == tenant]
         removed = [key for key in keys if self._odoo.state.records.pop(self._odoo.place(key), None) and key != own]

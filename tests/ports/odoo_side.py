@@ -135,10 +135,10 @@ class Real:
         self._call(record, "unlink")
 
     def leave(self, record: RecordKey) -> None:
-        self._call(record, "action_comply360_leave")
+        self._call(record, "action_comply360_opt_out")
 
     def join(self, record: RecordKey) -> None:
-        self._call(record, "action_comply360_join")
+        self._call(record, "action_comply360_opt_in")
 
     def passed(self, time_: timedelta) -> None:
         time.sleep(time_.total_seconds())
