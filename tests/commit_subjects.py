@@ -15,8 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # the commits up to this one were made before there was a rule
 BEFORE = "276d08abd1d09be48545637a76d7d19fd9c29268"
-# its subject was lost when it was merged
+# their subjects were lost before they were merged
 EXCUSED = {
+    "6c4b74a50591f5b69d9cab811e66314c6080b95c": "[IMP] all: say errors, log events and docstrings in plain English",
     "5bb8b86ef03ab9fd258335da45d1348705855eb3": "[FIX] tenants: let a tenant that cannot be attached cost nothing",
 }
 LONGEST = 72

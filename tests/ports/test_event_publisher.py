@@ -179,7 +179,7 @@ def test_a_user_who_may_not_declare_uses_the_exchange_that_is_there(
 
 def test_a_user_who_may_not_write_is_fatal(broker: Broker, publisher: RabbitEventPublisher) -> None:
     reader = RabbitEventPublisher(broker.user(configure="", write="^$"))
-    with pytest.raises(FatalError, match="a right"):
+    with pytest.raises(FatalError, match="a permission"):
         reader.publish(event())
 
 

@@ -221,7 +221,7 @@ def test_an_unknown_virtual_host_is_fatal(broker: Broker) -> None:
 def test_a_user_who_may_not_write_is_fatal(broker: Broker, publisher: RabbitPublisher) -> None:
     publisher.publish([hint()])
     reader = RabbitPublisher(broker.user(configure="", write="^$"))
-    with pytest.raises(FatalError, match="a right"):
+    with pytest.raises(FatalError, match="a permission"):
         reader.publish([hint()])
 
 
