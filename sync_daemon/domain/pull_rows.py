@@ -125,7 +125,7 @@ def _as_problem(conflict: FieldConflict) -> FieldProblem:
     agreed = conflict.base.app if conflict.base else "nothing"
     message = (
         f"{conflict.field} was changed on both sides: the app has {conflict.app!r}, Odoo {conflict.odoo!r}, "
-        f"last agreed was {agreed!r}" + (f"; {conflict.refusal}" if conflict.refusal else "")
+        f"both last had {agreed!r}" + (f"; {conflict.refusal}" if conflict.refusal else "")
     )
     return FieldProblem(conflict.field, str(conflict.odoo), "conflict", message)
 
@@ -163,5 +163,5 @@ def _won_fields(pulled: PulledChange, found: RecordMerge) -> dict[str, Any]:
 
 def missing_step(pulled: PulledChange) -> Step:
     """The app no longer has the record."""
-    problem = FieldProblem("", "", "no_such_row", f"the app has no {pulled.entity} {pulled.key.record_id} any more")
+    problem = FieldProblem("", "", "no_such_row", f"the app no longer has {pulled.entity} {pulled.key.record_id}")
     return Step(pulled, pulled.parked(problem.message), Effects(dead_letters=pulled.dead_letters([problem])))
