@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from db_init.tenant_objects import ATTACH_LEVEL, CAPTURED
 from sync_daemon.domain.content import Known
@@ -215,7 +216,12 @@ class Server:
         self.is_away = False
         self.in_transaction = False
         self.app_transactions: list[AppTransaction] = []
+        self.dice = random.Random(0)
         self._number = 0
+
+    def new_uuid(self) -> UUID:
+        """An id that nobody has; the same ones in each run, so that a failure comes again."""
+        return UUID(int=self.dice.getrandbits(128), version=4)
 
     def draw(self) -> int:
         """A number greater than all that were drawn before; a rollback gives none back."""
@@ -276,7 +282,7 @@ class App:
 
     def register(self, subdomain: str, status: str = "active", schema_status: str = "active") -> Tenant:
         """A new tenant, which the bridge does not know yet."""
-        tenant_id = uuid4()
+        tenant_id = self.server.new_uuid()
         tenant = Tenant(tenant_id, f"tenant_{tenant_id.hex}", subdomain, subdomain, status, schema_status)
         with self.server.transaction() as state:
             state.tenants[tenant_id] = tenant
@@ -292,7 +298,7 @@ class App:
 
     def insert(self, tenant: Tenant, table: str, **columns: object) -> UUID:
         """One row, in a transaction of its own."""
-        record_id = UUID(str(columns.pop("id", uuid4())))
+        record_id = UUID(str(columns.pop("id", self.server.new_uuid())))
         row = dict.fromkeys(COLUMNS[table]) | dict(DEFAULTS[table]) | plain(columns)
         row |= {"id": str(record_id), "tenant_id": str(row["tenant_id"] or tenant.id)}
         key = RecordKey(tenant.id, ENTITIES[table], record_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sync_daemon.domain.codec import INSTANT
 from sync_daemon.domain.event import Event, OutgoingEvent, subject
@@ -59,6 +59,13 @@ def announce(database: Database, state: State, tenant: UUID, events: Sequence[Ev
         at = datetime.strptime(event.at, INSTANT).replace(tzinfo=UTC) if event.at else database.now
         name = subject(event.key)
         written = OutgoingEvent(
-            database.server.draw(), uuid4(), INSTANCE, tenant, event.type.type, name, at, dict(event.data)
+            database.server.draw(),
+            database.server.new_uuid(),
+            INSTANCE,
+            tenant,
+            event.type.type,
+            name,
+            at,
+            dict(event.data),
         )
         state.events.append(Told(written))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from uuid import uuid4
 
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from tests.memory.app import Database, DeadLetter, State, mark
@@ -17,7 +16,7 @@ def new(
 ) -> DeadLetter:
     """A letter that nobody has written down yet."""
     text, now = message[:LONGEST_MESSAGE], database.now
-    identity = uuid4(), key.tenant, direction, key.entity.value, str(key.record_id)
+    identity = database.server.new_uuid(), key.tenant, direction, key.entity.value, str(key.record_id)
     return DeadLetter(*identity, field, "", code, text, value[:LONGEST_VALUE], 1, now, now)
 
 

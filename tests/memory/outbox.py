@@ -6,7 +6,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
@@ -67,7 +67,7 @@ class Outbox:
         )
         message += f"belongs to tenant {owner.id}"
         new = DeadLetter(
-            uuid4(),
+            self._database.server.new_uuid(),
             owner.id,
             Direction.APP_TO_ODOO,
             key.entity,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -66,7 +66,7 @@ class World:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.installation = uuid4()
+        self.installation = UUID("3f0c2a52-58b5-4b7e-9a48-0d0b7f6f2d11")
         self.server = app.Server(self.clock)
         self.app = app.App(self.server)
         self.broker = broker.Broker(self.clock)
@@ -84,7 +84,7 @@ class World:
 
     def client(self, tenant: app.Tenant | None = None, **columns: object) -> RecordKey:
         """The app inserts a client."""
-        given = {"full_name": "Zoë Client", "email": f"{uuid4().hex[:8]}@example.org", **columns}
+        given = {"full_name": "Zoë Client", "email": f"{self.server.new_uuid().hex[:8]}@example.org", **columns}
         return self.insert("clients", tenant, **given)
 
     def registration(self, tenant: app.Tenant | None = None, **columns: object) -> RecordKey:
@@ -96,14 +96,16 @@ class World:
 
     def commission(self, registration: RecordKey, tenant: app.Tenant | None = None, **columns: object) -> RecordKey:
         """The app inserts a pending commission of an agent of its own."""
-        agent = self.insert("users", tenant, email=f"{uuid4().hex[:8]}@example.org", first_name="An", last_name="Agent")
+        agent = self.insert(
+            "users", tenant, email=f"{self.server.new_uuid().hex[:8]}@example.org", first_name="An", last_name="Agent"
+        )
         amounts = {"registration_fee": 1000, "commission_rate": "12.50", "commission_amount": "125.00"}
         ids = {"registration_id": registration.record_id, "agent_id": agent.record_id}
         return self.insert("commissions", tenant, **{**amounts, **ids, **columns})
 
     def document(self, registration: RecordKey, content: bytes, **columns: object) -> RecordKey:
         """The app stores a content, and inserts its document."""
-        path = f"{registration.tenant}/{uuid4().hex}.pdf"
+        path = f"{registration.tenant}/{self.server.new_uuid().hex}.pdf"
         self.files.put(path, content)
         owner = self.server.state.tenants[registration.tenant]
         ids = {"registration_id": registration.record_id, "storage_path": path}
