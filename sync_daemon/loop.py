@@ -60,7 +60,7 @@ class Loop:
     def seen(self) -> Service:
         """The loop's state, seen from outside."""
         now = time.monotonic()
-        failing = now - self.failing_since if self.failures else 0.0
+        failing = now - self.failing_since if self.failures or self.failing_parts else 0.0
         return Service(self.name, now - self.pulsed_at, self.patience, failing, self.kind)
 
     def _round(self) -> float:
@@ -74,11 +74,8 @@ class Loop:
             pulse()
         if self.failures:
             log.info("service.recovered", service=self.name, after=self.failures)
-        for failure in report.failures:
-            if failure not in self.failing_parts:
-                log.error("service.part_failed", service=self.name, error=failure)
-        self.failing_parts = report.failures
         self.failures, self.last_error = 0, ""
+        self._note_parts(report.failures)
         self.counts.update(done=report.done, sent=report.sent, postponed=report.postponed, dead=report.dead)
         if report.done:
             log.debug(
@@ -90,6 +87,15 @@ class Loop:
                 dead=report.dead,
             )
         return 0 if report.done else self.rest
+
+    def _note_parts(self, failures: tuple[str, ...]) -> None:
+        """The service goes on with the rest, but it is not well."""
+        for failure in failures:
+            if failure not in self.failing_parts:
+                log.error("service.part_failed", service=self.name, error=failure)
+        if failures and not self.failing_parts:
+            self.failing_since, self.kind = time.monotonic(), errors.FatalError.__name__
+        self.failing_parts = failures
 
     def _failed(self, error: errors.BridgeError, first: timedelta, longest: timedelta) -> float:
         # A long outage is logged once and then at every tenfold count, not at every try.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -33,6 +33,7 @@ class Puller:
     carrier: HeartbeatCarrier
     holder: UUID = field(default_factory=uuid4)
     _beat: int = field(default=0, init=False)
+    _failing: dict[UUID, str] = field(default_factory=dict, init=False)
 
     def run_once(self) -> Report:
         """Pull one page, take it in tenant by tenant, and send Odoo a verdict on each change."""
@@ -42,31 +43,27 @@ class Puller:
         reached(CrashPoint.PULL_LEASED)
         pulled = self.odoo.pull_changes(PAGE, PER_TENANT)
         verdicts: list[Verdict] = []
-        failures: list[str] = []
         if pulled.changes:
             reached(CrashPoint.PULL_PULLED)
-            verdicts, failures = self._take_in(_by_tenant(pulled.changes), leased)
+            verdicts = self._take_in(_by_tenant(pulled.changes), leased)
             reached(CrashPoint.PULL_APPLIED)
             self.odoo.ack_changes(verdicts)
             reached(CrashPoint.PULL_DONE)
         self._note(pulled.beat)
-        return _report(verdicts, failures)
+        return _report(verdicts, self._failing.values())
 
     def release(self) -> None:
         """Release the lease, so that another puller can take over at once."""
         self.inbound.release(self.holder)
 
-    def _take_in(
-        self, changes: Mapping[UUID, Sequence[Change]], read_after: datetime
-    ) -> tuple[list[Verdict], list[str]]:
-        """Verdicts, and errors that no retry will fix."""
+    def _take_in(self, changes: Mapping[UUID, Sequence[Change]], read_after: datetime) -> list[Verdict]:
         receiving = {tenant.id: tenant for tenant in self.inbound.receiving()}
         run = uuid4()
         verdicts: list[Verdict] = []
-        failures: list[str] = []
         for owner, page in changes.items():
             # renewed while the page is worked off: the lease is short, so that nobody waits long for a dead puller
             self.inbound.acquire(self.holder, self.lease)
+            self._failing.pop(owner, None)
             if owner not in receiving:
                 verdicts += _all_later(page, "the tenant's flow to the app is closed")
                 continue
@@ -76,8 +73,8 @@ class Puller:
                 # what is wrong with one tenant holds up no other one
                 verdicts += _all_later(page, str(error))
                 if isinstance(error, FatalError):
-                    failures.append(f"tenant {receiving[owner].subdomain}: {error}")
-        return verdicts, failures
+                    self._failing[owner] = f"tenant {receiving[owner].subdomain}: {error}"
+        return verdicts
 
     def _note(self, beat: int) -> None:
         if beat and beat != self._beat:
@@ -109,7 +106,7 @@ def _all_later(changes: Sequence[Change], message: str) -> list[Verdict]:
     return [Verdict(change.key, change.version, Ruling.LATER, message) for change in changes]
 
 
-def _report(verdicts: Sequence[Verdict], failures: Sequence[str]) -> Report:
+def _report(verdicts: Sequence[Verdict], failures: Collection[str]) -> Report:
     rulings = [verdict.ruling for verdict in verdicts]
     return Report(
         # Changes put off are no progress: the next page waits for the next poll.

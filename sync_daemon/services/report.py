@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Report:
     """Counts of one round; `done` is 0 if there was nothing to do.
 
-    Shapes: `failures` say what failed for good while the rest of the round went on.
+    Shapes: `failures` say what goes on failing until a person acts, while the rest of the rounds goes on.
     """
 
     done: int = 0

@@ -200,6 +200,8 @@ class State:
     contents: dict[RecordKey, Known] = field(default_factory=dict)
     links: dict[RecordKey, str] = field(default_factory=dict)
     refused: set[tuple[Entity, str, str | None]] = field(default_factory=set)
+    failing: set[UUID] = field(default_factory=set)
+    """Tenants of which nothing can be written until a person acts."""
     odoo_epoch: int = 1
 
     def copy(self) -> State:

@@ -31,6 +31,7 @@ from sync_daemon.domain.pull_snapshot import (
 )
 from sync_daemon.domain.snapshot import Base, BindingState
 from sync_daemon.domain.tenant import Tenant
+from sync_daemon.errors import FatalError
 from tests.memory.app import (
     ENTITIES,
     INSTANCE,
@@ -85,6 +86,8 @@ class Inbound:
     def unit(self, run: UUID, tenant: Tenant) -> Iterator[PullUnit]:
         """One tenant's transaction, which ends with the block."""
         with self._database.transaction() as state:
+            if tenant.id in state.failing:
+                raise FatalError(f"the app's database refuses: permission denied for schema {tenant.schema}")
             yield PullUnit(self._database, state, run, tenant.id)
 
 

@@ -269,6 +269,25 @@ def test_one_tenants_trouble_holds_up_no_other_one(world: World, daemon: Daemon,
     assert world.row(theirs)["status"] == "paid"
 
 
+def test_what_is_wrong_with_one_tenant_for_good_is_named_until_it_is_mended_and_holds_up_no_other_one(
+    world: World, daemon: Daemon, commission: RecordKey
+) -> None:
+    other = world.app.register("other")
+    theirs = world.commission(world.registration(other), other)
+    world.settle(daemon)
+    world.server.state.failing.add(other.id)
+    world.people.write(commission, **PAID)
+    world.people.write(theirs, **PAID)
+    for _ in range(3):
+        [failure] = daemon.puller.run_once().failures
+        assert failure.startswith("tenant other: ") and "permission denied" in failure
+    assert (world.row(commission)["status"], world.row(theirs)["status"]) == ("paid", "pending")
+    world.server.state.failing.clear()
+    world.settle(daemon)
+    assert world.row(theirs)["status"] == "paid"
+    assert daemon.puller.run_once().failures == ()
+
+
 def test_of_two_pullers_one_works_until_its_lease_is_over(world: World, daemon: Daemon, commission: RecordKey) -> None:
     other = Daemon(world, "other")
     daemon.run("pull")

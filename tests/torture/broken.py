@@ -44,9 +44,8 @@ def acknowledges_what_waits() -> None:
     """Odoo is told that a change was taken in, although it was put off."""
     take_in = pull.Puller._take_in
 
-    def all_applied(self: pull.Puller, *arguments: Any) -> tuple[list[Verdict], list[str]]:
-        verdicts, failures = take_in(self, *arguments)
-        return [dataclasses.replace(verdict, ruling=Ruling.APPLIED) for verdict in verdicts], failures
+    def all_applied(self: pull.Puller, *arguments: Any) -> list[Verdict]:
+        return [dataclasses.replace(verdict, ruling=Ruling.APPLIED) for verdict in take_in(self, *arguments)]
 
     pull.Puller._take_in = all_applied  # type: ignore[method-assign,assignment]
 

@@ -154,6 +154,17 @@ def test_a_long_round_that_gives_signs_of_life_is_not_blocked() -> None:
     thread.join(5)
 
 
+def test_a_part_that_goes_on_failing_makes_the_service_unwell_and_lets_it_work() -> None:
+    reports = [
+        Report(done=1),
+        Report(done=1, failures=("tenant one: no rights",)),
+        Report(failures=("tenant one: no",)),
+    ]
+    loop = Loop("pull main", lambda: reports.pop(0) if reports else Report(), rest=0.01)
+    rounds = [(loop._round(), loop.seen().failing > 0) for _ in range(4)]
+    assert rounds == [(0, False), (0, True), (0.01, True), (0.01, False)]
+
+
 def test_a_neighbour_that_is_away_leaves_liveness_alone(health: Health, address: str) -> None:
     def run_once() -> Report:
         raise TransientError("RabbitMQ at 127.0.0.1:1: Connection refused")
