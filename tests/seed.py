@@ -106,7 +106,7 @@ def _drop_app(seed: Layout) -> None:
         "user": postgres.ADMIN,
         "dbname": "postgres",
     }
-    with closing(psycopg2.connect(dbname="postgres", password=password, **place)) as link:
+    with closing(psycopg2.connect(password=password, **place)) as link:
         link.autocommit = True
         with link.cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {Settings.model_fields['platform_postgres_db'].default}")
