@@ -169,7 +169,7 @@ class Beat:
 
 
 @dataclass(frozen=True)
-class Told:
+class WrittenEvent:
     """An event that is written down, and when it was published."""
 
     event: OutgoingEvent
@@ -196,7 +196,7 @@ class State:
     succeeded: dict[tuple[UUID, Direction], datetime] = field(default_factory=dict)
     leases: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
     beats: dict[str, Beat] = field(default_factory=dict)
-    events: list[Told] = field(default_factory=list)
+    events: list[WrittenEvent] = field(default_factory=list)
     contents: dict[RecordKey, Known] = field(default_factory=dict)
     links: dict[RecordKey, str] = field(default_factory=dict)
     refused: set[tuple[Entity, str, str | None]] = field(default_factory=set)

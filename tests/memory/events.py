@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sync_daemon.domain.codec import INSTANT
 from sync_daemon.domain.event import Event, OutgoingEvent, subject
-from tests.memory.app import INSTANCE, Database, State, Told, held_lease
+from tests.memory.app import INSTANCE, Database, State, WrittenEvent, held_lease
 
 LEASE = "publish"
 
@@ -23,7 +23,7 @@ class OutgoingEvents:
     def take(self, holder: UUID, lease: timedelta, limit: int) -> Sequence[OutgoingEvent]:
         """The oldest ones that are not published; nothing while another holder has the lease."""
         with self._database.transaction() as state:
-            waiting = [told.event for told in state.events if told.published_at is None]
+            waiting = [item.event for item in state.events if item.published_at is None]
             if not waiting or not held_lease(state, LEASE, holder, lease, self._database.now):
                 return []
             return waiting[:limit]
@@ -34,16 +34,16 @@ class OutgoingEvents:
             return
         positions = {event.position for event in events}
         with self._database.transaction() as state:
-            for place, told in enumerate(state.events):
-                if told.event.position in positions and told.published_at is None:
-                    state.events[place] = dataclasses.replace(told, published_at=self._database.now)
+            for place, item in enumerate(state.events):
+                if item.event.position in positions and item.published_at is None:
+                    state.events[place] = dataclasses.replace(item, published_at=self._database.now)
 
     def forget(self, age: timedelta, limit: int) -> int:
         """Remove events that were published longer ago than `age`; how many."""
         with self._database.transaction() as state:
             before = self._database.now - age
-            old = [told for told in state.events if told.published_at and told.published_at < before][:limit]
-            state.events[:] = [told for told in state.events if told not in old]
+            old = [item for item in state.events if item.published_at and item.published_at < before][:limit]
+            state.events[:] = [item for item in state.events if item not in old]
             return len(old)
 
     def release(self, holder: UUID) -> None:
@@ -54,7 +54,7 @@ class OutgoingEvents:
 
 
 def announce(database: Database, state: State, tenant: UUID, events: Sequence[Event]) -> None:
-    """Write events of one tenant down within the transaction that applies what they tell."""
+    """Write events of one tenant down within the transaction that applies what they announce."""
     for event in events:
         at = datetime.strptime(event.at, INSTANT).replace(tzinfo=UTC) if event.at else database.now
         name = subject(event.key)
@@ -68,4 +68,4 @@ def announce(database: Database, state: State, tenant: UUID, events: Sequence[Ev
             at,
             dict(event.data),
         )
-        state.events.append(Told(written))
+        state.events.append(WrittenEvent(written))

@@ -49,7 +49,7 @@ class Heartbeats:
             self._note(state, instance, arrived_at=self._database.now, **said)
 
     def returned(self, instance: str, beat: int) -> None:
-        """It came back; however often it is told, once."""
+        """It came back; that is noted once, however often Odoo reports it."""
         with self._database.transaction() as state:
             if instance in state.beats and state.beats[instance].returned != beat:
                 self._note(state, instance, returned=beat, returned_at=self._database.now)

@@ -44,7 +44,7 @@ class Ledger:
             reached(CrashPoint.PUSH_SETTLING)
 
     def learn(self, owed: Owed, state: BindingState, model: str, res_id: int) -> None:
-        """Write down a binding that Odoo has and the app never heard of, and mark what may go with it in sight."""
+        """Write down a binding that Odoo has and the app does not know, and mark what may go with it in sight."""
         key = owed.key
         with self._database.transaction() as now:
             taken = any(_is_at(bound, model, res_id) for bound in now.bindings.values())
@@ -74,7 +74,7 @@ class _Settling:
             self._displace(item)
         for item in answered:
             self._bind(item)
-        self._agree(applied)
+        self._keep_bases(applied)
         busy = {item.owed.key for item in applied if self._is_busy(item)}
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped)]
         for owed in (owed for owed in done if owed.key not in busy):
@@ -121,7 +121,7 @@ class _Settling:
             self._database.now,
         )
 
-    def _agree(self, applied: Iterable[Applied]) -> None:
+    def _keep_bases(self, applied: Iterable[Applied]) -> None:
         """A late answer does not replace a newer base."""
         for item in applied:
             for name, value in item.bases.items():

@@ -72,7 +72,7 @@ class Batch:
         if document.entity not in MAPPERS:
             raise Refused("unknown_entity", f"this addon does not know {document.entity!r}", "entity", document.entity)
         if not MAPPERS[document.entity].rules:
-            raise Refused("read_only", f"Odoo tells the app of each {document.entity} and takes none from it")
+            raise Refused("read_only", f"Odoo reports each {document.entity} to the app and takes none from it")
         if document.key in known:
             raise Refused("busy", "the record is named twice in this batch")
         return document
@@ -247,7 +247,7 @@ class Batch:
         return "updated" if values or not work.bound.version else "unchanged"
 
     def _may_write(self, work: Work, name: str, present: Any) -> bool:
-        """Over what both sides agreed on, and over what the app sent itself without hearing of it; nothing else."""
+        """Over the base, and over what the app sent itself and does not know to be there; nothing else."""
         if present and present == MAPPERS[work.document.entity].by_name[name].final:
             return False
         if work.document.two_way[name].is_offer:

@@ -42,12 +42,12 @@ class People:
         """Change fields, by wire name."""
         mapper, bound = MAPPERS[record.entity.value], self.bound(record)
         rules = {rule.name: rule for rule in (*mapper.reported, *mapper.rules)}
-        told = {rule.target for rule in (*mapper.reported, *(rule for rule in mapper.rules if rule.two_way))}
+        watched = {rule.target for rule in (*mapper.reported, *(rule for rule in mapper.rules if rule.two_way))}
         values = {rules[name].target: _stored(rules[name], name, value) for name, value in fields.items()}
         with self._odoo.transaction() as state:
             before = state.records[bound.model, bound.res_id]
             state.records[bound.model, bound.res_id] = {**before, **values}
-            if any(before.get(target, False) != value for target, value in values.items() if target in told):
+            if any(before.get(target, False) != value for target, value in values.items() if target in watched):
                 self._odoo.mark(state, [self.key(record)], "upsert", self._login)
 
     def unlink(self, record: RecordKey) -> None:
@@ -90,6 +90,6 @@ class People:
 
 
 def _stored(rule: Any, name: str, value: Any) -> Any:
-    """A wire value as Odoo keeps it; what Odoo alone tells is given as it keeps it."""
+    """A wire value as Odoo keeps it; what Odoo alone has is given as it keeps it."""
     is_odoos_own = hasattr(rule.codec, "words") or hasattr(rule.codec, "lookup")
     return value if is_odoos_own else rule.codec.encode(name, value)

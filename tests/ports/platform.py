@@ -149,7 +149,7 @@ class Platform(Protocol):
         """The hops that the heartbeat passed, and what Odoo said to it."""
         ...
 
-    def announce(self, told: Sequence[Event]) -> None:
+    def announce(self, written: Sequence[Event]) -> None:
         """Writes events down."""
         ...
 
@@ -165,7 +165,7 @@ class Platform(Protocol):
         """The app drops a column."""
         ...
 
-    def meet(self, info: OdooInfo) -> None:
+    def answers(self, info: OdooInfo) -> None:
         """An Odoo answers for the instance."""
         ...
 
@@ -302,9 +302,9 @@ class InMemory:
             )
         ]
 
-    def announce(self, told: Sequence[Event]) -> None:
+    def announce(self, written: Sequence[Event]) -> None:
         with self.database.transaction() as state:
-            events.announce(self.database, state, self.tenant, told)
+            events.announce(self.database, state, self.tenant, written)
 
     def conflicts(self) -> list[tuple[str, str, str, str]]:
         found = self.server.state.conflicts.items()
@@ -318,7 +318,7 @@ class InMemory:
             if key.entity is in_memory.ENTITIES[table]:
                 self.server.state.rows[key] = {name: value for name, value in row.items() if name != column}
 
-    def meet(self, info: OdooInfo) -> None:
+    def answers(self, info: OdooInfo) -> None:
         self.registry.verify_instance()(info)
 
     def now(self) -> datetime:
@@ -434,9 +434,9 @@ class Real:
             for found in (*(names[hop] for hop in beat.passed), *map(str, beat.unserved), *beat.missing)
         ]
 
-    def announce(self, told: Sequence[Event]) -> None:
+    def announce(self, written: Sequence[Event]) -> None:
         with self._here.database.transaction() as cursor:
-            postgres_events.announce(cursor, INSTANCE, self.tenant, told)
+            postgres_events.announce(cursor, INSTANCE, self.tenant, written)
 
     def conflicts(self) -> list[tuple[str, str, str, str]]:
         rows = self._here.bridge(
@@ -450,7 +450,7 @@ class Real:
     def drop(self, table: str, column: str) -> None:
         self._app(f"ALTER TABLE {{table}} DROP COLUMN {column}", table, {})
 
-    def meet(self, info: OdooInfo) -> None:
+    def answers(self, info: OdooInfo) -> None:
         self._here.registry.verify_instance(INSTANCE)(info)
 
     def now(self) -> datetime:

@@ -26,7 +26,7 @@ def daemon(world: World) -> Daemon:
     return daemon
 
 
-def told(world: World, number: int) -> list[Event]:
+def announced(world: World, number: int) -> list[Event]:
     """Events that are written down."""
     keys = [RecordKey(world.tenant.id, Entity.COMMISSION, uuid4()) for _ in range(number)]
     events = [Event(PAID, key, "2026-02-03 09:30:00", PAID.sample) for key in keys]
@@ -80,14 +80,14 @@ def test_an_event_whose_marking_fails_comes_again(world: World, daemon: Daemon) 
 
 
 def test_events_are_published_in_order_and_once(world: World, daemon: Daemon) -> None:
-    events = told(world, 250)
+    events = announced(world, 250)
     for _ in range(4):
         daemon.run("publish")
     assert subjects(world) == [f"commission/{event.key.record_id}" for event in events]
 
 
 def test_what_the_broker_has_is_noted_although_the_next_one_fails(world: World, daemon: Daemon) -> None:
-    events = told(world, 3)
+    events = announced(world, 3)
     world.broker.queues["notifications"].limit = 2
     assert "is full" in daemon.run("publish")
     first = subjects(world)
@@ -96,7 +96,7 @@ def test_what_the_broker_has_is_noted_although_the_next_one_fails(world: World, 
 
 
 def test_a_relay_that_cannot_note_what_it_published_repeats_it_under_the_same_id(world: World, daemon: Daemon) -> None:
-    [event] = told(world, 1)
+    [event] = announced(world, 1)
     daemon.publisher.publisher.publish(world.server.state.events[0].event)
     daemon.run("publish")
     first, second = (message.event for message in world.broker.drain("notifications"))
@@ -106,9 +106,9 @@ def test_a_relay_that_cannot_note_what_it_published_repeats_it_under_the_same_id
 
 def test_of_two_relays_one_publishes_until_its_lease_is_over(world: World, daemon: Daemon) -> None:
     other = Daemon(world, "other")
-    told(world, 1)
+    announced(world, 1)
     daemon.run("publish")
-    told(world, 1)
+    announced(world, 1)
     other.run("publish")
     assert len(subjects(world)) == 1
     daemon.process.die()
@@ -118,10 +118,10 @@ def test_of_two_relays_one_publishes_until_its_lease_is_over(world: World, daemo
 
 
 def test_a_relay_that_ends_lets_the_next_one_in_at_once(world: World, daemon: Daemon) -> None:
-    told(world, 1)
+    announced(world, 1)
     daemon.run("publish")
     daemon.publisher.close()
-    told(world, 1)
+    announced(world, 1)
     Daemon(world, "other").run("publish")
     assert len(subjects(world)) == 2
 

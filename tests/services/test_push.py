@@ -229,7 +229,7 @@ def test_a_tenant_that_is_suspended_keeps_its_debts_and_catches_up(world: World)
         world.clock.advance(timedelta(seconds=30))
     assert world.people.sees(registration)["company_name"] == "Firm"
     tenant = RecordKey(world.tenant.id, Entity.TENANT, world.tenant.id)
-    assert world.people.sees(tenant)["status"] == "suspended", "the tenant itself is told"
+    assert world.people.sees(tenant)["status"] == "suspended", "Odoo learns the state of the tenant itself"
     world.app.change_tenant(world.tenant.id, app_status="active")
     world.settle(daemon)
     assert world.people.sees(registration)["company_name"] == "Later"

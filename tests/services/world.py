@@ -155,7 +155,7 @@ class World:
         """Every tenant is as the app wants it, and nothing is owed to either side."""
         state = self.server.state
         owed = [item for item in state.deliveries.values() if not item.is_dead]
-        waiting = [told for told in state.events if told.published_at is None]
+        waiting = [item for item in state.events if item.published_at is None]
         marks = [mark for mark in self.odoo.state.marks if not mark.is_parked and self._is_told(mark.key)]
         is_kept = all(tenant.state == tenant.app_status for tenant in state.tenants.values())
         return is_kept and not (state.marks or owed or waiting or marks)
@@ -205,8 +205,8 @@ class Daemon:
         self.keeper = TenantKeeper(self.registry, owed, self.pusher, attach, clock=world.clock.seconds)
         listened = broker.AppEvents(world.broker, self._bad_message, self.process)
         self.listener = EventListener(listened, found, owed, self._unknown, HINT_WAIT)
-        told = events.OutgoingEvents(database)
-        self.publisher = EventRelay(told, broker.EventPublisher(world.broker, self.process), SHORT)
+        outgoing = events.OutgoingEvents(database)
+        self.publisher = EventRelay(outgoing, broker.EventPublisher(world.broker, self.process), SHORT)
         self.unknown: list[RecordKey] = []
         self.attached: list[UUID] = []
 
