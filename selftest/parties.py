@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +18,7 @@ from demo.databases import app_database
 from selftest.verdict import App, Case, Commission, Lead, Odoo
 from sync_daemon.config import Settings
 from sync_daemon.errors import FatalError
-from sync_daemon.odoo.admin import as_administrator
+from sync_daemon.odoo.admin import Person, administrator
 
 COMPANY = "Selftest Trading"
 AMOUNT = "125.05"
@@ -100,10 +101,15 @@ class Office:
     settings: Settings
     tenant: UUID
 
+    @cached_property
+    def administrator(self) -> Person:
+        """Who works there."""
+        return administrator(self.settings)
+
     def pay(self, cases: Sequence[Case]) -> list[Case]:
         """Approve and pay the commissions, each under a reference of its own."""
         paid = [replace(case, payment=f"EFT {case.commission.hex[:8]}") for case in cases]
-        with as_administrator(self.settings) as odoo:
+        with self.administrator.session() as odoo:
             ids = {record_id: row["id"] for record_id, row in self._rows(odoo, "x_commission")}
             if missing := [case.commission for case in paid if case.commission not in ids]:
                 raise FatalError(f"commission {missing[0]} cannot be paid in Odoo: it is not there")
@@ -114,7 +120,7 @@ class Office:
 
     def read(self) -> Odoo:
         """What Odoo holds, archived records too."""
-        with as_administrator(self.settings) as odoo:
+        with self.administrator.session() as odoo:
             leads = self._rows(odoo, "crm.lead", "partner_name")
             commissions = self._rows(odoo, "x_commission", "commission_amount", "state", "payment_reference")
             partners = self._rows(odoo, "res.partner")

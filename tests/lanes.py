@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from stack import layout, local, odoo, odoo_source
+from stack import layout, local, odoo, odoo_source, processes
 from stack.layout import Layout
 from sync_daemon.cli.stack import steps
 from sync_daemon.errors import BridgeError
@@ -55,12 +55,12 @@ def prepare() -> int:
 
 
 def _start(here: Layout) -> None:
-    settings = local.up(here, steps(), without=("odoo", "daemon"))
-    odoo.prepare_database(here, settings)
+    settings = local.up(here, steps(), without=("daemon",))
     pristine = settings.model_copy(update={"odoo_postgres_db": PRISTINE_DATABASE})
     odoo.prepare_database(here, pristine)
     odoo.copy_database(here, pristine, ADDON_DATABASE)
-    local.up(here, steps(), without=("daemon",))
+    if not processes.running(here, odoo.NAME):
+        local.up(here, steps(), without=("daemon",))
 
 
 if __name__ == "__main__":

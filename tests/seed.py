@@ -14,7 +14,6 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 
@@ -99,14 +98,15 @@ def _drop_app(seed: Layout) -> None:
     """A level may have changed that the database believes to have reached."""
     postgres.start(seed)
     postgres.await_ready(seed)
-    password = layouts.secrets(seed)["POSTGRES_ADMIN_PASSWORD"]
-    place: dict[str, Any] = {
-        "host": "127.0.0.1",
-        "port": seed.ports.postgres,
-        "user": postgres.ADMIN,
-        "dbname": "postgres",
-    }
-    with closing(psycopg2.connect(password=password, **place)) as link:
+    with closing(
+        psycopg2.connect(
+            host="127.0.0.1",
+            port=seed.ports.postgres,
+            user=postgres.ADMIN,
+            password=layouts.secrets(seed)["POSTGRES_ADMIN_PASSWORD"],
+            dbname="postgres",
+        )
+    ) as link:
         link.autocommit = True
         with link.cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {Settings.model_fields['platform_postgres_db'].default}")

@@ -55,16 +55,24 @@ def odoo(stack_settings: Settings) -> Odoo:
     return Odoo(stack_settings, stack_settings.odoo_admin_login, password)
 
 
-@pytest.fixture
-def accountant(stack_settings: Settings, stack_layout: Layout) -> Odoo:
-    """Gives a person in Odoo who may process commissions and is no administrator."""
+@pytest.fixture(scope="session")
+def accountants_password(stack_settings: Settings, stack_layout: Layout) -> str:
+    """Gives the password of the demo's accountant, who is there from now on."""
     from demo import accountant as demo
 
     known = layouts.secrets(stack_layout)
     password = known.get("ODOO_DEMO_PASSWORD") or uuid4().hex
     demo.ensure(stack_settings, password, renew="ODOO_DEMO_PASSWORD" not in known)
     layouts.remember(stack_layout, "ODOO_DEMO_PASSWORD", password)
-    return Odoo(stack_settings, demo.LOGIN, password)
+    return password
+
+
+@pytest.fixture
+def accountant(stack_settings: Settings, accountants_password: str) -> Odoo:
+    """Gives a person in Odoo who may process commissions and is no administrator."""
+    from demo import accountant as demo
+
+    return Odoo(stack_settings, demo.LOGIN, accountants_password)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from sync_daemon.config import Settings
 from sync_daemon.odoo.admin import issue_bot_key
 from tests import databases
 from tests.acceptance.command import c360, printed
-from tests.acceptance.parties import App, Odoo
+from tests.acceptance.parties import App, Odoo, forget_people
 from tests.lanes import LANES
 from tests.seed import PRISTINE_DATABASE
 
@@ -60,6 +60,7 @@ class Drill:
         """Odoo's server on the database as it is now."""
         odoo_server.start(self.layout, self.settings)
         odoo_server.await_ready(self.layout)
+        forget_people()
 
     def stop_odoo(self) -> None:
         """Nobody is connected to Odoo's database afterwards."""

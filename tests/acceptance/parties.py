@@ -22,7 +22,7 @@ from demo.databases import app_database
 from stack import rabbitmq
 from stack.layout import Layout, secrets
 from sync_daemon.config import SYNC_ROLE, Settings
-from sync_daemon.odoo.admin import signed_in
+from sync_daemon.odoo.admin import Person
 
 psycopg2.extras.register_uuid()
 
@@ -142,7 +142,7 @@ class Odoo:
     @contextmanager
     def session(self) -> Iterator[Any]:
         """A signed-in session."""
-        with signed_in(self.settings, self.login, self.password) as session:
+        with _person(self).session() as session:
             session.env.context["active_test"] = False
             yield session
 
@@ -167,6 +167,20 @@ class Odoo:
         fields = ["record_entity", "record_id", "field_name", "value", "code", "message", "state"]
         domain = [["tenant_id.uuid", "=", str(app.tenant)], ["state", "=", "open"]]
         return list(self.call("comply360.issue", "search_read", domain, fields))
+
+
+_people: dict[tuple[str, ...], Person] = {}
+
+
+def _person(odoo: Odoo) -> Person:
+    """The same for the whole run: it signs in once."""
+    key = (odoo.settings.odoo_url, odoo.settings.odoo_database, odoo.login, odoo.password)
+    return _people.setdefault(key, Person(odoo.settings, odoo.login, odoo.password))
+
+
+def forget_people() -> None:
+    """Everybody signs in anew, for instance after Odoo's database was set back."""
+    _people.clear()
 
 
 def _of(app: App) -> list[list[str]]:

@@ -118,7 +118,7 @@ class Real:
     """The administrator of the real Odoo."""
 
     def __init__(self, settings: Settings, odoo: RpcOdoo) -> None:
-        self._settings = settings
+        self._administrator = admin.administrator(settings)
         self._odoo = odoo
 
     def write(self, record: RecordKey, **fields: str) -> None:
@@ -126,7 +126,7 @@ class Real:
         self._call(record, "write", {rules[name].target: value for name, value in fields.items()})
 
     def approve(self, record: RecordKey) -> None:
-        with admin.as_administrator(self._settings) as person:
+        with self._administrator.session() as person:
             group = person.env.ref("comply360_bridge.group_accountant").id
             person.execute_kw("res.users", "write", [[person.env.uid], {"group_ids": [(4, group)]}])
         self._call(record, "action_approve")
@@ -145,7 +145,7 @@ class Real:
 
     def _call(self, record: RecordKey, method: str, *arguments: object) -> None:
         bound = self._odoo.show_binding(record)
-        with admin.as_administrator(self._settings) as person:
+        with self._administrator.session() as person:
             person.execute_kw(bound.model, method, [[int(bound.res_id)], *arguments])
 
 
