@@ -1,4 +1,4 @@
-"""The installed `c360`, run as a user runs it."""
+"""`c360`, run as a user runs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,27 @@ C360 = Path(sys.executable).parent / "c360"
 DEADLINE = 30.0
 
 
-def c360(*arguments: str, expect: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Gives what a command printed; `expect` is its exit code, None for any."""
-    done = subprocess.run(
-        [str(C360), *arguments],
+def _installed(
+    words: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(C360), *words],
         capture_output=True,
         text=True,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        timeout=600,
+        cwd=folder,
+        env=environment,
+        timeout=timeout,
         check=False,
     )
+
+
+# tests fork, measurements start the installed script
+started_by = _installed
+
+
+def c360(*arguments: str, expect: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Gives what a command printed; `expect` is its exit code, None for any."""
+    done = started_by(arguments, {**os.environ, **environment}, ROOT, 600)
     said = f"c360 {' '.join(arguments)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert expect is None or done.returncode == expect, said
     return done

@@ -12,9 +12,19 @@ from playwright.sync_api import Page
 from stack import layout as layouts
 from stack.layout import Layout
 from sync_daemon.config import Settings
+from tests import forking
+from tests.acceptance import command
 from tests.acceptance.command import printed
 from tests.acceptance.parties import App, Broker, Odoo
 from tests.acceptance.web import browser_page
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked() -> Iterator[None]:
+    """Every command of a test is forked from one process."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(command, "started_by", forking.run)
+        yield
 
 
 @pytest.fixture(params=["xmlrpc", "json2"])

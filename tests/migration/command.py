@@ -1,26 +1,18 @@
-"""The installed `c360`, told by its environment which databases to work on."""
+"""`c360`, told by its environment which databases to work on."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from sync_daemon.config import Settings
+from tests import forking
 
 
 def c360(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command without a terminal; its exit code and what it said."""
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "c360"), *arguments],
-        env=os.environ | environment(settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forking.run(arguments, os.environ | environment(settings), Path.cwd(), 60)
 
 
 def environment(settings: Settings) -> dict[str, str]:

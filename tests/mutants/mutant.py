@@ -97,10 +97,19 @@ def copied() -> Iterator[Path]:
         yield Path(folder)
 
 
+def check(mutant: Mutant, tree: Path) -> None:
+    """See that the patch applies, and change nothing. Raises MutantError if it does not fit any more."""
+    _apply(mutant, tree, "--check")
+
+
 def apply(mutant: Mutant, tree: Path) -> None:
     """Apply the patch. Raises MutantError if it does not fit any more."""
+    _apply(mutant, tree)
+
+
+def _apply(mutant: Mutant, tree: Path, *options: str) -> None:
     done = subprocess.run(
-        ["git", "apply", "--whitespace=nowarn", str(mutant.path)],
+        ["git", "apply", "--whitespace=nowarn", *options, str(mutant.path)],
         cwd=tree,
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)},
         capture_output=True,

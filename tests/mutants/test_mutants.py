@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from sync_daemon.config import Settings
-from tests.mutants.mutant import Mutant, MutantError, apply, check_green, copied, mutants, prove
+from tests.mutants.mutant import Mutant, MutantError, check, check_green, copied, mutants, prove
 
 KNOWN = mutants()
 QUICK = [mutant for mutant in KNOWN if mutant.is_quick]
 
 
 def test_every_patch_applies_to_the_code_as_it_is() -> None:
-    problems = [problem for mutant in KNOWN if (problem := _misfit(mutant))]
+    with copied() as tree:
+        problems = [problem for mutant in KNOWN if (problem := _misfit(mutant, tree))]
     assert not problems, "\n".join(problems)
 
 
-def _misfit(mutant: Mutant) -> str:
-    with copied() as tree:
-        try:
-            apply(mutant, tree)
-        except MutantError as error:
-            return str(error)
-        path, _, name = mutant.test.partition("::")
-        text = (tree / path).read_text(encoding="utf-8") if (tree / path).is_file() else ""
-        is_there = f"def {name.rpartition('::')[2]}(" in text
-        return "" if is_there else f"{mutant.name}: there is no test {mutant.test}"
+def _misfit(mutant: Mutant, tree: Path) -> str:
+    try:
+        check(mutant, tree)
+    except MutantError as error:
+        return str(error)
+    path, _, name = mutant.test.partition("::")
+    text = (tree / path).read_text(encoding="utf-8") if (tree / path).is_file() else ""
+    is_there = f"def {name.rpartition('::')[2]}(" in text
+    return "" if is_there else f"{mutant.name}: there is no test {mutant.test}"
 
 
 @pytest.mark.acceptance("R-MUTANTS")
