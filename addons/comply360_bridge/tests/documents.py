@@ -7,7 +7,7 @@ from odoo.tests import TransactionCase
 from ..mappers import MAPPERS
 from ..mappers.document import digest_of
 
-BRIDGE = str(uuid5(NAMESPACE_OID, "bridge"))
+INSTALLATION = str(uuid5(NAMESPACE_OID, "bridge"))
 TENANT = str(uuid5(NAMESPACE_OID, "tenant one"))
 OTHER_TENANT = str(uuid5(NAMESPACE_OID, "tenant two"))
 
@@ -89,7 +89,7 @@ DEFAULTS = {
 }
 
 
-def identity(entity, name):
+def record_id(entity, name):
     """The uuid of a record by a name for it."""
     return TENANT if entity == "tenant" else str(uuid5(NAMESPACE_OID, f"{entity}/{name}"))
 
@@ -101,11 +101,11 @@ def document(entity, name, /, *, version="1.1", tenant=TENANT, refs=None, bases=
     """
     two_way_names = {rule.name for rule in MAPPERS[entity].rules if rule.two_way}
     values = {**DEFAULTS[entity], **changes}
-    links = {role: {"entity": kind, "record_id": identity(kind, of)} for role, (kind, of) in (refs or {}).items()}
+    links = {role: {"entity": kind, "record_id": record_id(kind, of)} for role, (kind, of) in (refs or {}).items()}
     return {
         "tenant": tenant,
         "entity": entity,
-        "record_id": tenant if entity == "tenant" else identity(entity, name),
+        "record_id": tenant if entity == "tenant" else record_id(entity, name),
         "version": version,
         "digest": digest_of(values, {role: f"{link['entity']}:{link['record_id']}" for role, link in links.items()}),
         "fields": {key: value for key, value in values.items() if key not in two_way_names},
@@ -126,7 +126,7 @@ def commission(name, /, **changes):
 
 def batch(*documents):
     """The argument of `apply_batch`."""
-    return {"protocol": "2", "installation": BRIDGE, "run": "run 1", "documents": list(documents)}
+    return {"protocol": "2", "installation": INSTALLATION, "run": "run 1", "documents": list(documents)}
 
 
 class BridgeCase(TransactionCase):
@@ -158,15 +158,19 @@ class BridgeCase(TransactionCase):
     def binding(self, entity, name):
         """A record's binding."""
         return self.env["comply360.binding"].search(
-            [("installation", "=", BRIDGE), ("entity", "=", entity), ("external_id", "=", identity(entity, name))]
+            [
+                ("installation", "=", INSTALLATION),
+                ("entity", "=", entity),
+                ("external_id", "=", record_id(entity, name)),
+            ]
         )
 
     def changes(self, limit="100", per_tenant="100"):
         """What the daemon would pull now."""
         self.env.flush_all()
-        return self.bridge.pull_changes(BRIDGE, limit, per_tenant)["changes"]
+        return self.bridge.pull_changes(INSTALLATION, limit, per_tenant)["changes"]
 
     def acknowledge(self, change, verdict, message=""):
         """Send one verdict."""
         named = {key: change[key] for key in ("tenant", "entity", "record_id", "version")}
-        return self.bridge.ack_changes(BRIDGE, [{**named, "verdict": verdict, "message": message}])
+        return self.bridge.ack_changes(INSTALLATION, [{**named, "verdict": verdict, "message": message}])

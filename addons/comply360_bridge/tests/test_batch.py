@@ -5,7 +5,7 @@ from odoo.exceptions import UserError
 
 from ..mappers.document import digest_of
 from ..models import comply360_bridge_comparison
-from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, batch, commission, document, identity
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, batch, commission, document, record_id
 from .reliability import reliability
 
 
@@ -126,7 +126,7 @@ class TestBatch(BridgeCase):
         self.assertEqual([item["field"] for item in result["skipped"]], ["shoe_size"])
 
     @reliability("F38")
-    def test_a_replay_after_a_partial_success_tells_the_same_again(self):
+    def test_a_replay_after_a_partial_success_gives_the_same_results_again(self):
         first = self.apply(document("registration", "1", shoe_size="44"))[0]
         again = self.apply(document("registration", "1", shoe_size="44"))[0]
         self.assertEqual(again["status"], "unchanged")
@@ -190,22 +190,22 @@ class TestBatch(BridgeCase):
         self.apply(*documents.values())
         for entity, sent in documents.items():
             with self.subTest(entity):
-                found = self.bridge.digests(BRIDGE, TENANT, entity, "", "10")["digests"]
+                found = self.bridge.digests(INSTALLATION, TENANT, entity, "", "10")["digests"]
                 self.assertEqual([item["digest"] for item in found], [sent["digest"]])
 
     def test_a_digest_follows_the_record_not_what_was_applied(self):
         self.apply(document("registration", "1"))
-        before = self.bridge.digests(BRIDGE, TENANT, "registration", "", "10")["digests"][0]
+        before = self.bridge.digests(INSTALLATION, TENANT, "registration", "", "10")["digests"][0]
         self.record("registration", "1").partner_name = "Changed by hand"
-        after = self.bridge.digests(BRIDGE, TENANT, "registration", "", "10")["digests"][0]
+        after = self.bridge.digests(INSTALLATION, TENANT, "registration", "", "10")["digests"][0]
         self.assertNotEqual(before["digest"], after["digest"])
 
     def test_digests_come_page_by_page_in_the_order_of_ids(self):
         self.apply(*[document("registration", str(n)) for n in range(5)])
-        expected = sorted(identity("registration", str(n)) for n in range(5))
+        expected = sorted(record_id("registration", str(n)) for n in range(5))
         found, after, more = [], "", True
         while more:
-            page = self.bridge.digests(BRIDGE, TENANT, "registration", after, "2")
+            page = self.bridge.digests(INSTALLATION, TENANT, "registration", after, "2")
             found += [item["record_id"] for item in page["digests"]]
             after, more = found[-1], page["more"]
             self.assertLessEqual(len(page["digests"]), 2)
@@ -213,20 +213,20 @@ class TestBatch(BridgeCase):
 
     def test_only_the_range_of_a_record_that_changed_differs(self):
         self.apply(*[document("registration", str(n)) for n in range(5)])
-        ids = sorted(identity("registration", str(n)) for n in range(5))
+        ids = sorted(record_id("registration", str(n)) for n in range(5))
         bounds = ["", ids[1], ids[3], ""]
-        before = self.bridge.digest_ranges(BRIDGE, TENANT, "registration", bounds)["digests"]
-        (changed,) = [str(n) for n in range(5) if identity("registration", str(n)) == ids[2]]
+        before = self.bridge.digest_ranges(INSTALLATION, TENANT, "registration", bounds)["digests"]
+        (changed,) = [str(n) for n in range(5) if record_id("registration", str(n)) == ids[2]]
         self.record("registration", changed).partner_name = "Changed by hand"
-        after = self.bridge.digest_ranges(BRIDGE, TENANT, "registration", bounds)["digests"]
+        after = self.bridge.digest_ranges(INSTALLATION, TENANT, "registration", bounds)["digests"]
         self.assertEqual([one == other for one, other in zip(before, after, strict=True)], [True, False, True])
 
     def test_a_range_of_more_records_than_one_call_can_do_has_no_digest(self):
         self.apply(*[document("registration", str(n)) for n in range(5)])
-        ids = sorted(identity("registration", str(n)) for n in range(5))
+        ids = sorted(record_id("registration", str(n)) for n in range(5))
         with patch.object(comply360_bridge_comparison, "MOST_RECORDS", 3):
             bounds = ["", ids[1], ids[3], ""]
-            found = self.bridge.digest_ranges(BRIDGE, TENANT, "registration", bounds)["digests"]
+            found = self.bridge.digest_ranges(INSTALLATION, TENANT, "registration", bounds)["digests"]
         self.assertEqual([bool(digest) for digest in found], [True, False, False])
 
     def test_digest_of_leaves_empty_texts_out_and_keeps_false(self):

@@ -112,7 +112,7 @@ class TestBills(BillCase):
         self.assertEqual(bill.state, "posted")
 
     @reliability("F54")
-    def test_a_paid_bill_pays_its_commissions_with_reference_and_day_and_the_app_is_told(self):
+    def test_a_paid_bill_pays_its_commissions_with_reference_and_day_and_reports_it(self):
         bill = self.bill("0", "1")
         bill.action_post()
         self.assertNotIn("commission", {change["entity"] for change in self.changes()})
@@ -120,9 +120,14 @@ class TestBills(BillCase):
         for name in ("0", "1"):
             record = self.record("commission", name)
             self.assertEqual((record.state, record.bill_state), ("paid", "paid"))
-            told = self.change_of(name)["fields"]
+            reported = self.change_of(name)["fields"]
             self.assertEqual(
-                (told["status"], told["paid_at"], told["payment_reference"], told["payment_discrepancy"]),
+                (
+                    reported["status"],
+                    reported["paid_at"],
+                    reported["payment_reference"],
+                    reported["payment_discrepancy"],
+                ),
                 ("paid", "2026-03-04 00:00:00", "EFT-2026-0042", ""),
             )
 
@@ -181,9 +186,9 @@ class TestMoneyGoesBack(BillCase):
         note = bill.reversal_move_ids
         self.assertEqual((note.move_type, note.state, note.amount_total), ("in_refund", "draft", 125.0))
         self.assertEqual(note.invoice_line_ids.x_comply360_commission_id, record)
-        told = self.change_of("0")["fields"]
+        reported = self.change_of("0")["fields"]
         self.assertEqual(
-            (told["status"], told["payment_discrepancy"], told["payment_discrepancy_about"]),
+            (reported["status"], reported["payment_discrepancy"], reported["payment_discrepancy_about"]),
             ("cancelled", "billed", bill.name),
         )
         self.assertFalse(self.record("commission", "1").payment_discrepancy)
@@ -199,17 +204,17 @@ class TestMoneyGoesBack(BillCase):
         self.commissions("0")._propose_credit_notes()
         self.assertEqual(len(bill.reversal_move_ids), 1)
 
-    def test_a_paid_bill_that_is_reversed_leaves_the_commission_paid_and_tells(self):
+    def test_a_paid_bill_that_is_reversed_leaves_the_commission_paid_and_reports_it(self):
         bill = self.bill("0")
         bill.action_post()
         self.pay(bill)
         self.env["account.move"].browse(bill.id)._reverse_moves([{"invoice_date": "2026-04-01"}]).action_post()
         record = self.record("commission", "0")
         self.assertEqual((record.state, record.payment_discrepancy), ("paid", "bill_credited"))
-        told = self.change_of("0")["fields"]
-        self.assertEqual((told["status"], told["payment_discrepancy"]), ("paid", "bill_credited"))
+        reported = self.change_of("0")["fields"]
+        self.assertEqual((reported["status"], reported["payment_discrepancy"]), ("paid", "bill_credited"))
 
-    def test_a_payment_that_is_undone_leaves_the_commission_paid_and_tells(self):
+    def test_a_payment_that_is_undone_leaves_the_commission_paid_and_reports_it(self):
         bill = self.bill("0")
         bill.action_post()
         self.pay(bill)
@@ -219,7 +224,7 @@ class TestMoneyGoesBack(BillCase):
         record = self.record("commission", "0")
         self.assertEqual((record.state, record.bill_state, record.payment_discrepancy), ("paid", "billed", "bill_open"))
 
-    def test_a_paid_bill_that_is_reset_and_cancelled_leaves_the_commission_paid_and_tells(self):
+    def test_a_paid_bill_that_is_reset_and_cancelled_leaves_the_commission_paid_and_reports_it(self):
         bill = self.bill("0")
         bill.action_post()
         self.pay(bill)

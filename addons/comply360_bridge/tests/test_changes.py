@@ -1,6 +1,6 @@
 from odoo.exceptions import UserError
 
-from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, commission, document, identity
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, commission, document, record_id
 from .reliability import reliability
 
 
@@ -28,7 +28,8 @@ class TestChanges(BridgeCase):
         self.assertEqual(len(changes), 1)
         change = changes[0]
         self.assertEqual(
-            (change["entity"], change["record_id"], change["op"]), ("commission", identity("commission", "0"), "upsert")
+            (change["entity"], change["record_id"], change["op"]),
+            ("commission", record_id("commission", "0"), "upsert"),
         )
         self.assertEqual(change["fields"]["status"], "paid")
         self.assertEqual(change["fields"]["paid_at"], "2026-03-04 05:06:07")
@@ -87,7 +88,7 @@ class TestChanges(BridgeCase):
         record.action_approve()
         self.acknowledge(self.changes()[0], "later")
         self.assertEqual(self.changes(), [])
-        self.assertEqual(self.bridge.backlog(BRIDGE)["tenants"][TENANT]["owed"], "1")
+        self.assertEqual(self.bridge.backlog(INSTALLATION)["tenants"][TENANT]["owed"], "1")
         record.action_cancel()
         self.assertEqual(len(self.changes()), 1)
 
@@ -96,15 +97,15 @@ class TestChanges(BridgeCase):
         record.action_approve()
         self.acknowledge(self.changes()[0], "parked", "the app refuses it")
         self.assertEqual(self.changes(), [])
-        backlog = self.bridge.backlog(BRIDGE)["tenants"][TENANT]
+        backlog = self.bridge.backlog(INSTALLATION)["tenants"][TENANT]
         self.assertEqual((backlog["owed"], backlog["parked"], backlog["oldest"]), ("0", "1", ""))
-        named = [{"tenant": TENANT, "entity": "commission", "record_id": identity("commission", "0")}]
-        self.assertEqual(self.bridge.requeue_changes(BRIDGE, named), {"requeued": "1"})
+        named = [{"tenant": TENANT, "entity": "commission", "record_id": record_id("commission", "0")}]
+        self.assertEqual(self.bridge.requeue_changes(INSTALLATION, named), {"requeued": "1"})
         self.assertEqual(len(self.changes()), 1)
 
     def test_a_requeue_names_unknown_records_by_not_counting_them(self):
-        named = [{"tenant": TENANT, "entity": "commission", "record_id": identity("commission", "nowhere")}]
-        self.assertEqual(self.bridge.requeue_changes(BRIDGE, named), {"requeued": "0"})
+        named = [{"tenant": TENANT, "entity": "commission", "record_id": record_id("commission", "nowhere")}]
+        self.assertEqual(self.bridge.requeue_changes(INSTALLATION, named), {"requeued": "0"})
 
     @reliability("F15")
     def test_tenants_take_turns(self):
@@ -119,7 +120,7 @@ class TestChanges(BridgeCase):
             self.env.flush_all()
         self.record("commission", "9").action_approve()
         self.env.flush_all()
-        page = self.bridge.pull_changes(BRIDGE, "2", "10")
+        page = self.bridge.pull_changes(INSTALLATION, "2", "10")
         self.assertEqual({change["tenant"] for change in page["changes"]}, {TENANT, OTHER_TENANT})
         self.assertTrue(page["more"])
         self.assertEqual(len(self.changes(per_tenant="1")), 2)
@@ -128,10 +129,10 @@ class TestChanges(BridgeCase):
         self._pay()
         self.apply(document("tenant", "one", version="1.2", status="suspended"))
         self.assertEqual(self.changes(), [])
-        self.assertEqual(self.bridge.backlog(BRIDGE)["tenants"][TENANT]["owed"], "1")
+        self.assertEqual(self.bridge.backlog(INSTALLATION)["tenants"][TENANT]["owed"], "1")
 
     @reliability("F56")
-    def test_deleted_records_are_told_and_never_made_again(self):
+    def test_deleted_records_are_reported_and_never_made_again(self):
         self.record("commission", "0").unlink()
         self.env.flush_all()
         self.env.invalidate_all()
@@ -140,7 +141,7 @@ class TestChanges(BridgeCase):
         self.assertEqual(self.binding("commission", "0").state, "unlinked")
         result = self.apply(commission("0", version="1.9"))[0]
         self.assertEqual((result["status"], result["code"]), ("rejected", "unlinked"))
-        digest = self.bridge.digests(BRIDGE, TENANT, "commission", "", "10")["digests"]
+        digest = self.bridge.digests(INSTALLATION, TENANT, "commission", "", "10")["digests"]
         self.assertEqual(sorted(item["state"] for item in digest), ["active", "active", "unlinked"])
 
     def test_a_record_deleted_past_the_triggers_is_found_out(self):
@@ -170,18 +171,18 @@ class TestChanges(BridgeCase):
         self._pay()
         self.assertEqual(self.bridge.pull_changes(TENANT, "10", "10")["changes"], [])
 
-    def test_an_epoch_begins_beyond_both_sides_and_old_marks_are_told_under_it(self):
+    def test_an_epoch_begins_beyond_both_sides_and_old_marks_are_reported_under_it(self):
         self._pay()
-        own = int(self.bridge.epochs(BRIDGE)["epoch"])
+        own = int(self.bridge.epochs(INSTALLATION)["epoch"])
         self.assertEqual(self.bridge.raise_epoch("0"), {"epoch": str(own + 1)})
         self.assertEqual(self.bridge.raise_epoch("41"), {"epoch": "42"})
         self.assertEqual([change["version"].split(".")[0] for change in self.changes()], ["42"])
         self.assertEqual(self.bridge.ping()["epoch"], "42")
 
     def test_the_newest_epoch_of_the_apps_versions_is_known_by_installation(self):
-        self.assertEqual(self.bridge.epochs(BRIDGE)["applied"], "1")
+        self.assertEqual(self.bridge.epochs(INSTALLATION)["applied"], "1")
         self.apply(commission("0", version="12.3", commission_amount="130.00"))
-        self.assertEqual(self.bridge.epochs(BRIDGE)["applied"], "12")
+        self.assertEqual(self.bridge.epochs(INSTALLATION)["applied"], "12")
         self.assertEqual(self.bridge.epochs(OTHER_TENANT)["applied"], "0")
 
     def test_the_newest_mark_is_the_one_drawn_last(self):
@@ -189,7 +190,7 @@ class TestChanges(BridgeCase):
         drawn = [int(change["version"].split(".")[1]) for change in self.changes()]
         self.assertEqual(int(self.bridge.ping()["newest"]), max(drawn))
 
-    def test_leads_are_told_once_more_and_commissions_are_not(self):
-        self.assertEqual(self.bridge.report_again(BRIDGE), {"reported": "1"})
+    def test_leads_are_reported_once_more_and_commissions_are_not(self):
+        self.assertEqual(self.bridge.report_again(INSTALLATION), {"reported": "1"})
         self.assertEqual([change["entity"] for change in self.changes()], ["registration"])
         self.assertEqual(self.bridge.report_again(OTHER_TENANT), {"reported": "0"})

@@ -1,6 +1,6 @@
 from odoo.tests import HttpCase, new_test_user, tagged
 
-from .documents import BRIDGE, DEFAULTS, batch, commission, document
+from .documents import DEFAULTS, INSTALLATION, batch, commission, document
 
 
 @tagged("post_install", "-at_install")
@@ -18,6 +18,6 @@ class TestCommissionPage(HttpCase):
         self.env.invalidate_all()
         self.assertEqual((record.state, record.payment_reference), ("paid", "EFT-2026-0042"))
         self.assertTrue(record.paid_at)
-        changes = bridge.pull_changes(BRIDGE, "10", "10")["changes"]
+        changes = bridge.pull_changes(INSTALLATION, "10", "10")["changes"]
         self.assertEqual([change["fields"]["payment_reference"] for change in changes], ["EFT-2026-0042"])
         self.assertEqual(changes[0]["by"], "c360_accountant")

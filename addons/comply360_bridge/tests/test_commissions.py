@@ -113,20 +113,20 @@ class TestCommissions(BridgeCase):
         self.apply(commission("1", version="1.2", payment_reference="A", bases={"payment_reference": ""}))
         self.record("commission", "1").payment_reference = ""
         self.env.flush_all()
-        heard = self.changes()[0]["version"]
+        last_seen = self.changes()[0]["version"]
         self.record("commission", "1").payment_reference = "A"
         later = commission("1", version="1.3", payment_reference="C", bases={"payment_reference": ""})
-        result = self.apply({**later, "last_seen_version": heard})[0]
+        result = self.apply({**later, "last_seen_version": last_seen})[0]
         self.assertEqual(result["diverged"], {"payment_reference": "A"})
 
-    def test_the_app_that_heard_of_a_change_does_not_write_over_an_older_value_of_its_own(self):
+    def test_the_app_that_has_seen_a_change_does_not_write_over_an_older_value_of_its_own(self):
         self.apply(commission("1"))
         self.apply(commission("1", version="1.2", payment_reference="A", bases={"payment_reference": ""}))
-        # a person wrote B, which the app heard of, and A again, which it did not
+        # a person wrote B, which the app has seen, and A again, which it has not
         result = self.apply(commission("1", version="1.3", payment_reference="C", bases={"payment_reference": "B"}))[0]
         self.assertEqual(result["diverged"], {"payment_reference": "A"})
 
-    def test_what_odoo_tells_says_what_the_app_had_sent_and_when_also_of_a_value_that_a_person_changed(self):
+    def test_what_odoo_reports_says_what_the_app_had_sent_and_when_also_of_a_value_that_a_person_changed(self):
         self.apply(commission("1"))
         self.apply(commission("1", version="1.2", status="approved", bases={"status": "pending"}))
         self.record("commission", "1").payment_reference = "EFT 1"
@@ -145,7 +145,7 @@ class TestCommissions(BridgeCase):
         record = self.record("commission", "1")
         self.assertEqual((record.state, record.commission_amount), ("paid", 130.0))
 
-    def test_a_divergence_is_told_again_when_the_answer_was_lost(self):
+    def test_a_divergence_is_reported_again_when_the_answer_was_lost(self):
         self.apply(commission("1"))
         self.record("commission", "1").state = "cancelled"
         sent = commission("1", version="1.2", status="approved", bases={"status": "pending"})

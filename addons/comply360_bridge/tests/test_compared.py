@@ -6,7 +6,7 @@ from odoo.tools import SQL
 
 from ..mappers import MAPPERS
 from ..mappers.document import range_digest, range_line
-from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, commission, document, identity
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, commission, document, record_id
 
 RECORDS = ("user", "client", "registration", "commission")
 STEP = {
@@ -38,14 +38,14 @@ class TestCompared(BridgeCase):
     def compare(self, entity):
         """What Odoo answers for all records of one kind; by memory alone it answers the same, or nothing."""
         known = self.known(entity)
-        found = self.bridge.digest_ranges(BRIDGE, TENANT, entity, ["", ""])["digests"]
+        found = self.bridge.digest_ranges(INSTALLATION, TENANT, entity, ["", ""])["digests"]
         self.assertIn(known, (found, [""]))
         return found
 
     def known(self, entity, *ends):
         """What Odoo answers by memory alone."""
         self.env.invalidate_all()
-        return self.bridge.known_ranges(BRIDGE, TENANT, entity, ["", *ends, ""])["digests"]
+        return self.bridge.known_ranges(INSTALLATION, TENANT, entity, ["", *ends, ""])["digests"]
 
     def compare_anew(self, entity):
         """The same with nothing remembered."""
@@ -93,7 +93,7 @@ class TestCompared(BridgeCase):
         for entity in MAPPERS:
             with self.subTest(entity):
                 self.compare(entity)
-                rows = self.bridge.digests(BRIDGE, TENANT, entity, "", "10")["digests"]
+                rows = self.bridge.digests(INSTALLATION, TENANT, entity, "", "10")["digests"]
                 self.assertEqual(self.compare(entity), [range_digest(map(range_line, rows))])
                 self.assertEqual(bool(rows), entity != "invoice")
 
@@ -103,12 +103,12 @@ class TestCompared(BridgeCase):
         self.apply(*[document("registration", str(number)) for number in range(2, 6)])
         self.assertEqual(self.known("registration"), [""], "nothing is known yet of what is new")
         self.compare("registration")
-        ids = sorted(identity("registration", str(number)) for number in range(1, 6))
+        ids = sorted(record_id("registration", str(number)) for number in range(1, 6))
         ends = [ids[1], ids[3], "ffffffff"]
-        whole = self.bridge.digest_ranges(BRIDGE, TENANT, "registration", ["", *ends, ""])["digests"]
+        whole = self.bridge.digest_ranges(INSTALLATION, TENANT, "registration", ["", *ends, ""])["digests"]
         self.assertEqual(self.known("registration", *ends), whole)
         self.assertEqual(whole[3], range_digest(()), "there is nothing beyond the last one")
-        changed = next(number for number in "12345" if identity("registration", number) == ids[2])
+        changed = next(number for number in "12345" if record_id("registration", number) == ids[2])
         self.change(self.record("registration", changed), "email_from")
         self.assertEqual(self.known("registration", *ends), [whole[0], "", *whole[2:]])
 
@@ -120,7 +120,7 @@ class TestCompared(BridgeCase):
     def test_one_bound_is_no_range(self):
         for method in (self.bridge.known_ranges, self.bridge.digest_ranges):
             with self.assertRaisesRegex(UserError, "two bounds"):
-                method(BRIDGE, TENANT, "client", [""])
+                method(INSTALLATION, TENANT, "client", [""])
 
     def test_every_reference_that_is_changed_by_sql_is_seen(self):
         self.apply(document("client", "2"), document("user", "2"), document("registration", "2"))
@@ -178,23 +178,23 @@ class TestCompared(BridgeCase):
         before = {entity: self.compare(entity) for entity in ("client", "registration")}
         self.apply(*[document(entity, "1", tenant=OTHER_TENANT) for entity in ("client", "registration")])
         for entity, known in before.items():
-            rows = self.bridge.digests(BRIDGE, TENANT, entity, "", "10")["digests"]
+            rows = self.bridge.digests(INSTALLATION, TENANT, entity, "", "10")["digests"]
             self.assertEqual([row["twins"] for row in rows], [[] for _ in rows])
             self.assertEqual((self.known(entity), self.compare(entity)), (known, known))
         copied = lead.copy()
         copied.write({name: lead[name] for name in ("x_comply360_external_id", "x_comply360_tenant_id")})
-        [row] = self.bridge.digests(BRIDGE, TENANT, "registration", "", "10")["digests"]
+        [row] = self.bridge.digests(INSTALLATION, TENANT, "registration", "", "10")["digests"]
         self.assertEqual(row["twins"], [str(copied.id)])
         self.assert_seen("registration", before["registration"])
 
     def test_other_fields_have_another_digest(self):
         whole = self.compare("client")
         self.env.invalidate_all()
-        few = self.bridge.digest_ranges(BRIDGE, TENANT, "client", ["", ""], ["name", "city"])["digests"]
+        few = self.bridge.digest_ranges(INSTALLATION, TENANT, "client", ["", ""], ["name", "city"])["digests"]
         self.assertNotEqual(whole, few)
         self.change(self.record("client", "1"), "phone")
         self.env.invalidate_all()
-        again = self.bridge.digest_ranges(BRIDGE, TENANT, "client", ["", ""], ["name", "city"])["digests"]
+        again = self.bridge.digest_ranges(INSTALLATION, TENANT, "client", ["", ""], ["name", "city"])["digests"]
         self.assertEqual(few, again)
 
     def test_remembering_marks_nothing_and_moves_no_date(self):

@@ -16,7 +16,7 @@ from odoo.tools import mute_logger
 from .documents import batch, commission, document
 from .reliability import reliability
 
-BRIDGE = str(uuid5(NAMESPACE_OID, "bridge of concurrent tests"))
+INSTALLATION = str(uuid5(NAMESPACE_OID, "bridge of concurrent tests"))
 TENANT = str(uuid5(NAMESPACE_OID, "tenant of concurrent tests"))
 DEADLINE = 30
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -55,7 +55,7 @@ class TestConcurrency(BaseCase):
 
     def _clean(self):
         with self.registry.cursor() as cr:
-            cr.execute(CLEANING, {"installation": BRIDGE})
+            cr.execute(CLEANING, {"installation": INSTALLATION})
 
     @contextmanager
     def _environment(self, uid=SUPERUSER_ID):
@@ -70,10 +70,10 @@ class TestConcurrency(BaseCase):
             return retrying(partial(getattr(env["comply360.bridge"], method), *arguments), env)
 
     def _apply(self, *documents):
-        return self._call("apply_batch", {**batch(*documents), "installation": BRIDGE})["results"]
+        return self._call("apply_batch", {**batch(*documents), "installation": INSTALLATION})["results"]
 
     def _changes(self):
-        return self._call("pull_changes", BRIDGE, "100", "100")["changes"]
+        return self._call("pull_changes", INSTALLATION, "100", "100")["changes"]
 
     def _one(self, query, *arguments):
         with self.registry.cursor() as cr:
@@ -108,7 +108,7 @@ class TestConcurrency(BaseCase):
         leads = self._one(
             "SELECT count(*) FROM crm_lead l "
             "JOIN comply360_tenant t ON t.id = l.x_comply360_tenant_id WHERE t.installation = %s",
-            BRIDGE,
+            INSTALLATION,
         )
         self.assertEqual(leads, 1)
 
@@ -119,7 +119,7 @@ class TestConcurrency(BaseCase):
             bot = env.ref("comply360_bridge.user_bridge").id
         with ThreadPoolExecutor(1) as pool:
             with self._environment(bot) as env:
-                first = env["comply360.bridge"].apply_batch({**batch(raw), "installation": BRIDGE})["results"][0]
+                first = env["comply360.bridge"].apply_batch({**batch(raw), "installation": INSTALLATION})["results"][0]
                 later = pool.submit(self._apply, raw)
                 self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
             second = later.result(DEADLINE)[0]
@@ -141,11 +141,11 @@ class TestConcurrency(BaseCase):
                 bot = env.ref("comply360_bridge.user_bridge").id
             with ThreadPoolExecutor(1) as pool, self.subTest(first=first["entity"]):
                 with self._environment(bot) as env:
-                    env["comply360.bridge"].apply_batch({**batch(first), "installation": BRIDGE})
+                    env["comply360.bridge"].apply_batch({**batch(first), "installation": INSTALLATION})
                     later = pool.submit(self._apply, second)
                     self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
                 self.assertIn(later.result(DEADLINE)[0]["status"], ("created", "updated"))
-                self.assertEqual(self._one(SHOWN, BRIDGE), 1)
+                self.assertEqual(self._one(SHOWN, INSTALLATION), 1)
 
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_a_bill_that_is_booked_while_its_registration_is_cancelled_needs_a_decision(self):
@@ -157,7 +157,7 @@ class TestConcurrency(BaseCase):
             env.flush_all()
 
         def cancel(env, _record):
-            env["comply360.bridge"].apply_batch({**batch(cancelled), "installation": BRIDGE})
+            env["comply360.bridge"].apply_batch({**batch(cancelled), "installation": INSTALLATION})
 
         def whole(step, record):
             with self._environment(bot) as env:
@@ -200,14 +200,14 @@ class TestConcurrency(BaseCase):
             self._one(
                 "SELECT array_agg(DISTINCT version::text) FROM comply360_binding "
                 "WHERE installation = %s AND entity = 'registration'",
-                BRIDGE,
+                INSTALLATION,
             ),
             ["1.5"],
         )
         references = self._one(
             "SELECT array_agg(DISTINCT x_comply360_reference) FROM crm_lead l "
             "JOIN comply360_tenant t ON t.id = l.x_comply360_tenant_id WHERE t.installation = %s",
-            BRIDGE,
+            INSTALLATION,
         )
         self.assertEqual(references, ["r5"])
 
@@ -242,7 +242,7 @@ class TestConcurrency(BaseCase):
             with self._environment() as env:
                 env["x_commission"].browse(commission_id).action_approve()
                 env.flush_all()
-                requeue = pool.submit(self._call, "requeue_changes", BRIDGE, named)
+                requeue = pool.submit(self._call, "requeue_changes", INSTALLATION, named)
                 self._wait_until(lambda: self._one(WAITING) > 0, "the requeue waits for the person's transaction")
             self.assertEqual(requeue.result(DEADLINE), {"requeued": "1"})
         pulled = self._changes()
@@ -257,7 +257,7 @@ class TestConcurrency(BaseCase):
         with self._environment() as env:
             bot = env.ref("comply360_bridge.user_bridge").id
             pulling = env(user=bot)["comply360.bridge"]
-            self.assertEqual(len(pulling.pull_changes(BRIDGE, "10", "10")["changes"]), 1)
+            self.assertEqual(len(pulling.pull_changes(INSTALLATION, "10", "10")["changes"]), 1)
             with self._environment() as person:
                 person.cr.execute("SET LOCAL lock_timeout = '2s'")
                 person["x_commission"].browse(commission_id).action_cancel()
@@ -272,4 +272,4 @@ class TestConcurrency(BaseCase):
             }
             for change in changes
         ]
-        self._call("ack_changes", BRIDGE, verdicts)
+        self._call("ack_changes", INSTALLATION, verdicts)

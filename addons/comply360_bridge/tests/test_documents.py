@@ -5,7 +5,7 @@ from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, new_test_user, tagged
 
-from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, document, record_id
 from .reliability import reliability
 
 LEAD = {"registration": ("registration", "1")}
@@ -26,11 +26,11 @@ class DocumentCase(BridgeCase):
 
     def hand_over(self, content, name="1", piece=10, named="", tenant=TENANT):
         """Hand a content over piece by piece, under its own SHA-256 or another one."""
-        record = {"tenant": tenant, "entity": "document", "record_id": identity("document", name)}
+        record = {"tenant": tenant, "entity": "document", "record_id": record_id("document", name)}
         for offset in range(0, len(content), piece):
             data = base64.b64encode(content[offset : offset + piece]).decode()
-            held = self.bridge.put_content(BRIDGE, record, named or sha256(content), str(offset), data)["received"]
-            self.assertEqual(held, str(min(offset + piece, len(content))))
+            answer = self.bridge.put_content(INSTALLATION, record, named or sha256(content), str(offset), data)
+            self.assertEqual(answer["received"], str(min(offset + piece, len(content))))
 
     def send(self, content, version="1.1", name="1", refs=None, **changes):
         """The answer to a document whose content has that SHA-256."""
@@ -119,10 +119,10 @@ class TestDocuments(DocumentCase):
         self.assertEqual((self.attachments().raw, self.in_transit()), (FIRST, 0))
 
     def test_a_content_with_a_piece_missing_is_not_taken_and_the_first_piece_begins_anew(self):
-        record = {"tenant": TENANT, "entity": "document", "record_id": identity("document", "1")}
+        record = {"tenant": TENANT, "entity": "document", "record_id": record_id("document", "1")}
         for offset in (0, 20):
             data = base64.b64encode(FIRST[offset : offset + 10]).decode()
-            self.bridge.put_content(BRIDGE, record, sha256(FIRST), str(offset), data)
+            self.bridge.put_content(INSTALLATION, record, sha256(FIRST), str(offset), data)
         self.assertEqual(self.send(FIRST)["code"], "content_lacking")
         self.attach(FIRST)
         self.assertEqual(self.attachments().raw, FIRST)
@@ -142,7 +142,7 @@ class TestDocuments(DocumentCase):
         self.assertFalse(self.attachments())
 
     def test_what_is_no_piece_of_a_content_is_refused(self):
-        record = {"tenant": TENANT, "entity": "document", "record_id": identity("document", "1")}
+        record = {"tenant": TENANT, "entity": "document", "record_id": record_id("document", "1")}
         piece = base64.b64encode(b"x").decode()
         for arguments in (
             ({**record, "entity": "registration"}, sha256(b"x"), "0", piece),
@@ -151,7 +151,7 @@ class TestDocuments(DocumentCase):
             (record, sha256(b"x"), "100000000", piece),
         ):
             with self.subTest(str(arguments[1:3])), self.assertRaises(UserError):
-                self.bridge.put_content(BRIDGE, *arguments)
+                self.bridge.put_content(INSTALLATION, *arguments)
         self.assertEqual(self.in_transit(), 0)
 
     def test_a_document_without_content_here_says_why_and_where_it_is(self):
@@ -170,10 +170,10 @@ class TestDocuments(DocumentCase):
     def test_the_digest_is_of_the_bytes_that_are_there(self):
         sent = document("document", "1", refs=LEAD, sha256=sha256(FIRST))
         attachment = self.attach(FIRST)
-        [row] = self.bridge.digests(BRIDGE, TENANT, "document", "", "9")["digests"]
+        [row] = self.bridge.digests(INSTALLATION, TENANT, "document", "", "9")["digests"]
         self.assertEqual(row["digest"], sent["digest"])
         attachment.raw = SECOND
-        [row] = self.bridge.digests(BRIDGE, TENANT, "document", "", "9")["digests"]
+        [row] = self.bridge.digests(INSTALLATION, TENANT, "document", "", "9")["digests"]
         self.assertNotEqual(row["digest"], sent["digest"], "somebody put other bytes there")
 
     def test_what_the_app_deleted_goes_on_both_and_comes_back_when_it_is_sent_again(self):
@@ -185,7 +185,7 @@ class TestDocuments(DocumentCase):
         self.attach(FIRST, "1.3", refs={**LEAD, **CUSTOMER})
         self.assertEqual(self.attachments().mapped("raw"), [FIRST, FIRST])
 
-    def test_what_a_person_deleted_is_told_and_not_made_again(self):
+    def test_what_a_person_deleted_is_reported_and_not_made_again(self):
         self.attach(FIRST).unlink()
         [change] = self.changes()
         self.assertEqual((change["entity"], change["op"]), ("document", "unlink"))

@@ -2,7 +2,7 @@ from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import new_test_user
 
 from ..mappers.document import digest_of
-from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, document, record_id
 
 
 class ExtraCase(BridgeCase):
@@ -63,7 +63,7 @@ class TestExtraFields(ExtraCase):
         lead = self._lead()
         self.assertEqual((lead.x_seats, lead.x_note, lead.x_listed, lead.x_colour), (7, "a b", True, "blue"))
         names = list(sent["fields"])
-        [found] = self.bridge.digests(BRIDGE, TENANT, "registration", "", "10", names)["digests"]
+        [found] = self.bridge.digests(INSTALLATION, TENANT, "registration", "", "10", names)["digests"]
         self.assertEqual(found["digest"], sent["digest"], "a tenant's own fields are compared as all others")
         self.assertEqual(self.statuses(document("registration", "1", version="1.2", **values)), ["unchanged"])
         [result] = self.apply(document("registration", "1", version="1.3", **{**values, "x_seats": "8"}))
@@ -120,9 +120,9 @@ class TestExtraFields(ExtraCase):
         with self.assertRaises(AccessError):
             self.other.with_user(accountant).read(["extra_field_ids"])
 
-    def test_the_bridge_is_told_what_its_fields_are_and_what_is_listed(self):
-        told = self.bridge.describe_fields(BRIDGE)
-        status = told["entities"]["registration"]["status"]
+    def test_odoo_describes_its_fields_and_those_that_are_listed(self):
+        described = self.bridge.describe_fields(INSTALLATION)
+        status = described["entities"]["registration"]["status"]
         self.assertEqual(
             (status["model"], status["field"], status["type"]),
             (
@@ -132,9 +132,9 @@ class TestExtraFields(ExtraCase):
             ),
         )
         self.assertIn("in_review", status["values"])
-        self.assertEqual(told["tenants"][TENANT]["x_colour"]["values"], ["red", "blue"])
-        self.assertEqual(told["tenants"][OTHER_TENANT], {})
-        self.assertEqual(told["required"]["registration"], {})
+        self.assertEqual(described["tenants"][TENANT]["x_colour"]["values"], ["red", "blue"])
+        self.assertEqual(described["tenants"][OTHER_TENANT], {})
+        self.assertEqual(described["required"]["registration"], {})
 
 
 class TestDeletedField(ExtraCase):
@@ -149,10 +149,10 @@ class TestDeletedField(ExtraCase):
 
 
 class TestRequiredField(ExtraCase):
-    def test_an_obligatory_field_that_people_added_is_told(self):
+    def test_an_obligatory_field_that_people_added_is_reported(self):
         self._field("x_must", ttype="char", required=True)
-        told = self.bridge.describe_fields(BRIDGE)
-        self.assertEqual(list(told["required"]["registration"]), ["x_must"])
+        described = self.bridge.describe_fields(INSTALLATION)
+        self.assertEqual(list(described["required"]["registration"]), ["x_must"])
 
 
 class TestOwners(BridgeCase):
@@ -200,6 +200,6 @@ class TestOwners(BridgeCase):
 
     def test_a_digest_is_of_the_fields_that_are_named(self):
         self.apply(document("client", "1"))
-        [found] = self.bridge.digests(BRIDGE, TENANT, "client", "", "10", ["city"])["digests"]
+        [found] = self.bridge.digests(INSTALLATION, TENANT, "client", "", "10", ["city"])["digests"]
         self.assertEqual(found["digest"], digest_of({"city": "Cape Town"}, {}))
-        self.assertEqual(found["record_id"], identity("client", "1"))
+        self.assertEqual(found["record_id"], record_id("client", "1"))

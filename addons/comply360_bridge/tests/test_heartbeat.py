@@ -1,15 +1,15 @@
 from odoo.exceptions import UserError
 
-from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, document, record_id
 
-STRANGER = identity("client", "nobody")
+STRANGER = record_id("client", "nobody")
 
 
 class TestHeartbeat(BridgeCase):
     def _beat(self, number, tenants=()):
-        return self.bridge.heartbeat(BRIDGE, number, list(tenants))
+        return self.bridge.heartbeat(INSTALLATION, number, list(tenants))
 
-    def _pulled(self, bridge=BRIDGE):
+    def _pulled(self, bridge=INSTALLATION):
         return self.bridge.pull_changes(bridge, "1", "1")["beat"]
 
     def test_the_newest_heartbeat_goes_back_with_every_pull(self):
@@ -26,7 +26,7 @@ class TestHeartbeat(BridgeCase):
 
     def test_another_installations_heartbeat_is_not_ours(self):
         self._beat("7")
-        self.assertEqual(self._pulled(identity("bridge", "another")), "")
+        self.assertEqual(self._pulled(record_id("bridge", "another")), "")
 
     def test_tenants_that_odoo_does_not_know_or_serve_are_named(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT))

@@ -2,7 +2,7 @@ from odoo import Command
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import Form, new_test_user
 
-from .documents import OTHER_TENANT, TENANT, BridgeCase, batch, document, identity
+from .documents import OTHER_TENANT, TENANT, BridgeCase, batch, document, record_id
 
 
 class TestInvoices(BridgeCase):
@@ -10,8 +10,8 @@ class TestInvoices(BridgeCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.apply(document("client", "1"), document("registration", "1", status="approved", refs=cls.refs("1")))
-        cls.customer = cls.env["res.partner"].search([("x_comply360_external_id", "=", identity("client", "1"))])
-        cls.lead = cls.env["crm.lead"].search([("x_comply360_external_id", "=", identity("registration", "1"))])
+        cls.customer = cls.env["res.partner"].search([("x_comply360_external_id", "=", record_id("client", "1"))])
+        cls.lead = cls.env["crm.lead"].search([("x_comply360_external_id", "=", record_id("registration", "1"))])
 
     @staticmethod
     def refs(name):
@@ -29,7 +29,7 @@ class TestInvoices(BridgeCase):
             }
         )
 
-    def told(self):
+    def reported(self):
         """What the daemon would pull of invoices now, by the number of the record."""
         return {item["res_id"]: item for item in self.changes() if item["entity"] == "invoice"}
 
@@ -37,9 +37,9 @@ class TestInvoices(BridgeCase):
         wizard = self.env["account.payment.register"].with_context(active_model="account.move", active_ids=move.ids)
         wizard.create({"payment_date": day, "communication": memo}).action_create_payments()
 
-    def test_an_invoice_of_a_synced_customer_is_told_under_an_id_of_its_own(self):
+    def test_an_invoice_of_a_synced_customer_is_reported_under_an_id_of_its_own(self):
         move = self.invoice()
-        change = self.told()[str(move.id)]
+        change = self.reported()[str(move.id)]
         self.assertEqual((change["tenant"], change["op"], change["model"]), (TENANT, "upsert", "account.move"))
         self.assertEqual(
             change["fields"],
@@ -55,8 +55,8 @@ class TestInvoices(BridgeCase):
                 "due_date": str(move.invoice_date_due),
                 "paid_on": "",
                 "payment_reference": "",
-                "registration": identity("registration", "1"),
-                "client": identity("client", "1"),
+                "registration": record_id("registration", "1"),
+                "client": record_id("client", "1"),
                 "credits": "",
                 "payment_discrepancy": "",
                 "payment_discrepancy_about": "",
@@ -65,18 +65,18 @@ class TestInvoices(BridgeCase):
         self.assertEqual(move.x_comply360_external_id, change["record_id"])
         self.acknowledge(change, "applied")
         move.action_post()
-        again = self.told()[str(move.id)]
+        again = self.reported()[str(move.id)]
         self.assertEqual(again["record_id"], change["record_id"])
         self.assertEqual((again["fields"]["number"], again["fields"]["state"]), (move.name, "posted"))
 
-    def test_a_payment_is_told_with_its_day_and_reference(self):
+    def test_a_payment_is_reported_with_its_day_and_reference(self):
         move = self.invoice()
         move.action_post()
-        self.acknowledge(self.told()[str(move.id)], "applied")
+        self.acknowledge(self.reported()[str(move.id)], "applied")
         self.pay(move)
-        told = self.told()[str(move.id)]["fields"]
+        reported = self.reported()[str(move.id)]["fields"]
         self.assertEqual(
-            (told["payment_state"], told["residual"], told["paid_on"], told["payment_reference"]),
+            (reported["payment_state"], reported["residual"], reported["paid_on"], reported["payment_reference"]),
             ("paid", "0.00", "2026-02-20", "EFT 9"),
         )
 
@@ -84,29 +84,29 @@ class TestInvoices(BridgeCase):
         move = self.invoice()
         move.action_post()
         note = move._reverse_moves([{"invoice_date": "2026-02-03"}], cancel=True)
-        told = self.told()
-        self.assertEqual(told[str(note.id)]["fields"]["kind"], "credit_note")
-        self.assertEqual(told[str(note.id)]["fields"]["credits"], told[str(move.id)]["record_id"])
-        self.assertEqual(told[str(move.id)]["fields"]["payment_state"], "reversed")
-        self.assertEqual(told[str(note.id)]["fields"]["registration"], identity("registration", "1"))
+        reported = self.reported()
+        self.assertEqual(reported[str(note.id)]["fields"]["kind"], "credit_note")
+        self.assertEqual(reported[str(note.id)]["fields"]["credits"], reported[str(move.id)]["record_id"])
+        self.assertEqual(reported[str(move.id)]["fields"]["payment_state"], "reversed")
+        self.assertEqual(reported[str(note.id)]["fields"]["registration"], record_id("registration", "1"))
 
-    def test_what_is_nobodys_is_not_told(self):
+    def test_what_is_nobodys_is_not_reported(self):
         stranger = self.env["res.partner"].create({"name": "Somebody else"})
         bill = {"move_type": "in_invoice", "x_comply360_lead_id": False}
         moves = self.invoice(stranger) + self.invoice(**bill)
         moves += self.env["account.move"].create({"move_type": "entry"})
-        self.assertEqual(self.told(), {})
+        self.assertEqual(self.reported(), {})
         self.assertFalse(moves.x_comply360_tenant_id)
 
-    def test_an_invoice_made_before_its_customer_was_synced_is_told_when_it_is(self):
+    def test_an_invoice_made_before_its_customer_was_synced_is_reported_when_it_is(self):
         move = self.invoice(self.env["res.partner"].create({"name": "Later", "company_id": self.env.company.id}))
-        self.assertEqual(self.told(), {})
+        self.assertEqual(self.reported(), {})
         move.x_comply360_lead_id = self.lead
-        self.assertEqual(list(self.told()), [str(move.id)])
+        self.assertEqual(list(self.reported()), [str(move.id)])
 
-    def test_a_deleted_draft_is_told(self):
+    def test_a_deleted_draft_is_reported(self):
         move = self.invoice()
-        bound = self.told()[str(move.id)]["record_id"]
+        bound = self.reported()[str(move.id)]["record_id"]
         move.unlink()
         self.env.flush_all()
         change = next(item for item in self.changes() if item["record_id"] == bound)
@@ -116,8 +116,8 @@ class TestInvoices(BridgeCase):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
         self.apply(document("client", "2", tenant=OTHER_TENANT))
         move = self.invoice()
-        first = self.told()[str(move.id)]
-        theirs = self.env["res.partner"].search([("x_comply360_external_id", "=", identity("client", "2"))])
+        first = self.reported()[str(move.id)]
+        theirs = self.env["res.partner"].search([("x_comply360_external_id", "=", record_id("client", "2"))])
         move.write({"x_comply360_lead_id": False, "partner_id": theirs.id})
         found = {
             (item["tenant"], item["op"]): item["record_id"] for item in self.changes() if item["entity"] == "invoice"
@@ -128,7 +128,7 @@ class TestInvoices(BridgeCase):
     def test_registration_and_customer_must_be_of_one_tenant(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
         self.apply(document("client", "2", tenant=OTHER_TENANT))
-        theirs = self.env["res.partner"].search([("x_comply360_external_id", "=", identity("client", "2"))])
+        theirs = self.env["res.partner"].search([("x_comply360_external_id", "=", record_id("client", "2"))])
         with self.assertRaisesRegex(ValidationError, "different tenants"):
             self.invoice(theirs, x_comply360_lead_id=self.lead.id)
 
@@ -142,28 +142,29 @@ class TestInvoices(BridgeCase):
         dinar = self.env["res.currency"].with_context(active_test=False).search([("name", "=", "KWD")])
         dinar.active = True
         move = self.invoice(currency_id=dinar.id, amount=10.125)
-        self.assertEqual(self.told()[str(move.id)]["fields"]["total"], "10.125")
+        self.assertEqual(self.reported()[str(move.id)]["fields"]["total"], "10.125")
 
     def test_a_cancelled_registration_proposes_a_credit_note_and_says_so_until_it_is_posted(self):
         move = self.invoice()
         move.action_post()
         self.apply(document("registration", "1", version="1.2", status="cancelled", refs=self.refs("1")))
         self.assertEqual(move.x_comply360_payment_discrepancy, "registration_cancelled")
-        told = self.told()[str(move.id)]["fields"]
+        reported = self.reported()[str(move.id)]["fields"]
         self.assertEqual(
-            (told["payment_discrepancy"], told["payment_discrepancy_about"]), ("registration_cancelled", move.name)
+            (reported["payment_discrepancy"], reported["payment_discrepancy_about"]),
+            ("registration_cancelled", move.name),
         )
         note = move.reversal_move_ids
         self.assertEqual((note.state, note.amount_total, move.state), ("draft", move.amount_total, "posted"))
         note.action_post()
-        self.assertEqual(self.told()[str(move.id)]["fields"]["payment_discrepancy"], "")
+        self.assertEqual(self.reported()[str(move.id)]["fields"]["payment_discrepancy"], "")
 
     def test_the_app_cannot_send_an_invoice(self):
         raw = {**document("registration", "9"), "entity": "invoice"}
         result = self.bridge.apply_batch(batch(raw))["results"][0]
         self.assertEqual((result["status"], result["code"]), ("rejected", "read_only"))
 
-    def test_digests_change_with_what_is_told(self):
+    def test_digests_change_with_what_is_reported(self):
         move = self.invoice()
         self.env.flush_all()
         (before,) = self.bridge.digests(self.lead.x_comply360_tenant_id.installation, TENANT, "invoice", "", "10")[
@@ -197,11 +198,11 @@ class TestInvoices(BridgeCase):
 
     def test_invoices_of_a_merged_lead_go_on_with_the_one_that_stays(self):
         self.apply(document("registration", "2", company_name="Second", refs=self.refs("1")))
-        other = self.env["crm.lead"].search([("x_comply360_external_id", "=", identity("registration", "2"))])
+        other = self.env["crm.lead"].search([("x_comply360_external_id", "=", record_id("registration", "2"))])
         moves = self.invoice(x_comply360_lead_id=self.lead.id) + self.invoice(x_comply360_lead_id=other.id)
         moves.action_post()
         stays = (self.lead + other).merge_opportunity()
         self.assertEqual(moves.x_comply360_lead_id, stays)
-        told = self.told()
-        kept = {told[str(move.id)]["fields"]["registration"] for move in moves}
+        reported = self.reported()
+        kept = {reported[str(move.id)]["fields"]["registration"] for move in moves}
         self.assertEqual(kept, {stays.x_comply360_external_id})

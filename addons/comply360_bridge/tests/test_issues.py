@@ -1,7 +1,7 @@
 from odoo import fields
 from odoo.tests import new_test_user
 
-from .documents import BridgeCase, document, identity
+from .documents import BridgeCase, document, record_id
 
 
 class TestIssues(BridgeCase):
@@ -21,7 +21,7 @@ class TestIssues(BridgeCase):
         self.assertEqual((action["res_model"], action["res_id"]), ("crm.lead", self.record("registration", "1").id))
 
     def test_an_issue_about_a_record_that_never_arrived_says_so(self):
-        self.apply(document("issue", "1", record_id=identity("registration", "nowhere")))
+        self.apply(document("issue", "1", record_id=record_id("registration", "nowhere")))
         self.assertEqual(self.record("issue", "1").action_open_record()["tag"], "display_notification")
 
     def test_an_issue_closed_long_ago_is_forgotten_and_one_that_comes_up_again_is_made_anew(self):

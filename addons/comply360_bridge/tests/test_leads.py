@@ -1,7 +1,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
-from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, document, record_id
 from .reliability import reliability
 
 WITH_CLIENT = {"client": ("client", "1")}
@@ -222,14 +222,14 @@ class TestLeads(BridgeCase):
         with self.assertRaisesRegex(UserError, "different Comply360 tenants"):
             (self.record("registration", "1") + self.record("registration", "2")).merge_opportunity()
 
-    def test_a_lead_that_begins_as_won_or_lost_is_told_and_an_open_one_is_not(self):
+    def test_a_lead_that_begins_as_won_or_lost_is_reported_and_an_open_one_is_not(self):
         statuses = ("submitted", "approved", "rejected", "cancelled")
         self.apply(*(document("registration", status, status=status) for status in statuses))
-        told = {change["record_id"]: change["fields"]["outcome"] for change in self.changes()}
+        reported = {change["record_id"]: change["fields"]["outcome"] for change in self.changes()}
         expected = {"approved": "won", "rejected": "lost", "cancelled": "lost"}
-        self.assertEqual(told, {identity("registration", name): outcome for name, outcome in expected.items()})
+        self.assertEqual(reported, {record_id("registration", name): outcome for name, outcome in expected.items()})
 
-    def test_won_and_lost_by_a_person_are_told(self):
+    def test_won_and_lost_by_a_person_are_reported(self):
         self.apply(document("registration", "1"))
         lead = self.record("registration", "1")
         lead.action_set_lost(lost_reason_id=self.env.ref("comply360_bridge.lost_reason_rejected").id)
@@ -241,7 +241,7 @@ class TestLeads(BridgeCase):
         self.assertEqual([c["fields"]["outcome"] for c in self.changes()], ["open"])
         self.assertEqual(lead.x_comply360_status, "submitted")
 
-    def test_a_lead_taken_out_is_neither_written_nor_told_until_it_is_put_back(self):
+    def test_a_lead_taken_out_is_neither_written_nor_reported_until_it_is_put_back(self):
         self.apply(document("registration", "1"), document("registration", "2"))
         lead = self.record("registration", "1")
         salesperson = new_test_user(self.env, "c360_seller", groups="sales_team.group_sale_salesman")
@@ -254,7 +254,7 @@ class TestLeads(BridgeCase):
             ["opted_out", "updated"],
         )
         lead.action_set_won()
-        self.assertEqual((self.changes(), self.bridge.backlog(BRIDGE)["tenants"]), ([], {}))
+        self.assertEqual((self.changes(), self.bridge.backlog(INSTALLATION)["tenants"]), ([], {}))
 
         lead.with_user(salesperson).action_comply360_opt_in()
         (change,) = self.changes()
@@ -271,16 +271,16 @@ class TestLeads(BridgeCase):
     def test_an_operator_forgets_and_relinks_bindings_within_a_tenant_only(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
         self.apply(document("registration", "1"), document("registration", "2", tenant=OTHER_TENANT))
-        named = {"tenant": TENANT, "entity": "registration", "record_id": identity("registration", "1")}
+        named = {"tenant": TENANT, "entity": "registration", "record_id": record_id("registration", "1")}
         foreign = self.record("registration", "2")
-        self.assertTrue(self.bridge.forget_binding(BRIDGE, named)["refused"], "its record is there")
-        self.assertIn("another tenant", self.bridge.relink_binding(BRIDGE, named, str(foreign.id))["refused"])
+        self.assertTrue(self.bridge.forget_binding(INSTALLATION, named)["refused"], "its record is there")
+        self.assertIn("another tenant", self.bridge.relink_binding(INSTALLATION, named, str(foreign.id))["refused"])
         own = self.env["crm.lead"].create({"name": "By hand"})
         self.record("registration", "1").unlink()
-        self.assertEqual(self.bridge.show_binding(BRIDGE, named)["state"], "unlinked")
-        self.assertEqual(self.bridge.relink_binding(BRIDGE, named, str(own.id))["refused"], "")
+        self.assertEqual(self.bridge.show_binding(INSTALLATION, named)["state"], "unlinked")
+        self.assertEqual(self.bridge.relink_binding(INSTALLATION, named, str(own.id))["refused"], "")
         self.assertEqual(self.apply(document("registration", "1", version="1.2"))[0]["res_id"], str(own.id))
         own.unlink()
         self.env.flush_all()
-        self.assertEqual(self.bridge.forget_binding(BRIDGE, named), {"refused": ""})
+        self.assertEqual(self.bridge.forget_binding(INSTALLATION, named), {"refused": ""})
         self.assertEqual(self.statuses(document("registration", "1", version="1.3")), ["created"])

@@ -1,7 +1,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
-from .documents import BRIDGE, OTHER_TENANT, TENANT, BridgeCase, document, identity
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, document, record_id
 from .reliability import reliability
 
 
@@ -123,8 +123,8 @@ class TestPartners(BridgeCase):
         self.apply(document("client", "1"))
         former = self.record("client", "1")
         other = self.env["res.partner"].create({"name": "The right one"})
-        named = {"tenant": TENANT, "entity": "client", "record_id": identity("client", "1")}
-        self.assertEqual(self.bridge.relink_binding(BRIDGE, named, str(other.id))["refused"], "")
+        named = {"tenant": TENANT, "entity": "client", "record_id": record_id("client", "1")}
+        self.assertEqual(self.bridge.relink_binding(INSTALLATION, named, str(other.id))["refused"], "")
         self.env.invalidate_all()
         self.assertFalse(former.x_comply360_external_id or former.x_comply360_tenant_id)
         self.assertEqual((other.x_comply360_external_id, other.x_comply360_entity), (named["record_id"], "client"))
@@ -142,7 +142,7 @@ class TestLinks(BridgeCase):
         return self.env["res.partner"].create({"name": "Café Zoë (old card)", **values})
 
     def link(self, name):
-        return self.env["comply360.link"].search([("external_id", "=", identity("client", name))])
+        return self.env["comply360.link"].search([("external_id", "=", record_id("client", name))])
 
     def test_a_customer_known_by_its_tax_number_is_proposed_and_not_made(self):
         known = self.known(vat="4 123-456 789")

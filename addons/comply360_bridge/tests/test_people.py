@@ -1,7 +1,7 @@
 from odoo.exceptions import UserError
 from odoo.tests import new_test_user
 
-from .documents import BRIDGE, TENANT, BridgeCase, commission, document
+from .documents import INSTALLATION, TENANT, BridgeCase, commission, document
 
 SELLER = "sales_team.group_sale_salesman"
 
@@ -19,20 +19,20 @@ class TestPeople(BridgeCase):
 
     # -- who works here --------------------------------------------------------------------------------------------
 
-    def test_people_who_work_here_are_told_page_by_page_and_nobody_else(self):
+    def test_people_who_work_here_are_listed_page_by_page_and_nobody_else(self):
         portal = new_test_user(self.env, "c360_customer", groups="base.group_portal")
         gone = new_test_user(self.env, "c360_gone", groups="base.group_user")
         gone.active = False
-        told, after, more = [], "", True
+        listed, after, more = [], "", True
         while more:
             page = self.bridge.internal_users(after, "2")
             self.assertLessEqual(len(page["users"]), 2)
-            told, after, more = told + page["users"], page["users"][-1]["id"], page["more"]
-        ids = [int(row["id"]) for row in told]
+            listed, after, more = listed + page["users"], page["users"][-1]["id"], page["more"]
+        ids = [int(row["id"]) for row in listed]
         self.assertEqual(ids, sorted(set(ids)))
         self.assertTrue({self.thandi.id, self.env.ref("base.user_admin").id} <= set(ids))
         self.assertFalse({portal.id, gone.id, self.bot.id, self.env.ref("base.user_root").id} & set(ids))
-        [row] = [row for row in told if row["login"] == "c360_thandi"]
+        [row] = [row for row in listed if row["login"] == "c360_thandi"]
         self.assertEqual(set(row), {"id", "login", "name", "email"})
         self.assertEqual((row["name"], row["email"]), ("Thandi Nkosi", self.thandi.email))
 
@@ -80,7 +80,7 @@ class TestPeople(BridgeCase):
         self._assign(1, self.thandi)
         sent = document("registration", "1", version="1.1", assigned_user=str(self.thandi.id))
         self.record("registration", "1").user_id = self.rudo
-        [row] = self.bridge.digests(BRIDGE, TENANT, "registration", "", "9")["digests"]
+        [row] = self.bridge.digests(INSTALLATION, TENANT, "registration", "", "9")["digests"]
         self.assertEqual(row["digest"], sent["digest"])
 
     def test_who_may_not_have_the_lead_is_said_by_name_and_the_rest_is_applied(self):
@@ -112,14 +112,14 @@ class TestPeople(BridgeCase):
         self.apply(document("registration", "1"), document("user", "1"), commission("1"))
         return self.record("commission", "1")
 
-    def test_who_approves_here_is_kept_and_told(self):
+    def test_who_approves_here_is_kept_and_reported(self):
         accountant = new_test_user(self.env, "c360_accountant", groups="comply360_bridge.group_manager")
         record = self._commission()
         record.with_user(accountant).action_approve()
         self.assertEqual(record.approved_by_id, accountant)
         [change] = self.changes()
-        told = change["fields"]
-        self.assertEqual((told["status"], told["approved_by"]), ("approved", str(accountant.id)))
+        reported = change["fields"]
+        self.assertEqual((reported["status"], reported["approved_by"]), ("approved", str(accountant.id)))
         record.with_user(accountant).action_reset()
         self.assertFalse(record.approved_by_id)
         [change] = self.changes()
@@ -133,7 +133,7 @@ class TestPeople(BridgeCase):
         bases = {"status": "pending", "approved_at": ""}
         self.apply(commission("1", version="1.2", bases=bases, approved_by=str(self.thandi.id), **approved))
         self.assertEqual((record.state, record.approved_by_id), ("approved", self.thandi))
-        self.assertEqual(self.changes(), [], "what the app says is not told to it")
+        self.assertEqual(self.changes(), [], "the app's own values are not reported to it")
         self.apply(commission("1", version="1.3", bases=approved, **approved))
         self.assertEqual(record.approved_by_id, self.thandi, "an unlinked person approved all the same")
         self.apply(commission("1", version="1.4", bases=approved))

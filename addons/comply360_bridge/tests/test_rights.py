@@ -5,7 +5,7 @@ from odoo import models
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user
 
-from .documents import BRIDGE, TENANT, BridgeCase, batch, commission, document
+from .documents import INSTALLATION, TENANT, BridgeCase, batch, commission, document
 
 OWN = (
     "comply360.bridge",
@@ -20,28 +20,28 @@ OWN = (
 OWN += ("comply360.commission.payment",)
 RECORD = {"tenant": TENANT, "entity": "registration", "record_id": TENANT}
 ARGUMENTS = {
-    "show_binding": (BRIDGE, RECORD),
-    "relink_binding": (BRIDGE, RECORD, "1"),
-    "forget_binding": (BRIDGE, RECORD),
+    "show_binding": (INSTALLATION, RECORD),
+    "relink_binding": (INSTALLATION, RECORD, "1"),
+    "forget_binding": (INSTALLATION, RECORD),
     "ping": ("2",),
-    "put_content": (BRIDGE, RECORD, "0" * 64, "0", ""),
+    "put_content": (INSTALLATION, RECORD, "0" * 64, "0", ""),
     "apply_batch": (batch(),),
-    "pull_changes": (BRIDGE, "1", "1"),
-    "ack_changes": (BRIDGE, []),
-    "requeue_changes": (BRIDGE, []),
-    "heartbeat": (BRIDGE, "1", []),
-    "backlog": (BRIDGE,),
-    "purge_selftest": (BRIDGE, TENANT),
-    "commission_books": (BRIDGE, TENANT, "", "1"),
-    "describe_fields": (BRIDGE,),
-    "digests": (BRIDGE, TENANT, "registration", "", "1"),
+    "pull_changes": (INSTALLATION, "1", "1"),
+    "ack_changes": (INSTALLATION, []),
+    "requeue_changes": (INSTALLATION, []),
+    "heartbeat": (INSTALLATION, "1", []),
+    "backlog": (INSTALLATION,),
+    "purge_selftest": (INSTALLATION, TENANT),
+    "commission_books": (INSTALLATION, TENANT, "", "1"),
+    "describe_fields": (INSTALLATION,),
+    "digests": (INSTALLATION, TENANT, "registration", "", "1"),
     "internal_users": ("", "1"),
-    "digest_ranges": (BRIDGE, TENANT, "registration", ["", ""]),
-    "known_ranges": (BRIDGE, TENANT, "registration", ["", ""]),
-    "holdings": (BRIDGE,),
-    "epochs": (BRIDGE,),
+    "digest_ranges": (INSTALLATION, TENANT, "registration", ["", ""]),
+    "known_ranges": (INSTALLATION, TENANT, "registration", ["", ""]),
+    "holdings": (INSTALLATION,),
+    "epochs": (INSTALLATION,),
     "raise_epoch": ("1",),
-    "report_again": (BRIDGE,),
+    "report_again": (INSTALLATION,),
     "issue_key": ("comply360_bridge",),
     "revoke_keys": ("comply360_bridge",),
     "mark_paid": ("EFT 1",),
@@ -210,7 +210,7 @@ class TestRights(BridgeCase):
         manager = new_test_user(self.env, "c360_manager", groups="comply360_bridge.group_manager")
         tenant = self.env["comply360.tenant"].search([("uuid", "=", TENANT)])
         said = {
-            "uuid": BRIDGE,
+            "uuid": INSTALLATION,
             "installation": TENANT,
             "status": "suspended",
             "subdomain": "another",

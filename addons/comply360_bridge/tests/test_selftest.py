@@ -2,7 +2,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from odoo.exceptions import UserError
 
-from .documents import BRIDGE, TENANT, BridgeCase, batch, commission, document
+from .documents import INSTALLATION, TENANT, BridgeCase, batch, commission, document
 
 SELFTEST = str(uuid5(NAMESPACE_OID, "selftest"))
 """The selftest as an app installation of its own."""
@@ -57,7 +57,7 @@ class TestSelftest(BridgeCase):
 
     def test_any_other_tenant_is_refused(self):
         before = self._records(TENANT)
-        answer = self.bridge.purge_selftest(BRIDGE, TENANT)
+        answer = self.bridge.purge_selftest(INSTALLATION, TENANT)
         self.assertEqual(answer["removed"], "0")
         self.assertIn("agency1 is not a selftest tenant", answer["refused"])
         with self.assertRaises(UserError):
@@ -80,7 +80,7 @@ class TestSelftest(BridgeCase):
         for tenant in (self.tenant, self.env["comply360.tenant"].search([("uuid", "=", TENANT)])):
             self.env["x_commission"].search([("x_comply360_tenant_id", "=", tenant.id)]).action_approve()
         self.env.flush_all()
-        for bridge, tenant in ((BRIDGE, TENANT), (SELFTEST, TRIED)):
+        for bridge, tenant in ((INSTALLATION, TENANT), (SELFTEST, TRIED)):
             changes = self.bridge.pull_changes(bridge, "100", "100")["changes"]
             self.assertEqual({change["tenant"] for change in changes}, {tenant})
             self.assertEqual(set(self.bridge.backlog(bridge)["tenants"]), {tenant})

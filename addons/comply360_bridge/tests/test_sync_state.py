@@ -1,4 +1,4 @@
-from .documents import BridgeCase, commission, document, identity
+from .documents import BridgeCase, commission, document, record_id
 
 
 class TestSyncState(BridgeCase):
@@ -17,7 +17,7 @@ class TestSyncState(BridgeCase):
         self.assertEqual(record.x_comply360_sync_state, "synced")
         issue = {
             "record_entity": "commission",
-            "record_id": identity("commission", "1"),
+            "record_id": record_id("commission", "1"),
             "message": "the app refuses it",
         }
         self.apply(document("issue", "1", **issue))
