@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from tests.seed import ROOT
 from tests.stack_use import end_on_sigterm, using
 
 REPORTS = ROOT / "build" / "reports"
+COVERAGE = REPORTS / "coverage"
 BIN = Path(sys.executable).parent
 ADDON_TESTS = Path("addons", "comply360_bridge", "tests")
 FOLDERS = (
@@ -87,6 +89,7 @@ class Job:
     name: str
     arguments: tuple[str, ...]
     needs_servers: bool
+    is_measured: bool = False
 
 
 class Queue:
@@ -132,13 +135,19 @@ def main() -> int:
     jobs = [job for job in _jobs() if job.folder in wanted]
     if options.fast:
         jobs = [job for job in jobs if not job.needs_servers and job.folder != NEWER_PYTHON]
+    is_whole = not (options.only or options.fast)
+    if is_whole:
+        jobs = [replace(job, is_measured=not job.needs_servers and job.folder != NEWER_PYTHON) for job in jobs]
+        shutil.rmtree(COVERAGE, ignore_errors=True)
+        COVERAGE.mkdir()
     outcomes = _run_all(Queue(jobs), "lint" in wanted)
     if options.record:
         SECONDS.write_text(json.dumps(_took, indent=1, sort_keys=True) + "\n")
-    return _sum_up(outcomes, time.monotonic() - began)
+    covered = _covered() if is_whole else ""
+    return _sum_up(outcomes, time.monotonic() - began, covered)
 
 
-def _sum_up(outcomes: Sequence[Outcome], seconds: float) -> int:
+def _sum_up(outcomes: Sequence[Outcome], seconds: float, covered: str) -> int:
     for name in dict.fromkeys([*CHECKS, *FOLDERS, NEWER_PYTHON, *(outcome.name for outcome in outcomes)]):
         same = [outcome for outcome in outcomes if outcome.name == name]
         if same:
@@ -149,9 +158,30 @@ def _sum_up(outcomes: Sequence[Outcome], seconds: float) -> int:
             print(f"{name:<16} {passed:>5} passed {failed:>4} failed {skipped:>4} skipped {took:>6.0f} s")
     failed = sum(outcome.failed + outcome.skipped for outcome in outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
+    if covered:
+        print(covered)
     print(f"{passed + failed} tests and checks in {seconds:.0f} s; one that is skipped counts as failed")
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1
+
+
+def _covered() -> str:
+    """How much of the daemon the tests without servers run; which lines they leave out is in a file."""
+    environment = {**os.environ, "COVERAGE_FILE": str(COVERAGE / "all")}
+    for words in (["combine", "-q", *map(str, COVERAGE.glob("of-*"))], ["report", "--show-missing"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "coverage", *words],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    lines = COVERAGE.with_suffix(".txt")
+    lines.write_text(done.stdout)
+    share = done.stdout.split()[-1] if done.stdout else "?"
+    return f"tests without servers run {share} of sync_daemon's lines: {lines.relative_to(ROOT)}"
 
 
 def _run_all(queue: Queue, lint: bool) -> list[Outcome]:
@@ -260,6 +290,10 @@ def _on_this_python(job: Job, lane: dict[str, str]) -> Outcome:
     environment = lane
     if job.folder == "addon":
         options, environment = addon_settings(lane, Path(lane["C360_STACK_DIR"]) / "odoo.conf")
+    if job.is_measured:
+        environment = {**environment, "COVERAGE_FILE": str(COVERAGE / f"of-{job.name}")}
+        options = ["run", "--source=sync_daemon", "-m", "pytest"]
+        return _run_pytest(job, [sys.executable, "-m", "coverage", *options], environment)
     return _run_pytest(job, [sys.executable, "-m", "pytest", *options], environment)
 
 
