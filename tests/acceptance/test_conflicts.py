@@ -79,7 +79,7 @@ def test_a_conflict_is_decided_by_a_managers_button_in_odoo(app: App, odoo: Odoo
 def test_only_a_manager_decides(app: App, odoo: Odoo, accountant: Odoo) -> None:
     disputed(app, odoo)
     [issue] = odoo.issues(app)
-    with pytest.raises(Exception, match="Only a Comply360 manager"):
+    with pytest.raises(Exception, match="Only Comply360 managers"):
         accountant.call("comply360.issue", "action_keep_odoo", [issue["id"]])
     with pytest.raises(Exception, match="of this kind"):
         odoo.call("comply360.issue", "action_ignore", [issue["id"]])
