@@ -103,8 +103,12 @@ def _end(ours: socket.socket, process: subprocess.Popen[bytes]) -> None:
 
 def serve(requests: socket.socket) -> None:
     """Forks a process for every request until nobody can ask any more."""
-    import sync_daemon.cli.main  # noqa: F401 - what all this is for
+    import click
 
+    from sync_daemon.cli.main import COMMANDS, main
+
+    for name in COMMANDS:
+        main.get_command(click.Context(main), name)
     gc.collect()
     gc.freeze()
     with selectors.DefaultSelector() as waiting:

@@ -55,7 +55,10 @@ LEFT_OUT = {"docs/acceptance.md", "docs/reliability.md", "docs/wire.md"}
 def commands(found: click.Command = main, words: str = "c360") -> Iterator[tuple[str, click.Command]]:
     yield words, found
     if isinstance(found, click.Group):
-        for name, command in found.commands.items():
+        context = click.Context(found)
+        for name in found.list_commands(context):
+            command = found.get_command(context, name)
+            assert command
             yield from commands(command, f"{words} {name}")
 
 
