@@ -369,11 +369,11 @@ class PullUnit(Protocol):
         ...
 
     def read(self, page: PullPage) -> PullSnapshot:
-        """Read all that is known of these changes; rows and pairs that are free are locked."""
+        """Read everything known about these changes; lock the free rows and bindings."""
         ...
 
     def write(self, writes: Sequence[AppWrite]) -> Refusals:
-        """Write into the app's rows; what the app refuses is left as it was, and named with the reason."""
+        """Write the app's rows; a refused row stays unchanged, and the reason is returned."""
         ...
 
     def settle(self, settlement: PullSettlement) -> None: ...
@@ -393,5 +393,5 @@ class Inbound(Protocol):
         ...
 
     def unit(self, run: UUID, tenant: Tenant) -> AbstractContextManager[PullUnit]:
-        """One tenant's transaction: it stands as a whole at the end of the block, or not at all."""
+        """One tenant's transaction: at the end of the block it commits as a whole, or not at all."""
         ...

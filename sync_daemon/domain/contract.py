@@ -65,8 +65,8 @@ class Contract:
 
     Shapes: `related` maps a role to (entity, column of this row that names it); `write_back` is the app's column that
     takes Odoo's id, or empty; `reported` are fields that Odoo alone has, which are never sent; `also_read` are columns
-    that no field shows. `filtered` are values by column: a row that has one of them does not go to Odoo
-    unless it is there already. An entity without `fields` is Odoo's own.
+    that no field shows. `filtered` are values by column: a row with one of them is not sent unless it is
+    already in Odoo. An entity without `fields` is Odoo's own.
     """
 
     entity: Entity

@@ -49,8 +49,8 @@ DRIFT = (
 class Remedy(StrEnum):
     """The repair of a record.
 
-    The app's row goes once more, Odoo tells once more, the binding ends or is made anew from Odoo's, a person is told
-    by a dead letter, or has to look.
+    Send the app's row again, ask Odoo to report again, end the binding or restore it from Odoo's, notify a person by a
+    dead letter, or leave it to a person.
     """
 
     NONE = "none"
@@ -121,9 +121,9 @@ class Drift:
 class AppView:
     """What the app's side knows about some records at one instant.
 
-    Shapes: every key of `snapshot.owed` is looked at, owed or not. `waiting` are those that really are owed, `parked`
-    those a person has been told of. `read` are rows of the read model, of records that Odoo tells of. `known` are
-    further records, not in the snapshot; `fingerprints` are of those in it, as far as there are any.
+    Shapes: every key of `snapshot.owed` is compared, owed or not. `waiting` are those really owed, `parked` those with
+    an open dead letter or conflict. `read` are rows of the read model, for records that Odoo reports. `known` are
+    further records, not in the snapshot; `fingerprints` are of those in it that have one.
     """
 
     snapshot: Snapshot
@@ -329,7 +329,7 @@ def _row_is_gone(key: RecordKey, app: AppRecord) -> Drift:
 
 
 def _reported_digest(key: RecordKey, row: Row) -> str:
-    """Identity of what was told; empty where the read model holds what Odoo could not have told."""
+    """Identity of Odoo's report; empty if the read model holds what Odoo could not have reported."""
     try:
         reported = CONTRACTS[key.entity].reported
         return digest_of({item.name: item.codec(item.name, row.get(item.column)) for item in reported}, {})

@@ -15,7 +15,7 @@ IGNORE = "ignore"
 
 
 def issue_decided(pulled: PulledChange, snapshot: PullSnapshot) -> Effects:
-    """What the decision comes to; nothing if there is none that is news, or the issue is closed already."""
+    """The effects of the decision; none if it is not new or the issue is already closed."""
     change, binding = pulled.change, snapshot.bindings.get(pulled.key)
     issue = snapshot.issues.get(pulled.key.record_id)
     decision = str(pulled.reported.values.get("decision", ""))

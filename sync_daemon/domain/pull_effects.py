@@ -112,8 +112,8 @@ class Effects:
     """All effects of changes, apart from the app's rows.
 
     Shapes: `displaced` are pairs and invoices that a restored Odoo has lost, `ended` are invoices that are gone;
-    `forgotten` are records whose bases say nothing any more. Open dead letters of `looked_at` records end, unless they
-    are raised again; `ignored` are those that a person closed.
+    `forgotten` are records whose bases are void. Open dead letters of `looked_at` records end unless they are raised
+    again; `ignored` are those that a person closed.
     """
 
     bindings: tuple[SeenBinding, ...] = ()
@@ -154,8 +154,8 @@ def joined(parts: Iterable[Effects]) -> Effects:
 class Step:
     """The step of one change.
 
-    Shapes: `effects` stand in any case, `if_written` unless the app refuses the rows that go with them; `problems` are
-    what a person has to see even then. `write` is the record's own row.
+    Shapes: `effects` always apply, `if_written` only if the app accepts the rows; `problems` are for a person in any
+    case. `write` is the record's own row.
     """
 
     pulled: PulledChange

@@ -21,7 +21,7 @@ INVOICED = "registration"
 
 @dataclass(frozen=True)
 class TableRows:
-    """Rows of one of the app's tables; `columns` are empty where nothing of them matters but that they are there."""
+    """Rows of one of the app's tables; `columns` are empty if only the rows' existence matters."""
 
     entity: Entity
     table: str

@@ -42,9 +42,9 @@ class Won:
 class RecordMerge:
     """The merge of one changed record.
 
-    Shapes: `writes` maps the app's columns to values (None: NULL); `bases` are new ones by field. `push_back` says that
-    the app's value won and Odoo is to get it. `problems` are values Odoo sent that the app cannot take. `won` says by
-    field which value stands, where the sides differed.
+    Shapes: `writes` maps the app's columns to values (None: NULL); `bases` are new ones by field. `push_back`: the
+    app's value won, and Odoo gets it. `problems` are values from Odoo that the app cannot take. `won` has the winning
+    value by field, where the sides differed.
     """
 
     writes: Mapping[str, str | None]

@@ -21,8 +21,8 @@ UNSET = "C360_STORAGE_ROOT is not set, so no content was copied"
 class Contents:
     """Reads each content once, piece by piece: its identity is stored with the storage's own stamp.
 
-    Units: `largest` is in bytes. `address` is a template with {tenant} and {id}, or empty; `tries` is how often an
-    unreadable content is tried before a person is told.
+    Units: `largest` is in bytes. `address` is a template with {tenant} and {id}, or empty; `tries` is the number of
+    attempts to read a content before it becomes a dead letter.
     """
 
     storage: Storage | None

@@ -1,4 +1,4 @@
-"""Removes queues that nobody needs any more."""
+"""Removes queues that are no longer needed."""
 
 from __future__ import annotations
 

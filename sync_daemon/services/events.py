@@ -23,7 +23,7 @@ class EventListener:
     wait: timedelta
 
     def run_once(self) -> Report:
-        """Handle the events that are there."""
+        """Handle the events that arrived."""
         keys, receipt = self.events.take(self.wait)
         if not keys:
             return Report()

@@ -113,8 +113,8 @@ class Page:
 class Reconciler:
     """Compares one Odoo instance with the app, and carries out planned repairs.
 
-    Whole ranges of ids are compared by one digest each: first by what both sides remember, those that differ by what
-    both sides compute anew of the records that changed, and those that still differ record by record.
+    Ranges of ids are compared by one digest each: first by stored digests; ranges that differ by new digests of their
+    changed records; those that still differ record by record.
     """
 
     odoo: Odoo

@@ -294,7 +294,7 @@ def test_what_cannot_be_linked_is_said_in_plain_words(app: App, odoo: Odoo, hire
     add_odoo_user(odoo, f"{tendai.login}b", tendai.email, SELLER)
     said = {
         ("link", *at, "nobody@staff.example", thandi.login): f"{app.subdomain} has no app user nobody@staff.example",
-        ("link", *at, tendai.email, "comply360_bridge"): "no internal user of Odoo has the login comply360_bridge",
+        ("link", *at, tendai.email, "comply360_bridge"): "no internal user of Odoo has login comply360_bridge",
         ("link", *at, tendai.email, thandi.login): f"{thandi.login} is already linked to {thandi.email}",
         ("confirm", *at, tendai.email): f"several Odoo users ({tendai.login}, {tendai.login}b)",
         ("confirm", *at, thandi.email): f"is already linked to {thandi.login}",

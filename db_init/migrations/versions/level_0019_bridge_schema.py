@@ -1,4 +1,4 @@
-"""Makes schema bridge whole; stands for the levels 0001 to 0019 from before the first release."""
+"""Creates schema bridge; replaces the levels 0001 to 0019 from before the first release."""
 
 from db_init.migrations.apply import run_file
 
