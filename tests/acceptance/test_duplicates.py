@@ -72,7 +72,7 @@ def _batch(app: App, identity: UUID) -> dict[str, Any]:
     document = {
         "tenant": str(app.tenant),
         "entity": "registration",
-        "id": str(identity),
+        "record_id": str(identity),
         "version": "1.1",
         "digest": "",
         "fields": {
