@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from stack import layout as layouts
 from stack.layout import Layout
@@ -16,7 +16,7 @@ from tests import forking
 from tests.acceptance import command
 from tests.acceptance.command import printed
 from tests.acceptance.parties import App, Broker, Odoo
-from tests.acceptance.web import browser_page
+from tests.acceptance.web import fresh_page, started_browser
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -85,10 +85,17 @@ def accountant(stack_settings: Settings, accountants_password: str) -> Odoo:
     return Odoo(stack_settings, demo.LOGIN, accountants_password)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Gives a browser; to start one costs more than most pages."""
+    with started_browser() as browser:
+        yield browser
+
+
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(browser: Browser) -> Iterator[Page]:
     """Gives a page of a browser in which nobody is signed in."""
-    with browser_page() as shown:
+    with fresh_page(browser) as shown:
         yield shown
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.acceptance.parties import Odoo
 
@@ -20,14 +20,21 @@ FLAGS = [
 
 
 @contextmanager
-def browser_page() -> Iterator[Page]:
-    """A page of Debian's own browser."""
+def started_browser() -> Iterator[Browser]:
+    """Debian's own browser."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        shown = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-ZA", timezone_id="UTC")
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def fresh_page(browser: Browser) -> Iterator[Page]:
+    """A page of its own: nothing of another one is known there."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-ZA", timezone_id="UTC") as context:
+        shown = context.new_page()
         shown.set_default_timeout(30_000)
         yield shown
-        browser.close()
 
 
 def sign_in(page: Page, person: Odoo) -> None:
