@@ -52,7 +52,7 @@ def prepare_database(layout: Layout, settings: Settings) -> None:
         run(layout, settings, [how, ADDON if installed else ",".join(MODULES), "--stop-after-init"], "odoo-install")
     if not installed:
         with step("setting the password of Odoo's administrator"):
-            _set_admin_password(layout, settings, source)
+            _set_admin_password(layout)
     write_private(recorded, digest)
 
 
@@ -145,6 +145,25 @@ def run(layout: Layout, settings: Settings, arguments: Sequence[str], log: str) 
     if done.returncode:
         raise UnavailableError(f"Odoo failed; {_last_error(path)}; full log: {path}")
     return path
+
+
+def run_script(layout: Layout, script: str) -> None:
+    """Runs Python in an Odoo of its own, whose `env` it has, and commits.
+
+    Raises: UnavailableError with the last line of what went wrong.
+    """
+    done = subprocess.run(
+        _command(layout, ["--no-http"], "shell"),
+        # through stdin: a command line is readable by every user of the machine
+        input=f"{script}\nenv.cr.commit()\n",
+        capture_output=True,
+        text=True,
+        env=environment(layout, locate(layout.cache)),
+        cwd=layout.state,
+        check=False,
+    )
+    if done.returncode:
+        raise UnavailableError((done.stderr.strip().splitlines() or ["no reason given"])[-1])
 
 
 def environment(layout: Layout, source: OdooSource) -> dict[str, str]:
@@ -243,22 +262,12 @@ def _installed(link: Connection) -> bool:
         return cursor.fetchone() == (len(MODULES),)
 
 
-def _set_admin_password(layout: Layout, settings: Settings, source: OdooSource) -> None:
+def _set_admin_password(layout: Layout) -> None:
     password = secrets(layout)["ODOO_ADMIN_PASSWORD"]
-    # through stdin: a command line is readable by every user of the machine
-    script = f"env.ref('base.user_admin').password = {password!r}\nenv.cr.commit()\n"
-    done = subprocess.run(
-        _command(layout, ["--no-http"], "shell"),
-        input=script,
-        capture_output=True,
-        text=True,
-        env=environment(layout, source),
-        cwd=layout.state,
-        check=False,
-    )
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1:]
-        raise UnavailableError(f"the password of Odoo's administrator could not be set; {reason}")
+    try:
+        run_script(layout, f"env.ref('base.user_admin').password = {password!r}\n")
+    except UnavailableError as error:
+        raise UnavailableError(f"the password of Odoo's administrator could not be set; {error}") from None
 
 
 def _answers(layout: Layout) -> bool:

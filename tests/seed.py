@@ -38,7 +38,15 @@ SERVERS = ("rabbitmq", "odoo", "daemon")
 _ROOM = 6 << 30
 # of a test stack's folder this much stays: who uses it, and what was said
 _KEPT = frozenset({"in-use", "lock", "run", "logs"})
-_CLUSTER, _DIGEST = "cluster", "digest-of-the-app"
+_CLUSTER, _DIGEST = "cluster", "digest"
+
+_BUNDLES = """
+bundle = env["ir.qweb"]._get_asset_bundle
+for name in ("web.assets_web", "web.assets_frontend_minimal", "web.assets_frontend_lazy", "web.assets_emoji"):
+    bundle(name, css=False, js=True).js()
+for name in ("web.assets_web", "web.assets_web_print", "web.assets_frontend"):
+    bundle(name, css=True, js=False).css()
+"""
 
 
 def lay(layout: Layout) -> None:
@@ -68,9 +76,10 @@ def renew() -> Layout:
         packages.install(PACKAGES)
         postgres.install()
         rabbitmq.install()
-        addon = odoo.addon_digest(seed, odoo_source.locate(seed.cache))
-        if (seed.state / _CLUSTER).is_dir() and _recorded(seed) == {addon, _digest_of_the_app()}:
+        digest, recorded = _digest(seed), seed.state / _DIGEST
+        if recorded.is_file() and recorded.read_text() == digest:
             return seed
+        recorded.unlink(missing_ok=True)
         layouts.prepare(seed)
         home = _lay_cluster(seed, seed)
         try:
@@ -82,6 +91,7 @@ def renew() -> Layout:
             remove_postgres_home(seed)
         shutil.rmtree(seed.state / _CLUSTER, ignore_errors=True)
         (seed.state / f"{_CLUSTER}.new").rename(seed.state / _CLUSTER)
+        recorded.write_text(digest)
     return seed
 
 
@@ -90,8 +100,9 @@ def _make(seed: Layout) -> None:
         _drop_app(seed)
     settings = local.up(seed, steps(), without=SERVERS)
     odoo.prepare_database(seed, settings)
+    # what every first page of a lane would compile
+    odoo.run_script(seed, _BUNDLES)
     odoo.copy_database(seed, settings, PRISTINE_DATABASE)
-    (seed.state / _DIGEST).write_text(_digest_of_the_app())
 
 
 def _drop_app(seed: Layout) -> None:
@@ -112,13 +123,10 @@ def _drop_app(seed: Layout) -> None:
             cursor.execute(f"DROP DATABASE IF EXISTS {Settings.model_fields['platform_postgres_db'].default}")
 
 
-def _recorded(seed: Layout) -> set[str]:
-    return {path.read_text() for name in (_DIGEST, *_names(seed, "addon-digest-*")) for path in [seed.state / name]}
-
-
-def _digest_of_the_app() -> str:
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "db_init").rglob("*")):
+def _digest(seed: Layout) -> str:
+    """Gives one value for all that the seed is made of."""
+    digest = hashlib.sha256(odoo.addon_digest(seed, odoo_source.locate(seed.cache)).encode())
+    for path in (Path(__file__), *sorted((ROOT / "db_init").rglob("*"))):
         if path.suffix in {".py", ".sql"}:
             digest.update(path.read_bytes())
     return digest.hexdigest()
