@@ -62,11 +62,33 @@ class Comply360Link(models.Model):
             "registration_numbers": ", ".join(document.numbers),
             "candidate_ids": [fields.Command.set(left.ids)],
         }
-        if link:
-            link.write(values)
-            return link
-        only = {"partner_id": left.id} if len(left) == 1 else {}
-        return self.create({**values, **only, **about})
+        if not link:
+            link = self._open(about, values["name"])
+            values |= about
+            if len(left) == 1:
+                values["partner_id"] = left.id
+        link.write(values)
+        return link
+
+    def _open(self, about, name):
+        """Create an open proposal.
+
+        Waits for a concurrent transaction's proposal of the same customer. Once that commits, PostgreSQL ends this
+        transaction with a serialization failure, and Odoo's retry finds the other's proposal.
+        """
+        self.env.cr.execute(
+            """
+            INSERT INTO comply360_link
+                   (installation, tenant_id, external_id, name, state, create_uid, create_date, write_uid, write_date)
+            VALUES (%(installation)s, %(tenant_id)s, %(external_id)s, %(name)s, 'open', %(user)s,
+                    now() AT TIME ZONE 'UTC', %(user)s, now() AT TIME ZONE 'UTC')
+                ON CONFLICT (installation, tenant_id, external_id) WHERE state = 'open' DO NOTHING
+            RETURNING id
+            """,
+            {**about, "name": name, "user": self.env.uid},
+            log_exceptions=False,
+        )
+        return self.browse(self.env.cr.fetchone()[0])
 
     def action_accept(self):
         """Bind the contact as the same customer. Fields that differ become conflicts, so no value is lost.

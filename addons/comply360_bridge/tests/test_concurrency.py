@@ -126,6 +126,26 @@ class TestConcurrency(BaseCase):
         self.assertEqual((first["status"], second["status"]), ("created", "unchanged"))
         self.assertEqual(first["res_id"], second["res_id"])
 
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_customer_that_two_calls_propose_at_once_is_proposed_once(self):
+        raw = document("client", "1", tenant=TENANT, tax_number="4710000001")
+        with self._environment() as env:
+            bot = env.ref("comply360_bridge.user_bridge").id
+            known = env["res.partner"].create({"name": "Known by its number", "vat": "4710000001"})
+        self.addCleanup(self._unlink, known.id)
+        with ThreadPoolExecutor(1) as pool:
+            with self._environment(bot) as env:
+                first = env["comply360.bridge"].apply_batch({**batch(raw), "installation": INSTALLATION})["results"][0]
+                later = pool.submit(self._apply, raw)
+                self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
+            second = later.result(DEADLINE)[0]
+        self.assertEqual((first["code"], second["code"]), ("link_proposed", "link_proposed"))
+        self.assertEqual(self._one("SELECT count(*) FROM comply360_link WHERE installation = %s", INSTALLATION), 1)
+
+    def _unlink(self, partner_id):
+        with self._environment() as env:
+            env["res.partner"].browse(partner_id).unlink()
+
     @reliability("F50")
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_a_document_that_comes_while_its_lead_gets_a_customer_is_shown_on_that_customer(self):
