@@ -213,7 +213,9 @@ def served(settings: Settings, health: Health) -> Iterator[None]:
     except OSError as error:
         place = f"{address[0]}:{address[1]}"
         raise ConfigError(f"C360_HEALTH_PORT: {place} cannot be used: {error.strerror or error}") from None
-    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    # who stops the server waits for half an interval
+    interval = {"poll_interval": 0.1}
+    threading.Thread(target=server.serve_forever, kwargs=interval, name="health", daemon=True).start()
     try:
         yield
     finally:
