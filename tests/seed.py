@@ -81,6 +81,8 @@ def renew() -> Layout:
             return seed
         recorded.unlink(missing_ok=True)
         layouts.prepare(seed)
+        # of a run that was killed
+        remove_postgres_home(seed)
         home = _lay_cluster(seed, seed)
         try:
             _make(seed)
