@@ -15,11 +15,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # the commits up to this one were made before there was a rule
 BEFORE = "276d08abd1d09be48545637a76d7d19fd9c29268"
-# their subjects were lost before they were merged
-EXCUSED = {
-    "6c4b74a50591f5b69d9cab811e66314c6080b95c": "[IMP] all: say errors, log events and docstrings in plain English",
-    "5bb8b86ef03ab9fd258335da45d1348705855eb3": "[FIX] tenants: let a tenant that cannot be attached cost nothing",
-}
 LONGEST = 72
 _FORM = re.compile(r"\[(ADD|IMP|FIX|REF|REM|PERF)\] [a-z0-9_][\w ,./-]*: \S.*[^.\s]")
 
@@ -37,8 +32,7 @@ def subjects(folder: Path) -> dict[str, str]:
     # a shallow clone that ends before the rule has commits after it only
     is_known = since != "HEAD" or (_git(folder, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
     listed = _git(folder, "log", "--no-merges", "--format=%H %s", since) if is_known else None
-    found = dict(line.split(" ", 1) for line in (listed or "").splitlines())
-    return found | {name: subject for name, subject in EXCUSED.items() if name in found}
+    return dict(line.split(" ", 1) for line in (listed or "").splitlines())
 
 
 def main() -> int:
