@@ -48,8 +48,8 @@ TRANSLATED = re.compile(
     r"|once more\b|is at work\b|not there any more|be it none|for ever and)",
 )
 """Turns of phrase that pages do not use."""
-LEFT_OUT = {"docs/acceptance.md", "docs/reliability.md", "docs/wire.md"}
-"""Pages made of the tests' names, and the protocol, whose words are its own."""
+LEFT_OUT = {"docs/acceptance.md", "docs/reliability.md"}
+"""Pages made of the tests' names."""
 
 
 def commands(found: click.Command = main, words: str = "c360") -> Iterator[tuple[str, click.Command]]:
