@@ -199,7 +199,7 @@ def test_documents_are_compared_with_their_contents(
 
 
 @pytest.mark.acceptance("C6")
-def test_invoices_are_compared_with_what_the_app_was_told_and_told_once_more(app: App, odoo: Odoo) -> None:
+def test_an_invoice_that_differs_from_what_the_app_holds_is_reported_again(app: App, odoo: Odoo) -> None:
     registrations = app.register(2, status="approved")
     c360("drain")
     moves = [invoice(odoo, app, registration) for registration in registrations]

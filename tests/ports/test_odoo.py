@@ -600,7 +600,7 @@ def test_the_newest_epoch_that_was_applied_is_known(here: Installation) -> None:
     assert here.odoo.epochs() == (own, 7)
 
 
-def test_every_lead_is_told_once_more_when_it_is_asked_for(here: Installation) -> None:
+def test_every_lead_is_reported_again_on_request(here: Installation) -> None:
     lead = here.lead()
     here.odoo.apply_batch(uuid4(), [lead, here.client()])
     assert here.odoo.report_again() == 1
