@@ -16,7 +16,7 @@ from sync_daemon.errors import BridgeError
 from tests.seed import FIRST_PORT, PRISTINE_DATABASE, STACKS
 
 # the tests wait more than they compute
-LANES = 3
+LANES = 4
 ADDON_DATABASE = "comply360_addon_test"
 
 
