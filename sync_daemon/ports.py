@@ -19,6 +19,7 @@ from sync_daemon.domain.document import Change, Document, Result, Verdict
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.domain.operations.adoption import Half, Sought
 from sync_daemon.domain.operations.books import OdooEntry
 from sync_daemon.domain.operations.contract_check import OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
@@ -102,6 +103,19 @@ class OdooBinding:
     name: str
 
 
+@dataclass(frozen=True)
+class Holdings:
+    """How many records of this installation Odoo has or had, by entity, and the ids that it had as an instance."""
+
+    entities: Mapping[str, int]
+    former: frozenset[str] = frozenset()
+
+    @property
+    def records(self) -> int:
+        """How many there are in all."""
+        return sum(self.entities.values())
+
+
 class Odoo(Protocol):
     """One Odoo instance, one RPC call per method. Source: docs/wire.md."""
 
@@ -151,8 +165,12 @@ class Odoo(Protocol):
         """Raises RejectedError with a plain sentence unless the tenant is the selftest's."""
         ...
 
-    def holdings(self) -> Mapping[str, int]:
-        """How many records of this installation Odoo has or had, by entity."""
+    def holdings(self) -> Holdings:
+        """What Odoo has of this installation; nothing in a fresh database."""
+        ...
+
+    def adopt_records(self, tenant: Tenant, entity: Entity, sought: Sequence[Sought], dry_run: bool) -> list[Half]:
+        """Find the halves of records, one finding each in the same order; bind them unless it is a dry run."""
         ...
 
     def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:

@@ -1,7 +1,7 @@
 {
     "name": "Comply360 Bridge",
     "summary": "Syncs Comply360 registrations, customers and commissions with Odoo",
-    "version": "19.0.1.3.0",
+    "version": "19.0.1.4.0",
     "author": "Comply360",
     "website": "https://github.com/comply360/comply360-bridge",
     "license": "LGPL-3",
@@ -23,6 +23,7 @@
         "views/crm_lead_views.xml",
         "views/account_move_views.xml",
         "views/res_partner_views.xml",
+        "wizard/base_module_uninstall_views.xml",
         "wizard/comply360_commission_payment_views.xml",
         "views/comply360_bridge_menus.xml",
     ],

@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+from .kept import keep, restore
+
 CURRENCIES = {
     "ZAR": {},
     "USD": {},
@@ -16,7 +18,10 @@ CURRENCIES = {
 
 
 def post_init_hook(env):
-    """Give the database a uuid and an epoch, activate the currencies and turn off automatic lead enrichment."""
+    """Give the database a uuid and an epoch, activate the currencies, turn off automatic lead enrichment.
+
+    Records of a former installation get their identity back; the app adopts them with `c360 rebuild --adopt`.
+    """
     parameters = env["ir.config_parameter"].sudo()
     if not parameters.get_param("comply360_bridge.instance"):
         parameters.set_param("comply360_bridge.instance", str(uuid4()))
@@ -27,6 +32,7 @@ def post_init_hook(env):
         parameters.set_param("crm.iap.lead.enrich.setting", "manual")
     for code, values in CURRENCIES.items():
         _activate_currency(env, code, values)
+    restore(env)
 
 
 def _activate_currency(env, code, values):
@@ -39,7 +45,8 @@ def _activate_currency(env, code, values):
 
 
 def uninstall_hook(env):
-    """Remove what Odoo does not track: trigger functions with their triggers, and our parameters."""
+    """Keep the records' identity; remove what Odoo does not track: trigger functions and our parameters."""
+    keep(env)
     env.cr.execute(
         r"""
         SELECT oid::regprocedure::text FROM pg_proc

@@ -16,6 +16,7 @@ from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.operations.diagnosis import Diagnosis
 from sync_daemon.errors import BridgeError
 from sync_daemon.odoo import probe as odoo_probe
+from sync_daemon.odoo.client import open_odoo
 from sync_daemon.postgres.admin import probe as postgres_probe
 from sync_daemon.rabbitmq import probe as rabbitmq_probe
 
@@ -66,7 +67,8 @@ def _app_side(bridge: Bridge) -> list[Diagnosis]:
 def _odoo(bridge: Bridge) -> Iterator[Diagnosis]:
     now = bridge.registry.now().astimezone(UTC)
     for instance, odoo in bridge.instances.items():
-        found = odoo_probe.check(odoo, now, bridge.registry.instance_uuid(instance))
+        anyone = open_odoo(bridge.settings, bridge.installation)
+        found = odoo_probe.check(odoo, now, bridge.registry.instance_uuid(instance), anyone.holdings)
         yield from found
         if not found:
             yield from _asked("Odoo", partial(_restored, bridge, instance))

@@ -11,14 +11,16 @@ from uuid import UUID
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Document, Result, Verdict
 from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.operations.adoption import Half, Sought
 from sync_daemon.domain.operations.books import OdooEntry
 from sync_daemon.domain.operations.contract_check import OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
 from sync_daemon.odoo import wire
 from sync_daemon.odoo.transports.json2 import Json2
 from sync_daemon.odoo.transports.xmlrpc import XmlRpc
-from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
+from sync_daemon.ports import Holdings, OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
 
 MODEL = "comply360.bridge"
 
@@ -173,9 +175,20 @@ class RpcOdoo:
             raise RejectedError("refused", refused)
         return removed
 
-    def holdings(self) -> Mapping[str, int]:
-        """How many records of this installation Odoo has or had, by entity; none in a fresh database."""
+    def holdings(self) -> Holdings:
+        """What Odoo has of this installation; nothing in a fresh database."""
         return self._call("holdings", {"installation": self._installation}, wire.holdings)
+
+    def adopt_records(self, tenant: Tenant, entity: Entity, sought: Sequence[Sought], dry_run: bool) -> list[Half]:
+        """Find the halves of records, one finding each in the same order; bind them unless it is a dry run."""
+        arguments = {
+            "installation": self._installation,
+            "tenant": {"record_id": str(tenant.id), "name": tenant.subdomain},
+            "entity": str(entity),
+            "records": [wire.sought(one) for one in sought],
+            "dry_run": dry_run,
+        }
+        return self._call("adopt_records", arguments, lambda answer: wire.halves(answer, sought))
 
     def commission_books(self, tenant: UUID, after: str, limit: int) -> tuple[list[tuple[UUID, OdooEntry]], bool]:
         """One page of a tenant's commissions with what is billed of them."""

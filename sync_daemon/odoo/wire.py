@@ -25,11 +25,13 @@ from sync_daemon.domain.document import (
 )
 from sync_daemon.domain.hint import record_key
 from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.operations.adoption import Candidate, Finding, Half, Sought
 from sync_daemon.domain.operations.books import Bill, OdooEntry
 from sync_daemon.domain.operations.contract_check import OdooField, OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
+from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.errors import RejectedError
-from sync_daemon.ports import OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
+from sync_daemon.ports import Holdings, OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
 
 PROTOCOL = "2"
 
@@ -205,10 +207,56 @@ def _odoo_field(row: Mapping[str, object]) -> OdooField:
     return OdooField(**texts, required=_flag(row, "required"), values=tuple(map(str, values)))
 
 
-def holdings(answer: object) -> dict[str, int]:
+def holdings(answer: object) -> Holdings:
     """The answer to holdings."""
-    entities = _dict(_dict(answer, "the answer").get("entities"), "entities")
-    return {entity: _number(entities, entity) for entity in entities}
+    fields = _dict(answer, "the answer")
+    entities = _dict(fields.get("entities"), "entities")
+    former = frozenset(str(uuid) for uuid in _list(fields, "former"))
+    return Holdings({entity: _number(entities, entity) for entity in entities}, former)
+
+
+def sought(value: Sought) -> dict[str, object]:
+    """A record to look for in Odoo; numbers with characters that cannot cross recognise nothing."""
+    numbers = [number for number in value.numbers if not _FORBIDDEN.search(number)]
+    texts = {
+        "registration": str(value.registration or ""),
+        "client": str(value.client or ""),
+        "sha256": value.sha256,
+        "name": _FORBIDDEN.sub("", value.name),
+    }
+    return {
+        "record_id": str(value.record_id),
+        **({"numbers": numbers} if numbers else {}),
+        **({"is_shared": True} if value.is_shared else {}),
+        **{name: text for name, text in texts.items() if text},
+    }
+
+
+def halves(answer: object, asked: Sequence[Sought]) -> list[Half]:
+    """The answer to adopt_records: one finding per record, same order."""
+    found = [_half(row) for row in _list(_dict(answer, "the answer"), "records")]
+    if [half.record_id for half in found] != [one.record_id for one in asked]:
+        raise MalformedError(f"{len(found)} findings that are not those of the {len(asked)} records asked for")
+    return found
+
+
+def _half(answer: object) -> Half:
+    row = _dict(answer, "a finding")
+    state = _text(row, "state", "")
+    return Half(
+        _parsed("record_id", UUID, _text(row, "record_id")),
+        _parsed("verdict", Finding, _text(row, "verdict")),
+        _text(row, "by", ""),
+        _parsed("state", BindingState, state) if state else None,
+        _text(row, "model", ""),
+        _number(row, "res_id") if "res_id" in row else 0,
+        tuple(_candidate(item) for item in (_list(row, "candidates") if "candidates" in row else ())),
+    )
+
+
+def _candidate(answer: object) -> Candidate:
+    row = _dict(answer, "a candidate")
+    return Candidate(_text(row, "model"), _number(row, "res_id"), _text(row, "name"), _text(row, "reason"))
 
 
 def range_digests(answer: object, count: int) -> list[str]:

@@ -32,7 +32,7 @@ ADDON_LAWS: tuple[dict[str, Any], ...] = (
         "layers": ["models | wizard", "exchange", "mappers"],
         "exhaustive": "true",
         # Odoo's own: a manifest, what it runs once, its tests, its data migrations
-        "exhaustive_ignores": ["__manifest__", "hooks", "tests", "migrations"],
+        "exhaustive_ignores": ["__manifest__", "hooks", "kept", "tests", "migrations"],
     },
     {
         "id": "addon_mappers",
@@ -44,6 +44,7 @@ ADDON_LAWS: tuple[dict[str, Any], ...] = (
             "comply360_bridge.wizard",
             "comply360_bridge.exchange",
             "comply360_bridge.hooks",
+            "comply360_bridge.kept",
             "comply360_bridge.tests",
         ],
     },

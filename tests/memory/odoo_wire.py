@@ -194,7 +194,32 @@ class Wire:
         counts: dict[str, int] = {}
         for key, bound in self._odoo.of(installation):
             counts[key[2]] = counts.get(key[2], 0) + bool(bound.res_id)
-        return {"entities": {entity: str(count) for entity, count in counts.items()}}
+        return {"entities": {entity: str(count) for entity, count in counts.items()}, "former": []}
+
+    def adopt_records(
+        self,
+        installation: str,
+        tenant: Mapping[str, str],
+        entity: str,
+        records: Sequence[Mapping[str, Any]],
+        dry_run: bool,
+    ) -> Values:
+        return {
+            "records": [
+                self._adopted((installation, tenant["record_id"], entity, row["record_id"]), dry_run) for row in records
+            ]
+        }
+
+    def _adopted(self, key: Key, dry_run: bool) -> Values:
+        """By id only: a record in memory carries no other sign of the app."""
+        bound = self._odoo.state.bindings.get(key)
+        if bound is None or (bound.model, bound.res_id) not in self._odoo.state.records:
+            verdict = "deleted" if bound and bound.state == "unlinked" else "new"
+            return {"record_id": key[3], "verdict": verdict}
+        if not dry_run:
+            self._odoo.mark(self._odoo.state, [key], "upsert")
+        place = {"model": bound.model, "res_id": str(bound.res_id), "state": bound.state}
+        return {"record_id": key[3], "verdict": "matched", "by": "id", **place}
 
     def commission_books(self, installation: str, tenant: str, after: str, limit: str) -> Values:
         found = [

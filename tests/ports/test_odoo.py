@@ -17,7 +17,9 @@ from sync_daemon.config import Settings
 from sync_daemon.domain.document import Document, Op, Ruling, Status, TwoWay, Verdict, digest_of
 from sync_daemon.domain.drift import AppRecord, range_digest
 from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.operations.adoption import Finding, Sought
 from sync_daemon.domain.snapshot import Binding, BindingState
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import FatalError, RejectedError, TransientError
 from sync_daemon.odoo.client import open_odoo
 from tests.ports import odoo_side
@@ -173,8 +175,27 @@ def test_a_range_has_the_digest_that_its_records_have_in_order(here: Installatio
 
 def test_an_installation_hears_how_much_of_it_is_here(here: Installation) -> None:
     here.odoo.apply_batch(uuid4(), [here.client(), here.client()])
-    assert here.odoo.holdings()["client"] == 2
-    assert here.stranger().holdings() == {}
+    assert here.odoo.holdings().entities["client"] == 2
+    assert here.stranger().holdings().records == 0
+
+
+def test_records_that_odoo_has_are_found_by_their_ids(here: Installation) -> None:
+    known, unknown = here.client(), here.client()
+    [result] = here.odoo.apply_batch(uuid4(), [known])
+    sought = [Sought(known.key.record_id), Sought(unknown.key.record_id)]
+    tenant = Tenant(here.tenant, "agency", "tenant_agency")
+    for dry_run in (True, False):
+        found = here.odoo.adopt_records(tenant, Entity.CLIENT, sought, dry_run)
+        assert [(half.record_id, half.finding) for half in found] == [
+            (known.key.record_id, Finding.MATCHED),
+            (unknown.key.record_id, Finding.NEW),
+        ]
+        assert (found[0].by, found[0].model, found[0].res_id) == ("id", "res.partner", result.res_id)
+    stranger = Tenant(uuid4(), "other", "tenant_other")
+    assert [half.finding for half in here.odoo.adopt_records(stranger, Entity.CLIENT, sought, dry_run=True)] == [
+        Finding.NEW,
+        Finding.NEW,
+    ], "no tenant adopts another one's records"
 
 
 def test_people_who_work_in_odoo_come_in_pages(here: Installation) -> None:

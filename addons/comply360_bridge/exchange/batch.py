@@ -111,6 +111,9 @@ class Batch:
             ids = {"model": binding["res_model"], "res_id": str(binding["res_id"] or 0)}
             self._answer(work, results.answer(self._raw(work), "removed", **ids))
             return False
+        if binding["state"] == "ambiguous":
+            self._note(Turned(work, "rejected", self.bindings.browse(binding["id"])._why_ambiguous()))
+            return False
         if binding["state"] not in ("active", "tombstone"):
             words = "was merged into another record" if binding["state"] == "alias" else "was deleted"
             refused = Refused("unlinked", f"the record {words} in Odoo; a user must decide what happens to it")
@@ -199,6 +202,9 @@ class Batch:
 
     def _report_new(self) -> None:
         """Mark new records that have something to report: triggers see only later changes."""
+        for model, works in groupby(self.created, key=lambda work: work.record._name):
+            self.env[model].browse([work.record.id for work in works])._comply360_recall()
+        self.env.flush_all()
         news = [work.binding_id for work in self.created if work.record._comply360_has_news()]
         self.env["comply360.outbox"]._append(news, "upsert")
 

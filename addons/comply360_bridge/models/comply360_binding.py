@@ -1,13 +1,14 @@
 from odoo import fields, models
 from odoo.tools import SQL
 
-from ..mappers import MAPPERS
+from ..mappers import MAPPERS, Refused
 
 STATES = [
     ("active", "Active"),
     ("alias", "Merged into another"),
     ("unlinked", "Deleted in Odoo"),
     ("tombstone", "Deleted on both sides"),
+    ("ambiguous", "Several may be it"),
 ]
 
 
@@ -42,6 +43,9 @@ class Comply360Binding(models.Model):
     compared_from = fields.Char(
         readonly=True,
         help="Fingerprint of the values the compared digest was computed from; it is valid only for these.",
+    )
+    candidates = fields.Char(
+        readonly=True, help="Records that may be this one, found when the bindings were adopted. A user must choose."
     )
     opted_out = fields.Boolean(readonly=True, help="A user stopped syncing this record, in both directions.")
 
@@ -269,6 +273,46 @@ class Comply360Binding(models.Model):
         )
         self.invalidate_model()
         self.env["comply360.outbox"]._append([row_id for (row_id,) in rows], "alias")
+
+    def _settle_tenant(self, installation, tenant):
+        """Bind a tenant that arrives before its own document."""
+        key = (tenant.uuid, "tenant", tenant.uuid)
+        claimed = self._claim(installation, {key})
+        self.browse(claimed.values()).write({"res_id": tenant.id, "tenant_id": tenant.id})
+
+    def _leave_open(self, installation, tenant, key, candidates):
+        """Hold a record of the app back until a user chooses its half: `candidates` says which ones there are."""
+        self.env.execute_query(
+            SQL(
+                """
+            INSERT INTO comply360_binding
+                   (installation, tenant, tenant_id, entity, external_id, res_model, state, candidates, create_uid,
+                    create_date)
+            VALUES (%s, %s, %s, %s, %s, %s, 'ambiguous', %s, %s, now() AT TIME ZONE 'UTC')
+                ON CONFLICT (installation, tenant, entity, external_id) DO UPDATE
+               SET state = 'ambiguous', res_id = NULL, version = NULL, digest = NULL, sent = NULL,
+                   candidates = EXCLUDED.candidates
+         RETURNING id
+            """,
+                installation,
+                key[0],
+                tenant.id,
+                key[1],
+                key[2],
+                MAPPERS[key[1]].model,
+                candidates,
+                self.env.uid,
+            )
+        )
+        self.invalidate_model()
+
+    def _why_ambiguous(self):
+        """The refusal of a document whose record nobody has chosen yet."""
+        message = (
+            f"Odoo may already have this record: {self.candidates}; choose it with c360 binding relink, or have a new "
+            "one made with c360 binding recreate"
+        )
+        return Refused("ambiguous", message)
 
     def _mark_unlinked(self, binding_ids):
         """Mark these bindings' records as deleted."""

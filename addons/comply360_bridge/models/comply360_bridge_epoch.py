@@ -30,11 +30,3 @@ class Comply360Bridge(models.AbstractModel):
         own = self._superuser()
         self.env.flush_all()
         return {"reported": str(own.env["comply360.outbox"]._mark_leads(self._installation_of(installation)))}
-
-    @api.model
-    def holdings(self, installation):
-        """How many records of the app are or were bound in Odoo, by entity; none in a new database."""
-        self._check_service()
-        bound = [("installation", "=", self._installation_of(installation)), ("res_id", "!=", False)]
-        groups = self._superuser().env["comply360.binding"]._read_group(bound, ["entity"], ["__count"])
-        return {"entities": {entity: str(count) for entity, count in groups}}

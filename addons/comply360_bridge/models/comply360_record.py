@@ -54,6 +54,9 @@ class Comply360Record(models.AbstractModel):
         """By key, the reasons why works cannot be applied yet."""
         return {}
 
+    def _comply360_recall(self):
+        """Give new records what an uninstall kept of them; called after their documents were applied."""
+
     def _comply360_has_news(self):
         """Whether a new record has something to report to the app."""
         return False

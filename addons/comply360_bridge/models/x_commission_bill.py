@@ -231,6 +231,24 @@ class XCommission(models.Model):
             )
             bill._comply360_propose_credit_notes(f"{commission.name}: {labels[commission.payment_discrepancy]}.", lines)
 
+    def _comply360_recall(self):
+        """Give commissions that the app sent again their bill lines and approvers from before an uninstall."""
+        kept = self.env["comply360.kept.commission"].search(
+            [("external_id", "in", self.mapped("x_comply360_external_id"))]
+        )
+        for (tenant, external_id), rows in kept.grouped(lambda row: (row.tenant_id, row.external_id)).items():
+            commission = self.filtered(
+                lambda item, tenant=tenant, external_id=external_id: (
+                    item.x_comply360_tenant_id == tenant and item.x_comply360_external_id == external_id
+                )
+            )
+            if commission:
+                rows._give_to(commission)
+
+    def _comply360_has_news(self):
+        """Whether the bill of a commission is there before it: nothing else would report that it is paid."""
+        return bool(self.bill_line_ids)
+
     # -- what the bridge reads -----------------------------------------------------------------------------------------
 
     def _comply360_books(self):

@@ -1,4 +1,5 @@
 from . import (
+    test_adoption,
     test_batch,
     test_bills,
     test_changes,

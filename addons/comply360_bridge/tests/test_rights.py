@@ -27,6 +27,7 @@ ARGUMENTS = {
     "put_content": (INSTALLATION, RECORD, "0" * 64, "0", ""),
     "apply_batch": (batch(),),
     "pull_changes": (INSTALLATION, "1", "1"),
+    "adopt_records": (INSTALLATION, {"record_id": TENANT, "name": ""}, "registration", [], True),
     "ack_changes": (INSTALLATION, []),
     "requeue_changes": (INSTALLATION, []),
     "heartbeat": (INSTALLATION, "1", []),
@@ -91,6 +92,7 @@ class TestRights(BridgeCase):
             sorted(
                 {
                     "ack_changes",
+                    "adopt_records",
                     "apply_batch",
                     "backlog",
                     "commission_books",

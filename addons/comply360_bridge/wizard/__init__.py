@@ -1,1 +1,1 @@
-from . import base_partner_merge_automatic_wizard, comply360_commission_payment
+from . import base_module_uninstall, base_partner_merge_automatic_wizard, comply360_commission_payment

@@ -12,13 +12,34 @@ INSERT INTO bridge.odoo_instance (id, uuid, epoch)
 SELECT %(former)s, uuid, epoch FROM bridge.odoo_instance WHERE id = %(instance)s
 ON CONFLICT (id) DO UPDATE SET epoch = EXCLUDED.epoch
 
--- name: keep_bindings (history: no record of theirs is there)
-UPDATE bridge.binding
+-- name: keep_bindings (history: no record of theirs is there, except the adopted ones)
+UPDATE bridge.binding AS b
 SET instance_id = %(former)s, state = CASE state WHEN 'active' THEN 'unlinked' ELSE state END
-WHERE instance_id = %(instance)s
+WHERE b.instance_id = %(instance)s
+  AND NOT EXISTS (SELECT FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[])
+                      AS k (tenant_id, entity, record_id)
+                  WHERE (b.tenant_id, b.entity, b.record_id) = (k.tenant_id, k.entity, k.record_id))
 
--- name: keep_base_values
-UPDATE bridge.base_value SET instance_id = %(former)s WHERE instance_id = %(instance)s
+-- name: let_go (adopted records may have changed places: one record of Odoo has one active binding)
+UPDATE bridge.binding SET state = 'unlinked' WHERE instance_id = %(instance)s AND state = 'active'
+
+-- name: adopt (nothing is known to be applied; in the same database changes are numbered anew, and the bases hold)
+INSERT INTO bridge.binding AS b (instance_id, tenant_id, entity, record_id, res_model, res_id, state, odoo_epoch)
+SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.model, k.res_id, k.state, %(epoch)s
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[],
+            %(states)s::text[]) AS k (tenant_id, entity, record_id, model, res_id, state)
+ON CONFLICT (instance_id, tenant_id, entity, record_id) DO UPDATE
+SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = EXCLUDED.state, digest = '',
+    compared_digest = NULL, compared_from = NULL,
+    odoo_epoch = CASE WHEN %(is_same_database)s THEN EXCLUDED.odoo_epoch ELSE b.odoo_epoch END,
+    odoo_version = CASE WHEN %(is_same_database)s THEN 0 ELSE b.odoo_version END
+
+-- name: keep_base_values (those of adopted records hold)
+UPDATE bridge.base_value AS b SET instance_id = %(former)s
+WHERE b.instance_id = %(instance)s
+  AND NOT EXISTS (SELECT FROM unnest(%(based_tenants)s::uuid[], %(based_entities)s::text[], %(based_ids)s::uuid[])
+                      AS k (tenant_id, entity, record_id)
+                  WHERE (b.tenant_id, b.entity, b.record_id) = (k.tenant_id, k.entity, k.record_id))
 
 -- name: keep_conflicts (one of the two values is gone)
 UPDATE bridge.conflict
@@ -27,7 +48,8 @@ SET instance_id = %(former)s, resolution = CASE state WHEN 'open' THEN 'rebuilt'
 WHERE instance_id = %(instance)s
 
 -- name: keep_links (who is whom was decided about the users of that Odoo; the numbers are other people's in another one)
-UPDATE bridge.user_link SET instance_id = %(former)s WHERE instance_id = %(instance)s
+UPDATE bridge.user_link SET instance_id = %(former)s
+WHERE instance_id = %(instance)s AND NOT %(is_same_database)s
 
 -- name: keep_letters (whatever is still wrong is found anew)
 UPDATE bridge.dead_letter
@@ -35,10 +57,18 @@ SET instance_id = %(former)s, resolved_at = coalesce(resolved_at, now())
 WHERE instance_id = %(instance)s
 
 -- name: keep_invoices
-UPDATE bridge.invoice SET of_former_odoo = true WHERE instance_id = %(instance)s
+UPDATE bridge.invoice AS i SET of_former_odoo = true
+WHERE i.instance_id = %(instance)s
+  AND NOT EXISTS (SELECT FROM bridge.binding AS b
+                  WHERE b.instance_id = i.instance_id AND b.state = 'active'
+                    AND (b.tenant_id, b.entity, b.record_id) = (i.tenant_id, 'invoice', i.id))
 
 -- name: keep_outcomes
-UPDATE bridge.lead_outcome SET of_former_odoo = true WHERE instance_id = %(instance)s
+UPDATE bridge.lead_outcome AS o SET of_former_odoo = true
+WHERE o.instance_id = %(instance)s
+  AND NOT EXISTS (SELECT FROM bridge.binding AS b
+                  WHERE b.instance_id = o.instance_id AND b.state = 'active'
+                    AND (b.tenant_id, b.entity, b.record_id) = (o.tenant_id, 'registration', o.registration_id))
 
 -- name: forget_deliveries (of the tenants whose rows are owed anew; one that waited for an Odoo to be made keeps its own)
 DELETE FROM bridge.delivery
