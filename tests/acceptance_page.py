@@ -31,6 +31,7 @@ PROMISES = {
     "C6": "Backfill goes on where it stopped; reconcile finds what differs, and mends it",
     "C7": "Every value can say why it is here",
     "C8": "The books of both sides agree to the cent, or name the row",
+    "C9": "Tenants that share a company in Odoo stay apart, whatever people do there",
     "R-SELFTEST": "Killed at any step of both walks, on one's own stack, nothing is lost and nothing doubled",
     "R-MUTANTS": "Every guard is proven: without it, the test that watches it fails",
     "R-HEALTH": "What is wrong is named: the neighbour, the age of what is owed, the hop, what a tenant lacks",

@@ -38,15 +38,15 @@ def restore(env):
     for item in _read(env, "tenant"):
         _restore_tenant(env, item)
     env.flush_all()
-    # nobody changed these records: nothing of it is news for the app
-    env.cr.execute("SELECT set_config('comply360.applying', 'on', TRUE)")
     # bindings first: the trigger on invoices binds those that have none
     for model in ("comply360.tenant", *MODELS):
         _restore_bindings(env, model)
+    # nobody changed these records: nothing of it is news for the app
+    env["comply360.outbox"]._begin_own(env["comply360.binding"].search([]).ids)
     for model in MODELS:
         _restore_records(env, model)
     _follow_contacts(env)
-    env.cr.execute("SELECT set_config('comply360.applying', 'off', TRUE)")
+    env["comply360.outbox"]._begin_own([])
     _restore_commissions(env)
     env.cr.execute(SQL("DROP TABLE %s", TABLE))
     env.invalidate_all()

@@ -234,10 +234,10 @@ def _is_new(binding: Binding | None) -> bool:
 def _incomplete(snapshot: Snapshot, owed: Owed, refs: Mapping[str, tuple[Entity, UUID]]) -> Step | None:
     """Why a document cannot go: no record to attach it to, or no content."""
     if not refs:
-        causes = [cause for parent in _parents(snapshot, owed.key) if (cause := snapshot.dead.get(parent))]
-        if causes:
-            message = f"waits for its registration, which is dead: {causes[0]}"
-            return Refused(owed, RejectedError("blocked", message, "registration_id"))
+        for reference in snapshot.contract(owed.key).references:
+            parent = _referenced(snapshot, owed.key, reference)
+            if parent and (cause := snapshot.dead.get(parent)):
+                return _blocked(owed, reference, parent, cause)
         return Waiting(owed, "waits for its registration or its customer")
     content = snapshot.contents.get(owed.key)
     if content is None:
@@ -288,9 +288,13 @@ def _blocked_by(snapshot: Snapshot, owed: Owed, reference: Reference, parent: Re
         message = f"{reference.column} names {named or 'nothing'}, but the app has no such {reference.entity}"
         return Refused(owed, RejectedError("parent_missing", message, reference.column, named))
     if (cause := snapshot.dead.get(parent)) and parent not in snapshot.bindings:
-        message = f"waits for {reference.entity} {parent.record_id}, which is dead: {cause}"
-        return Refused(owed, RejectedError("blocked", message, reference.column, str(parent.record_id)))
+        return _blocked(owed, reference, parent, cause)
     return None
+
+
+def _blocked(owed: Owed, reference: Reference, parent: RecordKey, cause: str) -> Refused:
+    message = f"waits for {reference.entity} {parent.record_id}, which is dead: {cause}"
+    return Refused(owed, RejectedError("blocked", message, reference.column, str(parent.record_id)))
 
 
 def _is_to_be_asked(snapshot: Snapshot, key: RecordKey) -> bool:

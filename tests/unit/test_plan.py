@@ -145,6 +145,15 @@ def test_only_children_wait_for_a_dead_record() -> None:
     assert missing_parents(present) == frozenset()
 
 
+def test_a_document_of_a_dead_client_names_the_clients_cause() -> None:
+    document = key_of(Entity.DOCUMENT)
+    rows = {**ROWS, document: row(Entity.DOCUMENT, registration_id=None, client_id=str(CLIENT.record_id))}
+    present = snapshot(document, rows=rows, customers=frozenset({CLIENT}), dead={CLIENT: "Odoo already has Café Zoë"})
+    (blocked,) = plan(present).refused
+    assert (blocked.problem.code, blocked.problem.field) == ("blocked", "client_id")
+    assert blocked.problem.message == f"waits for client {CLIENT.record_id}, which is dead: Odoo already has Café Zoë"
+
+
 def test_a_dead_edit_of_a_parent_that_is_in_odoo_blocks_nobody() -> None:
     bindings = {key: bound(key) for key in (REGISTRATION, AGENT)}
     planned = plan(snapshot(COMMISSION, bindings=bindings, dead={REGISTRATION: "too long"}))

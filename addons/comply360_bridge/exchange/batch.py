@@ -35,6 +35,7 @@ class Batch:
         self.answers: list[dict[str, Any] | None] = [None] * len(raws)
         self.positions: dict[Key, int] = {}
         self.bound: dict[Key, Bound] = {}
+        self.turned: dict[Key, Refused] = {}
         self.applied: list[tuple[int, int, int, str, str, str, str]] = []
         self.created: list[Work] = []
 
@@ -50,7 +51,7 @@ class Batch:
             of_entity = [work for work in works if work.document.entity == mapper.entity]
             ready = self._with_tenants(of_entity)
             for company, group in groupby(ready, key=_company):
-                writer = EntityWriter(self.env, self.installation, mapper, company, self.bound, newest)
+                writer = EntityWriter(self.env, self.installation, mapper, company, self.bound, self.turned, newest)
                 self._attempt(writer, group)
         self.bindings._settle(self.applied)
         self._report_new()
@@ -178,6 +179,7 @@ class Batch:
             case Applied(work, status):
                 self._accept(work, status)
             case Turned(work, status, refused):
+                self.turned[work.document.key] = refused
                 self._answer(work, results.refusal(self._raw(work), status, refused))
             case Absent(work, model):
                 self._answer(work, results.answer(self._raw(work), "removed", model=model, res_id="0"))

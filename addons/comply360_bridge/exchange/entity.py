@@ -8,7 +8,7 @@ from typing import Any
 from ..mappers import Mapper, Problem, Refused
 from ..mappers.codec import Code, Person
 from ..mappers.document import Key, parse_version
-from .work import Absent, Applied, Bound, Outcome, Turned, Work
+from .work import CREATED, Absent, Applied, Bound, Outcome, Turned, Work
 
 _COMES_LATER = ("parent_missing", "content_lacking")
 
@@ -16,11 +16,19 @@ _COMES_LATER = ("parent_missing", "content_lacking")
 class EntityWriter:
     """Writes works of one entity for one company (0: the default one).
 
-    Shapes: `bound` are the records that documents may refer to, `newest` is the newest version of Odoo's own.
+    Shapes: `bound` are the records that documents may refer to, `turned` those of the same batch that were not applied
+    and why, `newest` is the newest version of Odoo's own.
     """
 
     def __init__(
-        self, env: Any, installation: str, mapper: Mapper, company_id: int, bound: Mapping[Key, Bound], newest: str
+        self,
+        env: Any,
+        installation: str,
+        mapper: Mapper,
+        company_id: int,
+        bound: Mapping[Key, Bound],
+        turned: Mapping[Key, Refused],
+        newest: str,
     ) -> None:
         if company_id:
             env = env(context={**env.context, "allowed_company_ids": [company_id]})
@@ -28,6 +36,7 @@ class EntityWriter:
         self.installation = installation
         self.mapper = mapper
         self.bound = bound
+        self.turned = turned
         self.newest = newest
         self.model = env[mapper.model]
         self.mappers: dict[int, Mapper] = {}
@@ -40,14 +49,18 @@ class EntityWriter:
         """
         for work in works:
             work.begin(self._mapper_of(work))
-        removed = self._remove([work for work in works if self.mapper.removes(work.document)])
+        removing = [work for work in works if self.mapper.removes(work.document)]
+        self._begin_own(removing)
+        removed = self._remove(removing)
         present, ended = self._existing([work for work in works if not self.mapper.removes(work.document)])
         legible, unreadable = self._translated(present)
         ready, lacking = self._without_lacking(legible)
         self._read_parents(ready)
+        self._begin_own(ready)
         new, proposed = self._without_proposals([work for work in ready if work.creating])
         written = self._create(new) + self._update([work for work in ready if not work.creating])
         self.env.flush_all()
+        self._begin_own([])
         for outcome in written:
             self._compare(outcome.work)
         return [*removed, *ended, *unreadable, *lacking, *proposed, *written]
@@ -58,6 +71,10 @@ class EntityWriter:
         if work.tenant.id not in self.mappers:
             self.mappers[work.tenant.id] = work.tenant._comply360_mapper(self.mapper)
         return self.mappers[work.tenant.id]
+
+    def _begin_own(self, works: list[Work]) -> None:
+        """Leave these works' records unmarked; whatever else Odoo changes is marked."""
+        self.env["comply360.outbox"]._begin_own([work.binding_id for work in works])
 
     # -- reading the documents -------------------------------------------------------------------------------------
 
@@ -111,6 +128,9 @@ class EntityWriter:
             raise Refused("bad_document", f"{role} must be a {entity}, not a {key[1]}", role, key[1])
         found = self.bound.get(key)
         if found is None:
+            if cause := self.turned.get(key):
+                message = f"{role} {key[2]} is not in Odoo ({cause.code}): {cause.message}"
+                raise Refused("parent_missing", message, role, key[2])
             if self.env["comply360.binding"]._is_foreign(self.installation, key, referrer):
                 message = f"{role} {key[2]} belongs to another tenant"
                 raise Refused("foreign_tenant", message, role, key[2])
@@ -166,7 +186,9 @@ class EntityWriter:
             values = {rules[name].target: value for name, value in work.translation.values.items()}
             values.update(work.values, **self.model._comply360_key_values(work.tenant, work.document.key))
             vals_list.append(self.model._comply360_derive(self.mapper.entity, values, defaults))
-        records = self.model._comply360_create(vals_list)
+        # nothing links these records yet
+        model = self.model.with_context(comply360_created=CREATED)
+        records = model._comply360_create(vals_list).with_env(self.env)
         for work, record in zip(works, records, strict=True):
             work.record = record
         self.model._comply360_written(self.mapper.entity, list(zip(records, vals_list, strict=True)))

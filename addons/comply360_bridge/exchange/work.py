@@ -9,6 +9,9 @@ from ..mappers import Document, Mapper, Problem, Refused
 from ..mappers.document import Scalar, show_version
 from ..mappers.mapper import Translation
 
+CREATED = object()
+"""Marks, in the context, the creation of records that nothing links yet; no caller from outside can give it."""
+
 Bound = tuple[str, int, str]
 """The model and id of a record that is bound, and the state of its binding."""
 

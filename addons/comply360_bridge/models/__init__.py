@@ -1,5 +1,5 @@
 # a mixin must exist before the models that inherit it, a model before what extends it
-from . import comply360_record
+from . import comply360_record, comply360_walled
 
 # isort: split
 from . import comply360_synced
@@ -10,6 +10,8 @@ from . import (
     account_move_commission,
     account_move_credit_note,
     account_move_line,
+    account_partial_reconcile,
+    calendar_event,
     comply360_binding,
     comply360_bridge,
     comply360_bridge_adoption,
@@ -30,7 +32,11 @@ from . import (
     crm_lead,
     crm_lead_adoption,
     crm_lead_pipeline,
+    crm_lead_wall,
     ir_attachment,
+    mail_followers,
+    mail_message,
+    mail_thread_recipients,
     res_currency,
     res_partner,
     res_users,

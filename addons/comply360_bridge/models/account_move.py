@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import UserError
 from odoo.tools import SQL, float_repr
 
 from ..mappers.invoice import KINDS
@@ -69,20 +69,6 @@ class AccountMove(models.Model):
         bound = self._comply360_bound("account.move", "invoice", self.ids)
         for move in self:
             move.x_comply360_external_id = bound.get(move._origin.id, False)
-
-    @api.constrains("x_comply360_lead_id", "partner_id")
-    def _check_x_comply360_lead_id(self):
-        for move in self:
-            of_lead = move.x_comply360_lead_id.x_comply360_tenant_id
-            of_partner = move._comply360_client().x_comply360_tenant_id
-            if of_lead and of_partner and of_lead != of_partner:
-                raise ValidationError(
-                    self.env._(
-                        "%(lead)s and %(partner)s belong to different tenants of the Comply360 app.",
-                        lead=move.x_comply360_lead_id.name,
-                        partner=move.partner_id.name,
-                    )
-                )
 
     def init(self):
         """Bind invoices of synced customers and leads when they are created, and mark their changes."""

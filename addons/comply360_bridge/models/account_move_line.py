@@ -2,7 +2,8 @@ from odoo import fields, models
 
 
 class AccountMoveLine(models.Model):
-    _inherit = "account.move.line"
+    _name = "account.move.line"
+    _inherit = ["account.move.line", "comply360.walled"]
     x_comply360_commission_id = fields.Many2one(
         "x_commission",
         string="Commission",

@@ -16,6 +16,7 @@ class Comply360Binding(models.Model):
     """Links a record of the app to one of Odoo. Written only by SQL, in the transaction that writes the record."""
 
     _name = "comply360.binding"
+    _inherit = ["comply360.walled"]
     _description = "Comply360 Binding"
     _order = "id desc"
     _rec_name = "external_id"
@@ -53,6 +54,8 @@ class Comply360Binding(models.Model):
         "(installation, tenant, entity, external_id)",
         "An app record can be bound only once.",
     )
+    # which bindings lead to a record: for the triggers of deleted records, and for merges
+    _target_index = models.Index("(res_model, res_id) WHERE state IN ('active', 'alias')")
     _target_unique = models.UniqueIndex(
         "(res_model, res_id) WHERE state = 'active'",
         "An Odoo record can be bound to only one app record.",
@@ -84,7 +87,7 @@ class Comply360Binding(models.Model):
             {tenant for (tenant,) in self._tenants_with(installation, entity, record_id)}
             for _tenant, entity, record_id in (key, referrer)
         ]
-        return bool(tenants[0] - tenants[1])
+        return key[0] not in tenants[0] and bool(tenants[0] - tenants[1])
 
     def _tenants_with(self, installation, entity, record_id):
         return self.env.execute_query(
@@ -273,6 +276,11 @@ class Comply360Binding(models.Model):
         )
         self.invalidate_model()
         self.env["comply360.outbox"]._append([row_id for (row_id,) in rows], "alias")
+        # what came from a tenant stays within its walls
+        tenants = (losers | survivor).sudo().x_comply360_tenant_id
+        if tenants and not survivor.sudo().x_comply360_tenant_id:
+            survivor.sudo().x_comply360_tenant_id = tenants[0]
+        survivor._comply360_check_wall()
 
     def _settle_tenant(self, installation, tenant):
         """Bind a tenant that arrives before its own document."""

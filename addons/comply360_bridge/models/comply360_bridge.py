@@ -62,10 +62,8 @@ class Comply360Bridge(models.AbstractModel):
         installation = self._installation_of(batch.get("installation"))
         own = self._superuser(comply360_bridge=installation, comply360_selftest=bool(batch.get("selftest")))
         self.env.flush_all()
-        self.env.cr.execute("SELECT set_config('comply360.applying', 'on', TRUE)")
         results = Batch(own.env, installation, documents).run()
         own.env.flush_all()
-        self.env.cr.execute("SELECT set_config('comply360.applying', 'off', TRUE)")
         return {"run": str(batch.get("run", "")), "results": results}
 
     @api.model

@@ -38,10 +38,8 @@ class Comply360Bridge(models.AbstractModel):
         adoption = Adoption(own.env, installation, uuid, found_tenant, entity)
         found = adoption.find(records)
         if not dry_run:
-            own.env.cr.execute("SELECT set_config('comply360.applying', 'on', TRUE)")
             adoption.adopt(found)
             own.env.flush_all()
-            own.env.cr.execute("SELECT set_config('comply360.applying', 'off', TRUE)")
         return {"records": [shown(one) for one in found]}
 
     def _introduce(self, installation, named):

@@ -1,4 +1,5 @@
 from odoo import api, models
+from odoo.exceptions import ValidationError
 
 from ..mappers import MAPPERS
 from .comply360_bridge import instant, key_of
@@ -37,7 +38,11 @@ class Comply360Bridge(models.AbstractModel):
         target = own.env[MAPPERS[key[1]].model].browse(int(res_id)).exists()
         if refused := own._why_not_relink(tenant, key, target):
             return {"model": "", "res_id": "", "refused": refused}
-        own.env["comply360.binding"]._bind(installation, tenant, key, target)
+        try:
+            with self.env.cr.savepoint():
+                own.env["comply360.binding"]._bind(installation, tenant, key, target)
+        except ValidationError as error:
+            return {"model": "", "res_id": "", "refused": str(error)}
         return {"model": target._name, "res_id": str(target.id), "refused": ""}
 
     @api.model

@@ -11,6 +11,7 @@ class Comply360Link(models.Model):
     """
 
     _name = "comply360.link"
+    _inherit = ["comply360.walled"]
     _description = "Comply360 Customer to Link"
     _order = "state desc, id desc"
 

@@ -17,6 +17,10 @@ TRIGGERS = (
 )
 
 
+# the bridge's own writes must not be sent back to the app; an anti-join, because a batch writes up to 1,000 records
+OTHERS = SQL("NOT EXISTS (SELECT FROM unnest(own) AS written(id) WHERE written.id = b.id)")
+
+
 class Comply360Outbox(models.Model):
     """The triggers that append marks in the transaction of each change."""
 
@@ -42,14 +46,14 @@ class Comply360Outbox(models.Model):
               JOIN old_rows o ON o.id = n.id
               JOIN comply360_binding b ON b.res_model = %(model)s AND b.res_id = n.id AND b.state = 'active'
                    AND %(entity)s
-             WHERE (%(new)s) IS DISTINCT FROM (%(old)s);
+             WHERE (%(new)s) IS DISTINCT FROM (%(old)s) AND %(others)s;
             """,
+                others=SQL("TRUE") if also_own else OTHERS,
                 model=_literal(model),
                 entity=SQL("b.entity = %s", _literal(entity)) if entity else SQL("TRUE"),
                 new=SQL(", ").join(SQL.identifier("n", column) for column in columns),
                 old=SQL(", ").join(SQL.identifier("o", column) for column in columns),
             ),
-            also_own,
         )
 
     def _watch_deletes(self, model):
@@ -65,12 +69,13 @@ class Comply360Outbox(models.Model):
             WITH gone AS (
                 UPDATE comply360_binding b SET state = 'unlinked'
                   FROM old_rows o
-                 WHERE b.res_model = %s AND b.res_id = o.id AND b.state IN ('active', 'alias')
+                 WHERE b.res_model = %s AND b.res_id = o.id AND b.state IN ('active', 'alias') AND %s
              RETURNING b.id)
             INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
             SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM gone;
             """,
                 _literal(model),
+                OTHERS,
             ),
         )
 
@@ -132,19 +137,24 @@ class Comply360Outbox(models.Model):
                     old_rows=SQL(old_rows),
                     changed=is_changed,
                 ),
-                also_own=True,
             )
 
-    def _watch(self, table, event, operation, transition, body, also_own=False):
-        # the bridge's own writes must not be sent back to the app
-        own = SQL("IF current_setting('comply360.applying', true) = 'on' THEN RETURN NULL; END IF;")
+    def _begin_own(self, binding_ids):
+        """Leave the records of these bindings unmarked until the next call: the bridge itself writes them now.
+
+        Others that Odoo changes beside them are marked like a user's change.
+        """
+        self.env.cr.execute("SELECT set_config('comply360.applying', %s::int[]::text, TRUE)", [list(binding_ids)])
+
+    def _watch(self, table, event, operation, transition, body):
         function = SQL.identifier(f"comply360_{table}_{event}")
         self.env.execute_query(
             SQL(
                 """
             CREATE OR REPLACE FUNCTION %(function)s() RETURNS trigger LANGUAGE plpgsql AS $comply360$
+            DECLARE
+                own int[] := coalesce(nullif(current_setting('comply360.applying', true), ''), '{}');
             BEGIN
-                %(own)s
                 %(body)s
                 RETURN NULL;
             END $comply360$;
@@ -153,7 +163,6 @@ class Comply360Outbox(models.Model):
             SELECT 1
             """,
                 function=function,
-                own=SQL("") if also_own else own,
                 body=body,
                 trigger=function,
                 operation=operation,

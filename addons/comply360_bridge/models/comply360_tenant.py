@@ -1,4 +1,4 @@
-from odoo import api, fields, models
+from odoo import api, fields, models, tools
 from odoo.exceptions import AccessError, UserError, ValidationError
 
 from ..mappers import MAPPERS, OWN_PREFIX, PREFIX, TYPES, extra_rule
@@ -78,6 +78,20 @@ class Comply360Tenant(models.Model):
                     )
                 )
 
+    @api.model
+    @tools.ormcache()
+    def _comply360_is_used(self):
+        """Whether there is any tenant, and thereby any wall."""
+        return bool(self.sudo().with_context(active_test=False).search_count([], limit=1))
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """Raise the walls with the first tenant."""
+        tenants = super().create(vals_list)
+        if not self._comply360_is_used():
+            self.env.registry.clear_cache()
+        return tenants
+
     def _is_extra(self, model, name):
         field = self.env[model]._fields.get(name) if model in self.env else None
         return (
@@ -126,7 +140,26 @@ class Comply360Tenant(models.Model):
             raise AccessError(self.env._("Only the app can change a tenant's name, subdomain, ids and status."))
         if "selftest" in vals and any(tenant.selftest != vals["selftest"] for tenant in self):
             raise UserError(self.env._("An existing tenant can neither become a selftest tenant nor stop being one."))
+        if "company_id" in vals:
+            self.filtered(lambda tenant: tenant.company_id.id != vals["company_id"])._check_company_is_free()
         return super().write(vals)
+
+    def _check_company_is_free(self):
+        """Refuse another company while records depend on this one: the app could no longer change them."""
+        for tenant in self.sudo().with_context(active_test=False):
+            for model in OWNED:
+                records = self.env[model].sudo().with_context(active_test=False)
+                if count := records.search_count([("x_comply360_tenant_id", "=", tenant.id)]):
+                    raise UserError(
+                        self.env._(
+                            "The company of %(tenant)s cannot change: %(count)s of its records (%(model)s) belong to "
+                            "%(company)s.",
+                            tenant=tenant.name,
+                            count=count,
+                            model=records._description,
+                            company=tenant.company_id.name,
+                        )
+                    )
 
     def _purge(self):
         """Delete selftest tenants with all their records; gives the number of records.

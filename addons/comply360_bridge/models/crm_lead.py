@@ -169,7 +169,8 @@ class CrmLead(models.Model):
 
     def _merge_opportunity(self, *args, **kwargs):
         """Keep leads of different tenants apart."""
-        if len(self.sudo().x_comply360_tenant_id) > 1:
+        tenants = self.sudo().with_context(active_test=False)._comply360_tenants()
+        if len(set().union(*tenants.values())) > 1:
             raise UserError(self.env._("Leads of different Comply360 tenants cannot be merged."))
         return super()._merge_opportunity(*args, **kwargs)
 

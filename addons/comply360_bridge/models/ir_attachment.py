@@ -4,6 +4,7 @@ from pathlib import Path
 
 from odoo import api, fields, models
 
+from ..exchange.work import CREATED
 from ..mappers import Refused
 
 _logger = logging.getLogger(__name__)
@@ -164,7 +165,8 @@ class IrAttachment(models.Model):
                 copy.write({name: value for name, value in values.items() if copy[name] != value})
             else:
                 place = {"res_model": "res.partner", "res_id": customer.id, "x_comply360_original_id": document.id}
-                copy = self.with_context(**AS_IT_IS).create({**values, **place}).with_env(self.env)
+                creating = self.with_context(**AS_IT_IS, comply360_created=CREATED)
+                copy = creating.create({**values, **place}).with_env(self.env)
             if copy.checksum != document.checksum:
                 copy._comply360_store(document._comply360_bytes())
 

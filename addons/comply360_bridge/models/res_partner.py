@@ -1,7 +1,9 @@
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 from odoo.tools import SQL
 
 from ..mappers.client import CLIENT, canonical_number, numbers_of
+from .comply360_walled import DEEPEST, OwnTenant
 
 
 class ResPartner(models.Model):
@@ -33,9 +35,24 @@ class ResPartner(models.Model):
         outbox._watch_deletes("res.partner")
         return result
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        """Give a new contact the tenant that Odoo's own code chose for it, or that of its parent."""
+        vals_list = [dict(vals) for vals in vals_list]
+        chosen = [_chosen_tenant(vals) for vals in vals_list]
+        partners = super().create(vals_list)
+        for partner, tenant in zip(partners, chosen, strict=True):
+            if tenant and not partner.sudo().x_comply360_tenant_id:
+                partner.sudo().x_comply360_tenant_id = int(tenant)
+        partners._comply360_take_tenant()
+        return partners
+
     def write(self, vals):
         """Copy a tax ID or state set by a user to the fields that the app reads."""
         result = super().write(vals)
+        if "parent_id" in vals or "x_comply360_tenant_id" in vals:
+            self._comply360_take_tenant()
+            self._comply360_give_tenant()
         if ("vat" in vals or "state_id" in vals) and "comply360_bridge" not in self.env.context:
             for partner in self.filtered(lambda partner: partner.x_comply360_entity == "client"):
                 if changes := partner._comply360_followed(vals):
@@ -145,3 +162,126 @@ class ResPartner(models.Model):
     def _comply360_create(self, vals_list):
         # these partners have no parent or children to sync values with
         return self.with_context(_partners_skip_fields_sync=True).create(vals_list).with_env(self.env)
+
+    # -- within the walls of a tenant ----------------------------------------------------------------------------------
+
+    def _comply360_take_tenant(self):
+        """Give contacts the tenant of their parent: they take its address and tax number over."""
+        for partner in self.sudo():
+            if partner.parent_id.x_comply360_tenant_id and partner._comply360_may_take_tenant():
+                partner.x_comply360_tenant_id = partner.parent_id.x_comply360_tenant_id
+
+    def _comply360_give_tenant(self):
+        """Give the contacts below these the same tenant."""
+        for partner in self.sudo().filtered("x_comply360_tenant_id"):
+            below = partner.with_context(active_test=False).child_ids
+            below = below.filtered(lambda child: child._comply360_may_take_tenant())
+            below.x_comply360_tenant_id = partner.x_comply360_tenant_id
+
+    def _comply360_may_take_tenant(self):
+        """Whether the contact has no tenant and may get one; colleagues work for all of them."""
+        return not self.x_comply360_tenant_id and self.partner_share
+
+    def _comply360_trees(self):
+        """The contacts above and below each of these, by its id, as (id, tenant's id) pairs."""
+        self.env["res.partner"].flush_model(["parent_id", "x_comply360_tenant_id"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+            WITH RECURSIVE above AS (
+                SELECT id AS start, id, parent_id FROM res_partner WHERE id = ANY(%s)
+                 UNION
+                SELECT a.start, p.id, p.parent_id FROM above a JOIN res_partner p ON p.id = a.parent_id
+            ), tree AS (
+                SELECT start, id FROM above
+                 UNION
+                SELECT t.start, c.id FROM tree t JOIN res_partner c ON c.parent_id = t.id
+            )
+            SELECT t.start, p.id, p.x_comply360_tenant_id
+              FROM tree t JOIN res_partner p ON p.id = t.id
+             ORDER BY t.start, p.id
+            """,
+                self.ids,
+            )
+        )
+        trees = {partner_id: [] for partner_id in self.ids}
+        for start, partner_id, tenant_id in rows:
+            trees[start].append((partner_id, tenant_id))
+        return trees
+
+    def _comply360_tenants(self, deepest=DEEPEST):
+        """A contact without a tenant of its own belongs to that of the contacts above and below it."""
+        found = {partner.id: set(partner.x_comply360_tenant_id.ids) for partner in self}
+        left = self.filtered(lambda partner: not found[partner.id])
+        for partner_id, tree in (left._comply360_trees() if left else {}).items():
+            found[partner_id] = {tenant_id for _, tenant_id in tree if tenant_id}
+        return found
+
+    def _comply360_refuse_crossing(self):
+        """Refuse parents and children of different tenants, at any distance."""
+        related = self.filtered("parent_id")
+        for partner_id, tree in (related._comply360_trees() if related else {}).items():
+            placed = [(member_id, tenant_id) for member_id, tenant_id in tree if tenant_id]
+            if len({tenant_id for _, tenant_id in placed}) > 1:
+                # the contact itself first
+                placed.sort(key=lambda pair, own=partner_id: pair[0] != own)
+                first = self.browse(placed[0][0])
+                other = next(member_id for member_id, tenant_id in placed if tenant_id != placed[0][1])
+                raise ValidationError(
+                    self.browse(partner_id)._comply360_crossing("parent_id", first, self.browse(other))
+                )
+
+    def _comply360_refuse_crossing_incoming(self, deepest=DEEPEST):
+        """What links a contact without a tenant of its own also reaches those above and below it."""
+        members = {member_id for tree in self._comply360_trees().values() for member_id, _ in tree}
+        super(ResPartner, self | self.browse(members))._comply360_refuse_crossing_incoming(deepest)
+
+    # -- Odoo copies addresses and tax IDs between parents and children ------------------------------------------------
+
+    def _comply360_is_own(self):
+        """Whether the contact is a record of the app, whose address and tax ID nobody but the app and people set."""
+        return bool(self.sudo().x_comply360_external_id)
+
+    def _fields_sync(self, values):
+        """Keep the app's contacts out of it: they neither take from their parent nor give to it."""
+        is_own = self._comply360_is_own()
+        if not is_own and not self.parent_id._comply360_is_own():
+            return super()._fields_sync(values)
+        if not is_own and values.get("parent_id"):
+            self.sudo()._commercial_sync_from_company()
+        if not is_own and self.type == "contact" and (values.get("parent_id") or values.get("type")):
+            self._update_address(self.parent_id._get_address_values())
+        return self._children_sync(values)
+
+    def _update_address(self, vals):
+        """Leave the addresses of the app's contacts alone."""
+        return super(ResPartner, self.filtered(lambda partner: not partner._comply360_is_own()))._update_address(vals)
+
+    def _commercial_sync_to_descendants(self, fields_to_sync=None):
+        """Leave the commercial fields of the app's contacts alone."""
+        taking = self.child_ids.filtered(lambda child: not (child.is_company or child._comply360_is_own()))
+        if taking == self.child_ids.filtered(lambda child: not child.is_company):
+            return super()._commercial_sync_to_descendants(fields_to_sync)
+        names = self._commercial_fields() if fields_to_sync is None else fields_to_sync
+        for child in taking:
+            child._commercial_sync_to_descendants(names)
+        return taking.write(self.commercial_partner_id._convert_fields_to_values(names))
+
+    @api.onchange("parent_id")
+    def onchange_parent_id(self):
+        """Show the parent's address only where it would be taken over."""
+        return {} if self._origin._comply360_is_own() else super().onchange_parent_id()
+
+    def _create_contact_parent_company(self):
+        """A company made from a contact's values belongs to the contact's tenant."""
+        company = super()._create_contact_parent_company()
+        if company and self.sudo().x_comply360_tenant_id:
+            company.sudo().x_comply360_tenant_id = self.sudo().x_comply360_tenant_id
+        return company
+
+
+def _chosen_tenant(vals):
+    """The tenant that Odoo's own code chose for a new contact, taken out of its values."""
+    if isinstance(vals.get("x_comply360_tenant_id"), OwnTenant):
+        return vals.pop("x_comply360_tenant_id")
+    return None

@@ -21,4 +21,5 @@ from . import (
     test_rights,
     test_selftest,
     test_sync_state,
+    test_walls,
 )

@@ -180,8 +180,10 @@ class TestAdoption(AdoptionCase):
     def test_a_tenant_that_odoo_lacks_is_made_before_its_records_are_bound(self):
         partner = self.env["res.partner"].create({"name": "Baobab", "vat": "4098765432", "is_company": True})
         company = self.env["res.company"].create({"name": "Own"})
-        self.env["comply360.tenant"].search([]).sudo().write({"company_id": company.id})
         self.env.flush_all()
+        # a tenant with records does not change its company otherwise
+        self.env.cr.execute("UPDATE comply360_tenant SET company_id = %s", [company.id])
+        self.env.invalidate_all()
         found = self.adopt("client", "new", tenant=OTHER_TENANT, numbers=["4098765432"])["new"]
         self.assertEqual(found["verdict"], "matched")
         self.assertEqual(partner.x_comply360_tenant_id.uuid, OTHER_TENANT)

@@ -2,7 +2,7 @@ from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, new_test_user
 
-from .documents import BridgeCase, commission, document
+from .documents import OTHER_TENANT, BridgeCase, commission, document
 
 
 class TestCommissionSteps(BridgeCase):
@@ -114,10 +114,12 @@ class TestCommissionSteps(BridgeCase):
 
     def test_companies_stay_apart(self):
         company = self.env["res.company"].create({"name": "Another company"})
-        self.env["comply360.tenant"].search([("name", "=", "Agency One")]).company_id = company
-        self.apply(document("registration", "9"), document("user", "9"))
+        of_tenant = {"tenant": OTHER_TENANT}
+        self.apply(document("tenant", "two", **of_tenant, name="Agency Two", subdomain="agency2"))
+        self.env["comply360.tenant"].search([("uuid", "=", OTHER_TENANT)]).company_id = company
+        self.apply(document("registration", "9", **of_tenant), document("user", "9", **of_tenant))
         refs = {"registration": ("registration", "9"), "agent": ("user", "9")}
-        self.apply(document("commission", "900", refs=refs))
+        self.apply(document("commission", "900", refs=refs, **of_tenant))
         record = self.record("commission", "900")
         self.assertEqual((record.company_id, record.lead_id.company_id), (company, company))
         model = self.env["x_commission"].with_user(self.accountant)

@@ -52,8 +52,9 @@ ARGUMENTS = {
 def public_methods(model):
     """Names of the methods that our own classes give a model and that RPC can reach."""
     own = [cls for cls in type(model).mro() if ".comply360_bridge." in f"{cls.__module__}."]
+    others = [cls for cls in type(model).mro() if cls not in own]
     names = {name for cls in own for name, value in vars(cls).items() if callable(value) and not name.startswith("_")}
-    inherited = set(dir(models.BaseModel))
+    inherited = set(dir(models.BaseModel)).union(*(vars(cls) for cls in others))
     return sorted(names - inherited)
 
 

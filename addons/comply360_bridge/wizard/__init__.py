@@ -1,1 +1,7 @@
-from . import base_module_uninstall, base_partner_merge_automatic_wizard, comply360_commission_payment
+from . import (
+    base_module_uninstall,
+    base_partner_merge_automatic_wizard,
+    comply360_commission_payment,
+    crm_lead2opportunity_partner,
+    crm_lead2opportunity_partner_mass,
+)

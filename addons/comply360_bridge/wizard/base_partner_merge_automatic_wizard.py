@@ -10,17 +10,20 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
     def _merge(self, partner_ids, dst_partner=None, extra_checks=True):
         """Refuse to merge contacts of different tenants, whoever asks."""
         partners = self.env["res.partner"].browse(partner_ids).exists()
-        if len(partners.sudo().x_comply360_tenant_id) > 1:
+        if len(set().union(*partners.sudo()._comply360_tenants().values())) > 1:
             raise UserError(self.env._("Contacts of different Comply360 tenants cannot be merged."))
         return super()._merge(partner_ids, dst_partner, extra_checks)
 
     @api.model
     def _update_values(self, src_partners, dst_partner):
-        """Keep the survivor's own identity in the app; make the others' bindings aliases of it."""
-        kept = {name: dst_partner[name] for name in IDENTITY}
+        """Keep the survivor's own identity in the app; make the others' bindings aliases of it.
+
+        A survivor without a tenant gets that of the others, whose values it takes over.
+        """
         self.env["comply360.binding"].sudo()._merge_into(src_partners, dst_partner)
+        survivor = dst_partner.sudo()
+        kept = {name: survivor[name] for name in IDENTITY}
         result = super()._update_values(src_partners, dst_partner)
-        dst_partner.write(
-            {name: value.id if name == "x_comply360_tenant_id" else value for name, value in kept.items()}
-        )
+        survivor.write({name: value.id if name == "x_comply360_tenant_id" else value for name, value in kept.items()})
+        survivor._comply360_check_wall()
         return result

@@ -1,0 +1,8 @@
+from odoo import models
+
+
+class CalendarEvent(models.Model):
+    """A meeting's attendees are of its lead's tenant or of none."""
+
+    _name = "calendar.event"
+    _inherit = ["calendar.event", "comply360.walled"]
