@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from db_init.init import initialise
 from demo import accountant as demo
@@ -17,6 +18,9 @@ from demo.databases import odoo_database
 from stack import odoo as odoo_server
 from stack.layout import Layout
 from sync_daemon.config import Settings
+from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.operations.adoption import Sought
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.odoo.admin import issue_bot_key
 from sync_daemon.odoo.client import open_odoo
 from tests.acceptance.command import c360, printed
@@ -36,7 +40,7 @@ class Place:
     settings: Settings
     environment: dict[str, str]
     storage: Path
-    apps: list[App] = field(default_factory=list)
+    first_key: str
 
     @property
     def admin(self) -> Odoo:
@@ -53,9 +57,9 @@ class Place:
         """A command in this place."""
         return c360(*words, expect=expect, **self.environment)
 
-    def printed(self, *words: str, expect: int | None = 0) -> Any:
+    def printed(self, *words: str, expect: int | None = 0, **more: str) -> Any:
         """The JSON that a command prints."""
-        return printed(*words, expect=expect, **self.environment)
+        return printed(*words, expect=expect, **{**self.environment, **more})
 
     def odoo(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """One statement in Odoo's database."""
@@ -84,6 +88,13 @@ class Place:
         found = self.admin.call("ir.module.module", "search", [["name", "=", ADDON]])
         self.admin.call("ir.module.module", action, found)
         forget_people()
+
+    def restored(self) -> Place:
+        """The same app with the older copy of the Odoo database, which has the key of that time."""
+        database = f"{self.settings.odoo_database}_old"
+        settings = self.settings.model_copy(update={"odoo_postgres_db": database, "odoo_database": database})
+        environment = {**self.environment, "ODOO_DATABASE": database, "ODOO_API_KEY": self.first_key}
+        return Place(settings, environment, self.storage, self.first_key)
 
     def uninstall(self) -> None:
         """Over the wizard of the page."""
@@ -121,36 +132,28 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def make_place(
-    stack_settings: Settings, stack_layout: Layout, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Place]]:
-    """Gives a maker of places."""
-    with ExitStack() as made:
-
-        def make() -> Place:
-            own = made.enter_context(scratch(stack_settings))
-            initialise(own)
-            name = f"c360_test_odoo_{uuid4().hex[:10]}"
-            odoo_server.copy_database(
-                stack_layout, own.model_copy(update={"odoo_postgres_db": PRISTINE_DATABASE}), name
-            )
-            made.callback(_drop, own, name)
-            settings = own.model_copy(update={"odoo_postgres_db": name, "odoo_database": name})
-            storage = tmp_path_factory.mktemp("documents")
-            environment = {
-                "PLATFORM_POSTGRES_DB": own.platform_postgres_db,
-                "ODOO_DATABASE": name,
-                "C360_STORAGE_ROOT": f"file://{storage}",
-            }
-            place = Place(settings, environment, storage)
-            place.odoo(
-                "UPDATE ir_config_parameter SET value = %s WHERE key = 'comply360_bridge.instance'", (str(uuid4()),)
-            )
-            environment["ODOO_API_KEY"] = issue_bot_key(settings)
-            demo.ensure(settings, "Rudo-2026", renew=True)
-            return place
-
-        yield make
+def place(stack_settings: Settings, stack_layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Gives an Odoo database fresh from installation, and an app's database that knows no other."""
+    with scratch(stack_settings) as own, ExitStack() as made:
+        initialise(own)
+        name = f"c360_test_odoo_{uuid4().hex[:10]}"
+        for database in (name, f"{name}_old"):
+            made.callback(_drop, own, database)
+        pristine = own.model_copy(update={"odoo_postgres_db": PRISTINE_DATABASE})
+        odoo_server.copy_database(stack_layout, pristine, name)
+        settings = own.model_copy(update={"odoo_postgres_db": name, "odoo_database": name})
+        storage = tmp_path_factory.mktemp("documents")
+        environment = {
+            "PLATFORM_POSTGRES_DB": own.platform_postgres_db,
+            "ODOO_DATABASE": name,
+            "C360_STORAGE_ROOT": f"file://{storage}",
+            "ODOO_API_KEY": issue_bot_key(settings),
+        }
+        found = Place(settings, environment, storage, environment["ODOO_API_KEY"])
+        # a copy of a database has the id of the other one
+        found.odoo("UPDATE ir_config_parameter SET value = %s WHERE key = 'comply360_bridge.instance'", (str(uuid4()),))
+        demo.ensure(settings, "Rudo-2026", renew=True)
+        yield found
 
 
 def _drop(own: Settings, name: str) -> None:
@@ -163,8 +166,7 @@ def _drop(own: Settings, name: str) -> None:
 
 def _tenant(place: Place) -> App:
     made = place.printed("tenant", "create", f"t{uuid4().hex[:12]}", "--country", "ZA")
-    place.apps.append(App(place.settings, UUID(made["id"]), made["schema"], made["subdomain"]))
-    return place.apps[-1]
+    return App(place.settings, UUID(made["id"]), made["schema"], made["subdomain"])
 
 
 def _number(app: App, registrations: list[UUID]) -> None:
@@ -197,9 +199,8 @@ def _bill_lines(place: Place) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
-def world(make_place: Callable[[], Place]) -> World:
+def world(place: Place, stack_settings: Settings, stack_layout: Layout) -> World:
     """Two agencies in one company; then the addon goes, people go on, and it comes back."""
-    place = make_place()
     app, other = _tenant(place), _tenant(place)
     currency = int(place.admin.call("res.currency", "search", [["name", "=", "ZAR"]])[0])
     place.admin.call("res.currency.rate", "create", [{"currency_id": currency, "name": "2020-01-01", "rate": 18.5}])
@@ -225,10 +226,20 @@ def world(make_place: Callable[[], Place]) -> World:
     warning, counts, bill_lines = _warning(place), place.counts(), _bill_lines(place)
     assert [line[3] for line in bill_lines] == ["paid", "draft"]
 
+    _back_up(place, stack_settings, stack_layout)
     place.uninstall()
     _go_on_without(place, app, leads, registrations)
     place.install()
     return World(place, app, other, registrations, paid, approved, document, warning, counts, bill_lines, leads)
+
+
+def _back_up(place: Place, stack_settings: Settings, stack_layout: Layout) -> None:
+    """A copy of Odoo's database as it is now; nobody may use it meanwhile."""
+    odoo_server.stop(stack_layout)
+    odoo_server.copy_database(stack_layout, place.settings, f"{place.settings.odoo_database}_old")
+    odoo_server.start(stack_layout, stack_settings)
+    odoo_server.await_ready(stack_layout)
+    forget_people()
 
 
 def _invoice(place: Place, registration: UUID) -> None:
@@ -269,7 +280,7 @@ def _go_on_without(place: Place, app: App, leads: Mapping[UUID, int], registrati
 
 @pytest.mark.acceptance("R-REINSTALL")
 def test_the_uninstall_dialogue_names_what_goes_and_what_to_do_first(world: World) -> None:
-    for words in ("3 commissions", "2 bill lines", "bindings", "users", "c360 drain", "c360 db backup", "--adopt"):
+    for words in ("3 commissions", "2 bill lines", "bindings", "c360 drain", "c360 db backup", "--adopt"):
         assert words in world.warning, words
 
 
@@ -286,6 +297,8 @@ def test_a_reinstalled_odoo_is_adopted_and_nothing_is_there_twice(world: World) 
     )
     before = place.counts()
 
+    lost = [row["fix"] for row in place.printed("doctor", expect=3, ODOO_API_KEY=place.first_key)]
+    assert any("c360 stack issue-key" in fix for fix in lost), "the key went with the bridge's user"
     advice = [row["fix"] for row in place.printed("doctor", expect=3) if "another database answers" in row["problem"]]
     assert len(advice) == 1 and "c360 rebuild --adopt" in advice[0]
     for words in (("rebuild", "--dry-run"), ("rebuild", "--yes")):
@@ -326,13 +339,7 @@ def test_a_reinstalled_odoo_is_adopted_and_nothing_is_there_twice(world: World) 
 
 def _abort_midway(place: Place, app: App) -> None:
     """The command dies after its first pages: Odoo has bound some records, the app knows nothing of it."""
-    from sync_daemon.domain.keys import Entity
-    from sync_daemon.domain.operations.adoption import Sought
-    from sync_daemon.domain.tenant import Tenant
-
-    settings = place.settings.model_copy(
-        update={"odoo_api_key": type(place.settings.odoo_admin_password)(place.environment["ODOO_API_KEY"])}
-    )
+    settings = place.settings.model_copy(update={"odoo_api_key": SecretStr(place.environment["ODOO_API_KEY"])})
     [(installation,)] = place.bridge("SELECT id FROM bridge.installation")
     clients = [Sought(row[0]) for row in app.run("SELECT id FROM {t}.clients ORDER BY id LIMIT 1")]
     tenant = Tenant(app.tenant, app.subdomain, app.schema)
@@ -381,4 +388,19 @@ def test_a_second_reinstall_is_adopted_like_the_first(world: World) -> None:
     place.c360("drain")
     assert place.counts() == before
     assert _bill_lines(place) == lines
+    assert place.printed("reconcile")["drift"] == []
+
+
+@pytest.mark.acceptance("R-REINSTALL")
+def test_an_older_copy_of_the_database_is_adopted_too(world: World) -> None:
+    place = world.place.restored()
+    before = place.counts()
+    refused = place.c360("rebuild", "--yes", expect=2).stderr
+    assert "would duplicate them" in refused
+    place.c360("rebuild", "--adopt", "--yes")
+    place.c360("drain")
+    after = place.counts()
+    assert after["ir_attachment"] == before["ir_attachment"] and after["account_move"] == before["account_move"]
+    assert after["crm_lead"] == before["crm_lead"], "the copy has the lead that was deleted later"
+    assert [line[:5] for line in _bill_lines(place)] == [line[:5] for line in world.bill_lines]
     assert place.printed("reconcile")["drift"] == []

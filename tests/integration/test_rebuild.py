@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+import pytest
+
 from db_init import tenants
 from sync_daemon.domain.document import Change, Op, Ruling, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.operations.adoption import Adopted, Candidate, Finding, Half
 from sync_daemon.domain.operations.user_links import LinkState
 from sync_daemon.domain.settlement import Applied
+from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.ports import OdooInfo
-from sync_daemon.postgres.admin.rebuild import Rebuilds
+from sync_daemon.postgres.admin.bindings import Bindings
+from sync_daemon.postgres.admin.rebuild import NOTHING, Rebuilds
 from sync_daemon.postgres.admin.user_links import LinkDecision, UserLinks
 from tests import databases
 from tests.databases import AppTenant
@@ -23,10 +28,10 @@ def odoo() -> OdooInfo:
     return OdooInfo("1", "19.0.1.0.0", "19.0", str(uuid4()), 1, 0, "odoo", "bot", None)
 
 
-def rebuild(installation: Installation) -> int:
+def rebuild(installation: Installation, adopted: Adopted = NOTHING) -> int:
     former = odoo()
     installation.registry.identify_instance(INSTANCE)(former)
-    return Rebuilds(installation.database, INSTANCE).rebuild(odoo(), former.instance_uuid)
+    return Rebuilds(installation.database, INSTANCE).rebuild(odoo(), former.instance_uuid, adopted)
 
 
 def test_a_user_of_the_former_odoo_is_nobody_in_the_new_one(installation: Installation) -> None:
@@ -90,10 +95,63 @@ def test_a_lead_that_is_won_in_the_new_odoo_is_told_as_won_once_more(installatio
     assert [str(kind).rpartition("odoo.")[2] for (kind,) in told] == ["lead.won.v1", "lead.won.v1"]
 
 
-def bind(installation: Installation, key: RecordKey, model: str) -> None:
+@pytest.mark.parametrize("is_same_database", [True, False])
+def test_what_the_new_odoo_has_already_stays_bound(installation: Installation, is_same_database: bool) -> None:
+    kept, lost = installation.fill(2)
+    for registration in (kept, lost):
+        bind(installation, registration, "crm.lead", number=9 + (registration == lost))
+        installation.bridge(
+            "INSERT INTO bridge.base_value (instance_id, tenant_id, entity, record_id, field, app_value, odoo_value)"
+            " VALUES (%(instance)s, %(tenant)s::uuid, 'registration', %(id)s::uuid, 'phone', '1', '1') RETURNING field",
+            instance=INSTANCE,
+            tenant=str(registration.tenant),
+            id=str(registration.record_id),
+        )
+    link(installation)
+    half = Half(kept.record_id, Finding.MATCHED, "id", BindingState.ACTIVE, "crm.lead", 11)
+    assert rebuild(installation, Adopted({kept: half}, is_same_database)) > 0
+    assert bindings(installation) == [(str(kept.record_id), "crm.lead", 11, "active", "")]
+    bases = "SELECT record_id::text FROM bridge.base_value WHERE instance_id = %(instance)s"
+    assert installation.bridge(bases, instance=INSTANCE) == [(str(kept.record_id),)]
+    people = UserLinks(installation.database, INSTANCE)
+    links = [found.link for found in people.of(tenant_of(installation))]
+    assert any(links) is is_same_database, "the users of another database are other people"
+
+
+def test_a_record_that_a_person_must_decide_about_can_be_linked(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    first = Candidate("crm.lead", 21, "One", "")
+    half = Half(
+        registration.record_id, Finding.AMBIGUOUS, "id", candidates=(first, Candidate("crm.lead", 22, "Two", ""))
+    )
+    rebuild(installation, Adopted({registration: half}))
+    assert bindings(installation) == [(str(registration.record_id), "crm.lead", 21, "unlinked", "")]
+    Bindings(installation.database, INSTANCE).relink(registration, "crm.lead", 22)
+    assert bindings(installation) == [(str(registration.record_id), "crm.lead", 22, "active", "")]
+
+
+def bindings(installation: Installation) -> list[tuple[object, ...]]:
+    question = (
+        "SELECT record_id::text, res_model, res_id, state, digest FROM bridge.binding"
+        " WHERE instance_id = %(instance)s AND entity = 'registration'"
+    )
+    return list(installation.bridge(question, instance=INSTANCE))
+
+
+def tenant_of(installation: Installation) -> Tenant:
+    return Tenant(installation.tenant.id, installation.tenant.schema, installation.tenant.schema)
+
+
+def link(installation: Installation) -> None:
+    [[user]] = installation.app("SELECT id::text FROM {schema}.users LIMIT 1")
+    decision = LinkDecision(UUID(str(user)), 7, "sales", LinkState.CONFIRMED, "admin (c360)")
+    UserLinks(installation.database, INSTANCE).decide(tenant_of(installation), decision)
+
+
+def bind(installation: Installation, key: RecordKey, model: str, number: int = 9) -> None:
     installation.outbox.owe([key])
     waiting = installation.rows.snapshot([key]).owed[key]
-    installation.ledger.settle(uuid4(), [Applied(waiting, Status.CREATED, model, 9, "d", {}, {}, ())])
+    installation.ledger.settle(uuid4(), [Applied(waiting, Status.CREATED, model, number, "d", {}, {}, ())])
 
 
 def win(installation: Installation, registration: RecordKey) -> None:

@@ -132,8 +132,12 @@ class TestAdoption(AdoptionCase):
         found = self.adopt("registration", "1", tenant=OTHER_TENANT, numbers=["2026/000001/07"])
         self.assertEqual(found["1"]["verdict"], "new")
         self.unbind("client", "1")
-        found = self.adopt("client", "1", tenant=OTHER_TENANT, numbers=["4012345678"])
-        self.assertEqual(found["1"]["verdict"], "new")
+        for carried in (record_id("client", "1"), False):
+            customer = self.env["res.partner"].search([("x_comply360_tax_number", "=", "4012345678")])
+            customer.sudo().x_comply360_external_id = carried
+            self.env.flush_all()
+            found = self.adopt("client", "1", tenant=OTHER_TENANT, numbers=["4012345678"])
+            self.assertEqual(found["1"]["verdict"], "new", "neither by its id nor by its number")
 
     def test_a_unique_number_is_enough_and_a_name_never_is(self):
         lead = self.record("registration", "1")
@@ -258,6 +262,18 @@ class TestReinstall(AdoptionCase, BillCase):
             self.env["comply360.kept.commission"].search([("external_id", "=", record_id("commission", "0"))])
         )
 
+    def test_a_tenant_keeps_the_company_team_and_fields_that_people_chose(self):
+        self.apply(document("tenant", "two", tenant=OTHER_TENANT, name="Agency Two", subdomain="agency2"))
+        company = self.env["res.company"].create({"name": "Own"})
+        team = self.env["crm.team"].create({"name": "Own", "company_id": company.id})
+        named = [("uuid", "=", OTHER_TENANT)]
+        self.env["comply360.tenant"].search(named).sudo().write({"company_id": company.id, "team_id": team.id})
+        self.reinstall()
+        tenant = self.env["comply360.tenant"].search(named)
+        self.assertEqual((tenant.company_id, tenant.team_id, tenant.subdomain), (company, team, "agency2"))
+        self.apply(document("registration", "of two", tenant=OTHER_TENANT))
+        self.assertEqual(self.record("registration", "of two").company_id, company)
+
     def test_a_bill_that_was_paid_meanwhile_is_reported(self):
         bill = self.bill("1")
         bill.action_post()
@@ -318,6 +334,7 @@ class TestReinstall(AdoptionCase, BillCase):
         count = self.env["x_commission"].search_count([])
         self.assertIn(f"{count} commissions", wizard.x_comply360_warning)
         self.assertIn("2 bill lines", wizard.x_comply360_warning)
+        self.assertNotIn(" 0 ", wizard.x_comply360_warning, "what is not there does not go")
         self.assertIn("c360 db backup", wizard.x_comply360_warning)
         other = self.env["ir.module.module"].search([("state", "=", "uninstalled")], limit=1)
         self.assertFalse(self.env["base.module.uninstall"].create({"module_ids": other.ids}).x_comply360_warning)

@@ -20,30 +20,37 @@ class BaseModuleUninstall(models.TransientModel):
     def _comply360_warning(self):
         losses = [Markup("<li>%s</li>") % words for words in self._comply360_losses()]
         steps = [Markup("<li>%s</li>") % words for words in self._comply360_steps()]
-        return Markup("<p><b>%s</b></p><ul>%s</ul><p>%s</p><p><b>%s</b></p><ol>%s</ol>") % (
+        return Markup('<p><b>%s</b></p><ul>%s</ul><p>%s %s</p><p class="mt-3"><b>%s</b></p><ol>%s</ol>') % (
             self.env._("Uninstalling Comply360 Bridge deletes:"),
             Markup("").join(losses),
             self.env._(
                 "Leads, contacts, invoices, vendor bills and attachments stay. Odoo keeps which record of the app each "
                 "of them is, so that the addon finds them again if you install it again in this database."
             ),
+            self.env._("After that, issue a new API key and run c360 doctor, which leads to c360 rebuild --adopt."),
             self.env._("Before you uninstall it:"),
             Markup("").join(steps),
         )
 
     def _comply360_losses(self):
-        """One sentence per kind of record that goes, with how many there are."""
+        """What goes, with how many there are; kinds of which there are none are left out."""
         counts = self._comply360_counts()
-        yield self.env._(
-            "%(count)s commissions with their notes and approvals (%(own)s of them exist only in Odoo)",
-            count=counts["commissions"],
-            own=counts["own_commissions"],
-        )
-        yield self.env._("the links of %(count)s bill lines to commissions", count=counts["bill_lines"])
-        yield self.env._("%(count)s bindings to records of the app", count=counts["bindings"])
-        yield self.env._("%(count)s open sync issues and customers to link", count=counts["open"])
-        yield self.env._("the tenant limits of %(count)s users, who will see every lead", count=counts["limited_users"])
-        yield self.env._("the bridge's user and its API keys: a new installation needs a new key")
+        words = {
+            "commissions": self.env._(
+                "%(count)s commissions with their notes and approvals (%(own)s of them exist only in Odoo)",
+                count=counts["commissions"],
+                own=counts["own_commissions"],
+            ),
+            "bill_lines": self.env._("the links of %(count)s bill lines to commissions", count=counts["bill_lines"]),
+            "bindings": self.env._("%(count)s bindings to records of the app", count=counts["bindings"]),
+            "open": self.env._("%(count)s open sync issues and customers to link", count=counts["open"]),
+            "limited_users": self.env._(
+                "the tenant limits of %(count)s users, who will see the leads of all tenants",
+                count=counts["limited_users"],
+            ),
+        }
+        yield from (sentence for kind, sentence in words.items() if counts[kind])
+        yield self.env._("the bridge's user with its API keys")
 
     def _comply360_counts(self):
         env = self.with_context(active_test=False).env
@@ -62,16 +69,13 @@ class BaseModuleUninstall(models.TransientModel):
         }
 
     def _comply360_steps(self):
-        waiting = self.env["comply360.outbox"].search([]).binding_id
+        [(waiting,)] = self.env["comply360.outbox"]._read_group([], [], ["binding_id:count_distinct"])
         yield self.env._(
             "Let changes reach the app (%(count)s records wait) and then stop the bridge: c360 drain",
-            count=len(waiting),
+            count=waiting,
         )
         yield self.env._("Back up both databases: c360 db backup")
         yield self.env._(
             "Export the commissions if you need those that exist only in Odoo, or notes: open Comply360 > Commissions, "
             "select all, Actions > Export"
-        )
-        yield self.env._(
-            "After a new installation: issue a key, then run c360 doctor, which leads to c360 rebuild --adopt"
         )
