@@ -29,8 +29,9 @@ PAGE = 1_000
 def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
     """Compare commissions in the app, in Odoo and on vendor bills.
 
-    Counts and sums are per tenant, currency and state; only posted bills count. Run `c360 drain` first: a change in
-    transit counts as a difference. Exit code 3 if any row differs; the command names each one.
+    Counts and sums are per tenant, currency and state; only posted bills count, and only what was really paid of them:
+    no credit note, no write-off. Run `c360 drain` first: a change in transit counts as a difference. Exit code 3 if any
+    row differs; the command names each one.
 
     Example: c360 books --month 2026-01
     """
@@ -55,6 +56,8 @@ def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
             "sum",
             "billed",
             "sum",
+            "paid",
+            "sum",
             "filtered",
             "difference",
         )
@@ -72,6 +75,8 @@ def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
                     line.odoo.sum,
                     line.billed.count,
                     line.billed.sum,
+                    line.paid.count,
+                    line.paid.sum,
                     line.filtered,
                     line.difference,
                 )
@@ -103,7 +108,7 @@ def _json(subdomain: str, item: Books) -> dict[str, Any]:
 
 
 def _line(line: Line) -> dict[str, Any]:
-    totals = {"app": line.app, "odoo": line.odoo, "billed": line.billed}
+    totals = {"app": line.app, "odoo": line.odoo, "billed": line.billed, "paid": line.paid}
     return {
         "currency": line.currency,
         "state": line.state,

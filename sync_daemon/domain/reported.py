@@ -21,8 +21,17 @@ _SENTENCES = {
     "commission is posted; Odoo has drafted a credit note",
     (Entity.COMMISSION, "bill_credited"): "the commission is paid, but its vendor bill {about} was reversed by a "
     "credit note or cancelled; the commission stays paid until a person decides",
-    (Entity.COMMISSION, "bill_open"): "the commission is paid, but its vendor bill {about} is not; "
-    "register the payment in Odoo or decide what to do about it",
+    (Entity.COMMISSION, "bill_open"): "the commission is paid, but its vendor bill {about} is not; if this bill is "
+    "what was paid, register that payment in Odoo under the commission's reference; if it was paid otherwise, credit "
+    "or cancel the bill",
+    (Entity.COMMISSION, "paid_twice"): "the commission was paid, and its vendor bill {about} was paid as well; find "
+    "out which of both payments took place, and undo the other one in Odoo or get the money back",
+    (Entity.COMMISSION, "not_approved"): "the vendor bill {about} of the commission is posted, but the commission is "
+    "pending again; approve it, or credit the bill in Odoo",
+    (Entity.COMMISSION, "bill_differs"): "the posted vendor bill and its credit notes book another amount than the "
+    "commission: {about}; correct or credit the bill in Odoo, or correct the commission's amount in the app",
+    (Entity.COMMISSION, "paid_differs"): "another amount was paid than the commission: {about}; correct the payment "
+    "in Odoo, or the commission's amount in the app",
     (Entity.INVOICE, "registration_cancelled"): "the registration was cancelled, but its invoice {about} is posted; "
     "Odoo has drafted a credit note",
 }
@@ -55,5 +64,9 @@ def payment_discrepancy_of(contract: Contract, found: Reported) -> FieldProblem 
     if not code:
         return None
     about = str(found.values.get(ABOUT, ""))
-    sentence = _SENTENCES[contract.entity, code].format(about=printable(about))
-    return FieldProblem(PAYMENT_DISCREPANCY, about, code, sentence)
+    return FieldProblem(PAYMENT_DISCREPANCY, about, code, sentence_of(contract.entity, code, about))
+
+
+def sentence_of(entity: Entity, code: str, about: str) -> str:
+    """What a person reads about a payment discrepancy of the contract, and what to do."""
+    return _SENTENCES[entity, code].format(about=printable(about))

@@ -10,6 +10,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from sync_daemon.domain.codec import printable
+from sync_daemon.domain.contracts.commission import PAYMENT_DISCREPANCIES
 from sync_daemon.domain.document import (
     NOTHING_SEEN,
     Change,
@@ -26,7 +27,7 @@ from sync_daemon.domain.document import (
 from sync_daemon.domain.hint import record_key
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.operations.adoption import Candidate, Finding, Half, Sought
-from sync_daemon.domain.operations.books import Bill, OdooEntry
+from sync_daemon.domain.operations.books import Bill, Discrepancy, OdooEntry
 from sync_daemon.domain.operations.contract_check import OdooField, OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.snapshot import BindingState
@@ -289,8 +290,27 @@ def _book_row(row: object) -> tuple[UUID, OdooEntry]:
     bill = None
     if name := _text(fields, "bill", ""):
         bill = Bill(name, _text(fields, "billed_currency"), _amount(fields, "billed"))
-    entry = OdooEntry(_text(fields, "currency"), _text(fields, "state"), _amount(fields, "amount"), bill)
+    entry = OdooEntry(
+        _text(fields, "currency"),
+        _text(fields, "state"),
+        _amount(fields, "amount"),
+        bill,
+        _amounts(fields, "paid"),
+        _book_discrepancy(fields),
+    )
     return _parsed("record_id", UUID, _text(fields, "record_id")), entry
+
+
+def _amounts(fields: Mapping[str, object], name: str) -> dict[str, Decimal]:
+    sums = _dict(fields.get(name, {}), name)
+    return {currency: _amount(sums, currency) for currency in sums}
+
+
+def _book_discrepancy(fields: Mapping[str, object]) -> Discrepancy | None:
+    code = _text(fields, "payment_discrepancy", "")
+    if code and code not in PAYMENT_DISCREPANCIES:
+        raise MalformedError(f"payment_discrepancy is an unknown word: {printable(code)}")
+    return Discrepancy(code, _text(fields, "payment_discrepancy_about", "")) if code else None
 
 
 def _amount(fields: Mapping[str, object], name: str) -> Decimal:

@@ -9,11 +9,19 @@ from uuid import UUID
 import pytest
 
 from sync_daemon.errors import RejectedError
+from tests.acceptance.accounting import DAY
+from tests.acceptance.accounting import bill as _bill
+from tests.acceptance.accounting import commission as _commission
+from tests.acceptance.accounting import currency as _currency
+from tests.acceptance.accounting import move as _move
+from tests.acceptance.accounting import no_rate as _no_rate
+from tests.acceptance.accounting import pay as _pay
+from tests.acceptance.accounting import rate as _rate
+from tests.acceptance.accounting import row as _row
 from tests.acceptance.command import c360, printed
 from tests.acceptance.parties import App, Odoo
 
 AMOUNTS = {"ZAR": "1250.55", "USD": "0.01", "ZWL": "99999999.99"}
-DAY = "2026-11-02"
 
 
 @pytest.fixture(autouse=True)
@@ -21,58 +29,6 @@ def rates(odoo: Odoo) -> None:
     """Sees to it that the company can convert rands, and cannot convert ZWL until a test says how."""
     _no_rate(odoo, "ZWL")
     _rate(odoo, "ZAR", 18.5, "2020-01-01")
-
-
-def _currency(odoo: Odoo, code: str) -> int:
-    return int(odoo.call("res.currency", "search", [["name", "=", code]])[0])
-
-
-def _no_rate(odoo: Odoo, code: str) -> None:
-    found = odoo.call("res.currency.rate", "search", [["currency_id", "=", _currency(odoo, code)]])
-    odoo.call("res.currency.rate", "unlink", found)
-
-
-def _rate(odoo: Odoo, code: str, rate: float, day: str) -> None:
-    currency = _currency(odoo, code)
-    if not odoo.call("res.currency.rate", "search", [["currency_id", "=", currency], ["name", "=", day]]):
-        odoo.call("res.currency.rate", "create", [{"currency_id": currency, "name": day, "rate": rate}])
-
-
-def _commission(app: App, odoo: Odoo, accountant: Odoo, amount: str, currency: str = "ZAR") -> tuple[UUID, int]:
-    """A commission that the accountant has approved: its id in the app and in Odoo."""
-    (registration,) = app.register(status="approved", name="Sunbird Solar")
-    commission = app.commission(registration, amount, currency)
-    c360("drain")
-    (found,) = [row for row in odoo.commissions(app) if row["x_comply360_external_id"] == str(commission)]
-    accountant.call("x_commission", "action_approve", [found["id"]])
-    return commission, int(found["id"])
-
-
-def _bill(accountant: Odoo, *commissions: int) -> int:
-    action = accountant.call("x_commission", "action_create_bill", list(commissions))
-    accountant.call("account.move", "action_post", [action["res_id"]])
-    return int(action["res_id"])
-
-
-def _pay(accountant: Odoo, move: int, reference: str, day: str = DAY) -> None:
-    named = {"context": {"active_model": "account.move", "active_ids": [move]}}
-    values = {"payment_date": day, "communication": reference}
-    wizard = accountant.call("account.payment.register", "create", [values], **named)
-    accountant.call("account.payment.register", "action_create_payments", wizard, **named)
-
-
-def _move(accountant: Odoo, move: int) -> dict[str, Any]:
-    names = ["name", "state", "payment_state", "amount_total", "currency_id", "partner_id", "reversal_move_ids", "ref"]
-    return dict(accountant.call("account.move", "read", [move], names)[0])
-
-
-def _row(app: App, commission: UUID) -> tuple[Any, ...]:
-    (row,) = app.run(
-        "SELECT status, commission_amount::text, coalesce(paid_at::text, ''), coalesce(payment_reference, '')"
-        " FROM {t}.commissions WHERE id = %s",
-        [commission],
-    )
-    return row
 
 
 def _causes(app: App) -> list[tuple[str, str]]:

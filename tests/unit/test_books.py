@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_daemon.domain.operations.books import AppEntry, Bill, OdooEntry, Total, books
+from sync_daemon.domain.contracts.commission import PAYMENT_DISCREPANCIES
+from sync_daemon.domain.operations.books import AppEntry, Bill, Discrepancy, OdooEntry, Total, books
 from sync_daemon.odoo import wire
 
 ONE = UUID(int=1)
@@ -67,6 +68,16 @@ CASES = {
         {ONE: replace(THERE, bill=Bill("BILL/1", "ZAR", Decimal("125.00")))},
         "the vendor bill BILL/1 has ZAR 125.00, the commission ZAR 125.05, approved",
     ),
+    "another payment": (
+        {ONE: replace(HERE, state="paid")},
+        {ONE: replace(THERE, state="paid", paid={"ZAR": Decimal("75.00")})},
+        "ZAR 75.00 was paid through the vendor bill BILL/1, the commission is ZAR 125.05, paid",
+    ),
+    "a payment in another currency": (
+        {ONE: replace(HERE, state="paid")},
+        {ONE: replace(THERE, state="paid", paid={"USD": Decimal("5.05"), "ZAR": Decimal("31.60")})},
+        "USD 5.05 and ZAR 31.60 was paid through the vendor bill BILL/1, the commission is ZAR 125.05, paid",
+    ),
 }
 
 
@@ -77,6 +88,21 @@ def test_every_difference_is_said_in_words(
     found = books(app, odoo)
     assert [(fault.record_id, fault.message) for fault in found.faults] == [(ONE, message)]
     assert not found.agree
+
+
+@pytest.mark.parametrize("code", sorted(map(str, PAYMENT_DISCREPANCIES)))
+def test_what_odoo_says_about_the_money_is_a_fault_with_what_to_do(code: str) -> None:
+    bill = Bill("BILL/1", "ZAR", Decimal("1.00"))
+    there = replace(THERE, bill=bill, discrepancy=Discrepancy(code, "BILL/1 (ZAR 1.00 instead of ZAR 125.05)"))
+    [fault] = books({ONE: HERE}, {ONE: there}).faults
+    assert "BILL/1 (ZAR 1.00 instead of ZAR 125.05)" in fault.message
+    assert ";" in fault.message, "what happened; what to do"
+
+
+def test_what_was_paid_is_summed_in_the_currency_that_is_owed() -> None:
+    paid = {"ZAR": AMOUNT, "USD": Decimal("1.00")}
+    [line] = books({ONE: HERE}, {ONE: replace(THERE, paid=paid)}).lines
+    assert line.paid == Total(1, AMOUNT)
 
 
 def test_sums_that_agree_by_chance_do_not_hide_the_rows() -> None:
@@ -108,3 +134,24 @@ def test_amounts_cross_as_texts_and_nothing_else() -> None:
     for bad in (0.1, "NaN", "1e3", "", "Infinity"):
         with pytest.raises(wire.MalformedError):
             wire.commission_books({"rows": [{**row, "amount": bad}], "more": False})
+
+
+def test_what_was_paid_and_how_it_differs_cross_as_texts() -> None:
+    row = {
+        "record_id": str(ONE),
+        "currency": "ZAR",
+        "state": "approved",
+        "amount": "125.00",
+        "bill": "B",
+        "billed_currency": "ZAR",
+        "billed": "75.00",
+        "paid": {"ZAR": "75.00"},
+        "payment_discrepancy": "bill_differs",
+        "payment_discrepancy_about": "B (ZAR 75.00 instead of ZAR 125.00)",
+    }
+    [[_, entry]], _ = wire.commission_books({"rows": [row], "more": False})
+    assert entry.paid == {"ZAR": Decimal("75.00")}
+    assert entry.discrepancy == Discrepancy("bill_differs", "B (ZAR 75.00 instead of ZAR 125.00)")
+    for bad in ({"paid": {"ZAR": 75.0}}, {"paid": ["75.00"]}, {"payment_discrepancy": "stolen"}):
+        with pytest.raises(wire.MalformedError):
+            wire.commission_books({"rows": [{**row, **bad}], "more": False})

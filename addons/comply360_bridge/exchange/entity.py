@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mappers import Mapper, Problem, Refused
-from ..mappers.codec import Code, Person
+from ..mappers.codec import Amount, Code, Person
 from ..mappers.document import Key, parse_version
 from .work import CREATED, Absent, Applied, Bound, Outcome, Turned, Work
 
@@ -262,12 +262,24 @@ class EntityWriter:
         return is_unseen and sent["value"] == present
 
     def _compare(self, work: Work) -> None:
-        """Record where Odoo stored another value than was sent."""
-        present = work.mapper.wire(work.record._comply360_row(work.mapper))
+        """Record where Odoo stored another value than was sent.
+
+        Raises: Refused for an amount, which is stored exactly or not at all.
+        """
+        present, rules = work.mapper.wire(work.record._comply360_row(work.mapper)), work.mapper.by_name
+        # what a commission's bill paid as soon as the app's values allowed it is Odoo's own change
+        is_final = any(
+            rule.final and work.wanted.get(name) != present[name] == rule.final for name, rule in rules.items()
+        )
         for name, wanted in work.wanted.items():
+            if is_final and name in work.document.two_way and present[name] != wanted:
+                work.diverged[name] = present[name]
             if name in work.diverged:
                 continue
             if present[name] != wanted:
+                if isinstance(rules[name].codec, Amount):
+                    message = f"{name} is {wanted}, but Odoo would store {present[name]}"
+                    raise Refused("bad_amount", message, name, str(wanted))
                 work.normalised[name] = present[name]
             if name in work.document.two_way and not work.document.two_way[name].is_offer:
                 work.sent[name] = {"base": _base(work, name), "value": present[name], "version": self.newest}

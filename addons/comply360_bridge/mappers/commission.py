@@ -13,8 +13,23 @@ NEXT_STATES = {
 }
 """The steps a user may take: the app's order, and back to pending until it is paid."""
 
-PAYMENT_DISCREPANCIES = ("billed", "registration_cancelled", "bill_credited", "bill_open")
-"""How a commission and its bill can contradict each other: money has to be returned, or was."""
+PAYMENT_DISCREPANCIES = (
+    "billed",
+    "registration_cancelled",
+    "bill_credited",
+    "bill_open",
+    "paid_twice",
+    "not_approved",
+    "bill_differs",
+    "paid_differs",
+)
+"""How a commission, its bill and the bill's payments can contradict each other."""
+
+BILLS = ("in_invoice", "in_receipt")
+"""Odoo's documents that pay commissions."""
+
+FORMER = "former"
+"""Stands for the payment of a bill that paid a commission before Odoo remembered which payment that was."""
 
 COMMISSION = Mapper(
     "commission",

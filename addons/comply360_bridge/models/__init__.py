@@ -10,6 +10,7 @@ from . import (
     account_move_commission,
     account_move_credit_note,
     account_move_line,
+    account_move_payment,
     account_partial_reconcile,
     calendar_event,
     comply360_binding,
@@ -42,5 +43,7 @@ from . import (
     res_users,
     res_users_apikeys,
     x_commission,
+    x_commission_amount,
     x_commission_bill,
+    x_commission_discrepancy,
 )

@@ -164,17 +164,8 @@ class AccountMove(models.Model):
         self.ensure_one()
         if self.payment_state not in ("paid", "in_payment"):
             return False, False
-        terms = self.line_ids.filtered(lambda line: line.account_type in ("asset_receivable", "liability_payable"))
-        moves = (terms.matched_debit_ids.debit_move_id | terms.matched_credit_ids.credit_move_id).move_id
-        payments = [
-            (move.date, move.id, move._comply360_payment_reference())
-            for move in moves.filtered(lambda move: not move.is_invoice(include_receipts=True))
-        ] + [
-            (payment.date, payment.id, payment.memo or payment.name)
-            for payment in self.matched_payment_ids.filtered(lambda payment: not payment.move_id)
-        ]
-        day, _number, reference = max(payments, default=(False, 0, False), key=lambda payment: payment[:2])
-        return day, reference
+        payments = self._comply360_payments()
+        return (payments[-1][0], payments[-1][2]) if payments else (False, False)
 
     def _comply360_payment_reference(self):
         payment, line = self.origin_payment_id, self.statement_line_id

@@ -1,5 +1,7 @@
 from odoo import fields, models
 
+from ..mappers.commission import FORMER
+
 
 class Comply360KeptCommission(models.Model):
     """What an uninstall kept of a commission: it waits until the app sends the commission again."""
@@ -18,6 +20,9 @@ class Comply360KeptCommission(models.Model):
             lambda line: line.company_id == commission.company_id and not line.x_comply360_commission_id
         )
         lines.write({"x_comply360_commission_id": commission.id})
+        if commission.state == "paid" and commission.bill_state == "paid" and not commission.bill_payment:
+            # the app says that it is paid, and nothing says that it was paid otherwise
+            commission.bill_payment = FORMER
         if commission.state in ("approved", "paid") and not commission.approved_by_id:
             commission.approved_by_id = self.approver_id[:1]
         self.unlink()

@@ -5,7 +5,15 @@ from ..mappers.commission import COMMISSION, NEXT_STATES
 
 STATES = [("pending", "Pending"), ("approved", "Approved"), ("paid", "Paid"), ("cancelled", "Cancelled")]
 APP_OWNED = ("registration_fee", "commission_rate", "commission_amount", "currency_id", "lead_id", "agent_id")
-PAYMENT = ("paid_at", "payment_reference", "approved_at", "approved_by_id", "x_comply360_approver_id")
+PAYMENT = (
+    "paid_at",
+    "payment_reference",
+    "paid_by_hand",
+    "bill_payment",
+    "approved_at",
+    "approved_by_id",
+    "x_comply360_approver_id",
+)
 
 
 class XCommission(models.Model):

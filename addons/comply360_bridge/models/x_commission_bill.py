@@ -1,8 +1,12 @@
+from decimal import Decimal
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..mappers.commission import COMMISSION
+from ..mappers.commission import BILLS, COMMISSION, FORMER
+from ..mappers.money import Money, add, exact, plain
 
+SIGNS = {**dict.fromkeys(BILLS, 1), "in_refund": -1}
 BILL_STATES = [
     ("draft", "Draft Bill"),
     ("billed", "Billed"),
@@ -10,14 +14,8 @@ BILL_STATES = [
     ("credited", "Credited"),
     ("cancelled", "Bill Cancelled"),
 ]
-PAYMENT_DISCREPANCIES = [
-    ("billed", "Cancelled, but its bill is posted"),
-    ("registration_cancelled", "Billed, but its registration was cancelled"),
-    ("bill_credited", "Paid, but its bill was credited or cancelled"),
-    ("bill_open", "Paid, but its bill is unpaid"),
-]
 BILL_PAID = ("paid", "in_payment")
-DUE_BACK = ("billed", "registration_cancelled")
+AMOUNT = ("commission_amount", "currency_id")
 
 
 class XCommission(models.Model):
@@ -41,14 +39,14 @@ class XCommission(models.Model):
         ondelete="set null",
     )
     bill_state = fields.Selection(BILL_STATES, compute="_compute_bill", store=True, copy=False)
-    payment_discrepancy = fields.Selection(
-        PAYMENT_DISCREPANCIES,
-        compute="_compute_payment_discrepancy",
+    bill_payment = fields.Char(
+        string="Payment of the Bill",
+        compute="_compute_payment",
         store=True,
+        readonly=True,
         copy=False,
-        index="btree_not_null",
+        help="Which payment of the vendor bill paid this commission. Empty: it was paid by hand or in the app.",
     )
-    payment_discrepancy_about = fields.Char(compute="_compute_payment_discrepancy", store=True, copy=False)
 
     @api.depends(
         "bill_line_ids.x_comply360_commission_id",
@@ -58,13 +56,26 @@ class XCommission(models.Model):
         "bill_line_ids.move_id.payment_state",
     )
     def _compute_bill(self):
-        """Choose the newest bill that is not cancelled, else the newest that was ever posted."""
+        """Choose the newest bill that is due or paid, else the newest draft, else the newest that was ever posted."""
         for commission in self:
             lines = commission.bill_line_ids
-            bills = lines.move_id.filtered(lambda move: move.move_type == "in_invoice").sorted("id")
-            bill = bills.filtered(lambda move: move.state != "cancel")[-1:] or bills.filtered("posted_before")[-1:]
+            bill = commission._choose_bill()
             commission.bill_id = bill
             commission.bill_state = commission._bill_state(bill, lines)
+
+    def _choose_bill(self):
+        lines = self.bill_line_ids
+        bills = lines.move_id.filtered(lambda move: move.move_type in BILLS).sorted("id")
+        posted = bills.filtered(lambda move: move.state == "posted")
+        due = posted.filtered(lambda move: self._bill_state(move, lines) != "credited")
+        draft = bills.filtered(lambda move: move.state == "draft")
+        return due[-1:] or draft[-1:] or posted[-1:] or bills.filtered("posted_before")[-1:]
+
+    def _comply360_open_bills(self):
+        """The bills of these commissions that are drafts, or posted and not credited."""
+        lines = self.bill_line_ids
+        bills = lines.move_id.filtered(lambda move: move.move_type in BILLS and move.state != "cancel")
+        return bills.filtered(lambda move: self._bill_state(move, lines) != "credited")
 
     def _bill_state(self, bill, lines):
         if bill.state != "posted":
@@ -83,17 +94,53 @@ class XCommission(models.Model):
             return "credited"
         return "paid" if bill.payment_state in BILL_PAID else "billed"
 
-    @api.depends("bill_state")
+    @api.depends(
+        "bill_state",
+        "commission_amount",
+        "currency_id",
+        "bill_line_ids.move_id.amount_residual",
+        "bill_line_ids.move_id.payment_state",
+    )
     def _compute_payment(self):
-        """Mark commissions as paid when their bill is paid. Later changes of the bill do not undo that."""
+        """Mark commissions as paid when their bill is paid in full. Later changes of the bill do not undo that.
+
+        If the bill is paid again by another payment, reference and day are that one's.
+        """
+        money = self._comply360_money()
         for commission in self:
             state, paid_at = commission.state or "pending", commission.paid_at
-            reference = commission.payment_reference
-            if commission.bill_state == "paid" and state in ("pending", "approved"):
-                day, reference = commission.bill_id._comply360_payment()
-                state, paid_at = "paid", commission._moment_of_payment(day)
-                reference = (reference or commission.bill_id.name)[:255]
+            reference, key = commission.payment_reference, commission.bill_payment
+            if commission.bill_state == "paid":
+                payments = commission.bill_id._comply360_payments()
+                keys = {FORMER, *(payment[3] for payment in payments)}
+                day, _number, present, newest = payments[-1] if payments else (False, 0, False, FORMER)
+                present = (present or commission.bill_id.name or "")[:255]
+                is_first = state == "approved" and commission._is_covered(money[commission])
+                is_another = state == "paid" and key and payments and key not in keys
+                if is_first or is_another:
+                    state, paid_at, reference = "paid", commission._moment_of_payment(day), present
+                if state == "paid" and (is_first or is_another or key == FORMER or present == reference):
+                    key = newest
             commission.state, commission.paid_at, commission.payment_reference = state, paid_at, reference
+            commission.bill_payment = key
+
+    def _is_covered(self, money):
+        """Whether what was paid through bills is the commission's amount, or more."""
+        code = self.currency_id.name
+        return money.paid.keys() <= {code} and money.paid.get(code, 0) >= exact(self.commission_amount)
+
+    def _comply360_money(self):
+        """What posted bills and credit notes book for each commission, and what was paid of them."""
+        found = {commission: Money() for commission in self}
+        for move in self.filtered("bill_id").sudo().bill_line_ids.move_id.filtered(lambda move: move.state == "posted"):
+            sign = SIGNS.get(move.move_type, 0)
+            for key, (booked, paid) in move._comply360_shares().items():
+                if (money := found.get(self.browse(key))) is None:
+                    continue
+                for into, amounts in ((money.booked, booked), (money.paid, paid)):
+                    for currency, amount in amounts.items():
+                        add(into, currency, sign * amount)
+        return found
 
     def _moment_of_payment(self, day):
         """The start of the payment's day, or the moment of approval if that was on the same day."""
@@ -103,33 +150,17 @@ class XCommission(models.Model):
         approved = self.approved_at
         return approved if approved and approved.date() == day else moment
 
-    @api.depends("state", "bill_state", "bill_id.name", "lead_id.x_comply360_status")
-    def _compute_payment_discrepancy(self):
-        for commission in self:
-            commission.payment_discrepancy = commission._payment_discrepancy()
-            commission.payment_discrepancy_about = commission.bill_id.name if commission.payment_discrepancy else False
-
-    def _payment_discrepancy(self):
-        is_posted = self.bill_state in ("billed", "paid")
-        if self.state == "cancelled":
-            return "billed" if is_posted else False
-        if self.state == "paid" and self.bill_state in ("credited", "cancelled"):
-            return "bill_credited"
-        if self.state == "paid" and (self.bill_state == "billed" or self._is_taken_back()):
-            return "bill_open"
-        return "registration_cancelled" if is_posted and self.lead_id.x_comply360_status == "cancelled" else False
-
-    def _is_taken_back(self):
-        """Whether the bill was posted and reset to draft."""
-        return self.bill_state == "draft" and self.bill_id.posted_before
+    def write(self, vals):
+        """Pay an approved commission at once if its bill is paid already."""
+        result = super().write(vals)
+        if vals.get("state") == "approved":
+            closed = self.filtered(lambda commission: commission.bill_state == "paid")
+            for field in self._fields.values():
+                if field.compute == "_compute_payment":
+                    self.env.add_to_compute(field, closed)
+        return result
 
     # -- actions -------------------------------------------------------------------------------------------------------
-
-    def action_cancel(self):
-        """Cancel; a posted bill stays and gets a draft credit note."""
-        result = super().action_cancel()
-        self._propose_credit_notes()
-        return result
 
     def action_create_bill(self):
         """Create draft vendor bills for approved commissions, one per agent and currency, and open them.
@@ -137,6 +168,8 @@ class XCommission(models.Model):
         Raises: UserError if a commission is not approved or already billed, or its currency has no rate for today.
         """
         self._check_accountant()
+        # whoever marks one of these as paid has read them: one of both must start again
+        self._comply360_supersede()
         for commission in self:
             commission._check_billable()
         bills = self.env["account.move"]
@@ -153,15 +186,32 @@ class XCommission(models.Model):
         return self.bill_line_ids.move_id._comply360_shown()
 
     def _check_paid_by_hand(self):
-        for commission in self:
-            if commission.bill_state == "billed":
-                raise UserError(
-                    self.env._(
-                        "%(name)s is on the vendor bill %(bill)s. Register the payment there.",
-                        name=commission.name,
-                        bill=commission.bill_id.name,
-                    )
-                )
+        """Refuse to pay by hand what a bill pays: there is one way to pay at a time."""
+        self._check_accountant()
+        # whoever bills one of these, or pays its bill, has read it: one of both must start again
+        self._comply360_supersede()
+        for commission in self.sudo():
+            if bill := commission._comply360_open_bills()[-1:]:
+                raise UserError(commission._words_for_open_bill(bill))
+
+    def _words_for_open_bill(self, bill):
+        if bill.state == "draft":
+            return self.env._(
+                "%(name)s is on the draft bill %(bill)s. Post the bill and register the payment there, or delete the "
+                "bill first.",
+                name=self.name,
+                bill=bill.display_name,
+            )
+        if self.bill_state == "paid":
+            return self.env._(
+                "%(name)s is on the vendor bill %(bill)s, which is closed with another amount. Correct the bill, or "
+                "the commission's amount in the app.",
+                name=self.name,
+                bill=bill.name,
+            )
+        return self.env._(
+            "%(name)s is on the vendor bill %(bill)s. Register the payment there.", name=self.name, bill=bill.name
+        )
 
     def _check_billable(self):
         if self.state != "approved":
@@ -172,12 +222,11 @@ class XCommission(models.Model):
                 state=labels[self.state].lower(),
             )
             raise UserError(message)
-        if self.bill_state in ("draft", "billed", "paid"):
+        if bill := self.sudo()._comply360_open_bills()[-1:]:
             raise UserError(
-                self.env._(
-                    "%(name)s is already on the bill %(bill)s.", name=self.name, bill=self.bill_id.sudo().display_name
-                )
+                self.env._("%(name)s is already on the bill %(bill)s.", name=self.name, bill=bill.display_name)
             )
+        self._check_still_exact()
         today = fields.Date.context_today(self)
         if not self.currency_id._comply360_has_rate(self.company_id, today):
             raise UserError(
@@ -212,24 +261,19 @@ class XCommission(models.Model):
             "x_comply360_commission_id": self.id,
         }
 
-    # -- credit notes --------------------------------------------------------------------------------------------------
+    # -- what the bridge writes and reads -----------------------------------------------------------------------------
 
     @api.model
     def _comply360_written(self, entity, changes):
-        """Propose credit notes for commissions that the app cancelled although their bill is posted."""
-        cancelled = [record.id for record, values in changes if values.get("state") == "cancelled"]
-        self.browse(cancelled)._propose_credit_notes()
-
-    def _propose_credit_notes(self):
-        """Create draft credit notes for posted bills of commissions that are no longer due."""
-        labels = dict(self._fields["payment_discrepancy"]._description_selection(self.env))
-        # whoever cancels may lack access to bills, as the bridge does: the draft waits for an accountant
-        for commission in self.sudo().filtered(lambda item: item.payment_discrepancy in DUE_BACK):
-            bill = commission.bill_id
-            lines = bill.invoice_line_ids.filtered(
-                lambda line, commission=commission: line.x_comply360_commission_id == commission
+        """Report commissions that their bill pays now that the app has changed them: no echo is marked."""
+        super()._comply360_written(entity, changes)
+        changed = self.browse([record.id for record, values in changes if values.keys() & {"state", *AMOUNT}])
+        closed = changed.filtered(lambda commission: commission.bill_state == "paid" and commission.state == "paid")
+        if closed:
+            bound = self.env["comply360.binding"].search(
+                [("res_model", "=", self._name), ("res_id", "in", closed.ids), ("state", "=", "active")]
             )
-            bill._comply360_propose_credit_notes(f"{commission.name}: {labels[commission.payment_discrepancy]}.", lines)
+            self.env["comply360.outbox"]._append(bound.ids, "upsert")
 
     def _comply360_recall(self):
         """Give commissions that the app sent again their bill lines and approvers from before an uninstall."""
@@ -249,30 +293,27 @@ class XCommission(models.Model):
         """Whether the bill of a commission is there before it: nothing else would report that it is paid."""
         return bool(self.bill_line_ids)
 
-    # -- what the bridge reads -----------------------------------------------------------------------------------------
-
     def _comply360_books(self):
-        """Each commission's amount, currency and state, and the amount on its posted bill, exactly as stored."""
-        self.env.flush_all()
-        self.env.cr.execute(
-            """
-            SELECT l.x_comply360_commission_id, m.name, currency.name, sum(l.price_total)::text
-              FROM account_move_line l
-              JOIN account_move m ON m.id = l.move_id AND m.state = 'posted'
-              JOIN res_currency currency ON currency.id = m.currency_id
-              JOIN x_commission c ON c.id = l.x_comply360_commission_id AND c.bill_id = m.id
-             WHERE c.id = ANY(%s)
-             GROUP BY l.x_comply360_commission_id, m.name, currency.name
-            """,
-            [self.ids],
-        )
-        billed = {row[0]: row[1:] for row in self.env.cr.fetchall()}
+        """Each commission as stored, what its bill books for it and what was really paid, and how that differs."""
+        money = self._comply360_money()
         rows = []
         for commission in self:
             present = COMMISSION.wire(commission._comply360_row(COMMISSION))
             row = {"currency": present["currency"], "state": present["status"], "amount": present["commission_amount"]}
-            if commission.id in billed:
-                name, currency, amount = billed[commission.id]
-                row.update(bill=name, billed_currency=currency, billed=amount)
+            if commission.bill_id.state == "posted":
+                row.update(commission._comply360_billed(), paid=_texts(money[commission].paid))
+            found, about = commission._payment_discrepancy(money[commission])
+            if found:
+                row.update(payment_discrepancy=found, payment_discrepancy_about=about or "")
             rows.append(row)
         return rows
+
+    def _comply360_billed(self):
+        """The amount of this commission on the bill that counts."""
+        lines = self.bill_line_ids.filtered(lambda line: line.move_id == self.bill_id)
+        amount = sum(map(exact, lines.mapped("price_total")), Decimal("0.00"))
+        return {"bill": self.bill_id.name, "billed_currency": self.bill_id.currency_id.name, "billed": f"{amount:f}"}
+
+
+def _texts(sums):
+    return {currency: plain(amount) for currency, amount in sums.items()}

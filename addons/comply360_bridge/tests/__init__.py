@@ -16,6 +16,7 @@ from . import (
     test_issues,
     test_keys,
     test_leads,
+    test_money,
     test_partners,
     test_people,
     test_rights,

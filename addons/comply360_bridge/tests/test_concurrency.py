@@ -8,6 +8,7 @@ from functools import partial
 from uuid import NAMESPACE_OID, uuid5
 
 from odoo import SUPERUSER_ID, api, sql_db
+from odoo.exceptions import UserError
 from odoo.modules.registry import Registry
 from odoo.service.model import retrying
 from odoo.tests.common import BaseCase, get_db_name
@@ -30,6 +31,13 @@ CLEANING = """
      WHERE b.id = o.binding_id AND b.installation = %(installation)s;
     DELETE FROM ir_attachment r USING comply360_tenant t
      WHERE t.id = r.x_comply360_tenant_id AND t.installation = %(installation)s;
+    DELETE FROM account_payment p USING account_move__account_payment r
+     WHERE r.payment_id = p.id AND r.invoice_id IN (
+           SELECT l.move_id FROM account_move_line l JOIN x_commission c ON c.id = l.x_comply360_commission_id
+             JOIN comply360_tenant t ON t.id = c.x_comply360_tenant_id AND t.installation = %(installation)s);
+    DELETE FROM account_move WHERE id IN (
+           SELECT l.move_id FROM account_move_line l JOIN x_commission c ON c.id = l.x_comply360_commission_id
+             JOIN comply360_tenant t ON t.id = c.x_comply360_tenant_id AND t.installation = %(installation)s);
     DELETE FROM x_commission r USING comply360_tenant t
      WHERE t.id = r.x_comply360_tenant_id AND t.installation = %(installation)s;
     DELETE FROM crm_lead r USING comply360_tenant t
@@ -197,6 +205,73 @@ class TestConcurrency(BaseCase):
                 later.result(DEADLINE)
                 discrepancy = self._one("SELECT payment_discrepancy FROM x_commission WHERE id = %s", record)
                 self.assertEqual(discrepancy, "registration_cancelled")
+
+    def _approved(self):
+        """A commission in the company's own currency, ready to be paid."""
+        self._clean()
+        self._apply(document("tenant", "one", tenant=TENANT))
+        self._apply(document("registration", "1", tenant=TENANT), document("user", "1", tenant=TENANT))
+        [result] = self._apply(commission("1", tenant=TENANT, currency="USD", status="approved"))
+        return int(result["res_id"])
+
+    def _one_after_the_other(self, first, second, record):
+        """The second begins before the first has committed; gives how it ends."""
+
+        def whole(step):
+            with self._environment(bot if step.__name__ == "by_the_app" else SUPERUSER_ID) as env:
+                retrying(partial(step, env, record), env)
+
+        with self._environment() as env:
+            bot = env.ref("comply360_bridge.user_bridge").id
+        with ThreadPoolExecutor(1) as pool:
+            with self._environment(bot if first.__name__ == "by_the_app" else SUPERUSER_ID) as env:
+                first(env, record)
+                env.flush_all()
+                later = pool.submit(whole, second)
+                self._wait_until(lambda: self._one(WAITING), "the second waits for the first one's end")
+            return later.exception(DEADLINE)
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_commission_that_two_accountants_pay_at_once_is_paid_in_one_way(self):
+        def bill(env, record):
+            env["x_commission"].browse(record).action_create_bill()
+
+        def by_hand(env, record):
+            env["x_commission"].browse(record).mark_paid("CASH 1")
+
+        refusals = {
+            (bill, bill): "already on the bill",
+            (bill, by_hand): "on the draft bill",
+            (by_hand, bill): "only approved commissions are billed",
+            (by_hand, by_hand): "cannot become paid",
+        }
+        for (first, second), refusal in refusals.items():
+            with self.subTest(first=first.__name__, second=second.__name__):
+                error = self._one_after_the_other(first, second, self._approved())
+                self.assertIsInstance(error, UserError)
+                self.assertIn(refusal, str(error))
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_bill_that_is_paid_while_the_app_pays_its_commission_is_not_paid_again(self):
+        told = {"status": "paid", "payment_reference": "CASH 1", "paid_at": "2026-03-04 00:00:00"}
+        paid = commission("1", tenant=TENANT, version="1.2", currency="USD", bases={"status": "approved"}, **told)
+
+        def by_the_app(env, _record):
+            env["comply360.bridge"].apply_batch({**batch(paid), "installation": INSTALLATION})
+
+        def part(env, record):
+            bill = env["x_commission"].browse(record).bill_id
+            named = {"active_model": "account.move", "active_ids": bill.ids}
+            wizard = env["account.payment.register"].with_context(**named).create({"amount": 25.0})
+            wizard.action_create_payments()
+
+        record = self._approved()
+        with self._environment() as env:
+            env["x_commission"].browse(record).action_create_bill()
+            env["x_commission"].browse(record).bill_id.action_post()
+        error = self._one_after_the_other(by_the_app, part, record)
+        self.assertIsInstance(error, UserError)
+        self.assertIn("must not be paid again", str(error))
 
     @reliability("F32", "F50")
     @mute_logger("odoo.sql_db", "odoo.service.model")

@@ -5,7 +5,16 @@ from sync_daemon.domain.contract import Contract, Field, Owner, Reference
 from sync_daemon.domain.keys import Entity
 
 STATUSES = same("pending", "approved", "paid", "cancelled")
-PAYMENT_DISCREPANCIES = same("billed", "registration_cancelled", "bill_credited", "bill_open")
+PAYMENT_DISCREPANCIES = same(
+    "billed",
+    "registration_cancelled",
+    "bill_credited",
+    "bill_open",
+    "paid_twice",
+    "not_approved",
+    "bill_differs",
+    "paid_differs",
+)
 
 COMMISSION = Contract(
     Entity.COMMISSION,

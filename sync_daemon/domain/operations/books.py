@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
+
+from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.reported import sentence_of
 
 STATES = ("pending", "approved", "paid", "cancelled")
 
@@ -30,13 +33,26 @@ class Bill:
 
 
 @dataclass(frozen=True)
+class Discrepancy:
+    """How a commission, its bill and the bill's payments contradict each other in Odoo: Odoo's word, and about what."""
+
+    code: str
+    about: str
+
+
+@dataclass(frozen=True)
 class OdooEntry:
-    """A commission in Odoo, with the posted bill that counts for it, if any."""
+    """A commission in Odoo, with the posted bill that counts for it, if any.
+
+    Shapes: `paid` is what was really paid through bills, by currency; without a bill there is nothing to compare.
+    """
 
     currency: str
     state: str
     amount: Decimal
     bill: Bill | None = None
+    paid: Mapping[str, Decimal] = field(default_factory=dict)
+    discrepancy: Discrepancy | None = None
 
 
 @dataclass(frozen=True)
@@ -49,13 +65,18 @@ class Total:
 
 @dataclass(frozen=True)
 class Line:
-    """One currency and state. Shapes: `app` leaves out what is filtered; `billed` is by the bills' own amounts."""
+    """One currency and state.
+
+    Shapes: `app` leaves out what is filtered; `billed` is by the bills' own amounts, `paid` by what was really paid of
+    them in this currency.
+    """
 
     currency: str
     state: str
     app: Total
     odoo: Total
     billed: Total
+    paid: Total
     filtered: int
 
     @property
@@ -102,6 +123,7 @@ def _line(currency: str, state: str, app: Mapping[UUID, AppEntry], odoo: Mapping
         app=_total(entry.amount for entry in here if not entry.is_filtered),
         odoo=_total(entry.amount for entry in there),
         billed=_total(entry.bill.amount for entry in there if entry.bill),
+        paid=_total(entry.paid[currency] for entry in there if currency in entry.paid),
         filtered=sum(entry.is_filtered for entry in here),
     )
 
@@ -128,10 +150,22 @@ def _differences(record_id: UUID, here: AppEntry, there: OdooEntry) -> Iterator[
         app, odoo = getattr(here, name), getattr(there, name)
         if app != odoo:
             yield Fault(record_id, f"{name} is {app} in the app, {odoo} in Odoo")
-    bill = there.bill
-    if bill and (bill.currency, bill.amount) != (there.currency, there.amount):
-        billed = f"{bill.currency} {bill.amount}"
-        yield Fault(record_id, f"the vendor bill {bill.name} has {billed}, the commission {_shown(there)}")
+    yield from (Fault(record_id, message) for message in _contradictions(there))
+
+
+def _contradictions(entry: OdooEntry) -> Iterator[str]:
+    """What Odoo says contradicts itself, with what to do; else what these books find by the amounts."""
+    bill = entry.bill
+    if entry.discrepancy:
+        yield sentence_of(Entity.COMMISSION, entry.discrepancy.code, entry.discrepancy.about)
+    elif bill and (bill.currency, bill.amount) != (entry.currency, entry.amount):
+        yield f"the vendor bill {bill.name} has {bill.currency} {bill.amount}, the commission {_shown(entry)}"
+    elif bill and entry.state == "paid" and entry.paid and entry.paid != {entry.currency: entry.amount}:
+        yield f"{_sums(entry.paid)} was paid through the vendor bill {bill.name}, the commission is {_shown(entry)}"
+
+
+def _sums(amounts: Mapping[str, Decimal]) -> str:
+    return " and ".join(f"{currency} {amount}" for currency, amount in sorted(amounts.items())) or "nothing"
 
 
 def _shown(entry: AppEntry | OdooEntry) -> str:
