@@ -24,6 +24,7 @@
         "views/account_move_views.xml",
         "views/res_partner_views.xml",
         "wizard/base_module_uninstall_views.xml",
+        "views/res_users_views.xml",
         "wizard/comply360_commission_payment_views.xml",
         "views/comply360_bridge_menus.xml",
     ],

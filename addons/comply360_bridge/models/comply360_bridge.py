@@ -5,6 +5,7 @@ from odoo import api, models, release
 from odoo.exceptions import AccessError, UserError
 
 from ..exchange.batch import MOST_DOCUMENTS, Batch
+from ..exchange.hand import HAND
 from ..mappers import MAPPERS
 from ..mappers.document import is_uuid, parse_version, show_version
 
@@ -13,6 +14,7 @@ MOST_RECORDS = 5000
 KEY_SCOPE = "rpc"
 SHA256 = re.compile("[0-9a-f]{64}")
 CONTEXT = {
+    "comply360_hand": HAND,
     "lang": "en_US",
     "tz": "UTC",
     "active_test": False,

@@ -59,6 +59,17 @@ class Comply360Tenant(models.Model):
         help="Custom lead fields that this tenant's app may fill. "
         "The bridge's overrides file says which value goes into which field.",
     )
+    user_ids = fields.Many2many(
+        "res.users",
+        "comply360_tenant_res_users_rel",
+        "tenant_id",
+        "user_id",
+        string="Limited Users",
+        domain=[("share", "=", False)],
+        groups="comply360_bridge.group_manager",
+        help="These users see no other tenant's records, unless they are listed there too. Users who are listed with "
+        "no tenant see every tenant.",
+    )
     lead_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
     commission_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
     open_issue_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
@@ -138,11 +149,31 @@ class Comply360Tenant(models.Model):
         """Refuse users the fields that the app owns, and everybody a change of `selftest`."""
         if not self.env.su and APP_OWNED & vals.keys():
             raise AccessError(self.env._("Only the app can change a tenant's name, subdomain, ids and status."))
+        if "user_ids" in vals and self._comply360_is_limited():
+            self.env["res.users"]._comply360_check_limiter({"x_comply360_tenant_ids": vals["user_ids"]})
         if "selftest" in vals and any(tenant.selftest != vals["selftest"] for tenant in self):
             raise UserError(self.env._("An existing tenant can neither become a selftest tenant nor stop being one."))
         if "company_id" in vals:
             self.filtered(lambda tenant: tenant.company_id.id != vals["company_id"])._check_company_is_free()
-        return super().write(vals)
+        result = super().write(vals)
+        if "user_ids" in vals:
+            # the domains of record rules are cached by user
+            self.env.registry.clear_cache()
+        return result
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_limiting(self):
+        """A user whose only tenant goes would see every other one."""
+        for tenant in self.sudo():
+            if users := tenant.with_context(active_test=False).user_ids:
+                raise UserError(
+                    self.env._(
+                        "%(tenant)s cannot be deleted: these users are limited to it: %(users)s. Limit them to other "
+                        "tenants first.",
+                        tenant=tenant.name,
+                        users=", ".join(users.mapped("login")),
+                    )
+                )
 
     def _check_company_is_free(self):
         """Refuse another company while records depend on this one: the app could no longer change them."""

@@ -2,6 +2,7 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..exchange.hand import HAND
 from ..mappers.registration import REGISTRATION
 
 REGISTRATION_TYPES = [
@@ -183,6 +184,19 @@ class CrmLead(models.Model):
         invoices = self.env["account.move"].sudo().search([("x_comply360_lead_id", "in", opportunities.ids)])
         invoices.write({"x_comply360_lead_id": self.id})
         return result
+
+    def _merge_dependences_attachments(self, opportunities):
+        """Move the app's documents to the lead that stays, under their own names: only the app renames them."""
+        documents = self.env["ir.attachment"].search(
+            [
+                ("res_model", "=", "crm.lead"),
+                ("res_id", "in", opportunities.ids),
+                ("x_comply360_external_id", "!=", False),
+            ]
+        )
+        moved = documents.sudo().with_context(comply360_hand=HAND)
+        moved.write({"res_id": self.id, "x_comply360_lead_id": self.id})
+        return super()._merge_dependences_attachments(opportunities)
 
     # -- after a batch -------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,10 @@ import logging
 from pathlib import Path
 
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
+from odoo.fields import Domain
 
+from ..exchange.hand import is_bridge
 from ..exchange.work import CREATED
 from ..mappers import Refused
 
@@ -14,6 +17,14 @@ NOTHING = hashlib.sha256().hexdigest()
 # keep the bytes unchanged, and show as text what a browser would execute
 AS_IT_IS = {"image_no_postprocess": True, "attachments_mime_plainxml": True}
 SHARED = ("name", "type", "url", "mimetype", "description")
+# of a document of the app: its bytes, its name and type, where it hangs, and every way around the rights on it
+CONTENT = frozenset(
+    {
+        *SHARED,
+        *("raw", "datas", "db_datas", "store_fname", "checksum", "file_size", "index_content", "thumbnail"),
+        *("res_model", "res_id", "res_field", "company_id", "public", "access_token"),
+    }
+)
 
 
 class IrAttachment(models.Model):
@@ -54,6 +65,97 @@ class IrAttachment(models.Model):
         result = super().init()
         self.env["comply360.outbox"]._watch_deletes("ir.attachment")
         return result
+
+    # -- who may read and write ------------------------------------------------------------------------------------
+
+    def _check_access(self, operation):
+        """Allow a copy on the customer only to those who may do the same with the document on the lead."""
+        result = super()._check_access(operation)
+        checked = self - result[0] if result else self
+        if self.env.su or not any(checked._ids):
+            return result
+        copies = checked.sudo().filtered("x_comply360_original_id")
+        allowed = copies.x_comply360_original_id.sudo(False)._filtered_access(operation)
+        hidden = copies.filtered(lambda copy: copy.x_comply360_original_id.id not in allowed._ids).sudo(False)
+        if not hidden:
+            return result
+        forbidden = (result[0] if result else self.browse()) | hidden
+        return forbidden, result[1] if result else lambda: self._comply360_refusal(hidden)
+
+    @api.model
+    def _search(self, domain, *args, bypass_access=False, **kwargs):
+        if not (self.env.su or bypass_access):
+            domain = Domain(domain) & self._comply360_readable()
+        return super()._search(domain, *args, bypass_access=bypass_access, **kwargs)
+
+    @api.model
+    def _comply360_readable(self):
+        """Everything but copies of documents on leads that the user may not read."""
+        no_copy = Domain("x_comply360_original_id", "=", False)
+        leads = self.env["crm.lead"].with_context(active_test=False)
+        if not leads.has_access("read"):
+            return no_copy
+        of_lead = Domain("x_comply360_lead_id", "in", leads._search(Domain.TRUE))
+        return no_copy | Domain("x_comply360_original_id", "any!", of_lead)
+
+    def _can_return_content(self, field_name=None, access_token=None):
+        """Leave no way around the user's rights on a document of the app: neither a token nor the public flag."""
+        if self._comply360_documents():
+            return False
+        return super()._can_return_content(field_name, access_token)
+
+    def _get_raw_access_token(self):
+        return False if self._comply360_documents() else super()._get_raw_access_token()
+
+    def write(self, vals):
+        """Refuse everybody but the bridge the contents of the app's documents."""
+        if not is_bridge(self.env) and (named := CONTENT & vals.keys()):
+            self.check_access("write")
+            changed = self._comply360_documents().filtered(
+                lambda document: any(document._comply360_differs(name, vals[name]) for name in named)
+            )
+            if changed:
+                raise self._comply360_refusal(changed)
+        return super().write(vals)
+
+    def unlink(self):
+        """Refuse everybody but the bridge the deletion of the app's documents; they go with their lead or customer."""
+        if not is_bridge(self.env):
+            self.check_access("unlink")
+            kept = self._comply360_documents()
+            if self.env.su:
+                kept = kept.filtered(lambda document: document._comply360_place())
+            if kept:
+                raise self._comply360_refusal(kept)
+        return super().unlink()
+
+    def _comply360_documents(self):
+        """The app's documents among these, copies included; as the superuser."""
+        return self.sudo().filtered(lambda item: item.x_comply360_external_id or item.x_comply360_original_id)
+
+    def _comply360_place(self):
+        return self.res_model in self.env and self.env[self.res_model].browse(self.res_id or []).exists()
+
+    def _comply360_differs(self, name, value):
+        present = self.with_context(bin_size=False)[name]
+        if isinstance(present, bytes) and isinstance(value, str):
+            value = value.encode()
+        if isinstance(present, models.BaseModel):
+            present = present.id
+        return (present or False) != (value or False)
+
+    @api.model
+    def _comply360_refusal(self, documents):
+        """The error about documents of the app; it names only those that the user may read."""
+        readable = documents.sudo(False)._filtered_access("read")
+        if not readable:
+            return AccessError(self.env._("Attachment %(ids)s: you have no access to it.", ids=documents.ids[:6]))
+        return AccessError(
+            self.env._(
+                "%(names)s: this is a document of the Comply360 app. Change or delete it there; in Odoo nobody can.",
+                names=", ".join(readable.sudo().mapped("name")[:6]),
+            )
+        )
 
     # -- what the bridge writes ------------------------------------------------------------------------------------
 

@@ -1,10 +1,90 @@
-from odoo import api, models
+from odoo import api, fields, models, tools
+from odoo.exceptions import AccessError
+from odoo.fields import Command, Domain
+
+from .tenant_rules import foreign
 
 
 class ResUsers(models.Model):
-    """Odoo users named in the app's documents: those linked to users of the app."""
+    """Odoo users named in the app's documents (those linked to users of the app), and the tenants that users see."""
 
     _inherit = "res.users"
+
+    x_comply360_tenant_ids = fields.Many2many(
+        "comply360.tenant",
+        "comply360_tenant_res_users_rel",
+        "user_id",
+        "tenant_id",
+        string="Comply360 Tenants",
+        groups="comply360_bridge.group_manager,base.group_erp_manager",
+        help="The user sees records of these tenants and of none, and no others. Leave it empty for a user who may see "
+        "every tenant.",
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """Limit users created by a limited user as their creator is."""
+        if self._comply360_is_limited():
+            self._comply360_check_limiter(*vals_list)
+        users = super().create(vals_list)
+        if self._comply360_is_limited():
+            tenants = Command.set(self.env.user._comply360_limit())
+            users.sudo().write({"x_comply360_tenant_ids": [tenants]})
+        return users
+
+    def write(self, vals):
+        """Refuse limited users a change of who sees which tenant."""
+        if self._comply360_is_limited():
+            self._comply360_check_limiter(vals)
+        return super().write(vals)
+
+    @api.model
+    def _get_invalidation_fields(self):
+        return super()._get_invalidation_fields() | {"x_comply360_tenant_ids"}
+
+    # -- whose records a user sees -------------------------------------------------------------------------------------
+
+    @tools.ormcache("self.id")
+    def _comply360_limit(self):
+        """Ids of the only tenants whose records the user sees; None without a limit.
+
+        The bridge's own user sees none: its methods read as the superuser.
+        """
+        user = self.sudo()
+        if user.has_group("comply360_bridge.group_service"):
+            return ()
+        return tuple(user.x_comply360_tenant_ids.ids) or None
+
+    def _comply360_seen(self, model_name):
+        """The records of a model that the user may see; for the global record rules."""
+        limit = self._comply360_limit()
+        return Domain.TRUE if limit is None else ~foreign(self.env, model_name, limit)
+
+    @api.model
+    def _comply360_foreign(self, records):
+        """Those of the records that belong to a tenant the current user may not see."""
+        limit = None if self.env.su else self.env.user._comply360_limit()
+        if limit is None or not records:
+            return records.browse()
+        found = records.sudo().with_context(active_test=False).exists()
+        return records.browse(found.filtered_domain(foreign(self.env, records._name, limit)).ids)
+
+    @api.model
+    def _comply360_check_seen(self, records):
+        """Raise AccessError if the current user may not see one of the records."""
+        if hidden := self._comply360_foreign(records):
+            raise self.env["ir.rule"]._comply360_access_error(hidden)
+
+    @api.model
+    def _comply360_check_limiter(self, *vals_list):
+        if any("x_comply360_tenant_ids" in vals for vals in vals_list):
+            raise AccessError(
+                self.env._(
+                    "You are limited to some Comply360 tenants, so you may not change which tenants a user sees."
+                )
+            )
+
+    # -- people --------------------------------------------------------------------------------------------------------
 
     @api.model
     def _comply360_named(self, role):

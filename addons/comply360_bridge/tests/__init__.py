@@ -22,5 +22,6 @@ from . import (
     test_rights,
     test_selftest,
     test_sync_state,
+    test_tenant_rules,
     test_walls,
 )

@@ -5,6 +5,7 @@ from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, new_test_user, tagged
 
+from ..exchange.hand import HAND
 from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, document, record_id
 from .reliability import reliability
 
@@ -172,7 +173,7 @@ class TestDocuments(DocumentCase):
         attachment = self.attach(FIRST)
         [row] = self.bridge.digests(INSTALLATION, TENANT, "document", "", "9")["digests"]
         self.assertEqual(row["digest"], sent["digest"])
-        attachment.raw = SECOND
+        attachment.with_context(comply360_hand=HAND).raw = SECOND
         [row] = self.bridge.digests(INSTALLATION, TENANT, "document", "", "9")["digests"]
         self.assertNotEqual(row["digest"], sent["digest"], "somebody put other bytes there")
 
@@ -185,8 +186,10 @@ class TestDocuments(DocumentCase):
         self.attach(FIRST, "1.3", refs={**LEAD, **CUSTOMER})
         self.assertEqual(self.attachments().mapped("raw"), [FIRST, FIRST])
 
-    def test_what_a_person_deleted_is_reported_and_not_made_again(self):
-        self.attach(FIRST).unlink()
+    def test_what_was_deleted_in_the_database_is_reported_and_not_made_again(self):
+        attachment = self.attach(FIRST)
+        self.env.cr.execute("DELETE FROM ir_attachment WHERE id = %s", attachment.ids)
+        self.env.invalidate_all()
         [change] = self.changes()
         self.assertEqual((change["entity"], change["op"]), ("document", "unlink"))
         self.hand_over(FIRST)
@@ -233,6 +236,104 @@ class TestWhoReadsDocuments(DocumentCase):
                 attachment.with_user(stranger).read(["raw"])
         self.assertFalse(self.env["ir.attachment"].with_user(stranger).search([("id", "in", self.attachments().ids)]))
 
+    def test_who_may_not_read_the_lead_reads_no_copy_either(self):
+        self.attach(FIRST, refs={**LEAD, **CUSTOMER})
+        [copy] = self.attachments().filtered("x_comply360_original_id")
+        clerk = new_test_user(self.env, "c360_clerk", groups="base.group_user,base.group_allow_export")
+        seller = new_test_user(self.env, "c360_seller", groups=SELLER)
+        own = new_test_user(self.env, "c360_own", groups="sales_team.group_sale_salesman,base.group_allow_export")
+        customer = self.record("client", "1")
+        ways = ([("id", "=", copy.id)], [("res_model", "=", "res.partner"), ("res_id", "=", customer.id)])
+        self.record("registration", "1").user_id = seller
+        for user in (clerk, own):
+            self.assertTrue(customer.with_user(user).has_access("read"))
+            for domain in ways:
+                with self.subTest(f"{user.login} {domain}"):
+                    self.assertFalse(self.env["ir.attachment"].with_user(user).search(domain))
+                    self.assertEqual(self.env["ir.attachment"].with_user(user).search_count(domain), 0)
+            for way in (
+                lambda one: one.read(["raw", "name"]),
+                lambda one: one.export_data(["name"]),
+                lambda one: one.generate_access_token(),
+                lambda one: one.copy(),
+            ):
+                self.env.invalidate_all()
+                with self.subTest(user.login), self.assertRaises(AccessError) as caught:
+                    way(copy.with_user(user))
+                self.assertNotIn(copy.name, str(caught.exception))
+        self.assertEqual(copy.with_user(seller).raw, FIRST)
+        for domain in ways:
+            self.assertEqual(self.env["ir.attachment"].with_user(seller).search(domain), copy)
+        self.record("registration", "1").active = False
+        self.assertEqual(self.env["ir.attachment"].with_user(seller).search(ways[1]), copy)
+
+    def test_nobody_changes_or_deletes_a_document_or_its_copy(self):
+        self.attach(FIRST, refs={**LEAD, **CUSTOMER})
+        lead = self.env["crm.lead"].create({"name": "Another lead"})
+        data = base64.b64encode(SECOND).decode()
+        people = {
+            "c360_seller": SELLER,
+            "c360_accountant": f"comply360_bridge.group_accountant,{SELLER}",
+            "c360_erp": f"base.group_erp_manager,sales_team.group_sale_manager,{SELLER}",
+            "c360_system": f"base.group_system,sales_team.group_sale_manager,{SELLER}",
+        }
+        changes = (
+            {"raw": SECOND},
+            {"raw": ""},
+            {"datas": data},
+            {"db_datas": data},
+            {"store_fname": "../../etc/passwd"},
+            {"checksum": "0" * 40},
+            {"name": "other.pdf"},
+            {"mimetype": "text/html"},
+            {"type": "url", "url": "https://elsewhere.example"},
+            {"res_id": lead.id, "res_model": "crm.lead"},
+            {"res_id": 0},
+            {"res_field": "image_1920"},
+            {"public": True},
+            {"access_token": "known"},
+            {"description": "other"},
+            {"company_id": False},
+        )
+        users = [self.env["res.users"].browse(), *(new_test_user(self.env, *pair) for pair in people.items())]
+        for user in users:
+            for attachment in self.attachments():
+                one = attachment.with_user(user) if user else attachment.with_context(comply360_hand="HAND")
+                for vals in changes:
+                    if vals == {"company_id": False} and not attachment.company_id:
+                        continue
+                    with self.subTest(f"{user.login} {vals} {attachment.res_model}"), self.assertRaises(AccessError):
+                        one.write(vals)
+                for way in (one.unlink, one.generate_access_token):
+                    with self.subTest(f"{user.login} {way}"), self.assertRaises(AccessError):
+                        way()
+        self.env.invalidate_all()
+        self.assertEqual(self.attachments().mapped("raw"), [FIRST, FIRST])
+
+    def test_a_document_goes_with_its_lead_and_moves_when_leads_or_customers_are_merged(self):
+        attachment = self.attach(FIRST, refs={**LEAD, **CUSTOMER})
+        boss = new_test_user(self.env, "c360_boss", groups=f"sales_team.group_sale_manager,{SELLER}")
+        self.apply(document("registration", "2"), document("client", "2", name="Café Zoë"))
+        old, kept = (self.record("registration", name) for name in ("1", "2"))
+        kept.create_date = "2020-01-01"
+        (old | kept).with_user(boss).merge_opportunity(user_id=boss.id)
+        survivor = (old | kept).exists()
+        self.assertEqual((attachment.res_id, attachment.name), (survivor.id, "ID copy.pdf"))
+        merged = self.record("client", "2")
+        wizard = self.env["base.partner.merge.automatic.wizard"].create({})
+        wizard._merge([self.record("client", "1").id, merged.id], merged)
+        self.assertEqual(attachment.x_comply360_copy_ids.res_id, merged.id)
+        survivor.with_user(boss).unlink()
+        self.assertFalse(attachment.exists())
+
+    def test_an_attachment_that_is_no_document_is_everybodys_to_change(self):
+        seller = new_test_user(self.env, "c360_seller", groups=SELLER)
+        place = {"res_model": "crm.lead", "res_id": self.record("registration", "1").id}
+        own = self.env["ir.attachment"].with_user(seller).create({"name": "note.txt", "raw": b"a note", **place})
+        own.write({"raw": b"another note", "name": "note 2.txt"})
+        self.assertTrue(own.generate_access_token())
+        own.unlink()
+
     def test_nobody_reads_a_content_on_its_way(self):
         self.hand_over(FIRST)
         for group in ("comply360_bridge.group_manager", SELLER, "base.group_portal"):
@@ -246,6 +347,7 @@ class TestDocumentsOverHttp(DocumentCase, HttpCase):
     def _answers(self, attachments):
         places = [f"/web/content/{attachment.id}" for attachment in attachments]
         places += [f"/web/content/ir.attachment/{attachment.id}/raw" for attachment in attachments]
+        places += [f"/web/content/{attachment.id}?access_token=known" for attachment in attachments]
         return [self.url_open(place) for place in places]
 
     def test_anonymous_readers_and_strangers_get_no_document_and_the_salesperson_does(self):
@@ -258,7 +360,11 @@ class TestDocumentsOverHttp(DocumentCase, HttpCase):
         attachments = self.attachments()
         self.assertEqual(len(attachments), 2)
         self.env.flush_all()
-        for login in (None, "c360_portal", "c360_stranger"):
+        new_test_user(self.env, "c360_clerk", groups="base.group_user")
+        # as one made before tokens were refused
+        self.env.cr.execute("UPDATE ir_attachment SET access_token = 'known' WHERE id = ANY(%s)", [attachments.ids])
+        self.env.invalidate_all()
+        for login in (None, "c360_portal", "c360_stranger", "c360_clerk"):
             self.authenticate(login, login)
             for answer in self._answers(attachments):
                 with self.subTest(f"{answer.url} by {login}"):

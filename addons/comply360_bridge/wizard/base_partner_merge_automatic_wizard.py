@@ -1,6 +1,8 @@
 from odoo import api, models
 from odoo.exceptions import UserError
 
+from ..exchange.hand import HAND
+
 IDENTITY = ("x_comply360_tenant_id", "x_comply360_external_id", "x_comply360_entity", "x_comply360_mobile")
 
 
@@ -27,3 +29,9 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         survivor.write({name: value.id if name == "x_comply360_tenant_id" else value for name, value in kept.items()})
         survivor._comply360_check_wall()
         return result
+
+    @api.model
+    def _update_reference_fields(self, src_partners, dst_partner):
+        """Move the app's documents along with their customer."""
+        moving = self.with_context(comply360_hand=HAND)
+        return super(BasePartnerMergeAutomaticWizard, moving)._update_reference_fields(src_partners, dst_partner)
