@@ -33,6 +33,8 @@ PROMISES = {
     "C8": "The books of both sides agree to the cent, or name the row",
     "C9": "Tenants that share a company in Odoo stay apart, whatever people do there",
     "R-SELFTEST": "Killed at any step of both walks, on one's own stack, nothing is lost and nothing doubled",
+    "R-PAPERS": "A document is read in Odoo by who may read its lead, and changed by the bridge alone",
+    "R-ISOLATION": "A user limited to a tenant reaches nothing of another one, and the audit names whatever they reach",
     "R-MUTANTS": "Every guard is proven: without it, the test that watches it fails",
     "R-HEALTH": "What is wrong is named: the neighbour, the age of what is owed, the hop, what a tenant lacks",
     "R-DAEMONS": "Any of several daemons may die, freeze, stop or be replaced; the others go on, nothing is lost",

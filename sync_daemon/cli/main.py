@@ -12,6 +12,7 @@ from sync_daemon.errors import BridgeError, ConfigError, TransientError, Unavail
 
 FAILED, UNAVAILABLE, CONFIGURATION = 1, 69, 78
 COMMANDS = (
+    "audit",
     "backfill",
     "binding",
     "books",

@@ -18,6 +18,7 @@ PLACES: tuple[str, ...] = (
     "sync_daemon/**/*.py",
     "demo/**/*.py",
     "selftest/**/*.py",
+    "audit/**/*.py",
     "stack/**/*.py",
 )
 PLACES += (

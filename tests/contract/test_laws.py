@@ -41,6 +41,7 @@ PLANTED = {
     ],
     "odoo": [
         ("sync_daemon.odoo.transports.xmlrpc", "sync_daemon.odoo.wire"),
+        ("sync_daemon.odoo.client", "sync_daemon.odoo.visitor"),
         ("sync_daemon.odoo.newcomer", "sync_daemon.errors"),
     ],
     "decisions": [("sync_daemon.domain.contracts.client", "sync_daemon.domain.events")],
@@ -51,12 +52,17 @@ PLANTED = {
         ("stack.layout", "stack.local"),
         ("demo.databases", "demo.load"),
         ("selftest.parties", "selftest.crashes"),
+        ("audit.canaries", "audit.isolation"),
     ],
     "operations": [
         ("sync_daemon.domain.plan", "sync_daemon.domain.operations.why"),
         ("sync_daemon.rabbitmq.publisher", "sync_daemon.domain.operations.health"),
     ],
-    "domain": [("db_init.init", "sync_daemon.domain.keys"), ("stack.local", "sync_daemon.ports")],
+    "domain": [
+        ("db_init.init", "sync_daemon.domain.keys"),
+        ("stack.local", "sync_daemon.ports"),
+        ("audit.matrix", "sync_daemon.domain.keys"),
+    ],
     "pages": [
         ("sync_daemon.domain.plan", "sync_daemon.pages.events"),
         ("sync_daemon.daemon", "sync_daemon.pages.contract"),
@@ -83,6 +89,7 @@ PLANTED = {
     "tools_of_operators": [
         ("sync_daemon.daemon", "db_init.connect"),
         ("sync_daemon.postgres.rows", "selftest.crashes"),
+        ("sync_daemon.daemon", "audit.isolation"),
     ],
     "tools_of_developers": [("sync_daemon.daemon", "stack.local"), ("db_init.init", "demo.names")],
     "psycopg2": [

@@ -25,7 +25,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)")
 COMMAND = re.compile(r"(?:`|^|\s)c360((?: (?:--?[a-z]|[a-z])[\w|-]*)+)", re.MULTILINE)
-ROOMS = ("addons", "db_init", "demo", "docker", "docs", "selftest", "stack", "sync_daemon", "tests")
+ROOMS = ("addons", "audit", "db_init", "demo", "docker", "docs", "selftest", "stack", "sync_daemon", "tests")
 PATH = re.compile(rf"`((?:{'|'.join(ROOMS)})/[\w./*<>-]+)(?:::(\w+))?`")
 SETTING = re.compile(r"`((?:C360|ODOO|RABBITMQ|PLATFORM_POSTGRES|ODOO_POSTGRES)_[A-Z_]+)(?:=[^`]*)?`")
 
