@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -224,6 +225,8 @@ def _as_refusal(error: Exception, work: Work) -> Refused:
         column = getattr(error.diag, "column_name", None) or ""
         reason = (error.diag.message_primary or str(error)).strip()
         return Refused("refused", f"Odoo's database rejected the record: {reason}", column)
-    # the values are personal data: log only the record's key and the traceback
-    _logger.warning("%s %s could not be applied", work.document.entity, work.document.record_id, exc_info=error)
+    # values are personal data, and an error's words may repeat them: log the key, the kind and the place alone
+    places = "".join(traceback.format_tb(error.__traceback__))
+    key = (work.document.entity, work.document.record_id)
+    _logger.warning("%s %s could not be applied: %s at\n%s", *key, type(error).__name__, places)
     return Refused("failed", f"Odoo failed on this record ({type(error).__name__}); see Odoo's log")

@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError, UserError
 
 from ..exchange.batch import MOST_DOCUMENTS, Batch
 from ..exchange.hand import HAND
+from ..exchange.quiet import quiet
 from ..mappers import MAPPERS
 from ..mappers.document import is_uuid, parse_version, show_version
 
@@ -64,8 +65,9 @@ class Comply360Bridge(models.AbstractModel):
         installation = self._installation_of(batch.get("installation"))
         own = self._superuser(comply360_bridge=installation, comply360_selftest=bool(batch.get("selftest")))
         self.env.flush_all()
-        results = Batch(own.env, installation, documents).run()
-        own.env.flush_all()
+        with quiet():
+            results = Batch(own.env, installation, documents).run()
+            own.env.flush_all()
         return {"run": str(batch.get("run", "")), "results": results}
 
     @api.model
@@ -77,7 +79,9 @@ class Comply360Bridge(models.AbstractModel):
             raise UserError(self.env._("This is not a piece of a document's content."))
         key = (self._installation_of(installation), tenant, record_id)
         piece = base64.b64decode(data, validate=True)
-        return {"received": str(self._superuser().env["comply360.upload"]._put(key, sha256, int(offset), piece))}
+        with quiet():
+            received = self._superuser().env["comply360.upload"]._put(key, sha256, int(offset), piece)
+        return {"received": str(received)}
 
     # -- to the app ----------------------------------------------------------------------------------------------------
 
@@ -90,9 +94,13 @@ class Comply360Bridge(models.AbstractModel):
         self.env.flush_all()
         rows = own.env["comply360.outbox"]._pull(self._installation_of(installation), most, int(per_tenant))
         epoch = own._epoch()
+        together = {}
+        for row in rows[:most]:
+            if _is_there(row):
+                together.setdefault(row["res_model"], []).append(row["res_id"])
         return {
             "epoch": str(epoch),
-            "changes": [own._change(row, epoch) for row in rows[:most]],
+            "changes": [own._change(row, epoch, together.get(row["res_model"], [])) for row in rows[:most]],
             "more": len(rows) > most,
             "beat": own.env["comply360.heartbeat"]._newest(installation),
         }
@@ -110,13 +118,14 @@ class Comply360Bridge(models.AbstractModel):
                 raise UserError(self.env._("%(verdict)s is not a verdict.", verdict=verdict["verdict"]))
             version = parse_version(verdict["version"])
             if version[0] == epoch:
-                acked += own.env["comply360.outbox"]._settle(
-                    installation,
-                    key_of(verdict),
-                    version,
-                    verdict["verdict"],
-                    verdict.get("message", ""),
-                )
+                with quiet():
+                    acked += own.env["comply360.outbox"]._settle(
+                        installation,
+                        key_of(verdict),
+                        version,
+                        verdict["verdict"],
+                        verdict.get("message", ""),
+                    )
         return {"acked": str(acked)}
 
     @api.model
@@ -128,11 +137,12 @@ class Comply360Bridge(models.AbstractModel):
         keys = {key_of(record) for record in records}
         return {"requeued": str(own.env["comply360.outbox"]._requeue(self._installation_of(installation), keys))}
 
-    def _change(self, row, epoch):
+    def _change(self, row, epoch, together):
+        """One change as the wire has it; `together` are the ids of its model that are read with it."""
         mapper = MAPPERS[row["entity"]]
-        record = self.env[row["res_model"]].browse(row["res_id"])
+        record = self.env[row["res_model"]].browse(row["res_id"]).with_prefetch(together)
         two_way = {rule.name for rule in mapper.rules if rule.two_way}
-        is_there = row["op"] in ("upsert", "ask") and bool(row["res_id"])
+        is_there = _is_there(row)
         present = mapper.wire(record._comply360_row(mapper)) if is_there and two_way else {}
         reported = mapper.report(record._comply360_report(mapper)) if is_there and mapper.reported else {}
         return {
@@ -166,6 +176,16 @@ class Comply360Bridge(models.AbstractModel):
             "unserved": sorted(set(tenants) - set(active.mapped("uuid"))),
             "missing": own.env["comply360.outbox"]._missing_triggers(),
         }
+
+    @api.model
+    def causes(self, installation):
+        """By tenant, why records wait or do not flow, each with how many."""
+        self._check_service()
+        rows = self._superuser().env["comply360.outbox"]._causes(self._installation_of(installation))
+        tenants = {}
+        for tenant, cause, records in rows:
+            tenants.setdefault(tenant, []).append({"cause": cause, "records": str(records)})
+        return {"tenants": tenants}
 
     @api.model
     def backlog(self, installation):
@@ -231,6 +251,10 @@ class Comply360Bridge(models.AbstractModel):
             [self.env.uid, KEY_SCOPE],
         )
         return instant(self.env.cr.fetchone()[0])
+
+
+def _is_there(row):
+    return row["op"] in ("upsert", "ask") and bool(row["res_id"])
 
 
 def key_of(record):

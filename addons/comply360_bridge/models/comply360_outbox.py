@@ -12,7 +12,8 @@ class Comply360Outbox(models.Model):
     _order = "id desc"
     _log_access = False
     binding_id = fields.Many2one("comply360.binding", required=True, readonly=True, ondelete="cascade")
-    tenant_id = fields.Many2one(related="binding_id.tenant_id")
+    # a column of its own: polls find a tenant's marks by it
+    tenant_id = fields.Many2one("comply360.tenant", readonly=True, ondelete="set null")
     entity = fields.Selection(related="binding_id.entity", string="Kind of Record")
     external_id = fields.Char(related="binding_id.external_id")
     op = fields.Selection(
@@ -28,6 +29,9 @@ class Comply360Outbox(models.Model):
     message = fields.Char(string="Reason", readonly=True)
     # the newest mark per record: for pulls, acknowledgements and the sync state
     _record_index = models.Index("(binding_id, id)")
+    # a poll reads as far as it returns, whatever else waits or is parked
+    _pending_index = models.Index("(tenant_id, id) INCLUDE (binding_id, marked_at) WHERE state = 'pending'")
+    _parked_index = models.Index("(tenant_id, binding_id) WHERE state = 'parked'")
 
     def init(self):
         """Give marks 64-bit ids."""
@@ -45,9 +49,11 @@ class Comply360Outbox(models.Model):
             self.env.execute_query(
                 SQL(
                     """
-                INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
-                SELECT id, %s, 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', %s
-                  FROM unnest(%s::int[]) AS id
+                INSERT INTO comply360_outbox (binding_id, tenant_id, op, state, due_at, marked_at, marked_by)
+                SELECT b.id, t.id, %s, 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', %s
+                  FROM comply360_binding b
+                  JOIN comply360_tenant t ON t.uuid = b.tenant AND t.installation = b.installation
+                 WHERE b.id = ANY(%s)
              RETURNING id
                 """,
                     op,
@@ -63,24 +69,42 @@ class Comply360Outbox(models.Model):
         return self.env.execute_query_dict(
             SQL(
                 """
-            WITH marked AS (
-                SELECT binding_id, max(id) AS newest, min(id) AS oldest FROM comply360_outbox GROUP BY binding_id
+            WITH RECURSIVE owing AS (
+                (SELECT tenant_id FROM comply360_outbox WHERE state = 'pending' ORDER BY tenant_id LIMIT 1)
+                UNION ALL
+                SELECT (SELECT o.tenant_id FROM comply360_outbox o
+                         WHERE o.state = 'pending' AND o.tenant_id > owing.tenant_id ORDER BY o.tenant_id LIMIT 1)
+                  FROM owing WHERE owing.tenant_id IS NOT NULL
             ), due AS (
-                SELECT o.id, o.op, o.marked_at, u.login AS by, b.tenant, b.entity, b.external_id, b.res_model, b.res_id,
-                       b.sent, row_number() OVER (PARTITION BY b.tenant ORDER BY m.oldest) AS turn, m.oldest
-                  FROM marked m
-                  JOIN comply360_outbox o ON o.id = m.newest
-                  JOIN comply360_binding b ON b.id = m.binding_id
-                  JOIN comply360_tenant t ON t.uuid = b.tenant AND t.installation = b.installation
-                  LEFT JOIN res_users u ON u.id = o.marked_by
-                 WHERE b.installation = %s AND o.state = 'pending' AND o.due_at <= now() AT TIME ZONE 'UTC'
-                   AND t.status = 'active' AND NOT (b.state = 'active' AND b.opted_out IS TRUE)
+                SELECT m.newest, m.oldest, row_number() OVER (PARTITION BY t.id ORDER BY m.oldest) AS turn
+                  FROM owing
+                  JOIN comply360_tenant t ON t.id = owing.tenant_id
+                 CROSS JOIN LATERAL (
+                       SELECT o.id AS oldest, n.id AS newest
+                         FROM comply360_outbox o
+                         JOIN comply360_binding b ON b.id = o.binding_id
+                        CROSS JOIN LATERAL (
+                              SELECT n.id, n.due_at FROM comply360_outbox n
+                               WHERE n.binding_id = o.binding_id AND n.state = 'pending' ORDER BY n.id DESC LIMIT 1) n
+                        WHERE o.tenant_id = t.id AND o.state = 'pending' AND n.due_at <= now() AT TIME ZONE 'UTC'
+                          AND NOT (b.state = 'active' AND b.opted_out IS TRUE)
+                          AND NOT EXISTS (SELECT FROM comply360_outbox e
+                                           WHERE e.binding_id = o.binding_id AND e.id < o.id AND e.state = 'pending')
+                        ORDER BY o.id LIMIT %(per_tenant)s) m
+                 WHERE t.installation = %(installation)s AND t.status = 'active'
+                 ORDER BY turn, m.oldest LIMIT %(limit)s
             )
-            SELECT * FROM due WHERE turn <= %s ORDER BY turn, oldest LIMIT %s
+            SELECT o.id, o.op, o.marked_at, u.login AS by, b.tenant, b.entity, b.external_id, b.res_model, b.res_id,
+                   b.sent
+              FROM due
+              JOIN comply360_outbox o ON o.id = due.newest
+              JOIN comply360_binding b ON b.id = o.binding_id
+              LEFT JOIN res_users u ON u.id = o.marked_by
+             ORDER BY due.turn, due.oldest
             """,
-                installation,
-                per_tenant,
-                limit + 1,
+                installation=installation,
+                per_tenant=per_tenant,
+                limit=limit + 1,
             )
         )
 
@@ -135,10 +159,13 @@ class Comply360Outbox(models.Model):
         rows = self.env.execute_query(
             SQL(
                 """
-            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
-            SELECT id, CASE state WHEN 'active' THEN 'upsert' WHEN 'alias' THEN 'alias' ELSE 'unlink' END, 'pending',
+            INSERT INTO comply360_outbox (binding_id, tenant_id, op, state, due_at, marked_at, marked_by)
+            SELECT b.id, t.id,
+                   CASE b.state WHEN 'active' THEN 'upsert' WHEN 'alias' THEN 'alias' ELSE 'unlink' END, 'pending',
                    now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', %s
-              FROM comply360_binding WHERE id = ANY(%s) AND res_id IS NOT NULL
+              FROM comply360_binding b
+              JOIN comply360_tenant t ON t.uuid = b.tenant AND t.installation = b.installation
+             WHERE b.id = ANY(%s) AND b.res_id IS NOT NULL
          RETURNING id
             """,
                 self.env.uid,
@@ -171,18 +198,64 @@ class Comply360Outbox(models.Model):
         return self.env.execute_query_dict(
             SQL(
                 """
-            WITH marked AS (
-                SELECT binding_id, max(id) AS newest, min(marked_at) AS oldest FROM comply360_outbox GROUP BY binding_id
+            WITH pending AS (
+                SELECT binding_id, min(marked_at) AS oldest FROM comply360_outbox
+                 WHERE state = 'pending' GROUP BY binding_id
+            ), parked AS (
+                SELECT DISTINCT binding_id FROM comply360_outbox WHERE state = 'parked'
             )
-            SELECT b.tenant, count(*) FILTER (WHERE o.state = 'pending') AS owed,
-                   count(*) FILTER (WHERE o.state = 'parked') AS parked,
-                   min(m.oldest) FILTER (WHERE o.state = 'pending') AS oldest
-              FROM marked m
-              JOIN comply360_outbox o ON o.id = m.newest
-              JOIN comply360_binding b ON b.id = m.binding_id
+            SELECT b.tenant, count(pending.binding_id) AS owed,
+                   count(*) FILTER (WHERE pending.binding_id IS NULL) AS parked, min(pending.oldest) AS oldest
+              FROM pending
+              FULL JOIN parked USING (binding_id)
+              JOIN comply360_binding b ON b.id = binding_id
              WHERE b.installation = %s AND NOT (b.state = 'active' AND b.opted_out IS TRUE)
              GROUP BY b.tenant ORDER BY b.tenant
             """,
                 installation,
+            )
+        )
+
+    def _causes(self, installation):
+        """(tenant, cause, records): why records wait here, are parked here or do not flow."""
+        return self.env.execute_query(
+            SQL(
+                """
+            WITH newest AS (
+                SELECT DISTINCT ON (binding_id) binding_id, state, due_at, message
+                  FROM comply360_outbox ORDER BY binding_id, state DESC, id DESC
+            ), bound AS (
+                SELECT b.tenant, CASE
+                       WHEN b.state = 'active' AND b.opted_out IS TRUE
+                           THEN 'a user stopped syncing the record'
+                       WHEN n.state = 'parked'
+                           THEN 'the app could not take the change: ' || coalesce(n.message, '')
+                       WHEN n.state = 'pending' AND t.id IS NULL
+                           THEN 'the tenant has no record in Odoo'
+                       WHEN n.state = 'pending' AND t.status <> 'active'
+                           THEN 'the tenant is ' || t.status || ': its changes wait until it is active'
+                       WHEN n.state = 'pending' AND n.due_at > now() AT TIME ZONE 'UTC'
+                           THEN 'the app was busy with the record and takes the change later'
+                       WHEN n.state = 'pending'
+                           THEN 'the change is about to be taken by the app'
+                       WHEN b.state = 'unlinked'
+                           THEN 'a user deleted the record in Odoo'
+                       WHEN b.state = 'alias'
+                           THEN 'a user merged the record into another one in Odoo'
+                       END AS cause
+                  FROM comply360_binding b
+                  LEFT JOIN newest n ON n.binding_id = b.id
+                  LEFT JOIN comply360_tenant t ON t.uuid = b.tenant AND t.installation = b.installation
+                 WHERE b.installation = %(installation)s
+                   AND (n.binding_id IS NOT NULL OR b.state IN ('unlinked', 'alias') OR b.opted_out IS TRUE)
+                UNION ALL
+                SELECT t.uuid, 'a user must decide whether a customer in Odoo is the same'
+                  FROM comply360_link l JOIN comply360_tenant t ON t.id = l.tenant_id
+                 WHERE t.installation = %(installation)s AND l.state = 'open'
+            )
+            SELECT tenant, cause, count(*) FROM bound WHERE cause IS NOT NULL
+             GROUP BY tenant, cause ORDER BY tenant, cause
+            """,
+                installation=installation,
             )
         )

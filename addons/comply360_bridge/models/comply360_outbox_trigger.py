@@ -40,8 +40,9 @@ class Comply360Outbox(models.Model):
             SQL("REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"),
             SQL(
                 """
-            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
-            SELECT b.id, 'upsert', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', n.write_uid
+            INSERT INTO comply360_outbox (binding_id, tenant_id, op, state, due_at, marked_at, marked_by)
+            SELECT b.id, b.tenant_id, 'upsert', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC',
+                   n.write_uid
               FROM new_rows n
               JOIN old_rows o ON o.id = n.id
               JOIN comply360_binding b ON b.res_model = %(model)s AND b.res_id = n.id AND b.state = 'active'
@@ -70,9 +71,9 @@ class Comply360Outbox(models.Model):
                 UPDATE comply360_binding b SET state = 'unlinked'
                   FROM old_rows o
                  WHERE b.res_model = %s AND b.res_id = o.id AND b.state IN ('active', 'alias') AND %s
-             RETURNING b.id)
-            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
-            SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM gone;
+             RETURNING b.id, b.tenant_id)
+            INSERT INTO comply360_outbox (binding_id, tenant_id, op, state, due_at, marked_at)
+            SELECT id, tenant_id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM gone;
             """,
                 _literal(model),
                 OTHERS,
@@ -107,9 +108,9 @@ class Comply360Outbox(models.Model):
                   LEFT JOIN comply360_tenant t ON t.id = n.x_comply360_tenant_id
                  WHERE b.res_model = 'account.move' AND b.res_id = n.id AND b.state = 'active'
                    AND (b.installation, b.tenant) IS DISTINCT FROM (t.installation, t.uuid)
-             RETURNING b.id)
-            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at)
-            SELECT id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM lost;
+             RETURNING b.id, b.tenant_id)
+            INSERT INTO comply360_outbox (binding_id, tenant_id, op, state, due_at, marked_at)
+            SELECT id, tenant_id, 'unlink', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM lost;
 
             WITH bound AS (
                 INSERT INTO comply360_binding
@@ -122,9 +123,10 @@ class Comply360Outbox(models.Model):
                  WHERE n.move_type IN (%(kinds)s)
                    AND NOT EXISTS (SELECT FROM comply360_binding b
                                     WHERE b.res_model = 'account.move' AND b.res_id = n.id AND b.state = 'active')
-             RETURNING id, res_id)
-            INSERT INTO comply360_outbox (binding_id, op, state, due_at, marked_at, marked_by)
-            SELECT coalesce(bound.id, b.id), 'upsert', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC',
+             RETURNING id, tenant_id, res_id)
+            INSERT INTO comply360_outbox (binding_id, tenant_id, op, state, due_at, marked_at, marked_by)
+            SELECT coalesce(bound.id, b.id), coalesce(bound.tenant_id, b.tenant_id), 'upsert', 'pending',
+                   now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC',
                    n.write_uid
               FROM new_rows n
               %(old_rows)s
