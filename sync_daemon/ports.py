@@ -16,12 +16,13 @@ from uuid import UUID
 from sync_daemon.domain.app_write import AppWrite, Refusals
 from sync_daemon.domain.content import Known, Place, Stat
 from sync_daemon.domain.document import Change, Document, Result, Verdict
+from sync_daemon.domain.drift import Content, Difference
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.operations.adoption import Half, Sought
 from sync_daemon.domain.operations.books import OdooEntry
-from sync_daemon.domain.operations.contract_check import OdooFields
+from sync_daemon.domain.operations.contract_check import Mismatch, OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.overrides import Rules
 from sync_daemon.domain.pull_page import PullPage
@@ -79,7 +80,11 @@ class Pulse:
 
 @dataclass(frozen=True)
 class RecordDigest:
-    """A bound record's content as Odoo holds it now; `twins` are other records of Odoo that carry the same id."""
+    """A bound record's content as Odoo holds it now.
+
+    Shapes: `twins` are other records of Odoo that carry the same id; `deviations` are fields of Odoo's own that are not
+    as the bridge keeps them.
+    """
 
     record_id: UUID
     version: str
@@ -88,6 +93,7 @@ class RecordDigest:
     opted_out: bool
     waiting: bool
     twins: tuple[int, ...]
+    deviations: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,8 +204,25 @@ class Odoo(Protocol):
         """Shapes: digests over these fields; over all fields of the contract if none is named."""
         ...
 
+    def show_values(
+        self, tenant: UUID, entity: Entity, ids: Sequence[UUID], fields: Collection[str] = ()
+    ) -> Mapping[UUID, Content]:
+        """What the digests of these records are of, as far as Odoo has them."""
+        ...
+
     def describe_fields(self) -> OdooFields:
         """The Odoo fields that the contract writes, and the extra ones listed for tenants."""
+        ...
+
+    def check_setup(self, currencies: Mapping[UUID, Mapping[str, int]]) -> list[Mismatch]:
+        """What does not fit in Odoo's own settings.
+
+        Shapes: `currencies` of each tenant's commissions, with the most decimals of their amounts.
+        """
+        ...
+
+    def causes(self) -> Mapping[UUID, Mapping[str, int]]:
+        """By tenant, why records wait in Odoo or do not flow, each with how many."""
         ...
 
     def internal_users(self, after: str, limit: int) -> tuple[list[OdooUser], bool]:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.drift import DRIFT, Drift, Finding, Remedy
-from sync_daemon.services.reconcile import ENTITIES, Comparison
+from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.tenant import Tenant
+from sync_daemon.services.reconcile import ENTITIES, Comparison, Reconciler
 
 SHOWN = 50
+EXPLAINED = 1000
+"""So many records of one comparison are read once more to name what differs."""
 COUNTED = (Finding.MATCHED, *DRIFT, Finding.WAITING, Finding.PARKED, Finding.SET_ASIDE, Finding.FILTERED)
 
 
@@ -54,8 +59,9 @@ def reconcile(
 ) -> None:
     """Compare every record on both sides; repair with --fix.
 
-    Waiting records are in transit. Parked ones are in `c360 dead list` or `c360 conflict list`. Records set aside were
-    opted out, deleted or merged by people in Odoo. Exit code 3 on drift; after --fix, if a person still has to decide.
+    Waiting records are in transit; a table says what they wait for. Parked ones are in `c360 dead list` or `c360
+    conflict list`. Records set aside were opted out, deleted or merged by people in Odoo, or their dead letter was
+    discarded. Exit code 3 on drift; after --fix, if a person still has to decide.
 
     Example: c360 reconcile --tenant agency1 --fix
     """
@@ -63,12 +69,19 @@ def reconcile(
     with open_bridge(load_settings()) as bridge:
         reconciler = bridge.reconciler(bridge.settings.odoo_instance)
         tenants = found(reconciler.app.tenants(tenant), tenant)
-        compared = [reconciler.compare(item, entity) for item in tenants for entity in wanted]
+        compared = [_compare(reconciler, item, entity) for item in tenants for entity in wanted]
         _show(compared, as_json)
         left = sum(len(item.drifts) for item in compared)
         if fix and left:
             left = _fix(bridge, compared, plan_file, dry_run, yes)
     sys.exit(3 if left else 0)
+
+
+def _compare(reconciler: Reconciler, tenant: Tenant, entity: Entity) -> Comparison:
+    """The comparison, the first of its drifts with the fields that differ."""
+    found = reconciler.compare(tenant, entity)
+    explained = reconciler.explain(tenant, entity, found.drifts[:EXPLAINED])
+    return replace(found, drifts=(*explained, *found.drifts[EXPLAINED:]))
 
 
 def _fix(bridge: Bridge, compared: Sequence[Comparison], plan_file: Path | None, dry_run: bool, yes: bool) -> int:
@@ -116,6 +129,11 @@ def _show(compared: Sequence[Comparison], as_json: bool) -> None:
                 "compared": [
                     {"tenant": item.tenant, "entity": item.entity.value, **_counts(item.counts)} for item in compared
                 ],
+                "waiting": [
+                    {"tenant": item.tenant, "entity": item.entity.value, "cause": cause, "records": count}
+                    for item in compared
+                    for cause, count in sorted(item.causes.items())
+                ],
                 "drift": list(map(_described, drifts)),
             }
         )
@@ -125,15 +143,13 @@ def _show(compared: Sequence[Comparison], as_json: bool) -> None:
         ("tenant", "entity", *(finding.value for finding in COUNTED)),
         [(item.tenant, item.entity.value, *(item.counts[finding] for finding in COUNTED)) for item in compared],
     )
+    waiting = [(item.tenant, item.entity.value, *found) for item in compared for found in sorted(item.causes.items())]
+    if waiting:
+        print_table("Waiting", ("tenant", "entity", "cause", "records"), waiting)
+    named = [(item.tenant, drift) for item in compared for drift in item.drifts]
     if drifts:
-        print_table(
-            "Drift",
-            ("entity", "id", "finding", "remedy", "in Odoo"),
-            [
-                (drift.key.entity.value, drift.key.record_id, drift.finding.value, drift.remedy.value, _odoo_ids(drift))
-                for drift in drifts[:SHOWN]
-            ],
-        )
+        columns = ("tenant", "entity", "id", "finding", "remedy", "in Odoo", "field", "in the app", "Odoo has")
+        print_table("Drift", columns, [line for tenant, drift in named[:SHOWN] for line in _lines(tenant, drift)])
     if len(drifts) > SHOWN:
         say(f"and {len(drifts) - SHOWN} more; --json lists all")
 
@@ -150,7 +166,15 @@ def _described(drift: Drift) -> dict[str, Any]:
         "finding": drift.finding.name.lower(),
         "remedy": drift.remedy.value,
         "odoo_ids": list(drift.odoo_ids),
+        "fields": [{"field": item.field, "app": item.app, "odoo": item.odoo} for item in drift.differences],
     }
+
+
+def _lines(tenant: str, drift: Drift) -> list[tuple[object, ...]]:
+    """One line per field that differs; a single one where none is named."""
+    what = (tenant, drift.key.entity.value, drift.key.record_id, drift.finding.value, drift.remedy.value)
+    fields = [(item.field, item.app, item.odoo) for item in drift.differences] or [("", "", "")]
+    return [(*what, _odoo_ids(drift), *field) for field in fields]
 
 
 def _odoo_ids(drift: Drift) -> str:

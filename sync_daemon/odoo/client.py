@@ -10,10 +10,11 @@ from uuid import UUID
 
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Document, Result, Verdict
+from sync_daemon.domain.drift import Content
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.operations.adoption import Half, Sought
 from sync_daemon.domain.operations.books import OdooEntry
-from sync_daemon.domain.operations.contract_check import OdooFields
+from sync_daemon.domain.operations.contract_check import Mismatch, OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
@@ -235,9 +236,38 @@ class RpcOdoo:
             arguments["fields"] = sorted(fields)
         return self._call("digests", arguments, wire.digests)
 
+    def show_values(
+        self, tenant: UUID, entity: Entity, ids: Sequence[UUID], fields: Collection[str] = ()
+    ) -> Mapping[UUID, Content]:
+        """The present values of these records, as far as Odoo has them."""
+        arguments: dict[str, object] = {
+            "installation": self._installation,
+            "tenant": str(tenant),
+            "entity": str(entity),
+            "records": [str(record_id) for record_id in ids],
+        }
+        if fields:
+            arguments["fields"] = sorted(fields)
+        return self._call("show_values", arguments, wire.contents)
+
     def describe_fields(self) -> OdooFields:
         """The Odoo fields that documents are written to."""
         return self._call("describe_fields", {"installation": self._installation}, wire.described)
+
+    def check_setup(self, currencies: Mapping[UUID, Mapping[str, int]]) -> list[Mismatch]:
+        """What does not fit in Odoo's own settings, for tenants with these currencies."""
+        arguments = {
+            "installation": self._installation,
+            "currencies": {
+                str(tenant): {code: str(decimals) for code, decimals in of_tenant.items()}
+                for tenant, of_tenant in currencies.items()
+            },
+        }
+        return self._call("check_setup", arguments, wire.setup)
+
+    def causes(self) -> Mapping[UUID, Mapping[str, int]]:
+        """Why records wait in Odoo or do not flow."""
+        return self._call("causes", {"installation": self._installation}, wire.causes)
 
     def internal_users(self, after: str, limit: int) -> tuple[list[OdooUser], bool]:
         """One page of Odoo's internal users, in order of id; the flag says whether more follow."""

@@ -24,11 +24,12 @@ from sync_daemon.domain.document import (
     TwoWay,
     Verdict,
 )
+from sync_daemon.domain.drift import Content, Difference
 from sync_daemon.domain.hint import record_key
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.operations.adoption import Candidate, Finding, Half, Sought
 from sync_daemon.domain.operations.books import Bill, Discrepancy, OdooEntry
-from sync_daemon.domain.operations.contract_check import OdooField, OdooFields
+from sync_daemon.domain.operations.contract_check import Mismatch, OdooField, OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.errors import RejectedError
@@ -151,6 +152,30 @@ def backlog(answer: object) -> dict[UUID, OdooBacklog]:
     return {_parsed("tenant", UUID, tenant): _tenant_backlog(row) for tenant, row in tenants.items()}
 
 
+def causes(answer: object) -> dict[UUID, dict[str, int]]:
+    """The answer to causes."""
+    tenants = _dict(_dict(answer, "the answer").get("tenants"), "tenants")
+    return {
+        _parsed("tenant", UUID, tenant): {
+            _text(row, "cause"): _number(row, "records")
+            for row in (_dict(row, "a cause") for row in _list(tenants, tenant))
+        }
+        for tenant in tenants
+    }
+
+
+def setup(answer: object) -> list[Mismatch]:
+    """The answer to check_setup."""
+    return [_misfit(_dict(row, "a finding")) for row in _list(_dict(answer, "the answer"), "findings")]
+
+
+def _misfit(fields: Mapping[str, object]) -> Mismatch:
+    place, value, message, code, advice = (
+        _text(fields, name) for name in ("place", "value", "message", "code", "advice")
+    )
+    return Mismatch(_parsed("tenant", UUID, _text(fields, "tenant")), place, value, message, (), code, advice)
+
+
 def bound(answer: object) -> OdooBinding:
     """The answer to show_binding."""
     fields = _dict(answer, "the answer")
@@ -179,6 +204,23 @@ def digests(answer: object) -> tuple[list[RecordDigest], bool]:
     """The answer to digests."""
     fields = _dict(answer, "the answer")
     return [_digest(row) for row in _list(fields, "digests")], _flag(fields, "more")
+
+
+def contents(answer: object) -> dict[UUID, Content]:
+    """The answer to show_values."""
+    rows = _list(_dict(answer, "the answer"), "values")
+    return dict(_record_values(_dict(row, "a record's values")) for row in rows)
+
+
+def _record_values(fields: Mapping[str, object]) -> tuple[UUID, Content]:
+    refs = {role: _named(role, name) for role, name in _dict(fields.get("refs"), "refs").items()}
+    record_id = _parsed("record_id", UUID, _text(fields, "record_id"))
+    return record_id, Content(_scalars(fields, "fields"), refs)
+
+
+def _named(role: str, name: object) -> tuple[Entity, UUID]:
+    entity, _, record_id = str(name).partition(":")
+    return _parsed(role, Entity, entity), _parsed(role, UUID, record_id)
 
 
 def described(answer: object) -> OdooFields:
@@ -405,7 +447,13 @@ def _digest(row: object) -> RecordDigest:
         opted_out=_flag(fields, "opted_out"),
         waiting=_flag(fields, "waiting"),
         twins=tuple(_parsed("twins", int, str(twin)) for twin in _list(fields, "twins")),
+        deviations=tuple(_deviation(row) for row in _list(fields, "deviations", ())),
     )
+
+
+def _deviation(row: object) -> Difference:
+    fields = _dict(row, "a deviation")
+    return Difference(_text(fields, "field"), _text(fields, "expected"), _text(fields, "value"))
 
 
 def _key(fields: Mapping[str, object]) -> RecordKey:

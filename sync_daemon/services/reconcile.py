@@ -14,16 +14,20 @@ from uuid import UUID, uuid4
 from sync_daemon.domain.drift import (
     AppRecord,
     AppView,
+    Content,
+    Difference,
     Drift,
     Finding,
     KnownRange,
     KnownRecord,
     OdooRecord,
     Remedy,
+    app_contents,
     app_records,
     as_expected,
     compare,
     confirmed,
+    differences,
     is_calm,
     is_disaster,
     is_reported,
@@ -94,6 +98,8 @@ class Comparison:
     entity: Entity
     counts: Counter[Finding]
     drifts: tuple[Drift, ...]
+    causes: Counter[str] = field(default_factory=Counter)
+    """Why records wait, each with how many do."""
 
     @property
     def is_disaster(self) -> bool:
@@ -103,10 +109,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Page:
-    """A part of a comparison: the finding for each record, and the drifted ones."""
+    """A part of a comparison: the finding for each record, the drifted ones, and why others wait."""
 
     counts: Counter[Finding]
     drifts: Sequence[Drift] = ()
+    causes: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -125,11 +132,33 @@ class Reconciler:
         """Compare all records of one entity; differences are checked twice."""
         counts: Counter[Finding] = Counter()
         drifts: list[Drift] = []
+        causes: Counter[str] = Counter()
         for page in self._pages(tenant, entity):
             on_page()
             counts.update(page.counts)
             drifts += page.drifts
-        return Comparison(tenant.subdomain, entity, counts, tuple(drifts))
+            causes.update(page.causes)
+        return Comparison(tenant.subdomain, entity, counts, tuple(drifts), causes)
+
+    def explain(self, tenant: Tenant, entity: Entity, drifts: Sequence[Drift]) -> tuple[Drift, ...]:
+        """The same drifts, those that differ with the fields in which they do."""
+        differing = [drift.key.record_id for drift in drifts if drift.finding is Finding.DIFFERENT]
+        size = CONTENTS if entity is Entity.DOCUMENT else PAGE
+        found: dict[RecordKey, tuple[Difference, ...]] = {}
+        for start in range(0, len(differing), size):
+            found.update(self._differences(tenant, entity, differing[start : start + size]))
+        return tuple(replace(drift, differences=(*drift.differences, *found.get(drift.key, ()))) for drift in drifts)
+
+    def _differences(
+        self, tenant: Tenant, entity: Entity, ids: Sequence[UUID]
+    ) -> Mapping[RecordKey, tuple[Difference, ...]]:
+        there = self.odoo.show_values(tenant.id, entity, ids, self.app.compared(tenant, entity))
+        here = app_contents(self._with_contents(entity, self.app.view(tenant, entity, ids)))
+        return {
+            key: differences(content, Content(there[key.record_id].fields, there[key.record_id].refs))
+            for key, content in here.items()
+            if key.record_id in there
+        }
 
     def mend(self, run: UUID, drifts: Sequence[Drift]) -> int:
         """Carry out the remedies; returns how many records are repaired without a person."""
@@ -241,12 +270,15 @@ class Reconciler:
         return self._records(entity, self.app.view(tenant, entity, ids))
 
     def _records(self, entity: Entity, view: AppView) -> Mapping[RecordKey, AppRecord]:
-        if is_reported(entity):
-            return reported_records(view)
-        if documents := without_content(view.snapshot):
-            contents = self.contents.identify(view.snapshot, documents)
-            view = replace(view, snapshot=replace(view.snapshot, contents=contents))
-        return app_records(view)
+        return reported_records(view) if is_reported(entity) else app_records(self._with_contents(entity, view))
+
+    def _with_contents(self, entity: Entity, view: AppView) -> AppView:
+        """The view with the contents of its documents identified."""
+        documents = [] if is_reported(entity) else without_content(view.snapshot)
+        if not documents:
+            return view
+        contents = self.contents.identify(view.snapshot, documents)
+        return replace(view, snapshot=replace(view.snapshot, contents=contents))
 
 
 @dataclass
@@ -314,7 +346,8 @@ class ReconcileSchedule:
 
 def _page(found: Sequence[Drift]) -> Page:
     counts = Counter(drift.finding for drift in found)
-    return Page(counts, [drift for drift in found if drift.is_drift])
+    causes = Counter(drift.cause for drift in found if drift.cause)
+    return Page(counts, [drift for drift in found if drift.is_drift], causes)
 
 
 def _texts(bounds: Sequence[UUID | None]) -> list[str]:
@@ -326,4 +359,5 @@ def _is_within(record_id: UUID, after: UUID | None, until: UUID | None) -> bool:
 
 
 def _record(item: RecordDigest) -> OdooRecord:
-    return OdooRecord(item.record_id, BindingState(item.state), item.digest, item.opted_out, item.waiting, item.twins)
+    state = BindingState(item.state)
+    return OdooRecord(item.record_id, state, item.digest, item.opted_out, item.waiting, item.twins, item.deviations)

@@ -18,6 +18,7 @@ def test_a_range_is_passed_over_only_if_a_closer_look_would_find_the_same(app: A
         "opted_out": odoo.is_opted_out,
         "waiting": odoo.is_waiting,
         "twins": list(odoo.twins),
+        "deviations": list(odoo.deviations),
     }
     if range_digest([app]) == addon.document.range_digest([addon.document.range_line(answer)]):
         [closely] = compare({KEY: app}, {KEY: odoo})

@@ -176,6 +176,34 @@ class Wire:
         self._odoo.forget([key])
         return {"refused": ""}
 
+    def causes(self, installation: str) -> Values:
+        tenants: dict[str, dict[str, int]] = {}
+        newest = {mark.key: mark for mark in self._odoo.state.marks if mark.key[0] == installation}
+        for key, bound in self._odoo.of(installation):
+            if cause := self._cause(bound, newest.get(key)):
+                found = tenants.setdefault(key[1], {})
+                found[cause] = found.get(cause, 0) + 1
+        return {
+            "tenants": {
+                tenant: [{"cause": cause, "records": str(count)} for cause, count in causes.items()]
+                for tenant, causes in tenants.items()
+            }
+        }
+
+    def _cause(self, bound: Bound, mark: Mark | None) -> str:
+        if bound.state == "active" and bound.opted_out:
+            return "a user stopped syncing the record"
+        if mark:
+            return "parked" if mark.is_parked else "the change is about to be taken by the app"
+        words = {
+            "unlinked": "a user deleted the record in Odoo",
+            "alias": "a user merged the record into another one in Odoo",
+        }
+        return words.get(bound.state, "")
+
+    def check_setup(self, installation: str, currencies: Mapping[str, Mapping[str, str]]) -> Values:
+        return {"findings": []}
+
     def backlog(self, installation: str) -> Values:
         newest = {mark.key: mark for mark in self._odoo.state.marks if mark.key[0] == installation}
         tenants: dict[str, list[Mark]] = {}
@@ -281,16 +309,11 @@ class Wire:
 
     def _digest(self, key: Key, bound: Bound, fields: Collection[str]) -> Values:
         record = self._odoo.state.records.get((bound.model, bound.res_id))
-        mapper, digest = MAPPERS[key[2]], ""
-        if record is not None:
-            present = {**self._odoo.wire(key[2], bound), **mapper.report(self._odoo.row(mapper.reported, bound))}
-            chosen = {name: value for name, value in present.items() if not fields or name in fields}
-            named = {
-                role.role: self._odoo.bound_to(MAPPERS[role.entity].model, record.get(role.target) or 0)
-                for role in mapper.references
-            }
-            refs = {role: f"{other[2]}:{other[3]}" for role, other in named.items() if other}
-            digest = addon.document.digest_of(chosen, refs)
+        digest = ""
+        if bound.state == "alias":
+            digest = addon.document.digest_of({"survivor": f"{bound.model} {bound.res_id}"}, {})
+        elif record is not None and bound.state == "active":
+            digest = addon.document.digest_of(*self._content(key, bound, fields))
         return {
             "record_id": key[3],
             "version": bound.version,
@@ -299,13 +322,49 @@ class Wire:
             "opted_out": bound.opted_out,
             "waiting": any(mark.key == key for mark in self._odoo.state.marks),
             "twins": [],
+            "deviations": [],
         }
 
-    def _refs(self, mapper: Any, record: Values) -> Iterator[tuple[str, str]]:
+    def _content(self, key: Key, bound: Bound, fields: Collection[str]) -> tuple[Values, dict[str, str]]:
+        """What a record's digest is of: fields and references."""
+        mapper, record = MAPPERS[key[2]], self._odoo.state.records[bound.model, bound.res_id]
+        present = {**self._odoo.wire(key[2], bound), **mapper.report(self._odoo.row(mapper.reported, bound))}
+        refs: dict[str, str] = {}
+        shown: frozenset[str] = frozenset()
         for reference in mapper.references:
-            named = self._odoo.bound_to(MAPPERS[reference.entity].model, record.get(reference.target) or 0)
-            if named:
-                yield reference.role, f"{named[2]}:{named[3]}"
+            active, merged = self._one_in_odoo(key, reference.entity, record.get(reference.target) or 0)
+            if active or merged:
+                refs[reference.role] = f"{reference.entity}:{min(active or merged)}"
+            if merged and key[2] == "registration":
+                shown = frozenset({"email", "phone"})
+        chosen = {
+            name: value for name, value in present.items() if (not fields or name in fields) and name not in shown
+        }
+        return chosen, refs
+
+    def _one_in_odoo(self, key: Key, entity: str, res_id: int) -> tuple[list[str], list[str]]:
+        """The ids of the app's records that are this one in Odoo: bound to it, and merged into it."""
+        model = MAPPERS[entity].model
+        found = [
+            (bound.state, other[3])
+            for other, bound in self._odoo.of(key[0])
+            if (bound.model, bound.res_id, other[2]) == (model, res_id, entity)
+        ]
+        return [name for state, name in found if state == "active"], [name for state, name in found if state == "alias"]
+
+    def show_values(
+        self, installation: str, tenant: str, entity: str, records: Collection[str], fields: Collection[str] = ()
+    ) -> Values:
+        rows = []
+        for key, bound in self._page(installation, tenant, entity, "", ""):
+            if (
+                key[3] in records
+                and bound.state == "active"
+                and (bound.model, bound.res_id) in self._odoo.state.records
+            ):
+                present, refs = self._content(key, bound, fields)
+                rows.append({"record_id": key[3], "fields": present, "refs": refs})
+        return {"values": rows}
 
     def describe_fields(self, installation: str) -> Values:
         entities = {

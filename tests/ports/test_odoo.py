@@ -235,10 +235,12 @@ def test_changes_are_pulled_until_they_are_acknowledged(here: Installation) -> N
     assert change.fields["status"] == "approved"
     assert change.fields["payment_reference"] == ""
     assert here.odoo.backlog()[here.tenant].owed == 1
+    assert here.odoo.causes()[here.tenant] == {"the change is about to be taken by the app": 1}
 
     here.odoo.ack_changes([Verdict(key, change.version, Ruling.PARKED, "odd \x00 message")])
     assert here.odoo.pull_changes(10, 10).changes == ()
     assert here.odoo.backlog()[here.tenant].parked == 1
+    assert list(here.odoo.causes()[here.tenant].values()) == [1]
 
     assert here.odoo.requeue_changes([key]) == 1
     [newer] = here.odoo.pull_changes(10, 10).changes
@@ -246,6 +248,21 @@ def test_changes_are_pulled_until_they_are_acknowledged(here: Installation) -> N
     here.odoo.ack_changes([Verdict(key, newer.version, Ruling.APPLIED)])
     assert here.odoo.pull_changes(10, 10).changes == ()
     assert here.tenant not in here.odoo.backlog()
+    assert here.tenant not in here.odoo.causes()
+
+
+def test_present_values_are_those_that_the_digests_are_of(here: Installation) -> None:
+    documents = here.commission()
+    here.odoo.apply_batch(uuid4(), documents)
+    for entity in (Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION):
+        for row in here.odoo.digests(here.tenant, entity, "", 10)[0]:
+            shown = here.odoo.show_values(here.tenant, entity, [row.record_id, uuid4()])
+            assert {record: content.digest for record, content in shown.items()} == {row.record_id: row.digest}
+            assert row.deviations == ()
+
+
+def test_nothing_in_a_fresh_odoo_stops_a_tenant_without_records(here: Installation) -> None:
+    assert [item for item in here.odoo.check_setup({here.tenant: {}}) if item.tenant == here.tenant] == []
 
 
 @pytest.mark.parametrize("text", ["nul\x00", "bell\x07", "\ud800 lone", "\ufffe", "carriage\r\nreturn"])

@@ -9,17 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_daemon.domain.document import Document
+from sync_daemon.domain.document import Document, digest_of
 from sync_daemon.domain.drift import (
     AppRecord,
     AppView,
+    Content,
+    Difference,
     Drift,
     Finding,
     OdooRecord,
     Remedy,
+    app_contents,
     app_records,
     compare,
     confirmed,
+    differences,
     is_disaster,
 )
 from sync_daemon.domain.keys import Entity, RecordKey, Version
@@ -87,7 +91,61 @@ CASES = {
     ),
     "doubled in Odoo": (APP, replace(ODOO, twins=(8,)), Finding.DUPLICATE, Remedy.PERSON),
     "a draft": (AppRecord(KEY, True, "", None), None, Finding.FILTERED, Remedy.NONE),
-    "on its way": (replace(APP, is_waiting=True), None, Finding.WAITING, Remedy.NONE),
+    "on its way": (replace(APP, waits_for="Odoo"), None, Finding.WAITING, Remedy.NONE),
+    "not as the bridge keeps it": (
+        APP,
+        replace(ODOO, deviations=(Difference("x_comply360_external_id", "one", ""),)),
+        Finding.DIFFERENT,
+        Remedy.SEND,
+    ),
+    "not as the bridge keeps it, beside a dead letter of something else": (
+        replace(APP, is_parked=True),
+        replace(ODOO, deviations=(Difference("x_comply360_external_id", "one", ""),)),
+        Finding.DIFFERENT,
+        Remedy.SEND,
+    ),
+    "cannot go whole, and nothing says so": (
+        replace(APP, is_incomplete=True),
+        ODOO,
+        Finding.DIFFERENT,
+        Remedy.SEND,
+    ),
+    "cannot go at all, and nothing says so": (
+        AppRecord(KEY, True, "", None, is_incomplete=True),
+        None,
+        Finding.MISSING_IN_ODOO,
+        Remedy.SEND,
+    ),
+    "cannot go whole, and a person let it be": (
+        replace(APP, is_incomplete=True, is_discarded=True),
+        replace(ODOO, digest="other"),
+        Finding.SET_ASIDE,
+        Remedy.NONE,
+    ),
+    "sent after a person let it be": (
+        replace(APP, is_discarded=True),
+        replace(ODOO, digest="other"),
+        Finding.DIFFERENT,
+        Remedy.SEND,
+    ),
+    "merged into another one than the app knows": (
+        replace(APP, binding=bound(KEY, state=BindingState.ALIAS), digest="into 1"),
+        replace(ODOO, state=BindingState.ALIAS, digest="into 2"),
+        Finding.ORPHANED,
+        Remedy.ASK_ODOO,
+    ),
+    "merged, and known": (
+        replace(APP, binding=bound(KEY, state=BindingState.ALIAS), digest="into 1"),
+        replace(ODOO, state=BindingState.ALIAS, digest="into 1"),
+        Finding.SET_ASIDE,
+        Remedy.NONE,
+    ),
+    "merged, and its survivor deleted, which the app was not told": (
+        replace(APP, binding=bound(KEY, state=BindingState.ALIAS), digest="into 1"),
+        replace(ODOO, state=BindingState.UNLINKED, digest=""),
+        Finding.ORPHANED,
+        Remedy.ASK_ODOO,
+    ),
     "won in Odoo just now, and different for another reason": (
         APP,
         replace(ODOO, digest="other", is_waiting=True),
@@ -124,8 +182,10 @@ APP_RECORDS = st.builds(
     digest=st.sampled_from(["", "a", "b"]),
     binding=st.none()
     | st.builds(bound, st.just(KEY), st.sampled_from(["", "a", ARCHIVED]), st.sampled_from(BindingState)),
-    is_waiting=st.booleans(),
+    waits_for=st.sampled_from(["", "Odoo"]),
     is_parked=st.booleans(),
+    is_incomplete=st.booleans(),
+    is_discarded=st.booleans(),
 )
 ODOO_RECORDS = st.builds(
     OdooRecord,
@@ -135,6 +195,7 @@ ODOO_RECORDS = st.builds(
     is_opted_out=st.booleans(),
     is_waiting=st.booleans(),
     twins=st.lists(st.integers(1, 9), max_size=2).map(tuple),
+    deviations=st.sampled_from([(), (Difference("res_id", "1", "2"),)]),
 )
 
 
@@ -205,20 +266,55 @@ def test_a_value_that_odoo_has_in_its_own_form_counts_in_that_form() -> None:
     assert app_records(AppView(agreed))[key].digest == app_records(AppView(stored))[key].digest
 
 
-def test_a_row_that_cannot_go_whole_is_parked() -> None:
-    assert app_records(view(status="on_hold"))[KEY].is_parked
-    assert app_records(view(submitted_at="never"))[KEY].is_parked
+@pytest.mark.parametrize("bad", [{"status": "on_hold"}, {"submitted_at": "never"}], ids=["at all", "whole"])
+def test_a_row_that_cannot_go_is_parked_only_where_a_letter_says_so(bad: dict[str, str]) -> None:
+    unseen, seen = view(**bad), replace(view(**bad), parked=frozenset({KEY}))
+    assert (app_records(unseen)[KEY].is_parked, app_records(unseen)[KEY].is_incomplete) == (False, True)
+    assert app_records(seen)[KEY].is_parked
 
 
-def test_what_belongs_to_a_merged_record_is_left_alone() -> None:
-    before = view()
+SURVIVOR = key_of(Entity.CLIENT, "survivor")
+
+
+def merged_view(stands: RecordKey = SURVIVOR, **values: object) -> AppView:
+    """The registration of a client that was merged in Odoo."""
+    before = view(client_id=str(CLIENT.record_id), **values)
     bindings = {**before.snapshot.bindings, CLIENT: bound(CLIENT, state=BindingState.ALIAS)}
-    assert app_records(AppView(replace(before.snapshot, bindings=bindings)))[KEY].is_parked
+    return AppView(replace(before.snapshot, bindings=bindings), merged={CLIENT: stands.record_id})
+
+
+def test_what_belongs_to_a_merged_record_is_compared_with_the_survivor() -> None:
+    content = app_contents(merged_view())[KEY]
+    assert content.refs == {"client": (Entity.CLIENT, SURVIVOR.record_id)}
+    assert not {"email", "phone"} & content.fields.keys(), "the survivor's, which the app does not know as theirs"
+    digests = {app_records(merged_view(company_name=name))[KEY].digest for name in ("Moyo Mining", "Zuma Zinc")}
+    assert len(digests) == 2
+    assert not app_records(merged_view())[KEY].is_parked
+
+
+def test_a_merged_record_says_into_which_one() -> None:
+    found = app_records(AppView(replace(merged_view().snapshot, owed={CLIENT: owed(CLIENT)})))[CLIENT]
+    assert found.digest == digest_of({"survivor": "res.partner 41"}, {})
+
+
+def test_a_difference_is_named_with_its_field_and_both_values() -> None:
+    here = Content({"name": "Moyo", "city": ""}, {"client": (Entity.CLIENT, CLIENT.record_id)})
+    there = Content({"name": "Zuma"}, {})
+    assert differences(here, there) == (
+        Difference("client", f"client {CLIENT.record_id}", ""),
+        Difference("name", "Moyo", "Zuma"),
+    )
 
 
 def test_owed_records_wait() -> None:
     found = app_records(replace(view(), waiting=frozenset({KEY})))
-    assert found[KEY].is_waiting
+    assert found[KEY].waits_for == "it is about to be sent"
+
+
+def test_whatever_waits_says_why() -> None:
+    suspended = AppView(replace(view().snapshot, suspended=frozenset({KEY.tenant})))
+    [drift] = compare(app_records(suspended), {})
+    assert (drift.finding, drift.cause) == (Finding.WAITING, "the tenant is suspended")
 
 
 def test_keys_of_both_sides_come_in_order() -> None:

@@ -44,6 +44,7 @@ class Batch:
         """Apply everything that can be applied; one answer per document, in the same order."""
         documents = self._parse()
         works = self._bind(documents)
+        self._restore(works)
         newest = self.env["comply360.bridge"]._newest_version()
         self.bound.update(
             self.bindings._find(self.installation, {key for work in works for key in work.document.refs.values()})
@@ -107,6 +108,14 @@ class Batch:
             if binding["res_id"]:
                 self.bound[key] = (binding["res_model"], binding["res_id"], binding["state"])
         return sorted(works, key=lambda work: self.positions[work.document.key])
+
+    def _restore(self, works: Iterable[Work]) -> None:
+        """Give records back their identity in the app before anything is written: walls are judged by it."""
+        for entity, group in groupby([work for work in works if not work.creating], lambda work: work.document.entity):
+            model = self.env[MAPPERS[entity].model]
+            restored = set(model._comply360_restore_identities(self.installation, entity, group))
+            for work in group:
+                work.is_restored = work.res_id in restored
 
     def _is_due(self, work: Work, binding: Mapping[str, Any]) -> bool:
         if binding["state"] != "active" and MAPPERS[work.document.entity].removes(work.document):

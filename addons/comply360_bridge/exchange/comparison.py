@@ -24,6 +24,7 @@ class Comparison:
         self.names = names
         self.bindings = env["comply360.binding"]
         self.model = env[mapper.model]
+        self.owner = env["comply360.tenant"].search([("installation", "=", installation), ("uuid", "=", tenant)])
 
     def digests(self, after: str, limit: int) -> tuple[list[dict[str, Any]], bool]:
         """The next records in the order of their ids, and whether more follow."""
@@ -94,7 +95,8 @@ class Comparison:
     def _known(self, page: SQL) -> SQL:
         """The bindings of a page, each with its fingerprint and its remembered digest.
 
-        There is a digest only if the record is unchanged since it was computed and has no other flag to report.
+        There is a digest only if the record is unchanged since it was computed, is still the app record's own and has
+        no other flag to report.
         """
         of_record, joins = fingerprint(self.env, self.mapper, self.names) or (SQL("NULL::text"), SQL(""))
         self.env.flush_all()
@@ -102,15 +104,16 @@ class Comparison:
             """
             SELECT f.id, f.external_id, f.fingerprint,
                    CASE WHEN f.fingerprint = f.compared_from AND f.state = 'active' AND f.opted_out IS NOT TRUE
-                             AND NOT f.has_twin
+                             AND f.is_own AND NOT f.has_twin
                              AND NOT EXISTS (SELECT FROM comply360_outbox o WHERE o.binding_id = f.id)
                         THEN f.compared_digest END AS digest
-              FROM (SELECT p.*, %(of_record)s AS fingerprint, %(has_twin)s AS has_twin
+              FROM (SELECT p.*, %(of_record)s AS fingerprint, %(is_own)s AS is_own, %(has_twin)s AS has_twin
                       FROM (%(page)s) p
                       LEFT JOIN %(table)s t ON t.id = p.res_id
                       %(joins)s) f
             """,
             of_record=of_record,
+            is_own=self.model._comply360_carries_identity(self.owner, self.mapper.entity),
             has_twin=self.model._comply360_has_twin(),
             page=page,
             table=SQL.identifier(self.model._table),
@@ -154,7 +157,11 @@ class Comparison:
         changed = {binding: text for binding, _, text, digest in found if digest is None}
         anew = dict(zip(changed, self._digests(self.bindings.browse(changed)), strict=True))
         self._remember(
-            {key: (row["digest"], changed[key]) for key, row in anew.items() if row["digest"] and changed[key]}
+            {
+                key: (row["digest"], changed[key])
+                for key, row in anew.items()
+                if row["digest"] and changed[key] and not row["deviations"]
+            }
         )
         return [
             (record_id, range_line(anew[key]) if digest is None else known_line(record_id, digest))
@@ -164,30 +171,78 @@ class Comparison:
     def _digests(self, bindings: Any) -> list[dict[str, Any]]:
         alive = bindings.filtered(lambda binding: binding.state == "active")
         records = self.model.browse(alive.mapped("res_id")).exists()
-        refs = self._references(records)
-        digests = {record.id: digest_of(self._content(record), refs.get(record.id, {})) for record in records}
+        contents = self._contents(records)
+        digests = {res_id: digest_of(*content) for res_id, content in contents.items()}
         waiting = self._waiting(bindings)
         twins = self.model._comply360_twins(bindings)
+        deviations = self._deviations(alive.filtered(lambda binding: binding.res_id in contents))
         return [
             {
                 "record_id": binding.external_id,
                 "version": binding.version or "",
-                "digest": digests.get(binding.res_id, "") if binding.state == "active" else "",
+                "digest": self._digest(binding, digests),
                 "state": binding.state,
                 "opted_out": binding.opted_out,
                 "waiting": binding.id in waiting,
                 "twins": [str(twin) for twin in twins.get(binding.id, ())],
+                "deviations": deviations.get(binding.id, []),
             }
             for binding in bindings
         ]
 
-    def _content(self, record: Any) -> dict[str, Any]:
-        """The content of a record's digest: the app's fields, or the reported ones where Odoo owns the entity."""
+    def _digest(self, binding: Any, digests: Mapping[int, str]) -> str:
+        """Of the record's content; of a merged record, the digest says into which one."""
+        if binding.state == "alias":
+            return digest_of({"survivor": f"{binding.res_model} {binding.res_id}"}, {})
+        return digests.get(binding.res_id, "") if binding.state == "active" else ""
+
+    def values(self, ids: Collection[str]) -> list[dict[str, Any]]:
+        """The present values of these records of the app, as far as Odoo has them."""
+        bindings = self.bindings.search(
+            [
+                ("installation", "=", self.installation),
+                ("tenant", "=", self.tenant),
+                ("entity", "=", self.mapper.entity),
+                ("external_id", "in", list(ids)),
+                ("state", "=", "active"),
+                ("res_id", "!=", False),
+            ],
+            order="external_id",
+        )
+        contents = self._contents(self.model.browse(bindings.mapped("res_id")).exists())
+        return [
+            {"record_id": binding.external_id, "fields": fields, "refs": refs}
+            for binding in bindings
+            if binding.res_id in contents
+            for fields, refs in [contents[binding.res_id]]
+        ]
+
+    def _contents(self, records: Any) -> dict[int, tuple[dict[str, Any], dict[str, str]]]:
+        """By record, what its digest is of: fields and references."""
+        refs = self._references(records)
+        merged = self._merged(records)
+        return {record.id: (self._content(record, record in merged), refs.get(record.id, {})) for record in records}
+
+    def _content(self, record: Any, is_merged: bool) -> dict[str, Any]:
+        """The app's fields, or the reported ones where Odoo owns the entity."""
         if self.mapper.rules:
             present = self.mapper.wire(record._comply360_row(self.mapper))
         else:
             present = self.mapper.report(record._comply360_report(self.mapper))
-        return {name: value for name, value in present.items() if name in self.names}
+        shared = record._comply360_shown_of_survivor(self.mapper) if is_merged else ()
+        return {name: value for name, value in present.items() if name in self.names and name not in shared}
+
+    def _deviations(self, bindings: Any) -> dict[int, list[dict[str, str]]]:
+        """By binding, what documents do not say about a record and is not as the bridge keeps it."""
+        if not self.mapper.rules:
+            return {}
+        found = {}
+        for binding in bindings:
+            record = self.model.browse(binding.res_id).with_prefetch(bindings.mapped("res_id"))
+            key = (binding.tenant, binding.entity, binding.external_id)
+            if deviations := record._comply360_deviations(self.owner, key):
+                found[binding.id] = deviations
+        return found
 
     def _waiting(self, bindings: Any) -> set[int]:
         """The bindings whose changes the app has not applied yet."""
@@ -197,23 +252,34 @@ class Comparison:
         return {row[0] for row in self.env.cr.fetchall()}
 
     def _references(self, records: Any) -> dict[int, dict[str, str]]:
-        """By record, its roles as `entity:id`, where the target is bound."""
+        """By record, its roles as `entity:id`, where the target is bound; a survivor goes by one name on both sides."""
         found: dict[int, dict[str, str]] = {}
         for reference in self.mapper.references:
             targets = records.mapped(reference.target)
-            bound = {
-                binding.res_id: f"{binding.entity}:{binding.external_id}"
-                for binding in self.bindings.search(
-                    [
-                        ("installation", "=", self.installation),
-                        ("entity", "=", reference.entity),
-                        ("res_model", "=", targets._name),
-                        ("res_id", "in", targets.ids),
-                        ("state", "=", "active"),
-                    ]
-                )
-            }
+            names = {**self._bound(reference, targets, "alias"), **self._bound(reference, targets, "active")}
             for record in records:
-                if name := bound.get(record[reference.target].id):
-                    found.setdefault(record.id, {})[reference.role] = name
+                if name := names.get(record[reference.target].id):
+                    found.setdefault(record.id, {})[reference.role] = f"{reference.entity}:{name}"
         return found
+
+    def _merged(self, records: Any) -> Any:
+        """The records that refer to one into which others of the app were merged."""
+        merged = {
+            reference.target: self._bound(reference, records.mapped(reference.target), "alias")
+            for reference in self.mapper.references
+        }
+        return records.filtered(lambda record: any(record[target].id in ids for target, ids in merged.items()))
+
+    def _bound(self, reference: Any, targets: Any, state: str) -> dict[int, str]:
+        """By record, the id in the app: the smallest, where several were merged into it."""
+        bindings = self.bindings.search(
+            [
+                ("installation", "=", self.installation),
+                ("entity", "=", reference.entity),
+                ("res_model", "=", targets._name),
+                ("res_id", "in", targets.ids),
+                ("state", "=", state),
+            ],
+            order="external_id DESC",
+        )
+        return {binding.res_id: binding.external_id for binding in bindings}

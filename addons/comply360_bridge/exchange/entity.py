@@ -199,6 +199,7 @@ class EntityWriter:
         defaults_of: dict[int, dict[str, Any]] = {}
         updated = []
         written = []
+        restored = self.model
         for work, record in zip(works, records, strict=True):
             work.record = record
             values = self._changes(work)
@@ -206,10 +207,16 @@ class EntityWriter:
                 if work.tenant.id not in defaults_of:
                     defaults_of[work.tenant.id] = self.model._comply360_defaults(self.mapper.entity, work.tenant)
                 values = record._comply360_derive(self.mapper.entity, values, defaults_of[work.tenant.id])
+            strayed = work.is_restored or record._comply360_deviations(work.tenant, work.document.key)
+            if strayed:
+                values = {**values, **record._comply360_restored(work.tenant, work.document.key)}
+                restored |= record
+            if values or strayed:
                 written.append((record, values))
-            updated.append(Applied(work, "updated" if values or work.is_relinked else "unchanged"))
+            updated.append(Applied(work, "updated" if values or strayed or work.is_relinked else "unchanged"))
         self._write(records, written)
         self.model._comply360_written(self.mapper.entity, written)
+        restored._comply360_come_back()
         return updated
 
     def _write(self, records: Any, written: list[tuple[Any, dict[str, Any]]]) -> None:

@@ -18,12 +18,14 @@ ADDON = Path(__file__).resolve().parents[1]
 def fingerprint(env: Any, mapper: Mapper, names: Collection[str]) -> tuple[SQL, SQL] | None:
     """The fingerprint of the record `t`, and the joins it needs, which refer to `p.installation`.
 
-    None if a value is stored outside its columns and can change without them.
+    None if a value is stored outside its columns and can change without them. It is NULL for a record that refers to
+    one into which others were merged: what is compared then depends on more than columns.
     """
     model = env[mapper.model]
     if not mapper.rules:
         return None
     parts, joins = [SQL("%s::text", _basis(env, mapper, names)), _column("t", "id")], []
+    plain = [SQL("TRUE")]
     for rule in mapper.rules:
         if rule.name not in names:
             continue
@@ -50,7 +52,22 @@ def fingerprint(env: Any, mapper: Mapper, names: Collection[str]) -> tuple[SQL, 
     for reference in mapper.references:
         if not _is_column(model._fields[reference.target]):
             return None
-        alias = f"bound_{reference.role}"
+        alias, merged = f"bound_{reference.role}", f"merged_{reference.role}"
+        plain.append(SQL("%s IS NULL", _column(merged, "res_id")))
+        joins.append(
+            SQL(
+                """
+                LEFT JOIN (SELECT DISTINCT res_id FROM comply360_binding
+                            WHERE res_model = %(comodel)s AND entity = %(named)s AND state = 'alias') AS %(merged)s
+                  ON %(id)s = %(target)s
+                """,
+                merged=SQL.identifier(merged),
+                comodel=model._fields[reference.target].comodel_name,
+                named=reference.entity,
+                id=_column(merged, "res_id"),
+                target=_column("t", reference.target),
+            )
+        )
         parts += [_column(alias, "entity"), _column(alias, "external_id")]
         joins.append(
             SQL(
@@ -71,7 +88,8 @@ def fingerprint(env: Any, mapper: Mapper, names: Collection[str]) -> tuple[SQL, 
             )
         )
     row = SQL("ROW(%s)::text", SQL(", ").join(parts))
-    return SQL("encode(sha256(convert_to(%s, 'UTF8')), 'hex')", row), SQL(" ").join(joins)
+    digest = SQL("CASE WHEN %s THEN encode(sha256(convert_to(%s, 'UTF8')), 'hex') END", SQL(" AND ").join(plain), row)
+    return digest, SQL(" ").join(joins)
 
 
 def _is_column(field: Any) -> bool:

@@ -20,15 +20,17 @@ Bound = tuple[str, int, str]
 class Work:
     """A document, its binding and its outcome.
 
-    Shapes: `mapper` is the tenant's own, with the fields opened to its app; `values` are the references to write, by
-    Odoo's field; `wanted`, `diverged`, `normalised` and `replaced` are by wire name. `sent_before` and `sent` are what
-    the app sent for two-way fields: in earlier documents, and with this one (see the binding's field `sent`).
+    Shapes: `is_restored`: its record had lost its identity in the app. `mapper` is the tenant's own, with the
+    fields opened to its app; `values` are the references to write, by Odoo's field; `wanted`, `diverged`,
+    `normalised` and `replaced` are by wire name. `sent_before` and `sent` are what the app sent for two-way fields:
+    in earlier documents, and with this one (see the binding's field `sent`).
     """
 
     document: Document
     binding_id: int = 0
     res_id: int = 0
     is_relinked: bool = False
+    is_restored: bool = False
     sent_before: dict[str, dict[str, Any]] = field(default_factory=dict)
     tenant: Any = None
     mapper: Any = None

@@ -121,7 +121,7 @@ def digest_of(fields: Mapping[str, Scalar], refs: Mapping[str, str]) -> str:
 def range_line(row: Mapping[str, Any]) -> str:
     """One record's line in a range digest. Shapes: `row` is a row of `digests`."""
     words = [row["record_id"], row["state"], row["digest"]]
-    words += [name for name in ("opted_out", "waiting", "twins") if row[name]]
+    words += [name for name in ("opted_out", "waiting", "twins", "deviations") if row[name]]
     return " ".join(words) + "\n"
 
 

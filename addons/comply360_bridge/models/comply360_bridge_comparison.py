@@ -35,6 +35,13 @@ class Comply360Bridge(models.AbstractModel):
         return {"digests": comparison.digest_ranges(bounds, MOST_RECORDS)}
 
     @api.model
+    def show_values(self, installation, tenant, entity, records, fields=()):
+        """Present values of these records, for the words in which a comparison names a difference."""
+        self._check_service()
+        comparison = self._superuser()._comparison(installation, tenant, entity, fields)
+        return {"values": comparison.values(list(records)[:MOST_RECORDS])}
+
+    @api.model
     def describe_fields(self, installation):
         """Definitions of the fields that documents are written to, and of those opened to single tenants."""
         self._check_service()

@@ -119,6 +119,14 @@ class Comply360Issue(models.Model):
             self._offer_records()
         return True
 
+    @api.model
+    def _retry_where_a_won_stage_is(self):
+        """Ask the app to send approved registrations again whose tenant's sales team has a won stage by now."""
+        waiting = self.search([("state", "=", "open"), ("code", "=", "no_won_stage"), ("decision", "=", False)])
+        for tenant, issues in waiting.grouped("tenant_id").items():
+            if tenant._comply360_stages(won=True):
+                issues.write({"decision": "retry", "decided_by": self.env.uid, "decided_at": fields.Datetime.now()})
+
     def _offer_records(self):
         """Send the app the records' current values again."""
         for installation, issues in (

@@ -28,6 +28,34 @@ class Comply360Record(models.AbstractModel):
         return SQL("FALSE")
 
     @api.model
+    def _comply360_carries_identity(self, tenant, entity):
+        """Whether the record `t` carries the identity that its binding `p` says, as an SQL condition."""
+        return SQL("TRUE")
+
+    def _comply360_deviations(self, tenant, key):
+        """What documents do not say about this record and is not as the bridge keeps it.
+
+        Shapes: field, present value and right value of each, all as text; `key` as in `_comply360_key_values`.
+        """
+        return []
+
+    def _comply360_restored(self, tenant, key):
+        """The values that undo the deviations of this record."""
+        return {}
+
+    @api.model
+    def _comply360_restore_identities(self, installation, entity, works):
+        """Give the works' records their identity back; the ids of those that had lost it."""
+        return []
+
+    def _comply360_come_back(self):
+        """Restore what depends on these records' identity, which was changed and is restored."""
+
+    def _comply360_shown_of_survivor(self, mapper):
+        """The fields, by wire name, that show values of a record into which others were merged."""
+        return frozenset()
+
+    @api.model
     def _comply360_proposals(self, entity, installation, works):
         """By key, the open proposals for new records that Odoo may already have."""
         return {}

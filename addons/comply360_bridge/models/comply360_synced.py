@@ -121,6 +121,79 @@ class Comply360Synced(models.AbstractModel):
     def _comply360_key_values(self, tenant, key):
         return {"x_comply360_tenant_id": tenant.id, "x_comply360_external_id": key[2]}
 
+    @api.model
+    def _comply360_carries_identity(self, tenant, entity):
+        if not self._fields["x_comply360_external_id"].store:
+            return SQL("TRUE")
+        identity = self._comply360_key_values(tenant, (tenant.uuid, entity, None))
+        del identity["x_comply360_external_id"]
+        return SQL(
+            "(t.x_comply360_external_id = p.external_id AND %s) IS TRUE",
+            SQL(" AND ").join(
+                SQL("%s = %s", SQL.identifier("t", name), value or None) for name, value in identity.items()
+            ),
+        )
+
+    @api.model
+    def _comply360_restore_identities(self, installation, entity, works):
+        if not self._fields["x_comply360_external_id"].store:
+            return []
+        columns = {"x_comply360_external_id": SQL("k.external_id"), "x_comply360_tenant_id": SQL("c.id")}
+        if "x_comply360_entity" in self._fields:
+            columns["x_comply360_entity"] = SQL("%s", entity)
+        self.flush_model(list(columns))
+        # all at once and past the walls, which would find each record beside others that are still elsewhere
+        rows = self.env.execute_query(
+            SQL(
+                """
+                UPDATE %(table)s t SET %(values)s
+                  FROM unnest(%(ids)s::int[], %(tenants)s::text[], %(external_ids)s::text[])
+                       AS k(id, tenant, external_id)
+                  JOIN comply360_tenant c ON c.uuid = k.tenant AND c.installation = %(installation)s
+                 WHERE t.id = k.id AND (%(present)s) IS DISTINCT FROM (%(right)s)
+             RETURNING t.id
+                """,
+                table=SQL.identifier(self._table),
+                values=SQL(", ").join(SQL("%s = %s", SQL.identifier(name), value) for name, value in columns.items()),
+                ids=[work.res_id for work in works],
+                tenants=[work.document.tenant for work in works],
+                external_ids=[work.document.record_id for work in works],
+                installation=installation,
+                present=SQL(", ").join(SQL.identifier("t", name) for name in columns),
+                right=SQL(", ").join(columns.values()),
+            )
+        )
+        restored = self.browse([row_id for (row_id,) in rows])
+        restored.invalidate_recordset(list(columns), flush=False)
+        restored.modified(list(columns))
+        return restored.ids
+
+    def _comply360_deviations(self, tenant, key):
+        return [
+            self._comply360_deviation(name, self[name], self._fields[name].convert_to_record(right, self))
+            for name, right in self._comply360_restored(tenant, key).items()
+        ]
+
+    def _comply360_restored(self, tenant, key):
+        if not self._fields["x_comply360_external_id"].store:
+            return {}
+        return {
+            name: value
+            for name, value in self._comply360_key_values(tenant, key).items()
+            if self._fields[name].convert_to_write(self[name], self) != value
+        }
+
+    @api.model
+    def _comply360_deviation(self, name, present, right):
+        """One deviation as the wire names it."""
+        return {"field": name, "value": _as_text(present), "expected": _as_text(right)}
+
+
+def _as_text(value):
+    if isinstance(value, models.BaseModel):
+        return f"{value._name} {value.id} ({value.sudo().display_name})" if value else ""
+    return "" if value is False or value is None else str(value)
+
 
 def _sync_state(opted_out, synced_at, message, waiting, parked):
     if opted_out:

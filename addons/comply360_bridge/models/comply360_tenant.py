@@ -159,6 +159,8 @@ class Comply360Tenant(models.Model):
         if "user_ids" in vals:
             # the domains of record rules are cached by user
             self.env.registry.clear_cache()
+        if {"team_id", "company_id"} & vals.keys():
+            self.env["comply360.issue"].sudo()._retry_where_a_won_stage_is()
         return result
 
     @api.ondelete(at_uninstall=False)

@@ -1,9 +1,11 @@
 from odoo import api, models
+from odoo.tools.misc import groupby
 
+from ..mappers import Refused
 from ..mappers.registration import UNDECIDED, Position, position
 
 # with a partner, a lead shares its e-mail and phone: Odoo syncs them both ways
-PARTNER_OWNED = ("email_from", "phone")
+PARTNER_OWNED = {"email_from": "email", "phone": "phone"}
 # a change of partner recomputes these although the registration owns them
 PARTNER_COMPUTED = ("partner_name", "contact_name")
 
@@ -18,13 +20,10 @@ class CrmLead(models.Model):
     @api.model
     def _comply360_defaults(self, entity, tenant):
         company = tenant.company_id
-        team = tenant.team_id or self.env["crm.team"].search(
-            [("company_id", "in", [company.id, False]), ("use_opportunities", "=", True)],
-            limit=1,
-        )
-        stages = self._stage_find(team_id=team.id, domain=[("fold", "=", False), ("is_won", "=", False)], limit=2)
+        team = tenant._comply360_team()
+        stages = tenant._comply360_stages(won=False, limit=2)
         stage = stages[:1]
-        won_stage = self._stage_find(team_id=team.id, domain=[("is_won", "=", True)])
+        won_stage = tenant._comply360_stages(won=True)
         return {
             "created": {
                 "type": "opportunity",
@@ -96,6 +95,30 @@ class CrmLead(models.Model):
         values.update(self._comply360_moved(values, defaults))
         return values
 
+    @api.model
+    def _comply360_lacking(self, installation, works):
+        """Approved registrations wait for a won stage: nothing else would show them as won."""
+        found = {}
+        for tenant, group in groupby(works, key=lambda work: work.tenant):
+            won = self._comply360_to_be_won([work for work in group if _wants_to_be_won(work)])
+            if won and not tenant._comply360_stages(won=True):
+                team = tenant._comply360_team().display_name or "no sales team"
+                message = (
+                    f"the registration is approved, but in Odoo {team} has no won stage: the lead stays as it is until "
+                    "there is one"
+                )
+                found.update(
+                    {work.document.key: Refused("no_won_stage", message, "status", "approved") for work in won}
+                )
+        return found
+
+    @api.model
+    def _comply360_to_be_won(self, works):
+        """The works that take a lead to the won stage; one whose lead was there before leaves it alone."""
+        leads = self.browse([work.res_id for work in works if not work.creating])
+        former = {lead.id: position(lead.x_comply360_status or "draft", lead.x_comply360_active) for lead in leads}
+        return [work for work in works if former.get(work.res_id) is not Position.WON]
+
     def _comply360_salesperson(self, values, defaults):
         """The salesperson follows a change of the app's assignment; one chosen in Odoo otherwise stays.
 
@@ -112,8 +135,19 @@ class CrmLead(models.Model):
 
     def _comply360_leave_to_partner(self, values):
         if values.get("partner_id") or self.partner_id:
-            for name in PARTNER_OWNED:
-                values.pop(name, None)
+            for name, of_partner in PARTNER_OWNED.items():
+                # a value that is not the partner's either was written past Odoo
+                if values.pop(name, None) is not None and (shown := self.partner_id[of_partner]) != self[name]:
+                    values.update({name: shown} if shown and not values.get("partner_id") else {})
+
+    def _comply360_shown_of_survivor(self, mapper):
+        """A merged customer's leads show the survivor's address, which the app does not know as theirs."""
+        return {
+            rule.name
+            for rule in mapper.rules
+            if rule.target in PARTNER_OWNED
+            and rule.codec.decode(self[rule.target]) == rule.codec.decode(self.partner_id[PARTNER_OWNED[rule.target]])
+        }
 
     def _comply360_new_values(self, values, defaults):
         status = values["x_comply360_status"]
@@ -140,7 +174,9 @@ class CrmLead(models.Model):
         if {place, former} <= UNDECIDED:
             is_open = self.active and self.won_status == "pending"
             return self._comply360_progress(moved) if is_open and is_apps else {}
-        if place is not Position.WON and not self.stage_id.is_won and not (is_apps and place in UNDECIDED):
+        keeps_stage = place is not Position.WON and not self.stage_id.is_won and not (is_apps and place in UNDECIDED)
+        if keeps_stage or not moved["stage_id"]:
+            # a pipeline without such a stage must not cost the lead the one that it has
             del moved["stage_id"]
         return moved
 
@@ -149,3 +185,8 @@ class CrmLead(models.Model):
         if not self.is_automated_probability:
             del moved["probability"]
         return moved
+
+
+def _wants_to_be_won(work):
+    values = work.translation.values
+    return position(values.get("status") or "draft", values.get("active", True)) is Position.WON

@@ -14,9 +14,11 @@ _logger = logging.getLogger(__name__)
 
 STATUSES = [("pending", "Pending"), ("verified", "Verified"), ("rejected", "Rejected"), ("expired", "Expired")]
 NOTHING = hashlib.sha256().hexdigest()
+# Odoo guesses the type of these from the content
+ANY_BYTES = "application/octet-stream"
 # keep the bytes unchanged, and show as text what a browser would execute
 AS_IT_IS = {"image_no_postprocess": True, "attachments_mime_plainxml": True}
-SHARED = ("name", "type", "url", "mimetype", "description")
+SHARED = ("name", "type", "url", "mimetype", "description", "public")
 # of a document of the app: its bytes, its name and type, where it hangs, and every way around the rights on it
 CONTENT = frozenset(
     {
@@ -197,7 +199,7 @@ class IrAttachment(models.Model):
         if "x_comply360_note" in values:
             values["description"] = values["x_comply360_note"]
         if "x_comply360_mime_type" in values:
-            values["mimetype"] = values["x_comply360_mime_type"] or "application/octet-stream"
+            values["mimetype"] = values["x_comply360_mime_type"] or ANY_BYTES
         if "x_comply360_lead_id" in values or "x_comply360_partner_id" in values:
             lead_id = values.get("x_comply360_lead_id") or self.x_comply360_lead_id.id
             partner_id = values.get("x_comply360_partner_id") or self.x_comply360_partner_id.id
@@ -228,7 +230,7 @@ class IrAttachment(models.Model):
 
     def _comply360_store(self, content):
         self._comply360_clear_the_way(content)
-        mimetype = (self.x_comply360_original_id or self).x_comply360_mime_type or "application/octet-stream"
+        mimetype = (self.x_comply360_original_id or self).x_comply360_mime_type or ANY_BYTES
         self.with_context(**AS_IT_IS).write({"raw": content, "mimetype": mimetype})
 
     def _comply360_clear_the_way(self, content):
@@ -257,20 +259,74 @@ class IrAttachment(models.Model):
         """Show each lead's documents on its customer too; the file itself is stored once."""
         for document in self:
             customer = document._comply360_customer()
-            copies = document.x_comply360_copy_ids
-            copies.filtered(lambda copy, customer=customer: copy.res_id != customer.id).unlink()
+            there = document.x_comply360_copy_ids.filtered(
+                lambda copy, customer=customer: copy._comply360_is_on(customer)
+            )
+            copy = there[:1]
+            (document.x_comply360_copy_ids - copy).unlink()
             if not customer:
                 continue
             values = {name: document[name] for name in SHARED}
-            copy = copies.exists()[:1]
             if copy:
                 copy.write({name: value for name, value in values.items() if copy[name] != value})
             else:
                 place = {"res_model": "res.partner", "res_id": customer.id, "x_comply360_original_id": document.id}
                 creating = self.with_context(**AS_IT_IS, comply360_created=CREATED)
                 copy = creating.create({**values, **place}).with_env(self.env)
-            if copy.checksum != document.checksum:
+            if copy._comply360_shows_other_bytes():
                 copy._comply360_store(document._comply360_bytes())
+
+    def _comply360_is_on(self, customer):
+        return bool(customer) and (self.res_model, self.res_id) == ("res.partner", customer.id)
+
+    def _comply360_shows_other_bytes(self):
+        """Whether this copy's bytes are not those of its original; one file needs no look."""
+        original = self.x_comply360_original_id
+        if self.store_fname and self.store_fname == original.store_fname:
+            return self.checksum != original.checksum
+        return self._comply360_bytes() != original._comply360_bytes()
+
+    # -- what a comparison looks at besides the app's fields -------------------------------------------------------
+
+    def _comply360_restored(self, tenant, key):
+        return {**super()._comply360_restored(tenant, key), **self._comply360_misplaced()}
+
+    def _comply360_misplaced(self):
+        """The right place, type and visibility, where they are not so."""
+        lead, customer = self.x_comply360_lead_id, self.x_comply360_partner_id
+        right = {
+            "public": False,
+            "type": "url" if self.x_comply360_link else "binary",
+            "url": self.x_comply360_link or False,
+        }
+        mimetype = self.x_comply360_mime_type
+        if mimetype and mimetype != ANY_BYTES:
+            right.update(self.with_context(**AS_IT_IS)._check_contents({"mimetype": mimetype}))
+        if lead or customer:
+            right.update(res_model="crm.lead" if lead else "res.partner", res_id=(lead or customer).id)
+        return {name: value for name, value in right.items() if (self[name] or False) != value}
+
+    def _comply360_deviations(self, tenant, key):
+        return [*super()._comply360_deviations(tenant, key), *self._comply360_copy_deviations()]
+
+    def _comply360_copy_deviations(self):
+        customer, copies = self._comply360_customer(), self.x_comply360_copy_ids
+        copy = copies.filtered(lambda copy: copy._comply360_is_on(customer))[:1]
+        found = [
+            self._comply360_deviation("x_comply360_copy_ids", f"{other.res_model} {other.res_id}", "")
+            for other in copies - copy
+        ]
+        if customer and not copy:
+            found.append(self._comply360_deviation("x_comply360_copy_ids", "", f"res.partner {customer.id}"))
+        if copy:
+            found += [
+                self._comply360_deviation(f"x_comply360_copy_ids.{name}", copy[name], self[name])
+                for name in SHARED
+                if copy[name] != self[name]
+            ]
+        if copy and copy._comply360_shows_other_bytes():
+            found.append(self._comply360_deviation("x_comply360_copy_ids.sha256", *map(_sha256, (copy, self))))
+        return found
 
     def _comply360_customer(self):
         if not self.x_comply360_lead_id:
@@ -282,3 +338,7 @@ class IrAttachment(models.Model):
     def _comply360_remove(self):
         self.x_comply360_copy_ids.unlink()
         self.unlink()
+
+
+def _sha256(attachment):
+    return hashlib.sha256(attachment._comply360_bytes()).hexdigest()

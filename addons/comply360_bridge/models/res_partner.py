@@ -158,6 +158,11 @@ class ResPartner(models.Model):
                     found[number].append(partner)
         return found
 
+    def _comply360_come_back(self):
+        """Show these customers' documents again: they are removed from whom is no customer."""
+        if self:
+            self.env["crm.lead"].search([("partner_id", "in", self.ids)])._comply360_share_documents()
+
     @api.model
     def _comply360_create(self, vals_list):
         # these partners have no parent or children to sync values with

@@ -23,5 +23,6 @@ from . import (
     test_selftest,
     test_sync_state,
     test_tenant_rules,
+    test_unseen,
     test_walls,
 )

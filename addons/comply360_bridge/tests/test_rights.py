@@ -32,6 +32,9 @@ ARGUMENTS = {
     "requeue_changes": (INSTALLATION, []),
     "heartbeat": (INSTALLATION, "1", []),
     "backlog": (INSTALLATION,),
+    "causes": (INSTALLATION,),
+    "check_setup": (INSTALLATION, {}),
+    "show_values": (INSTALLATION, TENANT, "registration", []),
     "purge_selftest": (INSTALLATION, TENANT),
     "commission_books": (INSTALLATION, TENANT, "", "1"),
     "describe_fields": (INSTALLATION,),
@@ -96,6 +99,8 @@ class TestRights(BridgeCase):
                     "adopt_records",
                     "apply_batch",
                     "backlog",
+                    "causes",
+                    "check_setup",
                     "commission_books",
                     "describe_fields",
                     "digest_ranges",
@@ -117,6 +122,7 @@ class TestRights(BridgeCase):
                     "report_again",
                     "revoke_keys",
                     "show_binding",
+                    "show_values",
                 }
             ),
         )

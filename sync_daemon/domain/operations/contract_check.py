@@ -61,7 +61,8 @@ class Mismatch:
     """One mismatch.
 
     Shapes: `tenant` is None where all tenants are concerned; `place` is table.column or model.field; `rule` is the path
-    of the contract's rule: entity, then field or what it is about. `value` is empty where no single one is meant.
+    of the contract's rule: entity, then field or what it is about. `value` is empty where no single one is meant. What
+    Odoo finds in its own settings has no rule, but a `code` and an `advice`.
     """
 
     tenant: UUID | None
@@ -69,7 +70,12 @@ class Mismatch:
     value: str
     message: str
     rule: tuple[str, ...]
+    code: str = ""
+    advice: str = ""
 
+
+NO_WON_STAGE = "no_won_stage"
+"""Odoo's sales team has no stage for won leads: approved registrations wait for one."""
 
 _TEXTS = frozenset({"text", "varchar", "bpchar", "citext", "name", "enum"})
 _APP_TYPES: Mapping[str, frozenset[str]] = {

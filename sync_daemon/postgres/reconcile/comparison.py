@@ -16,7 +16,7 @@ from psycopg2 import sql
 
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.dead_letter import DeadLetter
-from sync_daemon.domain.drift import AppView, Drift, KnownRange, KnownRecord, Remedy
+from sync_daemon.domain.drift import AppView, Drift, KnownRange, KnownRecord, Remedy, parents_of
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.tenant import Tenant
@@ -193,10 +193,13 @@ class AppComparison:
 
     def _view(self, cursor: Cursor, tenant: Tenant, entity: Entity, ids: Collection[UUID]) -> AppView:
         keys = [RecordKey(tenant.id, entity, record_id) for record_id in ids]
+        snapshot = self._rows.snapshot_as_owed(cursor, keys)
         return AppView(
-            self._rows.snapshot_as_owed(cursor, keys),
+            snapshot,
             waiting=self._named("waiting", cursor, tenant.id, entity, ids),
             parked=self._named("parked", cursor, tenant.id, entity, ids),
+            discarded=self._named("discarded", cursor, tenant.id, entity, ids),
+            merged=self._merged(cursor, tenant.id, parents_of(snapshot)),
             read=self._read(cursor, tenant.id, ids) if entity is Entity.INVOICE else {},
         )
 
@@ -230,6 +233,13 @@ class AppComparison:
     ) -> frozenset[RecordKey]:
         cursor.execute(_SQL[name], {**self._scope(tenant, entity), "ids": list(ids)})
         return frozenset(RecordKey(tenant, entity, row[0]) for row in cursor.fetchall())
+
+    def _merged(self, cursor: Cursor, tenant: UUID, keys: Collection[RecordKey]) -> dict[RecordKey, UUID]:
+        if not keys:
+            return {}
+        entities, ids = [key.entity.value for key in keys], [key.record_id for key in keys]
+        cursor.execute(_SQL["merged"], {"instance": self._instance, "tenant": tenant, "entities": entities, "ids": ids})
+        return {RecordKey(tenant, Entity(entity), found): stands for entity, found, stands in cursor.fetchall()}
 
     def _on(
         self, cursor: Cursor, name: str, keys: Sequence[RecordKey], more: Mapping[str, Sequence[object]] | None = None

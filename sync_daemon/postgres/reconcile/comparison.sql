@@ -25,6 +25,36 @@ WHERE EXISTS (SELECT FROM bridge.dead_letter AS l
               WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.entity = %(entity)s
                 AND c.record_id = k.record_id AND c.state = 'open')
 
+-- name: discarded (a person closed the record's dead letter without sending it)
+SELECT k.record_id
+FROM unnest(%(ids)s::uuid[]) AS k (record_id)
+WHERE EXISTS (SELECT FROM bridge.dead_letter AS l
+              JOIN bridge.ledger AS g
+                  ON (g.tenant_id, g.entity, g.record_id::text, g.action) = (l.tenant_id, l.entity, l.record_id, 'discarded')
+                 -- one transaction, one time
+                 AND g.at = l.resolved_at
+              WHERE l.instance_id = %(instance)s AND l.tenant_id = %(tenant)s AND l.entity = %(entity)s
+                AND l.direction IN ('app_to_odoo', 'odoo_to_app') AND l.record_id = k.record_id::text)
+
+-- name: merged (records that share Odoo's with a merged one, each with the id that stands for all of them: the survivor's
+-- own, or the smallest, where the app has no survivor)
+WITH alias AS (
+    SELECT entity, res_model, res_id, min(record_id::text)::uuid AS smallest
+    FROM bridge.binding
+    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND state = 'alias'
+    GROUP BY entity, res_model, res_id
+)
+SELECT own.entity, own.record_id, coalesce(survivor.record_id, alias.smallest)
+FROM unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, record_id)
+JOIN bridge.binding AS own
+    ON (own.instance_id, own.tenant_id, own.entity, own.record_id) = (%(instance)s, %(tenant)s, k.entity, k.record_id)
+JOIN alias ON (alias.entity, alias.res_model, alias.res_id) = (own.entity, own.res_model, own.res_id)
+LEFT JOIN bridge.binding AS survivor
+    ON (survivor.instance_id, survivor.res_model, survivor.res_id, survivor.state)
+     = (%(instance)s, own.res_model, own.res_id, 'active')
+   AND (survivor.tenant_id, survivor.entity) = (%(tenant)s, own.entity)
+WHERE own.state IN ('active', 'alias')
+
 -- name: invoices (what the app reads of them)
 SELECT i.id, to_jsonb(i)
 FROM bridge.invoice AS i

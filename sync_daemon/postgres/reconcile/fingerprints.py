@@ -73,6 +73,11 @@ _PARENT = sql.SQL("""
         ON ({name}.instance_id, {name}.tenant_id, {name}.entity, {name}.record_id)
          = (%(instance)s, %(tenant)s, {entity}, r.{column})
 """)
+_MERGED = sql.SQL("""
+    LEFT JOIN (SELECT DISTINCT res_model, res_id FROM bridge.binding
+               WHERE (instance_id, tenant_id, entity, state) = (%(instance)s, %(tenant)s, {entity}, 'alias')) AS {name}
+        ON ({name}.res_model, {name}.res_id) = ({bound}.res_model, {bound}.res_id)
+""")
 _LINKED = sql.SQL("""
     LEFT JOIN bridge.user_link AS {name}
         ON ({name}.instance_id, {name}.tenant_id, {name}.user_id, {name}.state)
@@ -203,6 +208,10 @@ def _fingerprints(scope: Scope) -> sql.Composable:
                 entity=sql.Literal(reference.entity.value),
             )
         )
+        # what was merged in Odoo is compared with the survivor, which is not in these rows
+        merged = sql.Identifier(f"merged_{reference.role}")
+        joins.append(_MERGED.format(name=merged, bound=name, entity=sql.Literal(reference.entity.value)))
+        bound.append(sql.SQL("{}.res_id IS NULL").format(merged))
         if reference.required:
             # whether a record goes whose parent is not bound depends on more than rows
             bound.append(sql.SQL("{}.state IS NOT NULL").format(name))
