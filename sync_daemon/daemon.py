@@ -287,7 +287,7 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
         if "reconcile" in only:
             yield _reconcile_loop(bridge, instance)
         if "contract" in only:
-            watch = ContractWatch(bridge.contract_check(instance), _warn)
+            watch = ContractWatch(bridge.contract_check(instance), _warn, _retrier(bridge))
             yield Loop(f"contract {instance}", watch.run_once, CONTRACT_REST, patience=2 * CONTRACT_REST)
     if "publish" in only:
         yield from _publish_loops(bridge)
@@ -296,6 +296,15 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
     if "tenants" in only:
         keeper = bridge.keeper(attach)
         yield Loop("tenants", keeper.run_once, settings.c360_tenant_refresh_seconds, patience=ATTACHING)
+
+
+def _retrier(bridge: Bridge) -> Callable[[str, Collection[UUID]], None]:
+    def retry(code: str, tenants: Collection[UUID]) -> None:
+        letters = [letter for letter in bridge.dead_letters.open(code=code) if letter.tenant in tenants]
+        if letters:
+            bridge.dead_letters.retry(letters)
+
+    return retry
 
 
 def _push_loops(bridge: Bridge, instance: str) -> Iterator[Loop]:

@@ -104,9 +104,12 @@ def apply(file_name: str | None, dry_run: bool, as_json: bool) -> None:
 @file_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file_name: str | None, as_json: bool) -> None:
-    """Check the contract against all tables and Odoo's fields.
+    """Check the contract, and whether Odoo's settings fit.
 
-    Exit code 3 if anything does not fit. At run time such a value parks only its own field, for that tenant alone.
+    The contract is compared with all tables and Odoo's fields.
+
+    Odoo's settings are sales teams and their stages, currencies and rates, companies, journals and lock dates. Exit
+    code 3 if anything does not fit. At run time such a value parks only its own field or record, for that tenant alone.
 
     Example: c360 contract check
     """
@@ -120,7 +123,7 @@ def check(file_name: str | None, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif rows:
-        columns = ("tenant", "where", "value", "problem", "rule")
+        columns = ("tenant", "where", "value", "problem", "rule", "advice")
         print_table(f"{len(rows)} mismatches", columns, [list(row.values()) for row in rows])
     else:
         say("the contract fits every tenant's tables and Odoo")
@@ -161,10 +164,16 @@ def located(
             "where": item.place,
             "value": item.value,
             "message": item.message,
-            "rule": rule_line(item.rule, names.get(item.tenant, "") if item.tenant else "", file, version),
+            "rule": _rule(item, names, file, version),
+            "advice": item.advice,
         }
         for item in found
     ]
+
+
+def _rule(item: Mismatch, names: Mapping[UUID, str], file: ContractFile | None, version: int) -> str:
+    """The place of the rule that does not fit; Odoo's settings have none."""
+    return rule_line(item.rule, names.get(item.tenant, "") if item.tenant else "", file, version) if item.rule else ""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def _contract(bridge: Bridge) -> Iterator[Diagnosis]:
         try:
             for row in located(bridge, bridge.settings, list(mismatches()), None):
                 place = "the contract" if row["tenant"] == "all" else f"tenant {row['tenant']}"
-                yield Diagnosis(place, row["message"], MISFIT)
+                yield Diagnosis(place, row["message"], row["advice"] or MISFIT)
         except BridgeError as error:
             yield Diagnosis("the contract", str(error), "c360 contract check")
 

@@ -18,7 +18,7 @@ from sync_daemon.domain.operations.health import Lack
 from sync_daemon.domain.operations.heartbeat import Heartbeat, Hop, broken
 from sync_daemon.errors import BridgeError
 from sync_daemon.ports import OdooBacklog
-from sync_daemon.postgres.admin.overview import Overview
+from sync_daemon.postgres.admin.overview import Cause, Overview
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.registry import FlowState
@@ -32,8 +32,8 @@ ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> 
 def status(as_json: bool) -> None:
     """Show what is owed, how old it is and what is dead.
 
-    One line per tenant and direction, plus waiting events and heartbeats. Exit code 3 if anything is dead or missing, a
-    tenant is not attached or heartbeats stop; 69 if Odoo does not answer.
+    One line per tenant and direction, then why records wait or do not flow, waiting events and heartbeats. Exit code 3
+    if anything is dead or missing, a tenant is not attached or heartbeats stop; 69 if Odoo does not answer.
 
     Example: c360 status --json
     """
@@ -45,6 +45,7 @@ def status(as_json: bool) -> None:
         heartbeats = Heartbeats(bridge.database).newest()
         lacks = Overview(bridge.database).lacking(["active", "suspended"])
         backlog, problem = _backlog(bridge)
+        causes = [*Overview(bridge.database).causes(), *_causes_in_odoo(bridge, flows, problem)]
     rows = [_row(flow, backlog) for flow in flows]
     breaks = [found for item in heartbeats if (found := broken(item, now, settings.heartbeat_interval))]
     if as_json:
@@ -57,6 +58,7 @@ def status(as_json: bool) -> None:
                 "breaks": [{"instance": item.instance, "hop": item.hop, "problem": str(item)} for item in breaks],
                 "lacking": [asdict(lack) for lack in lacks],
                 "not_attached": list(_not_attached(flows)),
+                "causes": [asdict(cause) for cause in causes],
             }
         )
     else:
@@ -77,6 +79,12 @@ def status(as_json: bool) -> None:
                 for row in rows
             ],
         )
+        if causes:
+            print_table(
+                "Why records wait or do not flow",
+                ("tenant", "direction", "records", "cause"),
+                [(item.subdomain, ARROWS[item.direction], item.records, item.cause) for item in causes],
+            )
         print_table(
             "Heartbeat",
             ("Odoo", "started", *Hop),
@@ -105,6 +113,15 @@ def _backlog(bridge: Bridge) -> tuple[Mapping[UUID, OdooBacklog], str]:
     except BridgeError as error:
         return found, str(error)
     return found, ""
+
+
+def _causes_in_odoo(bridge: Bridge, flows: list[FlowState], problem: str) -> Iterator[Cause]:
+    """Why records wait in Odoo, of all tenants of the bridge; none while Odoo does not answer."""
+    names = {flow.tenant: flow.subdomain for flow in flows}
+    for odoo in bridge.instances.values() if not problem else ():
+        for tenant, causes in odoo.causes().items():
+            for cause, records in causes.items():
+                yield Cause(names.get(tenant, str(tenant)), Direction.ODOO_TO_APP, f"in Odoo: {cause}", records)
 
 
 def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog]) -> dict[str, Any]:

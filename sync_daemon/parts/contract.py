@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ class AppSchema(Protocol):
     def tenants(self) -> Sequence[Tenant]: ...
     def contracts(self) -> Contracts: ...
     def tables(self, tenant: Tenant) -> Tables: ...
+    def currencies(self, tenant: Tenant) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True)
@@ -35,5 +36,9 @@ class ContractCheck:
 
     def odoo_mismatches(self) -> Iterator[Mismatch]:
         """Mismatches with Odoo."""
-        tenants = [tenant.id for tenant in self.app_schema.tenants()]
-        yield from check_odoo(self.app_schema.contracts(), tenants, self.odoo.describe_fields())
+        tenants = self.app_schema.tenants()
+        ids = [tenant.id for tenant in tenants]
+        yield from check_odoo(self.app_schema.contracts(), ids, self.odoo.describe_fields())
+        known = frozenset(ids)
+        currencies = {tenant.id: self.app_schema.currencies(tenant) for tenant in tenants}
+        yield from (item for item in self.odoo.check_setup(currencies) if item.tenant in known)

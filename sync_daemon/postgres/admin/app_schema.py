@@ -6,7 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+from psycopg2 import sql
+
 from sync_daemon.domain.contracts import CONTRACTS
+from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.contract_check import Column, Tables
 from sync_daemon.domain.overrides import OVERRIDABLE, Contracts
 from sync_daemon.domain.tenant import Tenant
@@ -15,6 +18,13 @@ from sync_daemon.postgres.overrides import OverrideBooks
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("admin/app_schema")
+_AMOUNTS = ("commission_amount", "registration_fee")
+_CURRENCIES = sql.SQL("""
+    SELECT upper(btrim(currency::text)), coalesce(max(greatest({decimals})), 0)
+    FROM {table}
+    WHERE status::text IN ('pending', 'approved') AND btrim(currency::text) <> ''
+    GROUP BY 1
+""")
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 # anything but equality, such as a pattern or a range, names no closed set
 _OTHER_OPERATORS = re.compile(r"[<>~!]|\bNOT\b|\bAND\b|\bLIKE\b")
@@ -45,6 +55,22 @@ class AppSchema:
                 values = frozenset(labels) if labels else allowed(checks)
                 found[table][name] = Column(type_, limit, digits, scale, values)
         return found
+
+    def currencies(self, tenant: Tenant) -> dict[str, int]:
+        """The currencies of one tenant's unpaid commissions, each with the most decimals of their amounts."""
+        columns = self.tables(tenant).get(CONTRACTS[Entity.COMMISSION].table, {})
+        amounts = [name for name in _AMOUNTS if name in columns and columns[name].type == "numeric"]
+        if not amounts or not {"currency", "status"} <= columns.keys():
+            return {}
+        statement = _CURRENCIES.format(
+            decimals=sql.SQL(", ").join(
+                sql.SQL("scale(trim_scale({}))").format(sql.Identifier(name)) for name in amounts
+            ),
+            table=sql.Identifier(tenant.schema, CONTRACTS[Entity.COMMISSION].table),
+        )
+        with self._database.transaction(snapshot=True) as cursor:
+            cursor.execute(statement)
+            return dict(cursor.fetchall())
 
 
 def allowed(checks: Iterable[str]) -> frozenset[str] | None:

@@ -40,6 +40,16 @@ class AppSide:
     bloat: int
 
 
+@dataclass(frozen=True)
+class Cause:
+    """Why some of a tenant's records do not flow now, and how many."""
+
+    subdomain: str
+    direction: Direction
+    cause: str
+    records: int
+
+
 class Overview:
     """Figures over all tenants."""
 
@@ -59,6 +69,12 @@ class Overview:
             not_attached = dict(cursor.fetchall())
             cursor.execute(_SQL["bloat"])
             return AppSide(now, owed, oldest, dead, receiving, not_attached, cursor.fetchall()[0][0])
+
+    def causes(self) -> list[Cause]:
+        """Why records wait, lie dead or do not flow, as the app's side knows it."""
+        with self._database.transaction(snapshot=True) as cursor:
+            cursor.execute(_SQL["causes"], {})
+            return [Cause(name, Direction(way), cause, count) for name, way, cause, count in cursor.fetchall()]
 
     def lacking(self, states: Collection[str]) -> list[Lack]:
         """Triggers, policies, views and rights that attached tenants in these states lack."""

@@ -80,3 +80,69 @@ JOIN unnest(%(right_tables)s::text[], %(right_columns)s::text[], %(privileges)s:
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = r.column_name AND NOT a.attisdropped
 WHERE NOT has_column_privilege(c.oid, a.attnum, r.privilege)
 ORDER BY tenant_id, what
+
+-- name: causes (why records do not flow now; equal words but for the ids that they name are one cause)
+WITH tenant AS (
+    SELECT t.tenant_id, coalesce(a.subdomain, t.tenant_id::text) AS subdomain, t.state,
+           coalesce(bool_or(f.paused) FILTER (WHERE f.direction = 'app_to_odoo'), false) AS paused
+    FROM bridge.tenant AS t
+    LEFT JOIN public.tenants AS a ON a.id = t.tenant_id
+    LEFT JOIN bridge.flow AS f ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id
+    WHERE NOT t.selftest
+    GROUP BY t.tenant_id, a.subdomain, t.state
+), found AS (
+    SELECT t.subdomain, 'app_to_odoo' AS direction, CASE
+               WHEN d.dead_version = d.version AND l.code IS NULL
+                   THEN 'its dead letter was discarded: it goes with its next change'
+               WHEN d.dead_version = d.version THEN NULL
+               WHEN t.state <> 'active' THEN format('the tenant is %%s', t.state)
+               WHEN t.paused THEN 'the flow is paused'
+               WHEN d.last_error <> '' THEN d.last_error
+               WHEN d.published_at IS NOT NULL THEN 'it is on its way: Odoo has not answered yet'
+               ELSE 'it is about to be sent'
+           END AS cause
+    FROM bridge.delivery AS d
+    JOIN tenant AS t USING (tenant_id)
+    LEFT JOIN LATERAL (
+        SELECT l.code FROM bridge.dead_letter AS l
+        WHERE l.resolved_at IS NULL AND l.instance_id = d.instance_id AND l.tenant_id = d.tenant_id
+          AND l.record_id = d.record_id::text AND l.entity = d.entity
+        LIMIT 1) AS l ON true
+    UNION ALL
+    SELECT t.subdomain, 'app_to_odoo', CASE
+               WHEN t.state <> 'active' THEN format('the tenant is %%s', t.state)
+               WHEN t.paused THEN 'the flow is paused'
+               ELSE 'it was marked just now and is about to be collected'
+           END
+    FROM (SELECT DISTINCT o.tenant_id, o.entity, k.record_id
+          FROM bridge.outbox AS o CROSS JOIN unnest(o.record_ids) AS k (record_id)) AS o
+    JOIN tenant AS t USING (tenant_id)
+    UNION ALL
+    SELECT t.subdomain, l.direction, format('%%s: c360 dead list --code %%s', l.message, l.code)
+    FROM bridge.dead_letter AS l
+    JOIN tenant AS t USING (tenant_id)
+    WHERE l.resolved_at IS NULL
+    UNION ALL
+    SELECT t.subdomain, 'odoo_to_app', format('both sides changed %%s: c360 conflict list', c.field)
+    FROM bridge.conflict AS c
+    JOIN tenant AS t USING (tenant_id)
+    WHERE c.state = 'open'
+    UNION ALL
+    SELECT t.subdomain, 'odoo_to_app', 'the flow is paused'
+    FROM bridge.flow AS f
+    JOIN tenant AS t USING (tenant_id)
+    WHERE f.paused AND f.direction = 'odoo_to_app'
+    UNION ALL
+    SELECT t.subdomain, 'odoo_to_app', CASE b.state
+               WHEN 'alias' THEN 'a user merged the record into another one in Odoo: c360 binding show'
+               ELSE 'a user deleted the record in Odoo: c360 binding show' END
+    FROM bridge.binding AS b
+    JOIN tenant AS t USING (tenant_id)
+    WHERE b.state IN ('alias', 'unlinked')
+)
+SELECT subdomain, direction,
+       regexp_replace(cause, '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', '...', 'g') AS cause, count(*)
+FROM found
+WHERE cause IS NOT NULL
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 4 DESC, 3
