@@ -24,7 +24,7 @@ LINKS = {
     "account.partial.reconcile": ("debit_move_id", "credit_move_id"),
     "ir.attachment": ("res_id", "x_comply360_lead_id", "x_comply360_partner_id", "x_comply360_original_id"),
     "mail.followers": ("res_id", "partner_id"),
-    "mail.message": ("res_id", "partner_ids"),
+    "mail.message": ("res_id", "partner_ids", "attachment_ids"),
     "calendar.event": ("opportunity_id", "partner_ids"),
     "comply360.link": ("partner_id",),
     "comply360.binding": ("res_id",),

@@ -156,7 +156,8 @@ class TestLinks(WallCase):
             {"x_comply360_partner_id": self.client3.id},
             {"x_comply360_lead_id": self.lead4.id},
         ):
-            with self.refused(), self.cr.savepoint():
+            # a document of the app is refused in any case
+            with self.assertRaises(UserError), self.cr.savepoint():
                 attached.write(values)
         move = self.env["account.move"]
         with self.refused(), self.cr.savepoint():
@@ -274,6 +275,53 @@ class TestRecipients(WallCase):
         own = self.stranger(name=self.lead4.partner_name, is_company=True)
         self.env.invalidate_all()
         self.assertEqual(self.lead4.with_user(self.seller).commercial_partner_id, own)
+
+
+class TestWaysRound(WallCase):
+    """What people may try with their own rights."""
+
+    def attempt(self, *changes):
+        for change in changes:
+            with self.refused(), self.cr.savepoint():
+                change()
+
+    def test_no_context_takes_the_wall_away(self):
+        names = {"comply360_created": True, "comply360_bridge": INSTALLATION, "import_file": True}
+        lead = self.lead4.with_user(self.seller).with_context(**names)
+        self.attempt(lambda: lead.write({"partner_id": self.client1.id}))
+
+    def test_no_wizard_of_a_salesperson_takes_it_away(self):
+        self.lead4.type = "lead"
+        chosen = {"name": "convert", "action": "exist", "partner_id": self.client1.id}
+        context = {"active_model": "crm.lead", "active_id": self.lead4.id, "active_ids": self.lead4.ids}
+        convert = self.env["crm.lead2opportunity.partner"].with_user(self.seller).with_context(**context)
+        self.attempt(lambda: convert.create(chosen).action_apply())
+        merge = self.env["crm.merge.opportunity"].with_user(self.seller)
+        with self.assertRaisesRegex(UserError, "different"), self.cr.savepoint():
+            merge.create({"opportunity_ids": [Command.set((self.lead2 | self.lead4).ids)]}).action_merge()
+
+    def test_no_meeting_message_or_file_takes_it_away(self):
+        self.apply(document("document", "1", refs={"registration": ("registration", "1")}))
+        file = self.record("document", "1")
+        event = {"name": "Meeting", "start": "2026-12-01 09:00:00", "stop": "2026-12-01 10:00:00"}
+        invited = {"opportunity_id": self.lead4.id, "partner_ids": [Command.set(self.client1.ids)]}
+        lead = self.lead4.with_user(self.seller)
+        followed = {"res_model": "crm.lead", "res_id": self.lead4.id, "partner_id": self.client1.id}
+        self.attempt(
+            lambda: self.env["calendar.event"].with_user(self.seller).create({**event, **invited}),
+            lambda: lead.message_post(body="See", attachment_ids=file.ids),
+            lambda: self.env["mail.followers"].create(followed),
+        )
+
+    def test_a_payment_pays_no_invoice_of_another_tenant(self):
+        line = [Command.create({"name": "Fee", "price_unit": 100, "tax_ids": []})]
+        values = {"move_type": "out_invoice", "partner_id": self.client1.id, "invoice_line_ids": line}
+        invoice = self.env["account.move"].create({**values, "invoice_date": "2026-11-30"})
+        credit = {"move_type": "out_refund", "partner_id": self.client3.id, "invoice_date": "2026-11-30"}
+        note = self.env["account.move"].create({**values, **credit})
+        (invoice | note).action_post()
+        terms = (invoice | note).line_ids.filtered(lambda one: one.account_type == "asset_receivable")
+        self.attempt(terms.reconcile, lambda: note.write({"reversed_entry_id": invoice.id}))
 
 
 class TestMerges(WallCase):
