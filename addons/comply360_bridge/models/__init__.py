@@ -1,11 +1,12 @@
 # a mixin must exist before the models that inherit it, a model before what extends it
-from . import comply360_record, comply360_walled
+from . import comply360_guarded, comply360_record, comply360_walled
 
 # isort: split
 from . import comply360_synced
 
 # isort: split
 from . import (
+    account_bank_statement_line,
     account_move,
     account_move_commission,
     account_move_credit_note,
@@ -39,11 +40,14 @@ from . import (
     crm_lead_wall,
     crm_stage,
     ir_attachment,
+    ir_model_access,
     ir_rule,
     mail_followers,
     mail_message,
+    mail_thread,
     mail_thread_recipients,
     portal_mixin,
+    product_document,
     res_currency,
     res_partner,
     res_users,

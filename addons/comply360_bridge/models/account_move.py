@@ -26,6 +26,7 @@ WATCHED = (
 class AccountMove(models.Model):
     _name = "account.move"
     _inherit = ["account.move", "comply360.synced"]
+    _comply360_users_own = {"x_comply360_lead_id": ""}
     x_comply360_lead_id = fields.Many2one(
         "crm.lead",
         string="Registration",

@@ -6,6 +6,7 @@ class Comply360Heartbeat(models.Model):
     """The newest heartbeat of each app installation: it arrives through the broker and returns with every pull."""
 
     _name = "comply360.heartbeat"
+    _inherit = ["comply360.guarded"]
     _description = "Comply360 Heartbeat"
     _log_access = False
 

@@ -20,7 +20,7 @@ DIRECTIONS = [("app_to_odoo", "App to Odoo"), ("odoo_to_app", "Odoo to App")]
 
 class Comply360Issue(models.Model):
     _name = "comply360.issue"
-    _inherit = ["comply360.record"]
+    _inherit = ["comply360.record", "comply360.guarded"]
     _description = "Comply360 Sync Issue"
     _order = "state desc, last_at desc, id desc"
     _rec_name = "message"

@@ -7,6 +7,7 @@ class Comply360KeptCommission(models.Model):
     """What an uninstall kept of a commission: it waits until the app sends the commission again."""
 
     _name = "comply360.kept.commission"
+    _inherit = ["comply360.guarded"]
     _description = "Comply360 Commission to Restore"
 
     tenant_id = fields.Many2one("comply360.tenant", required=True, readonly=True, ondelete="cascade")

@@ -11,9 +11,11 @@ class Comply360Link(models.Model):
     """
 
     _name = "comply360.link"
-    _inherit = ["comply360.walled"]
+    _inherit = ["comply360.walled", "comply360.guarded"]
     _description = "Comply360 Customer to Link"
     _order = "state desc, id desc"
+    # the buttons write the decision
+    _comply360_users_own = {"partner_id": ""}
 
     name = fields.Char(string="Customer in the App", required=True, readonly=True)
     installation = fields.Char(string="App Installation", required=True, readonly=True)
@@ -38,12 +40,6 @@ class Comply360Link(models.Model):
     _open_unique = models.UniqueIndex(
         "(installation, tenant_id, external_id) WHERE state = 'open'", "This customer has already been proposed."
     )
-
-    def write(self, vals):
-        """Allow users to write only the contact; the buttons write the decision."""
-        if not self.env.su and set(vals) - {"partner_id"}:
-            raise AccessError(self.env._("You can only select the contact of a customer to link."))
-        return super().write(vals)
 
     @api.model
     def _propose(self, installation, tenant, document, partners):

@@ -8,6 +8,7 @@ class Comply360Outbox(models.Model):
     """Marks of bound records that changed in Odoo. Triggers append them in the transaction of the change."""
 
     _name = "comply360.outbox"
+    _inherit = ["comply360.guarded"]
     _description = "Comply360 Change to Send"
     _order = "id desc"
     _log_access = False

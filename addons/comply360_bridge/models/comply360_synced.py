@@ -8,7 +8,7 @@ class Comply360Synced(models.AbstractModel):
     """Fields that show where a record comes from and whether it is in sync with the app."""
 
     _name = "comply360.synced"
-    _inherit = ["comply360.record", "comply360.walled"]
+    _inherit = ["comply360.record", "comply360.walled", "comply360.guarded"]
     _description = "Record Synced with the Comply360 App"
     x_comply360_tenant_id = fields.Many2one(
         "comply360.tenant",

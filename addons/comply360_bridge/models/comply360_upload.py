@@ -11,6 +11,7 @@ class Comply360Upload(models.Model):
     """Contents received piece by piece, until their document takes them. Nobody may read them."""
 
     _name = "comply360.upload"
+    _inherit = ["comply360.guarded"]
     _description = "Comply360 Incoming Content"
     _log_access = False
 

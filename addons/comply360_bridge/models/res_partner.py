@@ -9,6 +9,8 @@ from .comply360_walled import DEEPEST, OwnTenant
 class ResPartner(models.Model):
     _name = "res.partner"
     _inherit = ["res.partner", "comply360.synced"]
+    # customers and agents of no tenant have a mobile number too
+    _comply360_users_own = {"x_comply360_mobile": ""}
 
     x_comply360_mobile = fields.Char(string="Mobile", copy=False)
     x_comply360_tax_number = fields.Char(
@@ -56,7 +58,8 @@ class ResPartner(models.Model):
         if ("vat" in vals or "state_id" in vals) and "comply360_bridge" not in self.env.context:
             for partner in self.filtered(lambda partner: partner.x_comply360_entity == "client"):
                 if changes := partner._comply360_followed(vals):
-                    super(ResPartner, partner).write(changes)
+                    # these fields follow the user's change; nobody sets them
+                    super(ResPartner, partner.sudo()).write(changes)
         return result
 
     def _comply360_followed(self, vals):
@@ -134,7 +137,7 @@ class ResPartner(models.Model):
 
     @api.model
     def _comply360_unbound_by_number(self, numbers):
-        """Unbound customers by number; contacts that belong to a company are left out."""
+        """Unbound customers by number, without contacts of a company, Odoo's own companies and its internal users."""
         self.flush_model(["vat", "company_registry", "parent_id", "active"])
         canonical = "regexp_replace(upper(coalesce(p.%s, '')), '[^[:alnum:]]', '', 'g') = ANY(%%s)"
         rows = self.env.execute_query(
@@ -143,6 +146,8 @@ class ResPartner(models.Model):
             SELECT p.id FROM res_partner p
              WHERE p.active AND p.parent_id IS NULL
                AND ({canonical % "vat"} OR {canonical % "company_registry"})
+               AND NOT EXISTS (SELECT FROM res_company c WHERE c.partner_id = p.id)
+               AND NOT EXISTS (SELECT FROM res_users u WHERE u.partner_id = p.id AND NOT u.share)
                AND NOT EXISTS (SELECT FROM comply360_binding b
                                 WHERE b.res_model = 'res.partner' AND b.res_id = p.id AND b.state = 'active')
              ORDER BY p.id

@@ -22,6 +22,8 @@ class XCommission(models.Model):
     _description = "Commission"
     _order = "create_date desc, id desc"
     _check_company_auto = True
+    # of a commission that the app does not know; `_check_manual_change` says when
+    _comply360_users_own = dict.fromkeys(APP_OWNED, "")
     name = fields.Char(string="Reference", compute="_compute_name", store=True, index="trigram")
     lead_id = fields.Many2one(
         "crm.lead",

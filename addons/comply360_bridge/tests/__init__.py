@@ -1,6 +1,7 @@
 from . import (
     test_adoption,
     test_batch,
+    test_bill_links,
     test_bills,
     test_changes,
     test_commission_page,
@@ -10,6 +11,7 @@ from . import (
     test_concurrency,
     test_documents,
     test_extra_fields,
+    test_guard,
     test_heartbeat,
     test_installation,
     test_invoices,
@@ -21,6 +23,7 @@ from . import (
     test_people,
     test_rights,
     test_selftest,
+    test_service_key,
     test_sync_state,
     test_tenant_rules,
     test_unseen,

@@ -1,11 +1,13 @@
 import csv
+import inspect
 from pathlib import Path
 
 from odoo import models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
 from .documents import INSTALLATION, TENANT, BridgeCase, batch, commission, document
+from .test_guard import GROUPS
 
 OWN = (
     "comply360.bridge",
@@ -59,6 +61,150 @@ def public_methods(model):
     names = {name for cls in own for name, value in vars(cls).items() if callable(value) and not name.startswith("_")}
     inherited = set(dir(models.BaseModel)).union(*(vars(cls) for cls in others))
     return sorted(names - inherited)
+
+
+MIXINS = ("base", "comply360.guarded", "comply360.record", "comply360.synced")
+"""Only models that inherit these have records."""
+
+
+SERVICE = frozenset({"service"})
+EVERYBODY = frozenset(GROUPS)
+READERS = frozenset({"user", "accountant", "manager"})
+ACCOUNTANTS = frozenset({"accountant", "manager"})
+MANAGERS = frozenset({"manager"})
+SALES = frozenset({"salesperson", "sales manager"})
+BILLERS = frozenset({"invoicing", "accountant", "manager"})
+# Who may call each public method of ours, on a record that the user may read. A new method belongs here.
+CALLERS = {
+    "comply360.bridge": {
+        **dict.fromkeys(
+            (
+                "ack_changes",
+                "adopt_records",
+                "apply_batch",
+                "backlog",
+                "commission_books",
+                "describe_fields",
+                "digest_ranges",
+                "digests",
+                "epochs",
+                "forget_binding",
+                "heartbeat",
+                "holdings",
+                "internal_users",
+                "known_ranges",
+                "ping",
+                "pull_changes",
+                "purge_selftest",
+                "put_content",
+                "raise_epoch",
+                "relink_binding",
+                "report_again",
+                "requeue_changes",
+                "show_binding",
+            ),
+            SERVICE,
+        ),
+        "issue_key": frozenset({"system"}),
+        "revoke_keys": frozenset({"system"}),
+    },
+    "comply360.binding": {"action_open_record": MANAGERS},
+    "comply360.issue": {
+        "action_ignore": MANAGERS,
+        "action_keep_app": MANAGERS,
+        "action_keep_odoo": MANAGERS,
+        "action_open_record": READERS,
+        "action_retry": MANAGERS,
+    },
+    "comply360.link": {"action_accept": ACCOUNTANTS, "action_decline": ACCOUNTANTS},
+    "comply360.commission.payment": {"action_confirm": ACCOUNTANTS},
+    "x_commission": {
+        "action_approve": ACCOUNTANTS,
+        "action_approve_selected": ACCOUNTANTS,
+        "action_cancel": ACCOUNTANTS,
+        "action_create_bill": ACCOUNTANTS,
+        "action_open_bill": ACCOUNTANTS,
+        "action_pay": ACCOUNTANTS,
+        "action_reset": MANAGERS,
+        "mark_paid": ACCOUNTANTS,
+    },
+    "crm.lead": {
+        # the salesperson of a lead without a salesperson is whoever looks at it
+        "action_comply360_commissions": frozenset(),
+        "action_comply360_invoices": frozenset(),
+        "action_comply360_new_invoice": frozenset(),
+        "action_comply360_opt_in": SALES,
+        "action_comply360_opt_out": SALES,
+    },
+    "account.move": {"action_comply360_commissions": ACCOUNTANTS, "action_comply360_lead": frozenset()},
+}
+
+
+class TestEveryMethod(BridgeCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.apply(document("client", "1"), document("registration", "1"), document("user", "1"), commission("1"))
+        cls.apply(document("issue", "1"))
+        groups = {**GROUPS, "service": "comply360_bridge.group_service", "system": "base.group_system"}
+        cls.people = {
+            name: new_test_user(cls.env, f"c360_{number}", groups=f"base.group_user,{group}")
+            for number, (name, group) in enumerate(groups.items())
+        }
+        tenant = cls.env["comply360.tenant"].search([("uuid", "=", TENANT)])
+        cls.env["comply360.link"].create(
+            {"name": "A link", "installation": INSTALLATION, "tenant_id": tenant.id, "external_id": TENANT}
+        )
+
+    def test_there_is_a_decision_about_every_public_method_of_ours(self):
+        found = {name: public_methods(model) for name, model in self.env.items() if name not in MIXINS}
+        self.assertEqual(
+            {name: methods for name, methods in found.items() if methods},
+            {name: sorted(methods) for name, methods in CALLERS.items()},
+        )
+
+    def test_every_public_method_of_ours_refuses_every_group_without_a_right(self):
+        for model, methods in CALLERS.items():
+            for method, callers in methods.items():
+                for group, user in self.people.items():
+                    with self.subTest(f"{model}.{method} as {group}"):
+                        is_refused = self._is_refused(self._some(model).with_user(user), method)
+                        self.assertEqual(is_refused, group not in callers)
+
+    def test_the_bridges_methods_refuse_before_they_read_their_arguments(self):
+        for method in CALLERS["comply360.bridge"]:
+            function = getattr(type(self.env["comply360.bridge"]), method)
+            count = len(inspect.signature(function).parameters) - 1
+            for group, user in self.people.items():
+                if group not in CALLERS["comply360.bridge"][method]:
+                    with self.subTest(f"{method} as {group}"), self.assertRaises(AccessError):
+                        getattr(self.env["comply360.bridge"].with_user(user), method)(*[object()] * count)
+
+    def _some(self, model):
+        if model == "comply360.bridge":
+            return self.env[model]
+        if model == "comply360.commission.payment":
+            ids = self.record("commission", "1").ids
+            return self.env[model].create({"commission_ids": ids, "payment_reference": "EFT 1"})
+        if model == "account.move":
+            return self.env[model].create({"move_type": "in_invoice"})
+        if model == "crm.lead":
+            return self.record("registration", "1")
+        return self.env[model].search([], limit=1)
+
+    def _is_refused(self, record, method):
+        savepoint = self.env.cr.savepoint()
+        try:
+            getattr(record, method)(*ARGUMENTS.get(method, ()))
+        except AccessError:
+            return True
+        except UserError:
+            return False
+        finally:
+            savepoint.rollback()
+            savepoint.close(rollback=False)
+            self.env.invalidate_all()
+        return False
 
 
 class TestRights(BridgeCase):

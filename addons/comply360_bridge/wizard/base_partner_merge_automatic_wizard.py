@@ -25,7 +25,9 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         self.env["comply360.binding"].sudo()._merge_into(src_partners, dst_partner)
         survivor = dst_partner.sudo()
         kept = {name: survivor[name] for name in IDENTITY}
-        result = super()._update_values(src_partners, dst_partner)
+        # Odoo copies values of every field to the survivor, also of those that users may not set
+        dst_partner.check_access("write")
+        result = super()._update_values(src_partners.sudo(), survivor)
         survivor.write({name: value.id if name == "x_comply360_tenant_id" else value for name, value in kept.items()})
         survivor._comply360_check_wall()
         return result
