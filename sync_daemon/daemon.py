@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import structlog
 
 from sync_daemon import errors
 from sync_daemon.config import Settings
 from sync_daemon.domain.hint import named_tenant
-from sync_daemon.domain.keys import RecordKey
+from sync_daemon.domain.keys import RecordKey, selftest_of
 from sync_daemon.domain.operations.contract_check import Mismatch
 from sync_daemon.health import Health, served
 from sync_daemon.loop import Loop
@@ -153,7 +153,7 @@ def open_bridge(
 
 def _named_to_odoo(settings: Settings, installation: UUID) -> UUID:
     """Towards Odoo the selftest is a separate installation, so neither is ever offered the other's changes."""
-    return uuid5(installation, settings.odoo_instance) if settings.is_selftest else installation
+    return selftest_of(installation) if settings.is_selftest else installation
 
 
 def _contents(settings: Settings, database: Database) -> Contents:

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from dataclasses import asdict
 from pathlib import Path
+from uuid import UUID
 
 import click
 from rich.console import Console
@@ -17,6 +18,7 @@ from stack import layout as layouts
 from stack import local, processes
 from stack.local import Steps
 from sync_daemon.config import Settings, load_settings
+from sync_daemon.errors import BridgeError
 
 _FOLLOW_SECONDS = 0.5
 _SERVICE = click.Choice(layouts.SERVICES)
@@ -129,7 +131,21 @@ def _initialise_databases(settings: Settings) -> None:
 def _issue_bot_key(settings: Settings) -> str:
     from sync_daemon.odoo.admin import issue_bot_key
 
-    return issue_bot_key(settings)
+    return issue_bot_key(settings, _installation(settings))
+
+
+def _installation(settings: Settings) -> UUID | None:
+    """The installation that the key is for; None before the app's database is prepared: the first call then tells."""
+    from sync_daemon.postgres.connection import Database
+    from sync_daemon.postgres.registry import Registry
+
+    database = Database(settings)
+    try:
+        return Registry(database).installation()
+    except BridgeError:
+        return None
+    finally:
+        database.close()
 
 
 def _print_end(path: Path, lines: int) -> None:

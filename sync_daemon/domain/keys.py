@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+_SELFTEST_UUID_VERSION = 8
 _WIRE_VERSION = re.compile(r"[0-9]{1,18}\.[0-9]{1,19}")
 
 
@@ -69,3 +70,11 @@ class Version:
 
     def __str__(self) -> str:
         return f"{self.epoch}.{self.number}"
+
+
+def selftest_of(installation: UUID) -> UUID:
+    """The uuid that an installation's selftest uses towards Odoo, which derives it too.
+
+    Source: docs/wire.md, Records.
+    """
+    return UUID(int=installation.int & ~(0xF << 76) | _SELFTEST_UUID_VERSION << 76)

@@ -18,6 +18,7 @@ from urllib.request import (
     ProxyHandler,
     build_opener,
 )
+from uuid import UUID
 
 import odoorpc
 from odoorpc.error import InternalError, RPCError
@@ -40,13 +41,16 @@ class _Silence(logging.Filter):
 logging.getLogger("odoorpc.rpc.jsonrpclib").addFilter(_Silence())
 
 
-def issue_bot_key(settings: Settings) -> str:
+def issue_bot_key(settings: Settings, installation: UUID | None = None) -> str:
     """A new API key for the bridge's technical user, in plain text this once; former keys stay valid.
+
+    The user may then call for this installation only; without one, for the same as before.
 
     Raises: FatalError for a refused login or an addon that is not installed; TransientError when Odoo is away.
     """
     with as_administrator(settings) as odoo:
-        answer = odoo.execute_kw(MODEL, "issue_key", [], {"login": settings.odoo_login})
+        arguments = {"login": settings.odoo_login, "installation": str(installation or "")}
+        answer = odoo.execute_kw(MODEL, "issue_key", [], arguments)
     key = answer.get("key") if isinstance(answer, dict) else None
     if not isinstance(key, str) or not key:
         raise FatalError("Odoo's answer to issue_key holds no key: addon and bridge do not match")

@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
 
+from pydantic import SecretStr
+
 from sync_daemon.config import Settings
 from sync_daemon.domain.document import Document, Status, TwoWay
 from sync_daemon.domain.keys import Entity, RecordKey, Version
@@ -118,7 +120,7 @@ class Real:
     """The administrator of the real Odoo."""
 
     def __init__(self, settings: Settings, odoo: RpcOdoo) -> None:
-        self._administrator = admin.administrator(settings)
+        self._administrator = _administrator(settings)
         self._odoo = odoo
 
     def write(self, record: RecordKey, **fields: str) -> None:
@@ -157,9 +159,30 @@ def in_memory(odoo: Odoo, selftest: bool = False) -> Installation:
 
 
 def real(settings: Settings) -> Installation:
-    """A new installation in the real Odoo."""
-    odoo = open_real(settings, uuid4())
-    return Installation(odoo, Real(settings, odoo), lambda: open_real(settings, uuid4()), uuid4())
+    """A new installation in the real Odoo, with a user of its own there."""
+    odoo = _with_own_user(settings)
+    return Installation(odoo, Real(settings, odoo), lambda: _with_own_user(settings), uuid4())
+
+
+def _with_own_user(settings: Settings) -> RpcOdoo:
+    installation = uuid4()
+    login = f"comply360_{installation.hex[:12]}"
+    with _administrator(settings).session() as person:
+        groups = [person.env.ref(name).id for name in ("base.group_user", "comply360_bridge.group_service")]
+        values = {"name": login, "login": login, "group_ids": [(6, 0, groups)], "notification_type": "inbox"}
+        person.execute_kw("res.users", "create", [values], {"context": {"no_reset_password": True}})
+        arguments = {"login": login, "installation": str(installation)}
+        key = person.execute_kw(admin.MODEL, "issue_key", [], arguments)["key"]
+    own = settings.model_copy(update={"odoo_login": login, "odoo_api_key": SecretStr(key)})
+    return open_real(own, installation)
+
+
+_administrators: dict[tuple[str, str], admin.Person] = {}
+
+
+def _administrator(settings: Settings) -> admin.Person:
+    """The same for the whole run: it signs in once."""
+    return _administrators.setdefault((settings.odoo_url, settings.odoo_database), admin.administrator(settings))
 
 
 def through(settings: Settings, proxy: Proxy, **changes: object) -> Settings:

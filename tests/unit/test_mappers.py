@@ -217,7 +217,7 @@ def test_no_step_leads_out_of_paid() -> None:
     assert commission.NEXT_STATES["paid"] == ()
 
 
-@given(st.integers(0), st.integers(0))
+@given(st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))
 def test_versions_survive_both_ways(epoch: int, number: int) -> None:
     assert wire.parse_version(wire.show_version((epoch, number))) == (epoch, number)
 

@@ -12,6 +12,8 @@ from uuid import UUID
 Scalar = str | bool
 Key = tuple[str, str, str]
 """(tenant, entity, record_id), uuids in their canonical form."""
+LARGEST_EPOCH = 2**31 - 1
+LARGEST_NUMBER = 2**63 - 1
 
 
 class Refused(Exception):
@@ -94,11 +96,15 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
 def parse_version(text: str) -> tuple[int, int]:
     """`epoch.n` as a pair that compares. Raises Refused."""
     epoch, _, number = text.partition(".")
-    if not (epoch.isdecimal() and number.isdecimal()):
+    if not (_fits(epoch, LARGEST_EPOCH) and _fits(number, LARGEST_NUMBER)):
         raise Refused(
             "bad_version", f"the version {printable(text)!r} is not of the form epoch.number", "version", text
         )
     return int(epoch), int(number)
+
+
+def _fits(text: str, most: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) <= most
 
 
 def show_version(version: tuple[int, int]) -> str:

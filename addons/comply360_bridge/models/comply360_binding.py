@@ -16,7 +16,7 @@ class Comply360Binding(models.Model):
     """Links a record of the app to one of Odoo. Written only by SQL, in the transaction that writes the record."""
 
     _name = "comply360.binding"
-    _inherit = ["comply360.walled"]
+    _inherit = ["comply360.walled", "comply360.guarded"]
     _description = "Comply360 Binding"
     _order = "id desc"
     _rec_name = "external_id"
@@ -47,6 +47,11 @@ class Comply360Binding(models.Model):
     )
     candidates = fields.Char(
         readonly=True, help="Records that may be this one, found when the bindings were adopted. A user must choose."
+    )
+    is_created = fields.Boolean(
+        string="Created by the Bridge",
+        readonly=True,
+        help="The bridge created the record. Others were in Odoo before, and removing a test tenant keeps them.",
     )
     opted_out = fields.Boolean(readonly=True, help="A user stopped syncing this record, in both directions.")
 
@@ -168,6 +173,7 @@ class Comply360Binding(models.Model):
                 """
             UPDATE comply360_binding b
                SET tenant_id = a.tenant_id, res_id = a.res_id, version = a.version, digest = a.digest, state = a.state,
+                   is_created = b.is_created IS TRUE OR b.res_id IS DISTINCT FROM a.res_id,
                    sent = a.sent::jsonb, synced_at = now() AT TIME ZONE 'UTC', write_uid = %s,
                    write_date = now() AT TIME ZONE 'UTC'
               FROM unnest(%s::int[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
@@ -219,7 +225,8 @@ class Comply360Binding(models.Model):
                     create_date)
             VALUES (%s, %s, %s, %s, %s, %s, %s, 'active', %s, now() AT TIME ZONE 'UTC')
                 ON CONFLICT (installation, tenant, entity, external_id) DO UPDATE
-               SET res_id = EXCLUDED.res_id, tenant_id = EXCLUDED.tenant_id, state = 'active', opted_out = FALSE,
+               SET is_created = comply360_binding.is_created AND comply360_binding.res_id = EXCLUDED.res_id,
+                   res_id = EXCLUDED.res_id, tenant_id = EXCLUDED.tenant_id, state = 'active', opted_out = FALSE,
                    version = NULL, digest = NULL, sent = NULL
          RETURNING id
             """,

@@ -1,5 +1,6 @@
 import base64
 import re
+from uuid import UUID
 
 from odoo import api, models, release
 from odoo.exceptions import AccessError, UserError
@@ -8,12 +9,19 @@ from ..exchange.batch import MOST_DOCUMENTS, Batch
 from ..exchange.hand import HAND
 from ..exchange.quiet import quiet
 from ..mappers import MAPPERS
-from ..mappers.document import is_uuid, parse_version, show_version
+from ..mappers.document import is_uuid, parse_version, printable, show_version
+from .comply360_upload import LARGEST_PIECE
 
 PROTOCOL = "2"
 MOST_RECORDS = 5000
 KEY_SCOPE = "rpc"
 SHA256 = re.compile("[0-9a-f]{64}")
+LARGEST_ID = 2**31 - 1
+LARGEST_BEAT = 2**63 - 1
+# keys, verdicts, tenants or bounds in one call
+MOST_ITEMS = 100_000
+# of the uuid that the selftest of an installation calls with; that of an installation has another one
+SELFTEST_VERSION = 8
 CONTEXT = {
     "comply360_hand": HAND,
     "lang": "en_US",
@@ -64,7 +72,7 @@ class Comply360Bridge(models.AbstractModel):
             raise UserError(self.env._("A batch may contain at most %(most)s documents.", most=MOST_DOCUMENTS))
         installation = self._installation_of(batch.get("installation"))
         own = self._superuser(comply360_bridge=installation, comply360_selftest=bool(batch.get("selftest")))
-        self.env.flush_all()
+        own.env.flush_all()
         with quiet():
             results = Batch(own.env, installation, documents).run()
             own.env.flush_all()
@@ -75,12 +83,12 @@ class Comply360Bridge(models.AbstractModel):
         """Store one piece of a document's content; gives the bytes received so far."""
         self._check_service()
         tenant, entity, record_id = key_of(record)
-        if entity != "document" or not SHA256.fullmatch(sha256) or not str(offset).isdecimal():
+        if entity != "document" or not SHA256.fullmatch(sha256) or len(data) > 2 * LARGEST_PIECE:
             raise UserError(self.env._("This is not a piece of a document's content."))
-        key = (self._installation_of(installation), tenant, record_id)
+        key, position = (self._installation_of(installation), tenant, record_id), self._number(offset, "offset")
         piece = base64.b64decode(data, validate=True)
         with quiet():
-            received = self._superuser().env["comply360.upload"]._put(key, sha256, int(offset), piece)
+            received = self._superuser().env["comply360.upload"]._put(key, sha256, position, piece)
         return {"received": str(received)}
 
     # -- to the app ----------------------------------------------------------------------------------------------------
@@ -90,9 +98,9 @@ class Comply360Bridge(models.AbstractModel):
         """Current values of the records that changed in Odoo, oldest change first; removes nothing."""
         self._check_service()
         own = self._superuser()
-        most = min(int(limit), MOST_RECORDS)
-        self.env.flush_all()
-        rows = own.env["comply360.outbox"]._pull(self._installation_of(installation), most, int(per_tenant))
+        most, each = self._limit(limit), self._number(per_tenant, "per_tenant")
+        own.env.flush_all()
+        rows = own.env["comply360.outbox"]._pull(self._installation_of(installation), most, each)
         epoch = own._epoch()
         together = {}
         for row in rows[:most]:
@@ -113,7 +121,7 @@ class Comply360Bridge(models.AbstractModel):
         installation = self._installation_of(installation)
         epoch = own._epoch()
         acked = 0
-        for verdict in sorted(verdicts, key=key_of):
+        for verdict in sorted(self._few(verdicts), key=key_of):
             if verdict["verdict"] not in ("applied", "later", "parked"):
                 raise UserError(self.env._("%(verdict)s is not a verdict.", verdict=verdict["verdict"]))
             version = parse_version(verdict["version"])
@@ -133,8 +141,8 @@ class Comply360Bridge(models.AbstractModel):
         """Mark records again, so that they are pulled once more."""
         self._check_service()
         own = self._superuser()
-        self.env.flush_all()
-        keys = {key_of(record) for record in records}
+        own.env.flush_all()
+        keys = {key_of(record) for record in self._few(records)}
         return {"requeued": str(own.env["comply360.outbox"]._requeue(self._installation_of(installation), keys))}
 
     def _change(self, row, epoch, together):
@@ -165,12 +173,11 @@ class Comply360Bridge(models.AbstractModel):
     def heartbeat(self, installation, beat, tenants):
         """Store a heartbeat, which the next pull returns; gives the tenants whose changes cannot be pulled."""
         self._check_service()
-        if not str(beat).isdecimal():
-            raise UserError(self.env._("%(beat)s is not a heartbeat number.", beat=beat))
         own = self._superuser()
-        own.env["comply360.heartbeat"]._take(self._installation_of(installation), beat)
+        number = str(self._number(beat, "beat", LARGEST_BEAT))
+        own.env["comply360.heartbeat"]._take(self._installation_of(installation), number)
         active = own.env["comply360.tenant"].search(
-            [("installation", "=", installation), ("uuid", "in", tenants), ("status", "=", "active")]
+            [("installation", "=", installation), ("uuid", "in", self._few(tenants)), ("status", "=", "active")]
         )
         return {
             "unserved": sorted(set(tenants) - set(active.mapped("uuid"))),
@@ -220,9 +227,58 @@ class Comply360Bridge(models.AbstractModel):
             )
 
     def _installation_of(self, installation):
-        if not is_uuid(installation):
-            raise UserError(self.env._("The app installation must be a UUID, not %(given)s.", given=installation))
+        self._check_caller(self._uuid_of(installation))
         return installation
+
+    def _uuid_of(self, installation):
+        if not is_uuid(installation):
+            given = printable(installation)
+            raise UserError(self.env._("The app installation must be a UUID, not %(given)s.", given=given))
+        return installation
+
+    def _check_caller(self, installation):
+        """Let each of the bridge's users call for one installation and its selftest, the first that it calls for."""
+        user, called = self.env.user.sudo(), UUID(installation)
+        own = user.x_comply360_installation
+        if own and installation not in (own, selftest_of(own)):
+            raise AccessError(
+                self.env._(
+                    "The user %(login)s belongs to the app installation %(own)s and may not call for %(given)s. Give "
+                    "every installation a user of its own, or issue this user a key for the other one.",
+                    login=user.login,
+                    own=own,
+                    given=installation,
+                )
+            )
+        if not own and called.version != SELFTEST_VERSION:
+            user.x_comply360_installation = installation
+
+    def _number(self, given, name, most=LARGEST_ID):
+        """A number from the wire. Raises UserError unless it is whole and between 0 and `most`."""
+        text = str(given)
+        if not (text.isascii() and text.isdigit()) or len(text) > len(str(most)) or int(text) > most:
+            raise UserError(
+                self.env._(
+                    "%(name)s must be a whole number from 0 to %(most)s, not %(given)s.",
+                    name=name,
+                    most=str(most),
+                    given=printable(given),
+                )
+            )
+        return int(text)
+
+    def _limit(self, given):
+        return min(self._number(given, "limit"), MOST_RECORDS)
+
+    def _few(self, items):
+        """These items. Raises UserError if there are too many for one call."""
+        if len(items) > MOST_ITEMS:
+            raise UserError(
+                self.env._(
+                    "A call may contain at most %(most)s items, not %(count)s.", most=MOST_ITEMS, count=len(items)
+                )
+            )
+        return items
 
     def _superuser(self, **context):
         """The bridge as the superuser, free of the caller's context.
@@ -259,6 +315,11 @@ def _is_there(row):
 
 def key_of(record):
     return (record["tenant"], record["entity"], record["record_id"])
+
+
+def selftest_of(installation):
+    """The uuid that the selftest of an installation calls with: the same one, with another version."""
+    return str(UUID(int=UUID(installation).int & ~(0xF << 76) | SELFTEST_VERSION << 76))
 
 
 def instant(moment):

@@ -4,6 +4,8 @@ from odoo.exceptions import ValidationError
 from ..mappers import MAPPERS
 from .comply360_bridge import instant, key_of
 
+RELINKABLE = ("client", "user", "registration", "commission")
+
 
 class Comply360Bridge(models.AbstractModel):
     """Single bindings, for an operator."""
@@ -32,10 +34,11 @@ class Comply360Bridge(models.AbstractModel):
         self._check_service()
         own = self._superuser(comply360_bridge=self._installation_of(installation))
         key = key_of(record)
-        if key[1] not in MAPPERS or not str(res_id).isdecimal():
-            return {"model": "", "res_id": "", "refused": f"there is no {key[1]} {res_id} in Odoo"}
+        number = self._number(res_id, "res_id")
+        if key[1] not in RELINKABLE:
+            return {"model": "", "res_id": "", "refused": f"a {key[1]} cannot be linked to another record"}
         tenant = own._tenant(installation, key[0])
-        target = own.env[MAPPERS[key[1]].model].browse(int(res_id)).exists()
+        target = own.env[MAPPERS[key[1]].model].browse(number).exists()
         if refused := own._why_not_relink(tenant, key, target):
             return {"model": "", "res_id": "", "refused": refused}
         try:
@@ -66,14 +69,28 @@ class Comply360Bridge(models.AbstractModel):
     def _why_not_relink(self, tenant, key, target):
         if not tenant:
             return f"Odoo has no tenant {key[0]}"
-        if key[1] in ("tenant", "issue") or not target:
+        if not target:
             return f"Odoo has no such record to bind a {key[1]} to"
         if target.x_comply360_tenant_id not in (tenant, tenant.browse()):
             return f"{target._name} {target.id} belongs to another tenant"
         if target.company_id not in (tenant.company_id, tenant.company_id.browse()):
             return f"{target._name} {target.id} belongs to another company"
-        bound = [("res_model", "=", target._name), ("res_id", "=", target.id), ("state", "=", "active")]
-        other = self.env["comply360.binding"].search(bound)
-        if other and (other.tenant, other.entity, other.external_id) != key:
-            return f"{target._name} {target.id} is already {other.entity} {other.external_id}"
+        if target._name == "res.partner" and (owner := self._owner_of(target)):
+            return f"{target._name} {target.id} is the contact of a {owner} of this Odoo"
+        return self._why_not_free(tenant, key, target)
+
+    def _owner_of(self, partner):
+        """What in Odoo stands for itself with this contact; a document of the app must not change it."""
+        owners = {"res.company": "company", "res.users": "user"}
+        own = [("partner_id", "=", partner.id)]
+        found = [model for model in owners if self.env[model].with_context(active_test=False).search_count(own)]
+        return owners[found[0]] if found else ""
+
+    def _why_not_free(self, tenant, key, target):
+        bound = [("res_model", "=", target._name), ("res_id", "=", target.id), ("state", "in", ("active", "alias"))]
+        for other in self.env["comply360.binding"].search(bound):
+            if other.installation != tenant.installation:
+                return f"{target._name} {target.id} is bound to another installation of the app"
+            if other.state == "active" and (other.tenant, other.entity, other.external_id) != key:
+                return f"{target._name} {target.id} is already {other.entity} {other.external_id}"
         return ""

@@ -16,7 +16,7 @@ class Comply360Bridge(models.AbstractModel):
         """Digests of a tenant's records, of these fields or of all, in the order of their ids."""
         self._check_service()
         comparison = self._superuser()._comparison(installation, tenant, entity, fields)
-        found, more = comparison.digests(after, min(int(limit), MOST_RECORDS))
+        found, more = comparison.digests(after, self._limit(limit))
         return {"digests": found, "more": more}
 
     @api.model
@@ -68,7 +68,7 @@ class Comply360Bridge(models.AbstractModel):
         """A tenant's commissions with the amounts on their posted bills, in the order of their ids."""
         self._check_service()
         own = self._superuser()
-        most = min(int(limit), MOST_RECORDS)
+        most = self._limit(limit)
         bindings = own.env["comply360.binding"].search(
             [
                 ("installation", "=", self._installation_of(installation)),
@@ -102,7 +102,7 @@ class Comply360Bridge(models.AbstractModel):
         return Comparison(self.env, self._installation_of(installation), tenant, own_mapper, names)
 
     def _check_bounds(self, bounds):
-        if len(bounds) < 2:
+        if len(self._few(bounds)) < 2:
             raise UserError(self.env._("A range of ids needs two bounds, but %(count)s were given.", count=len(bounds)))
 
     def _describe(self, model, name):

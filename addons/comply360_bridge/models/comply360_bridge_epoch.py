@@ -1,5 +1,7 @@
 from odoo import api, models
 
+from .comply360_bridge import LARGEST_ID
+
 
 class Comply360Bridge(models.AbstractModel):
     """What is read and set after a restore of either side."""
@@ -19,7 +21,7 @@ class Comply360Bridge(models.AbstractModel):
         """Begin an epoch that is newer than Odoo's current one and than `beyond`."""
         self._check_service()
         own = self._superuser()
-        epoch = max(own._epoch(), int(beyond)) + 1
+        epoch = max(own._epoch(), self._number(beyond, "beyond", LARGEST_ID - 1)) + 1
         own.env["ir.config_parameter"].set_param("comply360_bridge.epoch", str(epoch))
         return {"epoch": str(epoch)}
 
@@ -28,5 +30,5 @@ class Comply360Bridge(models.AbstractModel):
         """Mark every lead again: the app only receives the outcome and may have lost it."""
         self._check_service()
         own = self._superuser()
-        self.env.flush_all()
+        own.env.flush_all()
         return {"reported": str(own.env["comply360.outbox"]._mark_leads(self._installation_of(installation)))}

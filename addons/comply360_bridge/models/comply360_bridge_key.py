@@ -13,9 +13,14 @@ class Comply360Bridge(models.AbstractModel):
     _inherit = "comply360.bridge"
 
     @api.model
-    def issue_key(self, login):
-        """Issue a new API key for the bridge's user; it is shown only once. Only for system administrators."""
+    def issue_key(self, login, installation=""):
+        """Issue a new API key for the bridge's user; it is shown only once. Only for system administrators.
+
+        The user may then call for that installation only; without one, for the same as before.
+        """
         user = self._service_user(login)
+        if installation:
+            user.x_comply360_installation = self._uuid_of(installation)
         days = max(user.all_group_ids.mapped("api_key_duration"))
         expires = fields.Datetime.now() + timedelta(days=days)
         # a user without a password cannot create a key and nobody else may: an administrator creates it here

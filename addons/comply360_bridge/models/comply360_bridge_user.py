@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.exceptions import UserError
 
-from .comply360_bridge import MOST_RECORDS
+from ..mappers.document import printable
 
 
 class Comply360Bridge(models.AbstractModel):
@@ -14,9 +14,9 @@ class Comply360Bridge(models.AbstractModel):
         """Active internal users in the order of their ids, from which links with users of the app are proposed."""
         self._check_service()
         if after and not str(after).isdecimal():
-            raise UserError(self.env._("%(given)s is not a user id.", given=after))
-        most = min(int(limit), MOST_RECORDS)
-        found = self._superuser().env["res.users"]._comply360_people(int(after or 0), most + 1)
+            raise UserError(self.env._("%(given)s is not a user id.", given=printable(after)))
+        most, beyond = self._limit(limit), self._number(after or 0, "after")
+        found = self._superuser().env["res.users"]._comply360_people(beyond, most + 1)
         rows = [
             {"id": str(user.id), "login": user.login, "name": user.name or "", "email": user.email or ""}
             for user in found[:most]

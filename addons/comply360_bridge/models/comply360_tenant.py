@@ -1,20 +1,20 @@
 from odoo import api, fields, models, tools
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import UserError, ValidationError
 
 from ..mappers import MAPPERS, OWN_PREFIX, PREFIX, TYPES, extra_rule
 
 # records that refer to others are deleted before them
 OWNED = ("ir.attachment", "x_commission", "crm.lead", "res.partner")
 EXTENSIBLE = ("registration",)
-# only the app may change these
-APP_OWNED = frozenset({"name", "subdomain", "uuid", "installation", "status"})
 
 
 class Comply360Tenant(models.Model):
     _name = "comply360.tenant"
-    _inherit = ["comply360.record"]
+    _inherit = ["comply360.record", "comply360.guarded"]
     _description = "Comply360 Tenant"
     _order = "name"
+    # managers say where a tenant's records go; the app says who the tenant is
+    _comply360_users_own = {"company_id": "", "team_id": "", "extra_field_ids": "", "user_ids": ""}
 
     name = fields.Char(required=True, readonly=True)
     subdomain = fields.Char(readonly=True)
@@ -146,9 +146,7 @@ class Comply360Tenant(models.Model):
         return {tenant.id: count for tenant, count in groups}
 
     def write(self, vals):
-        """Refuse users the fields that the app owns, and everybody a change of `selftest`."""
-        if not self.env.su and APP_OWNED & vals.keys():
-            raise AccessError(self.env._("Only the app can change a tenant's name, subdomain, ids and status."))
+        """Refuse limited users a change of who sees the tenant, and everybody a change of `selftest`."""
         if "user_ids" in vals and self._comply360_is_limited():
             self.env["res.users"]._comply360_check_limiter({"x_comply360_tenant_ids": vals["user_ids"]})
         if "selftest" in vals and any(tenant.selftest != vals["selftest"] for tenant in self):
@@ -195,24 +193,36 @@ class Comply360Tenant(models.Model):
                     )
 
     def _purge(self):
-        """Delete selftest tenants with all their records; gives the number of records.
+        """Delete selftest tenants with the records that the bridge created for them; gives the number of records.
 
-        Other documents that refer to them, such as a posted invoice, make Odoo refuse all of it.
+        Records that were in Odoo before stay, without the tenant. Other documents that refer to a deleted record, such
+        as a posted invoice, make Odoo refuse all of it.
         """
         if not all(tenant.selftest for tenant in self):
             raise UserError(self.env._("Only selftest tenants can be deleted."))
         removed = 0
         for tenant in self.with_context(active_test=False):
             named = [("installation", "=", tenant.installation), ("tenant", "=", tenant.uuid)]
+            bindings = tenant.env["comply360.binding"].search(named)
+            created = bindings.filtered(lambda binding: binding.is_created and binding.state == "active")
+            ids = {model: created.filtered_domain([("res_model", "=", model)]).mapped("res_id") for model in OWNED}
             # without bindings the deletions leave no marks
-            tenant.env["comply360.binding"].search(named).unlink()
+            bindings.unlink()
             tenant.env["comply360.upload"].search(named).unlink()
             for model in OWNED:
-                records = tenant.env[model].search([("x_comply360_tenant_id", "=", tenant.id)])
+                held = tenant.env["comply360.binding"].search([("res_model", "=", model), ("res_id", "in", ids[model])])
+                records = tenant.env[model].browse(set(ids[model]) - set(held.mapped("res_id"))).exists()
                 removed += len(records)
                 records.unlink()
+            for model in OWNED:
+                tenant._let_go(model)
             tenant.unlink()
         return removed
+
+    def _let_go(self, model):
+        """Make the tenant's records of a model nobody's."""
+        records = self.env[model].search([("x_comply360_tenant_id", "=", self.id)])
+        records.write(dict.fromkeys(records._comply360_key_values(self, (self.uuid, "client", "")), False))
 
     @api.model
     def _comply360_key_values(self, tenant, key):

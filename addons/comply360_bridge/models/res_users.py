@@ -8,7 +8,18 @@ from .tenant_rules import foreign
 class ResUsers(models.Model):
     """Odoo users named in the app's documents (those linked to users of the app), and the tenants that users see."""
 
-    _inherit = "res.users"
+    _name = "res.users"
+    _inherit = ["res.users", "comply360.guarded"]
+    # whoever may write users says whose tenants they see
+    _comply360_users_own = {"x_comply360_tenant_ids": ""}
+
+    x_comply360_installation = fields.Char(
+        string="Comply360 App Installation",
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="The only app installation that this user of the bridge may call for. The first call sets it.",
+    )
 
     x_comply360_tenant_ids = fields.Many2many(
         "comply360.tenant",

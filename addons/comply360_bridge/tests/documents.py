@@ -2,7 +2,7 @@
 
 from uuid import NAMESPACE_OID, uuid5
 
-from odoo.tests import TransactionCase
+from odoo.tests import TransactionCase, new_test_user
 
 from ..mappers import MAPPERS
 from ..mappers.document import digest_of
@@ -145,6 +145,11 @@ class BridgeCase(TransactionCase):
         answer = cls.bridge.apply_batch(batch(*documents))
         cls.env.invalidate_all()
         return answer["results"]
+
+    def another_bridge(self):
+        """Calls as the bridge's user of another installation."""
+        user = new_test_user(self.env, "c360_another", groups="base.group_user,comply360_bridge.group_service")
+        return self.env["comply360.bridge"].with_user(user)
 
     def statuses(self, *documents):
         """Only the statuses of one batch."""

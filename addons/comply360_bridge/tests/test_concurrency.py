@@ -48,6 +48,7 @@ CLEANING = """
      WHERE b.id = o.binding_id AND b.installation = %(installation)s;
     DELETE FROM comply360_binding WHERE installation = %(installation)s;
     DELETE FROM comply360_tenant WHERE installation = %(installation)s;
+    UPDATE res_users SET x_comply360_installation = NULL WHERE x_comply360_installation = %(installation)s;
 """
 
 

@@ -9,8 +9,8 @@ class TestHeartbeat(BridgeCase):
     def _beat(self, number, tenants=()):
         return self.bridge.heartbeat(INSTALLATION, number, list(tenants))
 
-    def _pulled(self, bridge=INSTALLATION):
-        return self.bridge.pull_changes(bridge, "1", "1")["beat"]
+    def _pulled(self):
+        return self.bridge.pull_changes(INSTALLATION, "1", "1")["beat"]
 
     def test_the_newest_heartbeat_goes_back_with_every_pull(self):
         self.assertEqual(self._pulled(), "")
@@ -26,7 +26,8 @@ class TestHeartbeat(BridgeCase):
 
     def test_another_installations_heartbeat_is_not_ours(self):
         self._beat("7")
-        self.assertEqual(self._pulled(record_id("bridge", "another")), "")
+        another = self.another_bridge().pull_changes(record_id("bridge", "another"), "1", "1")
+        self.assertEqual(another["beat"], "")
 
     def test_tenants_that_odoo_does_not_know_or_serve_are_named(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT))

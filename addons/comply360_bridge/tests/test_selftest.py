@@ -2,9 +2,10 @@ from uuid import NAMESPACE_OID, uuid5
 
 from odoo.exceptions import UserError
 
+from ..models.comply360_bridge import selftest_of
 from .documents import INSTALLATION, TENANT, BridgeCase, batch, commission, document
 
-SELFTEST = str(uuid5(NAMESPACE_OID, "selftest"))
+SELFTEST = selftest_of(INSTALLATION)
 """The selftest as an app installation of its own."""
 TRIED = str(uuid5(NAMESPACE_OID, "tenant of the selftest"))
 
