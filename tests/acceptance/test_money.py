@@ -64,8 +64,8 @@ def test_an_amount_that_odoo_would_round_is_parked_with_both_numbers_before_anyt
     assert odoo.commissions(app) == []
     [letter] = printed("dead", "list", "--tenant", app.subdomain, expect=3)
     assert (letter["code"], letter["field"], letter["value"]) == ("bad_amount", "commission_amount", "100.50")
-    # the fee of 1,000.40 does not fit either; one reason at a time is enough
     assert "100.50 is not a multiple of JPY's rounding 1.00 in Odoo, which would store 101.00" in letter["message"]
+    assert "registration_fee 1000.40 is not a multiple of JPY's rounding" in letter["message"]
     assert [issue["message"] for issue in odoo.issues(app)] == [letter["message"]]
     assert _issues(app, odoo) == [("bad_amount", str(record))]
     _books(app, expect=3)
@@ -164,6 +164,8 @@ def test_a_currency_changed_after_posting_is_a_discrepancy_at_once(app: App, odo
     booked = bill(accountant, found)
     c360("drain")
     app.run("UPDATE {t}.commissions SET currency = 'USD' WHERE id = %s", [record])
+    _settle()
+    assert _issues(app, odoo) == [("bill_differs", str(record))]
     pay(accountant, booked, "EFT in rands")
     _settle()
     assert row(app, record)[0] == "approved"

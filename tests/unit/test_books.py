@@ -99,6 +99,11 @@ def test_what_odoo_says_about_the_money_is_a_fault_with_what_to_do(code: str) ->
     assert ";" in fault.message, "what happened; what to do"
 
 
+def test_a_bill_that_was_credited_and_paid_as_agreed_is_no_fault() -> None:
+    there = replace(THERE, bill=Bill("BILL/1", "ZAR", Decimal("200.00")), paid={"ZAR": AMOUNT})
+    assert books({ONE: HERE}, {ONE: there}).agree
+
+
 def test_what_was_paid_is_summed_in_the_currency_that_is_owed() -> None:
     paid = {"ZAR": AMOUNT, "USD": Decimal("1.00")}
     [line] = books({ONE: HERE}, {ONE: replace(THERE, paid=paid)}).lines

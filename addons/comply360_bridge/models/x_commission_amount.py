@@ -6,7 +6,7 @@ from odoo.exceptions import ValidationError
 from ..mappers.document import Refused
 from ..mappers.money import exact
 
-AMOUNTS = ("registration_fee", "commission_amount")
+AMOUNTS = ("commission_amount", "registration_fee")
 
 
 class XCommission(models.Model):
@@ -62,10 +62,14 @@ class XCommission(models.Model):
             if currency not in roundings:
                 roundings[currency] = currency._comply360_rounding()
             is_changed = currency != stored.currency_id
+            complaints = {}
             for name in AMOUNTS:
-                if name not in values and not is_changed:
-                    continue
-                amount = Decimal(work.wanted[name]) if name in values else exact(stored[name])
-                if complaint := roundings[currency].complaint(name, amount):
-                    found.setdefault(work.document.key, Refused("bad_amount", complaint, name, str(amount)))
+                if name in values or is_changed:
+                    amount = Decimal(work.wanted[name]) if name in values else exact(stored[name])
+                    if complaint := roundings[currency].complaint(name, amount):
+                        complaints[name] = complaint, str(amount)
+            if complaints:
+                name, (_, value) = next(iter(complaints.items()))
+                message = "; ".join(complaint for complaint, _ in complaints.values())
+                found.setdefault(work.document.key, Refused("bad_amount", message, name, value))
         return found

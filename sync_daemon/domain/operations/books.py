@@ -155,12 +155,14 @@ def _differences(record_id: UUID, here: AppEntry, there: OdooEntry) -> Iterator[
 
 def _contradictions(entry: OdooEntry) -> Iterator[str]:
     """What Odoo says contradicts itself, with what to do; else what these books find by the amounts."""
-    bill = entry.bill
+    bill, due = entry.bill, {entry.currency: entry.amount}
     if entry.discrepancy:
         yield sentence_of(Entity.COMMISSION, entry.discrepancy.code, entry.discrepancy.about)
-    elif bill and (bill.currency, bill.amount) != (entry.currency, entry.amount):
+    elif bill is None or entry.paid == due:
+        return
+    elif (bill.currency, bill.amount) != (entry.currency, entry.amount):
         yield f"the vendor bill {bill.name} has {bill.currency} {bill.amount}, the commission {_shown(entry)}"
-    elif bill and entry.state == "paid" and entry.paid and entry.paid != {entry.currency: entry.amount}:
+    elif entry.state == "paid" and entry.paid:
         yield f"{_sums(entry.paid)} was paid through the vendor bill {bill.name}, the commission is {_shown(entry)}"
 
 
