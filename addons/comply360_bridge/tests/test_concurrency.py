@@ -31,13 +31,19 @@ CLEANING = """
      WHERE b.id = o.binding_id AND b.installation = %(installation)s;
     DELETE FROM ir_attachment r USING comply360_tenant t
      WHERE t.id = r.x_comply360_tenant_id AND t.installation = %(installation)s;
-    DELETE FROM account_payment p USING account_move__account_payment r
-     WHERE r.payment_id = p.id AND r.invoice_id IN (
-           SELECT l.move_id FROM account_move_line l JOIN x_commission c ON c.id = l.x_comply360_commission_id
-             JOIN comply360_tenant t ON t.id = c.x_comply360_tenant_id AND t.installation = %(installation)s);
-    DELETE FROM account_move WHERE id IN (
-           SELECT l.move_id FROM account_move_line l JOIN x_commission c ON c.id = l.x_comply360_commission_id
-             JOIN comply360_tenant t ON t.id = c.x_comply360_tenant_id AND t.installation = %(installation)s);
+    CREATE TEMP TABLE c360_moves ON COMMIT DROP AS
+        SELECT DISTINCT l.move_id AS id FROM account_move_line l
+          JOIN x_commission c ON c.id = l.x_comply360_commission_id
+          JOIN comply360_tenant t ON t.id = c.x_comply360_tenant_id AND t.installation = %(installation)s;
+    INSERT INTO c360_moves
+        SELECT m.id FROM account_move m JOIN account_move__account_payment r ON r.payment_id = m.origin_payment_id
+         WHERE r.invoice_id IN (SELECT id FROM c360_moves);
+    DELETE FROM account_partial_reconcile p USING account_move_line l
+     WHERE l.id IN (p.debit_move_id, p.credit_move_id) AND l.move_id IN (SELECT id FROM c360_moves);
+    DELETE FROM account_payment_register
+     WHERE partner_id IN (SELECT partner_id FROM account_move WHERE id IN (SELECT id FROM c360_moves));
+    DELETE FROM account_payment WHERE move_id IN (SELECT id FROM c360_moves);
+    DELETE FROM account_move WHERE id IN (SELECT id FROM c360_moves);
     DELETE FROM x_commission r USING comply360_tenant t
      WHERE t.id = r.x_comply360_tenant_id AND t.installation = %(installation)s;
     DELETE FROM crm_lead r USING comply360_tenant t

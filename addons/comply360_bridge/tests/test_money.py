@@ -7,7 +7,7 @@ from odoo import Command
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import new_test_user
 
-from .documents import BridgeCase, commission, document, record_id
+from .documents import INSTALLATION, TENANT, BridgeCase, commission, document, record_id
 
 BILLED_ON, RISEN, FALLEN = "2026-02-02", "2026-03-04", "2026-04-06"
 RATES = {
@@ -36,7 +36,7 @@ class MoneyCase(BridgeCase):
         cls.company = cls.env["res.company"].create({"name": "Agencies", "currency_id": cls.currencies[cls.own].id})
         cls.env["account.chart.template"].try_loading("generic_coa", company=cls.company, install_demo=False)
         cls.company.currency_id = cls.currencies[cls.own]
-        tenant = cls.env["comply360.tenant"].search([("name", "=", "Agency One")])
+        tenant = cls.env["comply360.tenant"].search([("installation", "=", INSTALLATION), ("uuid", "=", TENANT)])
         tenant.company_id = cls.company
         for code, rates in RATES.items():
             for day, rate in rates.items():
