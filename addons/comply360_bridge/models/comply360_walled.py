@@ -244,13 +244,14 @@ class Comply360Walled(models.AbstractModel):
 
 def _alive(records):
     """The records that exist, without a query if they have been read."""
+    own = records._comply360_own_field()
+    if not own:
+        return records.exists()
     try:
-        if own := records._comply360_own_field():
-            records.mapped(own)
-            return records
+        records.mapped(own)
     except MissingError:
-        pass
-    return records.exists()
+        return records.exists()
+    return records
 
 
 def _tenants_of(recordsets, deepest):

@@ -28,13 +28,14 @@ class CrmLead(models.Model):
     @api.depends("partner_id", "partner_name")
     def _compute_commercial_partner_id(self):
         """Odoo takes any company of that name; keep to the lead's tenant and to none."""
-        super()._compute_commercial_partner_id()
+        result = super()._compute_commercial_partner_id()
         for lead in self.filtered(lambda lead: not lead.partner_id and lead.commercial_partner_id):
             tenant = lead.sudo().x_comply360_tenant_id
             if tenant and lead.commercial_partner_id.sudo()._comply360_tenants()[lead.commercial_partner_id.id] - {
                 tenant.id
             }:
                 lead.commercial_partner_id = lead._comply360_company_named()
+        return result
 
     def _comply360_company_named(self):
         """The oldest company with the lead's company name, of the lead's tenant or of none."""

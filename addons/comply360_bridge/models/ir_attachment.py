@@ -120,16 +120,16 @@ class IrAttachment(models.Model):
                 raise self._comply360_refusal(changed)
         return super().write(vals)
 
-    def unlink(self):
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_document(self):
         """Refuse everybody but the bridge the deletion of the app's documents; they go with their lead or customer."""
-        if not is_bridge(self.env):
-            self.check_access("unlink")
-            kept = self._comply360_documents()
-            if self.env.su:
-                kept = kept.filtered(lambda document: document._comply360_place())
-            if kept:
-                raise self._comply360_refusal(kept)
-        return super().unlink()
+        if is_bridge(self.env):
+            return
+        kept = self._comply360_documents()
+        if self.env.su:
+            kept = kept.filtered(lambda document: document._comply360_place())
+        if kept:
+            raise self._comply360_refusal(kept)
 
     def _comply360_documents(self):
         """The app's documents among these, copies included; as the superuser."""

@@ -244,7 +244,7 @@ class ResPartner(models.Model):
     def _comply360_refuse_crossing_incoming(self, deepest=DEEPEST):
         """What links a contact without a tenant of its own also reaches those above and below it."""
         members = {member_id for tree in self._comply360_trees().values() for member_id, _ in tree}
-        super(ResPartner, self | self.browse(members))._comply360_refuse_crossing_incoming(deepest)
+        return super(ResPartner, self | self.browse(members))._comply360_refuse_crossing_incoming(deepest)
 
     # -- Odoo copies addresses and tax IDs between parents and children ------------------------------------------------
 

@@ -266,7 +266,7 @@ class XCommission(models.Model):
     @api.model
     def _comply360_written(self, entity, changes):
         """Report commissions that their bill pays now that the app has changed them: no echo is marked."""
-        super()._comply360_written(entity, changes)
+        result = super()._comply360_written(entity, changes)
         changed = self.browse([record.id for record, values in changes if values.keys() & {"state", *AMOUNT}])
         closed = changed.filtered(lambda commission: commission.bill_state == "paid" and commission.state == "paid")
         if closed:
@@ -274,6 +274,7 @@ class XCommission(models.Model):
                 [("res_model", "=", self._name), ("res_id", "in", closed.ids), ("state", "=", "active")]
             )
             self.env["comply360.outbox"]._append(bound.ids, "upsert")
+        return result
 
     def _comply360_recall(self):
         """Give commissions that the app sent again their bill lines and approvers from before an uninstall."""

@@ -119,9 +119,10 @@ class XCommission(models.Model):
     @api.model
     def _comply360_written(self, entity, changes):
         """Propose credit notes for commissions that the app cancelled although their bill is posted."""
-        super()._comply360_written(entity, changes)
+        result = super()._comply360_written(entity, changes)
         cancelled = [record.id for record, values in changes if values.get("state") == "cancelled"]
         self.browse(cancelled)._propose_credit_notes()
+        return result
 
     def _propose_credit_notes(self):
         """Create draft credit notes for posted bills of commissions that are no longer due."""

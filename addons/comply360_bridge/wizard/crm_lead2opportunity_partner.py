@@ -7,8 +7,11 @@ class CrmLead2opportunityPartner(models.TransientModel):
     @api.depends("lead_id", "partner_id")
     def _compute_duplicated_lead_ids(self):
         """Propose only leads of the same tenant for merging."""
+        result = None
         for convert in self:
-            super(CrmLead2opportunityPartner, convert._comply360_within(convert.lead_id))._compute_duplicated_lead_ids()
+            within = convert._comply360_within(convert.lead_id)
+            result = super(CrmLead2opportunityPartner, within)._compute_duplicated_lead_ids()
+        return result
 
     def _comply360_within(self, leads):
         """This wizard, searching only leads of the tenant of these."""
