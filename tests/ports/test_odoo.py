@@ -94,8 +94,8 @@ def proxy(stack_settings: Settings) -> Iterator[Proxy]:
         yield proxy
 
 
-def test_ping_says_who_answers(settings: Settings, real: Installation) -> None:
-    info = real.odoo.ping()
+def test_ping_says_who_answers(settings: Settings) -> None:
+    info = open_odoo(settings, uuid4()).ping()
     assert info.protocol == "2"
     assert info.odoo.startswith("19.0")
     assert info.database == settings.odoo_database

@@ -34,8 +34,7 @@ class Comply360Guarded(models.AbstractModel):
 
     @api.model
     def default_get(self, fields):
-        """Take defaults of guarded fields from the field alone: code of Odoo creates records as the superuser with
-        the context of a user's call."""
+        """Take defaults of guarded fields from the field alone, not from the context or what a user saved."""
         guarded = self._comply360_guarded().keys() & set(fields)
         if not guarded:
             return super().default_get(fields)
