@@ -252,6 +252,7 @@ class TestWhoReadsDocuments(DocumentCase):
                     self.assertFalse(self.env["ir.attachment"].with_user(user).search(domain))
                     self.assertEqual(self.env["ir.attachment"].with_user(user).search_count(domain), 0)
             for way in (
+                lambda one: one.check_access("read"),
                 lambda one: one.read(["raw", "name"]),
                 lambda one: one.export_data(["name"]),
                 lambda one: one.generate_access_token(),

@@ -164,6 +164,14 @@ class TestTenantRules(DocumentCase):
                             way(mine)
                         self.assertNotIn(CANARY, str(caught.exception))
 
+    def test_an_error_in_developer_mode_names_no_record_of_another_tenant(self):
+        self.user.group_ids += self.env.ref("base.group_no_one")
+        for record in (self.lead, self.customer, self.commission):
+            with self.subTest(record._name), self.assertRaises(AccessError) as caught:
+                record.with_user(self.user).write({})
+            self.assertNotIn(CANARY, str(caught.exception))
+            self.assertIn(str(record.id), str(caught.exception))
+
     def test_a_limited_user_gets_no_address_that_lets_anybody_in(self):
         invoice = self._move("out_invoice", self.customer)
         with self.assertRaises(AccessError):
