@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from uuid import uuid5
 
@@ -48,6 +48,11 @@ class Scene:
     place: Office
     sides: Sequence[Side]
     probes: Sequence[Probe]
+    visitors: dict[str, Visitor] = field(default_factory=dict, repr=False)
+
+    def visitor(self, login: str, password: str) -> Visitor:
+        """The user's session; to check a password costs Odoo more than most attempts."""
+        return self.visitors.setdefault(login, Visitor(self.place.settings, login, password))
 
     def findings(self, say: Say, kinds: Collection[str] = (), reading: bool = False) -> list[Finding]:
         """What every user found, of all kinds of records or of these; with `reading`, in ways that change nothing."""
@@ -112,7 +117,7 @@ def check_credentials(settings: Settings) -> None:
 def _controlled(made: Scene, kinds: Collection[str]) -> Iterator[Finding]:
     """What even the administrator cannot reach: to deny that proves nothing."""
     settings = made.place.settings
-    visitor = Visitor(settings, settings.odoo_admin_login, settings.odoo_admin_password.get_secret_value())
+    visitor = made.visitor(settings.odoo_admin_login, settings.odoo_admin_password.get_secret_value())
     for side in made.sides:
         for attempt in reading_attempts(side):
             if not attempt.reads or (kinds and attempt.kind not in kinds):
@@ -125,7 +130,7 @@ def _controlled(made: Scene, kinds: Collection[str]) -> Iterator[Finding]:
 
 
 def _tried(made: Scene, probe: Probe, is_chosen: Callable[[str, Attempt], bool]) -> Iterator[Finding]:
-    visitor = Visitor(made.place.settings, probe.login, probe.password)
+    visitor = made.visitor(probe.login, probe.password)
     pairs = [(own, other) for own, other in permutations(made.sides, 2) if probe.side in (None, own)]
     tries = [(own, other, attempts(probe, own, other)) for own, other in pairs]
     if probe.side:

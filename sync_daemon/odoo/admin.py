@@ -66,8 +66,8 @@ def revoke_other_keys(settings: Settings, keep: str) -> None:
 
 def server_version(settings: Settings) -> str:
     """Odoo's version, such as `19.0`; needs no login."""
-    with _errors():
-        return str(_odoo(settings).version)
+    with refusals():
+        return str(server(settings).version)
 
 
 @contextmanager
@@ -92,10 +92,10 @@ class Person:
     @contextmanager
     def session(self) -> Iterator[Any]:
         """The person's session; after an error the next one signs in anew. Raises: as `signed_in`."""
-        with _errors():
+        with refusals():
             odoo, self._odoo = self._odoo, None
             if odoo is None:
-                odoo = _odoo(self._settings)
+                odoo = server(self._settings)
                 odoo.login(self._settings.odoo_database, self._login, self._password)
             yield odoo
             self._odoo = odoo
@@ -114,7 +114,8 @@ def as_administrator(settings: Settings) -> Iterator[Any]:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def refusals() -> Iterator[None]:
+    """Turns whatever fails inside into one of the bridge's errors."""
     try:
         yield
     except RPCError as error:
@@ -136,7 +137,8 @@ def _refusal(error: RPCError) -> BridgeError:
     return faults.of_exception(str(details.get("name", "")), str(details.get("message", "")))
 
 
-def _odoo(settings: Settings) -> Any:
+def server(settings: Settings) -> Any:
+    """The server that the settings name; nobody is signed in yet."""
     address = odoo_address(settings.odoo_url)
     tls = address.scheme == "https"
     return odoorpc.ODOO(

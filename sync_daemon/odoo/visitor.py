@@ -11,7 +11,7 @@ from typing import Any
 from odoorpc.error import RPCError
 
 from sync_daemon.config import Settings
-from sync_daemon.odoo.admin import Person
+from sync_daemon.odoo.admin import refusals, server
 
 LONGEST = 1_000_000
 
@@ -32,9 +32,9 @@ class Visitor:
     """Acts with one user's password as the web client does; the first call signs in."""
 
     def __init__(self, settings: Settings, login: str, password: str) -> None:
-        self._person = Person(settings, login, password)
+        self._settings = settings
         self._credentials = {"db": settings.odoo_database, "login": login, "password": password}
-        self._has_session = False
+        self._odoo: Any = None
 
     def call(self, model: str, method: str, *arguments: object, **named: object) -> Answer:
         """Call a public method. Raises: as `signed_in`, for anything but a refusal of the call itself."""
@@ -62,11 +62,12 @@ class Visitor:
 
     @contextmanager
     def _session(self) -> Iterator[Any]:
-        with self._person.session() as odoo:
-            if not self._has_session:
+        with refusals():
+            if self._odoo is None:
+                odoo = server(self._settings)
                 odoo.json("/web/session/authenticate", self._credentials)
-                self._has_session = True
-            yield odoo
+                self._odoo = odoo
+            yield self._odoo
 
 
 def _refused(error: RPCError) -> Answer:
