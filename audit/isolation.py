@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import permutations
-from uuid import uuid5
 
 from audit.canaries import canary
 from audit.matrix import Cell, Finding, Outcome, judged
@@ -16,6 +15,7 @@ from audit.odoo_attempts import Attempt, attempts, attempts_at_home, reading_att
 from audit.odoo_office import GROUPS, Office, Probe, Side
 from sync_daemon.config import Settings
 from sync_daemon.daemon import open_bridge
+from sync_daemon.domain.keys import selftest_of
 from sync_daemon.errors import BridgeError, ConfigError
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.odoo.visitor import Visitor
@@ -32,12 +32,12 @@ Say = Callable[[str], None]
 
 @contextmanager
 def office(settings: Settings) -> Iterator[Office]:
-    """Odoo's administrator and the bridge's methods, as an installation apart from the daemon's."""
+    """Odoo's administrator and the bridge's methods, as the selftest's installation."""
     check_credentials(settings)
     with open_bridge(settings) as bridge:
         # any call makes sure that this is the installation's own Odoo
         bridge.instances[settings.odoo_instance].backlog()
-        apart = open_odoo(settings.of_selftest, uuid5(bridge.installation, "audit"))
+        apart = open_odoo(settings.of_selftest, selftest_of(bridge.installation))
         yield Office(settings, apart)
 
 

@@ -27,7 +27,7 @@ def isolation(clean: bool, kinds: tuple[str, ...], as_json: bool) -> None:
 
     Creates two tenants and nine users in Odoo, each user limited to one of the tenants, and removes them at the end.
     As each of these users, it then tries to read, find, export, change, link and attach the other tenant's records, and
-    prints what was denied. It takes about two minutes and touches no other record. It needs the API key, and the
+    prints what was denied. It takes two to six minutes and touches no other record. It needs the API key, and the
     passwords of the sync role and of Odoo's administrator.
 
     Exit code 3 if anything was reached, 1 if something could not be tried.
