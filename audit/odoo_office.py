@@ -269,8 +269,9 @@ class Office:
         for model, name in _LEFT_BY_NAME:
             if ids := self._search(model, [name, "=like", f"{MARK}-%"]):
                 self._remove(model, ids)
-        children = [["name", "=like", f"{MARK}%"], ["x_comply360_tenant_id", "=", False], ["user_ids", "=", False]]
-        if ids := self._search("res.partner", *children):
+        # those that the app sent go with their tenant, those of users with them
+        contacts = [["name", "=like", f"{MARK}%"], ["x_comply360_external_id", "=", False], ["user_ids", "=", False]]
+        if ids := self._search("res.partner", *contacts):
             self._call("res.partner", "unlink", ids)
         for row in tenants:
             self.bridge.purge_selftest(UUID(row["uuid"]))
