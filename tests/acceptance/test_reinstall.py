@@ -16,11 +16,13 @@ from db_init.init import initialise
 from demo import accountant as demo
 from demo.databases import odoo_database
 from stack import odoo as odoo_server
+from stack import processes
 from stack.layout import Layout
 from sync_daemon.config import Settings
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.adoption import Sought
 from sync_daemon.domain.tenant import Tenant
+from sync_daemon.errors import BridgeError
 from sync_daemon.odoo.admin import issue_bot_key
 from sync_daemon.odoo.client import open_odoo
 from tests.acceptance.command import c360, printed
@@ -87,7 +89,19 @@ class Place:
         """Press Odoo's own button on the addon, as the administrator."""
         found = self.admin.call("ir.module.module", "search", [["name", "=", ADDON]])
         self.admin.call("ir.module.module", action, found)
+        self.wait_for_workers()
+
+    def wait_for_workers(self) -> None:
+        """A worker of Odoo notices changed modules with its next call; until then a login may fail."""
+        assert processes.wait(lambda: all(self.answers() for _ in range(4)), 60)
+
+    def answers(self) -> bool:
+        """Whether the administrator can sign in and call."""
         forget_people()
+        try:
+            return bool(self.admin.call("res.users", "search_count", []))
+        except BridgeError:
+            return False
 
     def restored(self) -> Place:
         """The same app with the older copy of the Odoo database, which has the key of that time."""
@@ -101,7 +115,7 @@ class Place:
         found = self.admin.call("ir.module.module", "search", [["name", "=", ADDON]])
         wizard = self.admin.call("base.module.uninstall", "create", {"module_ids": [[6, 0, found]]})
         self.admin.call("base.module.uninstall", "action_uninstall", [wizard])
-        forget_people()
+        self.wait_for_workers()
 
     def install(self) -> None:
         """And a key for the bridge's new user."""
