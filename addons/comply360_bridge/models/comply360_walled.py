@@ -73,6 +73,27 @@ class Comply360Walled(models.AbstractModel):
         if not self._comply360_is_new() and self.env["comply360.tenant"]._comply360_is_used():
             self.sudo().with_context(active_test=False)._comply360_refuse_crossing_incoming()
 
+    def copy(self, default=None):
+        """Refuse a copy that links another tenant: it has the values of its original."""
+        copies = super().copy(default)
+        if self.env["comply360.tenant"]._comply360_is_used():
+            tenants = self._comply360_tenants_unseen()
+            of_copies = copies._comply360_tenants_unseen()
+            for origin, copy in zip(self, copies, strict=True):
+                if are_apart(tenants[origin.id], of_copies[copy.id]):
+                    raise ValidationError(
+                        self.env._(
+                            "The copy of %(origin)s has its values: the original and what the copy links belong to "
+                            "different tenants of the Comply360 app. Choose records of the same tenant or of none.",
+                            origin=origin.sudo()._comply360_named(),
+                        )
+                    )
+        return copies
+
+    def _comply360_tenants_unseen(self):
+        """The tenants of each record, whoever asks."""
+        return self.sudo().with_context(active_test=False)._comply360_tenants()
+
     def _comply360_is_new(self):
         return self.env.context.get("comply360_created") is CREATED
 
@@ -240,6 +261,11 @@ class Comply360Walled(models.AbstractModel):
         tenants = self.env["comply360.tenant"].browse(self._comply360_tenants()[self.id])
         name = self.display_name or self._description
         return f"{name} ({', '.join(tenants.mapped('name'))})" if tenants else name
+
+
+def are_apart(tenants, others):
+    """Whether records of these tenants must not link each other."""
+    return bool(tenants and others and not tenants & others)
 
 
 def _alive(records):

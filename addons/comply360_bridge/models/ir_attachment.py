@@ -3,12 +3,13 @@ import logging
 from pathlib import Path
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.fields import Domain
 
 from ..exchange.hand import is_bridge
 from ..exchange.work import CREATED
 from ..mappers import Refused
+from .comply360_walled import are_apart
 
 _logger = logging.getLogger(__name__)
 
@@ -118,7 +119,25 @@ class IrAttachment(models.Model):
             )
             if changed:
                 raise self._comply360_refusal(changed)
-        return super().write(vals)
+        is_moved = {"res_model", "res_id"} & vals.keys() and self.env["comply360.tenant"]._comply360_is_used()
+        before = self._comply360_tenants_unseen() if is_moved else {}
+        result = super().write(vals)
+        if before:
+            self._comply360_refuse_move(before)
+        return result
+
+    def _comply360_refuse_move(self, before):
+        """Raise ValidationError if a file has come from a record of one tenant to one of another."""
+        after = self._comply360_tenants_unseen()
+        for file in self:
+            if are_apart(before[file.id], after[file.id]):
+                raise ValidationError(
+                    self.env._(
+                        "%(file)s cannot be moved to this record: the old and the new one belong to different tenants "
+                        "of the Comply360 app.",
+                        file=file.name,
+                    )
+                )
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_document(self):

@@ -315,6 +315,25 @@ class TestWaysRound(WallCase):
             lambda: self.env["mail.followers"].create(followed),
         )
 
+    def test_no_copy_takes_the_values_of_a_record_to_another_tenant(self):
+        mine, contact = self.lead4.with_user(self.seller), self.client1.with_user(self.seller)
+        mine.write({"phone": "+27 21 555 7777"})
+        self.attempt(
+            lambda: mine.copy({"partner_id": self.client1.id}),
+            lambda: contact.copy({"parent_id": self.client3.id}),
+        )
+        self.assertNotEqual(self.client1.phone, "+27 21 555 7777")
+        self.assertFalse(mine.copy({"partner_id": self.stranger().id}).x_comply360_tenant_id)
+
+    def test_no_file_moves_to_a_record_of_another_tenant(self):
+        place = {"res_model": "crm.lead", "res_id": self.lead4.id}
+        file = self.env["ir.attachment"].with_user(self.seller).create({"name": "Note", "raw": b"x", **place})
+        self.attempt(
+            lambda: file.write({"res_id": self.lead2.id}),
+            lambda: file.write({"res_model": "res.partner", "res_id": self.client1.id}),
+        )
+        file.write({"res_id": self.lead5.id})
+
     def test_a_payment_pays_no_invoice_of_another_tenant(self):
         line = [Command.create({"name": "Fee", "price_unit": 100, "tax_ids": []})]
         values = {"move_type": "out_invoice", "partner_id": self.client1.id, "invoice_line_ids": line}
