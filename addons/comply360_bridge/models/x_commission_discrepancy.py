@@ -66,10 +66,11 @@ class XCommission(models.Model):
         is_posted, is_paid = self.bill_state in ("billed", "paid"), self.state == "paid"
         if self.state == "cancelled":
             return "billed" if is_posted else False
-        if is_paid and self.bill_payment and self.bill_state in (False, "credited", "cancelled"):
-            return "bill_credited"
         if is_paid and (self.bill_state == "billed" or self._is_taken_back()):
             return "bill_open"
+        # a draft beside the credited bill is not paid either
+        if is_paid and self.bill_payment and self.bill_state != "paid":
+            return "bill_credited"
         if is_paid and money.paid and not self.bill_payment:
             return "paid_twice"
         if is_posted and self.lead_id.x_comply360_status == "cancelled":

@@ -298,6 +298,17 @@ class Money:
                 payment.sudo().action_cancel()
                 self.assertEqual(self.found(name), ("paid", "bill_open"))
 
+    def test_a_bill_that_is_reversed_for_a_new_draft_after_its_payment_is_said(self):
+        name = self.new("ZAR")
+        bill = self.post(name)
+        self.pay(bill)
+        context = {"active_model": "account.move", "active_ids": bill.ids}
+        wizard = self.env["account.move.reversal"].with_user(self.accountant).with_context(**context)
+        wizard.create({"date": FALLEN, "journal_id": bill.journal_id.id}).modify_moves()
+        present = self.record("commission", name)
+        self.assertEqual((present.state, present.bill_state), ("paid", "draft"))
+        self.assertEqual(self.found(name), ("paid", "bill_credited"))
+
     def test_a_bill_paid_again_has_the_newer_payments_reference_and_day(self):
         for code in AMOUNTS:
             with self.subTest(code=code):
