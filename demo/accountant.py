@@ -15,6 +15,9 @@ LOGIN = "accountant"
 NAME = "Rudo Accountant (demo)"
 GROUPS = ("base.group_user", "comply360_bridge.group_accountant", "sales_team.group_sale_salesman_all_leads")
 HOME = "comply360_bridge.x_commission_action"
+RATES = {"ZAR": 18.2, "ZWL": 322.0, "USD": 1.0}
+"""Units of each currency that one US dollar buys, since `RATES_SINCE`."""
+RATES_SINCE = "2026-01-01"
 FIRST_PAYMENT = datetime(2026, 10, 1, 8, 0, tzinfo=UTC)
 
 
@@ -43,6 +46,20 @@ def ensure(settings: Settings, password: str, renew: bool) -> None:
             odoo.execute_kw("res.users", "create", [values], {"context": {"no_reset_password": True}})
         elif renew:
             odoo.execute("res.users", "write", found, {"password": password})
+
+
+def ensure_rates(settings: Settings) -> None:
+    """Enter a rate for each of the demo's currencies that has none: without one, nobody can bill in it."""
+    with as_administrator(settings) as odoo:
+        [user] = odoo.execute("res.users", "search_read", [["login", "=", settings.odoo_admin_login]], ["company_id"])
+        company = user["company_id"][0]
+        [row] = odoo.execute("res.company", "read", [company], ["currency_id"])
+        own_id, own = row["currency_id"]
+        domain = [["name", "in", list(RATES)], ["id", "!=", own_id], ["rate_ids", "=", False]]
+        for currency in odoo.execute("res.currency", "search_read", domain, ["name"]):
+            rate = RATES[currency["name"]] / RATES.get(own, 1.0)
+            values = {"currency_id": currency["id"], "company_id": company, "name": RATES_SINCE, "rate": rate}
+            odoo.execute("res.currency.rate", "create", [values])
 
 
 def decide(

@@ -119,6 +119,7 @@ def _decide(settings: Settings, loaded: Sequence[Loaded]) -> None:
     known = layouts.secrets(layout)
     password = known.get(PASSWORD) or secrets.token_urlsafe(12)
     accountant.ensure(settings, password, renew=PASSWORD not in known)
+    accountant.ensure_rates(settings)
     layouts.remember(layout, PASSWORD, password)
     done = accountant.decide(
         settings,
