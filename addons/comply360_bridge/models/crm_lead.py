@@ -170,14 +170,17 @@ class CrmLead(models.Model):
 
     def _merge_opportunity(self, *args, **kwargs):
         """Keep leads of different tenants apart."""
-        tenants = self.sudo().with_context(active_test=False)._comply360_tenants()
-        if len(set().union(*tenants.values())) > 1:
-            raise UserError(self.env._("Leads of different Comply360 tenants cannot be merged."))
+        if self.env["comply360.tenant"]._comply360_is_used():
+            tenants = self.sudo().with_context(active_test=False)._comply360_tenants()
+            if len(set().union(*tenants.values())) > 1:
+                raise UserError(self.env._("Leads of different Comply360 tenants cannot be merged."))
         return super()._merge_opportunity(*args, **kwargs)
 
     def _merge_dependences(self, opportunities):
         """Make the merged leads' bindings aliases of the lead that stays; move their commissions and invoices to it."""
         result = super()._merge_dependences(opportunities)
+        if not self.env["comply360.tenant"]._comply360_is_used():
+            return result
         self.env["comply360.binding"].sudo()._merge_into(opportunities, self)
         # the salesperson may lack access to commissions and invoices, which must move all the same
         self.env["x_commission"].sudo().search([("lead_id", "in", opportunities.ids)]).write({"lead_id": self.id})
@@ -187,15 +190,16 @@ class CrmLead(models.Model):
 
     def _merge_dependences_attachments(self, opportunities):
         """Move the app's documents to the lead that stays, under their own names: only the app renames them."""
-        documents = self.env["ir.attachment"].search(
-            [
-                ("res_model", "=", "crm.lead"),
-                ("res_id", "in", opportunities.ids),
-                ("x_comply360_external_id", "!=", False),
-            ]
-        )
-        moved = documents.sudo().with_context(comply360_hand=HAND)
-        moved.write({"res_id": self.id, "x_comply360_lead_id": self.id})
+        if self.env["comply360.tenant"]._comply360_is_used():
+            documents = self.env["ir.attachment"].search(
+                [
+                    ("res_model", "=", "crm.lead"),
+                    ("res_id", "in", opportunities.ids),
+                    ("x_comply360_external_id", "!=", False),
+                ]
+            )
+            moved = documents.sudo().with_context(comply360_hand=HAND)
+            moved.write({"res_id": self.id, "x_comply360_lead_id": self.id})
         return super()._merge_dependences_attachments(opportunities)
 
     # -- after a batch -------------------------------------------------------------------------------------------------

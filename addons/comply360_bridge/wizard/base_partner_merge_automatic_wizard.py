@@ -22,6 +22,8 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
 
         A survivor without a tenant gets that of the others, whose values it takes over.
         """
+        if not self.env["comply360.tenant"]._comply360_is_used():
+            return super()._update_values(src_partners, dst_partner)
         self.env["comply360.binding"].sudo()._merge_into(src_partners, dst_partner)
         survivor = dst_partner.sudo()
         kept = {name: survivor[name] for name in IDENTITY}
