@@ -40,6 +40,9 @@ ADDRESSED = {"mail.followers", "mail.message", "calendar.event"}
 UNTRACED = {"mail.message", "account.partial.reconcile"}
 """Records of the past: nobody can change them, so a link to them does not keep a record from getting a tenant."""
 
+COPIED = {"res.partner", "crm.lead"}
+"""Models whose records stand for themselves when they are copied; the others belong to what they link."""
+
 DEEPEST = 3
 """Links are followed through so many records without a tenant of their own."""
 
@@ -74,9 +77,10 @@ class Comply360Walled(models.AbstractModel):
             self.sudo().with_context(active_test=False)._comply360_refuse_crossing_incoming()
 
     def copy(self, default=None):
-        """Refuse a copy that links another tenant: it has the values of its original."""
+        """Give a copy the tenant of its original, whose values it has; refuse one that links another tenant."""
         copies = super().copy(default)
         if self.env["comply360.tenant"]._comply360_is_used():
+            self.sudo()._comply360_pass_tenant_on(copies.sudo())
             tenants = self._comply360_tenants_unseen()
             of_copies = copies._comply360_tenants_unseen()
             for origin, copy in zip(self, copies, strict=True):
@@ -89,6 +93,12 @@ class Comply360Walled(models.AbstractModel):
                         )
                     )
         return copies
+
+    def _comply360_pass_tenant_on(self, copies):
+        if self._name in COPIED:
+            for origin, copy in zip(self, copies, strict=True):
+                if origin.x_comply360_tenant_id and not copy.x_comply360_tenant_id:
+                    copy.x_comply360_tenant_id = origin.x_comply360_tenant_id
 
     def _comply360_tenants_unseen(self):
         """The tenants of each record, whoever asks."""

@@ -323,7 +323,21 @@ class TestWaysRound(WallCase):
             lambda: contact.copy({"parent_id": self.client3.id}),
         )
         self.assertNotEqual(self.client1.phone, "+27 21 555 7777")
-        self.assertFalse(mine.copy({"partner_id": self.stranger().id}).x_comply360_tenant_id)
+        for copy in (mine.copy({"partner_id": self.stranger().id}), self.client3.with_user(self.seller).copy()):
+            self.assertEqual((copy.x_comply360_tenant_id, copy.x_comply360_external_id), (self.tenant2, False))
+
+    def test_a_copy_is_seen_by_nobody_who_may_not_see_its_original(self):
+        copy = self.lead4.with_user(self.seller).copy({"partner_id": False})
+        limited = new_test_user(self.env, "c360_wall_limited", groups=SELLER)
+        limited.x_comply360_tenant_ids = self.tenant1
+        seen = self.env["crm.lead"].with_user(limited).search([("id", "in", (copy | self.lead2 | self.lead4).ids)])
+        self.assertEqual(seen, self.lead2)
+
+    def test_no_copy_is_proposed_to_another_tenant(self):
+        self.client3.vat = "4012345678"
+        self.client3.with_user(self.seller).copy()
+        [result] = self.apply(document("client", "9", name="Client Nine", tax_number="4012345678"))
+        self.assertEqual(result["status"], "created")
 
     def test_no_file_moves_to_a_record_of_another_tenant(self):
         place = {"res_model": "crm.lead", "res_id": self.lead4.id}
