@@ -28,7 +28,7 @@ from tests.acceptance.parties import App, Odoo
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "2"))
 STEPS = int(os.environ.get("PROPERTY_STEPS", "2"))
-ACTS = 8
+ACTS = 6
 SEED = int(os.environ.get("PROPERTY_SEED", "10")) or SystemRandom().randrange(1, 2**31)
 GOES_ON = os.environ.get("PROPERTY_GOES_ON") == "1"
 LUCK = st.integers(0, 2**32)
