@@ -12,6 +12,7 @@ from uuid import UUID
 from tests.torture.aside import apart, disputed, drafts, ids, leads_of, merged, poisoned, without_lead
 from tests.torture.breach import DIFFERING, DOUBLED, LOST, UNEXPECTED, Breach
 from tests.torture.canon import digits, moment, money, text
+from tests.torture.discrepancies import CODES, discrepant, unpaid_by_their_bill
 from tests.torture.history import Action, History, Side
 from tests.torture.papers import customers_show_documents, documents_are_whole, invoices_are_equal
 from tests.torture.reader import Findings, Row
@@ -71,6 +72,7 @@ def decisions_arrived(history: History, found: Findings) -> Iterator[Breach]:
     clients = {row["id"]: row for row in found.clients}
     by_app = history.touched("commission", Action.UPDATE, Side.APP)
     open_conflicts = {(row["id"], row["field"]) for row in found.conflicts}
+    aside |= unpaid_by_their_bill(history, found)
     for entity, rows in (("commission", commissions), ("client", clients)):
         for identity, fields in history.possible(entity, Side.ODOO).items():
             if identity in aside or identity not in rows:
@@ -199,6 +201,9 @@ def causes_are_true(history: History, found: Findings) -> Iterator[Breach]:
     for identity in sorted(poisoned(found) - drafts(found)):
         if str(identity) not in named:
             yield Breach(LOST, f"registration {identity} cannot go, and nobody was told")
+    for identity in sorted(discrepant(history, found)):
+        if str(identity) not in named:
+            yield Breach(LOST, f"commission {identity} has another amount than was paid, and nobody was told")
     told = {row["id"] for row in found.letters if row["tenant"].int}
     shown = {row["id"] for row in found.issues if row["state"] == "open"}
     for identity in sorted(told ^ shown):
@@ -326,6 +331,7 @@ def _true_letters(history: History, found: Findings, poison: set[str]) -> set[UU
     at_odds = {str(identity) for identity in disputed(history)}
     values = {(row["entity"], str(row["id"]), row["field"]): row for row in found.conflicts}
     gone = deleted | {str(identity) for identity in history.touched("registration", Action.DELETE, Side.APP)}
+    paid_another_sum = {str(identity) for identity in discrepant(history, found)}
     present = {str(row["id"]) for row in (*found.commissions, *found.registrations)}
     causes: dict[str, Callable[[Row], bool]] = {
         "forbidden_character": lambda letter: letter["record_id"] in bad,
@@ -333,6 +339,7 @@ def _true_letters(history: History, found: Findings, poison: set[str]) -> set[UU
         "deleted_in_app": lambda letter: letter["record_id"] in deleted - present,
         "no_such_row": lambda letter: letter["record_id"] in gone - present,
         "unlinked": lambda letter: letter["record_id"] in unlinked,
+        **dict.fromkeys(CODES, lambda letter: letter["record_id"] in paid_another_sum),
         "conflict": lambda letter: (
             letter["record_id"] in at_odds and (letter["entity"], letter["record_id"], letter["field"]) in values
         ),

@@ -37,6 +37,7 @@ class Findings:
     leads: list[Row] = field(default_factory=list)
     partners: list[Row] = field(default_factory=list)
     records: list[Row] = field(default_factory=list)
+    booked: list[Row] = field(default_factory=list)
     odoo_bindings: list[Row] = field(default_factory=list)
     odoo_marks: list[Row] = field(default_factory=list)
     issues: list[Row] = field(default_factory=list)
@@ -227,8 +228,15 @@ _ODOO = {
     "records": f"""
         SELECT t.uuid::uuid AS tenant, r.x_comply360_external_id::uuid AS id, r.id AS odoo_id, r.lead_id, r.agent_id,
                r.registration_fee, r.commission_rate, r.commission_amount, y.name AS currency, r.state AS status,
-               r.approved_at, r.paid_at, r.payment_reference
+               r.approved_at, r.paid_at, r.payment_reference, r.paid_by_hand
           FROM x_commission AS r JOIN res_currency AS y ON y.id = r.currency_id {_OF_TENANT}
+    """,
+    "booked": f"""
+        SELECT t.uuid::uuid AS tenant, r.x_comply360_external_id::uuid AS id, sum(l.price_total) AS booked
+          FROM account_move_line AS l
+          JOIN account_move AS m ON m.id = l.move_id AND m.state = 'posted' AND m.move_type = 'in_invoice'
+          JOIN x_commission AS r ON r.id = l.x_comply360_commission_id {_OF_TENANT}
+         GROUP BY t.uuid, r.x_comply360_external_id
     """,
     "attachments": """
         SELECT t.uuid::uuid AS tenant, r.x_comply360_external_id::uuid AS id, r.id AS odoo_id, r.name AS file_name,

@@ -135,7 +135,17 @@ def _findings() -> Findings:
             {"tenant": TENANT, "id": CLIENT, "odoo_id": 6, "name": "Tendai", **person},
             {"tenant": TENANT, "id": AGENT, "odoo_id": 7, "name": "Chipo", **person, "email": "b@mail.example"},
         ],
-        records=[{"tenant": TENANT, "id": COMMISSION, "odoo_id": 8, "lead_id": 5, "agent_id": 7, **money}],
+        records=[
+            {
+                **money,
+                "tenant": TENANT,
+                "id": COMMISSION,
+                "odoo_id": 8,
+                "lead_id": 5,
+                "agent_id": 7,
+                "paid_by_hand": "ZAR 125.05",
+            }
+        ],
         outcomes=[{"tenant": TENANT, "id": REGISTRATION, "outcome": "won"}],
         documents=[{**content, "id": DOCUMENT, "registration_id": REGISTRATION, "client_id": None, "active": True}],
         attachments=[
@@ -167,8 +177,39 @@ def _shown(found: Findings, letter: dict[str, Any]) -> None:
     found.issues.append({"tenant": TENANT, "id": letter["id"], "state": "open"})
 
 
+def _recalculate(history: History, found: Findings, amount: str) -> None:
+    history.intents.append(_intent(Side.APP, Action.UPDATE, "commission", COMMISSION, amount=amount))
+    for row in (found.commissions[0], found.records[0]):
+        row["commission_amount"] = Decimal(amount)
+
+
+def _booked(amount: str) -> dict[str, Any]:
+    return {"tenant": TENANT, "id": COMMISSION, "booked": Decimal(amount)}
+
+
+def _paid_another_sum() -> dict[str, Any]:
+    return _letter(entity="commission", record_id=str(COMMISSION), code="paid_differs")
+
+
 def test_two_sides_in_step_have_no_fault() -> None:
     assert check(_history(), _findings()) == []
+
+
+def test_an_amount_that_changed_after_payment_is_no_fault_while_its_letter_is_open() -> None:
+    history, found = _history(), _findings()
+    _recalculate(history, found, "99.00")
+    _shown(found, _paid_another_sum())
+    assert check(history, found) == []
+
+
+def test_a_bill_of_another_amount_pays_no_commission() -> None:
+    history, found = _history(), _findings()
+    _recalculate(history, found, "125.05")
+    found.booked.append(_booked("99.00"))
+    for row in (found.commissions[0], found.records[0]):
+        row.update(status="approved", payment_reference="")
+    _shown(found, _paid_another_sum())
+    assert check(history, found) == []
 
 
 WRONG: dict[str, tuple[Change, str]] = {
@@ -191,6 +232,15 @@ WRONG: dict[str, tuple[Change, str]] = {
         LOST,
     ),
     "a lead is there twice": (lambda _h, f: f.leads.append({**f.leads[0], "odoo_id": 50}), DOUBLED),
+    "another amount was paid, and nobody was told": (lambda h, f: _recalculate(h, f, "99.00"), LOST),
+    "another amount was booked, and nobody was told": (
+        lambda h, f: (_recalculate(h, f, "125.05"), f.booked.append(_booked("99.00"))),
+        LOST,
+    ),
+    "a letter says that another amount was paid, and it was not": (
+        lambda _h, f: _shown(f, _paid_another_sum()),
+        UNEXPECTED,
+    ),
     "a commission is there twice": (lambda _h, f: f.records.append({**f.records[0], "odoo_id": 80}), DOUBLED),
     "a partner is there twice": (lambda _h, f: f.partners.append({**f.partners[0], "odoo_id": 60}), DOUBLED),
     "one record of Odoo is bound twice": (lambda _h, f: f.bindings.append({**f.bindings[0], "id": CLIENT}), DOUBLED),
