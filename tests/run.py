@@ -72,13 +72,14 @@ CHECKS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many of what passed, failed, and were skipped; and how long it took."""
+    """How many of what passed, failed, and were skipped; and how long it took. `bad` names what did not pass."""
 
     name: str
     passed: int
     failed: int
     skipped: int = 0
     seconds: float = 0
+    bad: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,9 @@ def _sum_up(outcomes: Sequence[Outcome], seconds: float, covered: str) -> int:
     passed = sum(outcome.passed for outcome in outcomes)
     if covered:
         print(covered)
+    for outcome in outcomes:
+        for name in outcome.bad:
+            print(f"did not pass: {name}")
     print(f"{passed + failed} tests and checks in {seconds:.0f} s; one that is skipped counts as failed")
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1
@@ -332,12 +336,22 @@ def _child_environment(own: dict[str, str]) -> dict[str, str]:
 def _outcome(name: str, report: Path, code: int) -> Outcome:
     if not report.exists():
         return Outcome(name, 0, 1)
-    suites = ElementTree.parse(report).getroot().iter("testsuite")
+    root = ElementTree.parse(report).getroot()
+    suites = root.iter("testsuite")
     counts = [{key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")} for suite in suites]
     total, skipped = sum(item["tests"] for item in counts), sum(item["skipped"] for item in counts)
     failed = sum(item["failures"] + item["errors"] for item in counts)
     # an interrupted or empty run must not look like success
-    return Outcome(name, total - failed - skipped, failed or int(code != 0), skipped)
+    return Outcome(name, total - failed - skipped, failed or int(code != 0), skipped, bad=tuple(_not_passed(root)))
+
+
+def _not_passed(root: ElementTree.Element) -> Iterator[str]:
+    """The tests that failed or were skipped, each with the first line of why."""
+    for case in root.iter("testcase"):
+        for what in ("failure", "error", "skipped"):
+            if (found := case.find(what)) is not None:
+                why = (found.get("message") or "").strip().splitlines() or [""]
+                yield f"{case.get('classname')}::{case.get('name')}: {why[0][:200]}"
 
 
 if __name__ == "__main__":

@@ -16,9 +16,7 @@ from uuid import uuid4
 
 import pytest
 
-from audit import isolation
 from audit.canaries import MARK
-from audit.matrix import Outcome
 from sync_daemon.config import Settings
 from sync_daemon.errors import BridgeError
 from tests.acceptance.command import C360, ROOT, c360, printed
@@ -190,48 +188,3 @@ def left_behind(odoo: Odoo) -> list[Any]:
         for model, name in named.items()
         for number in odoo.call(model, "search", [[name, "=like", f"%{MARK}%"]])
     ]
-
-
-# the rule that is switched off, and a kind of record that is reached then
-RULES = {
-    "comply360_tenant": "tenant",
-    "comply360_issue": "issue",
-    "comply360_link": "customer to link",
-    "comply360_binding": "binding",
-    "comply360_outbox": "change",
-    "crm_lead": "lead",
-    "crm_activity_report": "lead analysis",
-    "res_partner": "customer",
-    "res_partner_bank": "bank account",
-    "x_commission": "commission",
-    "account_move": "invoice",
-    "account_move_line": "journal item",
-    "account_payment": "payment",
-    "account_invoice_report": "invoice analysis",
-    "calendar_event": "meeting",
-    "calendar_attendee": "attendee",
-    "mail_message": "message received",
-    "mail_activity": "activity assigned",
-    "mail_followers": "follower",
-}
-
-
-@pytest.fixture(scope="module")
-def scene(stack_settings: Settings) -> Iterator[isolation.Scene]:
-    """Gives the audit's tenants and users, made once for all guards."""
-    with isolation.office(stack_settings) as place, isolation.scene(place, lambda _: None) as made:
-        yield made
-
-
-@pytest.mark.acceptance("R-ISOLATION")
-@pytest.mark.parametrize("rule", RULES)
-def test_without_its_rule_the_audit_names_what_was_reached(rule: str, scene: isolation.Scene, odoo: Odoo) -> None:
-    _, number = odoo.call("ir.model.data", "check_object_reference", "comply360_bridge", f"{rule}_rule_tenant")
-    odoo.call("ir.rule", "write", [number], {"active": False})
-    try:
-        found = scene.findings(lambda _: None, {RULES[rule]}, reading=True)
-    finally:
-        odoo.call("ir.rule", "write", [number], {"active": True})
-    reached = [finding for finding in found if finding.outcome is Outcome.REACHED]
-    assert {finding.cell.kind for finding in reached} == {RULES[rule]}
-    assert all(finding.cell.own != finding.cell.other and finding.what for finding in reached)
