@@ -36,11 +36,17 @@ class ContractFile:
             Objection(("tenants", name), f"no attached tenant {name}; see: c360 tenant list")
             for name in self.overrides.tenants
             if name not in known
+        ] + [
+            Objection(("brake", "tenants", name), f"no attached tenant {name}; see: c360 tenant list")
+            for name in self.overrides.brake.tenants
+            if name not in known
         ]
         if unknown:
             raise ConfigError(_refusal(self.path, self.text, unknown))
         by_uuid = {str(known[name]): rules for name, rules in self.overrides.tenants.items()}
-        return self.overrides.model_copy(update={"tenants": by_uuid})
+        limits = {str(known[name]): own for name, own in self.overrides.brake.tenants.items()}
+        brake = self.overrides.brake.model_copy(update={"tenants": limits})
+        return self.overrides.model_copy(update={"tenants": by_uuid, "brake": brake})
 
 
 def load_contract_file(name: str) -> ContractFile:

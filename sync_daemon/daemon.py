@@ -37,6 +37,7 @@ from sync_daemon.postgres.dead_letters import park_message
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.pull.inbound import Inbound
+from sync_daemon.postgres.push.brake import Brake
 from sync_daemon.postgres.push.contents import ContentMemory
 from sync_daemon.postgres.push.ledger import Ledger
 from sync_daemon.postgres.push.outbox import Outbox
@@ -99,6 +100,7 @@ class Bridge:
             self.instances[instance],
             self.contents,
             self.settings.c360_batch_size,
+            Brake(self.database, instance),
         )
 
     def reconciler(self, instance: str) -> Reconciler:

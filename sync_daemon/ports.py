@@ -14,12 +14,14 @@ from typing import Protocol
 from uuid import UUID
 
 from sync_daemon.domain.app_write import AppWrite, Refusals
+from sync_daemon.domain.brake import Braking, Group, Loss, Tally
 from sync_daemon.domain.content import Known, Place, Stat
 from sync_daemon.domain.document import Change, Document, Result, Verdict
 from sync_daemon.domain.drift import Content, Difference
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.hint import Hint
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.domain.limits import Limits
 from sync_daemon.domain.operations.adoption import Half, Sought
 from sync_daemon.domain.operations.books import OdooEntry
 from sync_daemon.domain.operations.contract_check import Mismatch, OdooFields
@@ -373,6 +375,22 @@ class ContentMemory(Protocol):
     def known(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Known]: ...
 
     def remember(self, key: RecordKey, known: Known) -> None: ...
+
+
+class BrakeUnit(Protocol):
+    """One transaction, in which the losses of a batch are weighed; nobody else weighs the same kinds meanwhile."""
+
+    def tally(self, lost: Mapping[Group, Sequence[Loss]], limits: Mapping[UUID, Limits]) -> Mapping[Group, Tally]: ...
+
+    def settle(self, braking: Braking) -> None:
+        """Write down what passes; what is held stays owed and is not due, what was rejected is owed no more."""
+        ...
+
+
+class Brake(Protocol):
+    """Stops what many records of one kind would lose at once."""
+
+    def unit(self, run: UUID) -> AbstractContextManager[BrakeUnit]: ...
 
 
 class Ledger(Protocol):

@@ -21,7 +21,7 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.events import EVENT_TYPES
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.contract_check import Mismatch
-from sync_daemon.domain.overrides import Overrides, RuleChange, Rules, changes, contracts
+from sync_daemon.domain.overrides import LimitChange, Overrides, RuleChange, Rules, changes, contracts, limit_changes
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.pages.asyncapi import asyncapi, schemas
 from sync_daemon.pages.contract import contract_data, contract_page, describe
@@ -93,7 +93,7 @@ def apply(file_name: str | None, dry_run: bool, as_json: bool) -> None:
     with open_bridge(settings) as bridge:
         planned = _planned(bridge, file)
         _show_plan(planned, as_json)
-        if dry_run or not planned.changes:
+        if dry_run or not (planned.changes or planned.limits):
             return
         marked = planned.books.apply(planned.overrides, planned.changes, planned.version, getpass.getuser())
     said = ", ".join(f"{number} of {entity}" for entity, number in sorted(marked.items())) or "none"
@@ -186,6 +186,7 @@ class _Planned:
     changes: Sequence[RuleChange]
     counts: Sequence[int]
     names: Mapping[UUID, str]
+    limits: Sequence[LimitChange]
 
 
 def _planned(bridge: Bridge, file: ContractFile) -> _Planned:
@@ -193,16 +194,21 @@ def _planned(bridge: Bridge, file: ContractFile) -> _Planned:
     tenants = {tenant.id: tenant for tenant in books.tenants()}
     overrides = file.for_tenants({tenant.subdomain: tenant.id for tenant in tenants.values()})
     present = books.contracts()
-    found = changes(present, contracts(overrides), tenants)
+    wanted = contracts(overrides)
+    found = changes(present, wanted, tenants)
     counts = [books.count(tenants[change.tenant], change) for change in found]
     names = {identity: tenant.subdomain for identity, tenant in tenants.items()}
-    return _Planned(books, present.version, overrides, found, counts, names)
+    limits = limit_changes(present, wanted, tenants)
+    return _Planned(books, present.version, overrides, found, counts, names, limits)
 
 
 def _show_plan(planned: _Planned, as_json: bool) -> None:
     rows = [
         (planned.names[item.tenant], item.entity.value, item.rule, item.old, item.new, count)
         for item, count in zip(planned.changes, planned.counts, strict=True)
+    ]
+    rows += [
+        (planned.names[item.tenant], "brake", item.limit, str(item.old), str(item.new), 0) for item in planned.limits
     ]
     if as_json:
         keys = ("tenant", "entity", "rule", "old", "new", "records")

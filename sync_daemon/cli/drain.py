@@ -54,8 +54,8 @@ class Left:
 def drain(timeout: int, as_json: bool) -> None:
     """Work until nothing is owed on either side.
 
-    Suspended and paused tenants and dead records do not count. Events that arise meanwhile are published. It works with
-    or without a running daemon. Exit code 3 if a record was parked or time ran out.
+    Suspended and paused tenants, dead records and those that the brake holds do not count. Events that arise meanwhile
+    are published. It works with or without a running daemon. Exit code 3 if a record was parked or time ran out.
 
     Example: c360 drain --timeout 60
     """

@@ -16,6 +16,7 @@ COMMANDS = (
     "backfill",
     "binding",
     "books",
+    "brake",
     "config",
     "conflict",
     "contract",

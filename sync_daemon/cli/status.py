@@ -130,7 +130,7 @@ def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog]) -> dict[str, Any]
         "subdomain": flow.subdomain,
         "state": "paused" if flow.paused else flow.state,
         "direction": flow.direction.value,
-        "owed": flow.owed,
+        "owed": flow.owed + flow.held,
         "oldest": flow.oldest,
         "dead": flow.dead,
         "last_success": flow.last_success,

@@ -15,6 +15,7 @@ from sync_daemon.domain.drift import present_fields
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.operations.why import Reason, reasons
 from sync_daemon.domain.tenant import Tenant
+from sync_daemon.postgres.admin.brakes import Brakes
 from sync_daemon.postgres.admin.conflicts import Conflicts
 from sync_daemon.postgres.admin.history import History
 from sync_daemon.postgres.reconcile.comparison import AppComparison
@@ -41,6 +42,12 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
         open_ones = {
             item.subdomain: _in_conflict(bridge, RecordKey(item.id, Entity(entity), record)) for item in tenants
         }
+        stops = {
+            item.subdomain: Brakes(bridge.database, bridge.settings.odoo_instance).holding(
+                RecordKey(item.id, Entity(entity), record)
+            )
+            for item in tenants
+        }
     if not found:
         raise click.UsageError(f"no sync has carried {entity} {record}")
     if field and not any(found.values()):
@@ -60,6 +67,8 @@ def why(entity: str, record: UUID, field: str | None, tenant: str | None, as_jso
         )
         for name in sorted(open_ones[subdomain] if not field else open_ones[subdomain] & {field}):
             say(f"{name} is in conflict; see: c360 conflict show {record}")
+        if stop := stops[subdomain]:
+            say(f"the brake holds what the app changed last; see: c360 brake show {str(stop)[:8]}")
 
 
 def _reasons(

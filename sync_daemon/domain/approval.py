@@ -45,6 +45,7 @@ def with_approver(found: RecordMerge, pulled: PulledChange, row: Row, people: Ma
         found,
         writes={**found.writes, APPROVED_BY: person},
         won={**found.won, APPROVED_BY: won},
+        repeated=found.repeated | ({APPROVED_BY} if APPROVED_AT in found.repeated else set()),
         # Odoo shows whom the app names
         push_back=True,
     )

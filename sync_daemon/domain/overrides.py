@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from sync_daemon.domain.codec import Codec, kind_of
 from sync_daemon.domain.contract import Contract, Field, Owner
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.limits import Limits
 
 OVERRIDABLE = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT)
 """Kinds of records that each tenant has in a schema of its own."""
@@ -81,11 +83,27 @@ class EntityOverride(_Part):
     extra: dict[str, ExtraField] = {}
 
 
+class BrakeOverride(_Part):
+    """Other limits of the brake (`domain/brake.py`). Units: `minutes` of its window."""
+
+    records: int | None = Setting(None, ge=1, le=1_000_000)
+    percent: int | None = Setting(None, ge=1, le=100)
+    at_least: int | None = Setting(None, ge=1, le=1_000_000)
+    minutes: int | None = Setting(None, ge=1, le=1440)
+
+
+class BrakeOverrides(BrakeOverride):
+    """The limits of all tenants, and those of some. Shapes: `tenants` as in `Overrides`."""
+
+    tenants: dict[str, BrakeOverride] = {}
+
+
 class Overrides(_Part):
     """All overrides of a deployment. Shapes: `tenants` by subdomain in a file, by uuid once in force."""
 
     all: dict[Entity, EntityOverride] = {}
     tenants: dict[str, dict[Entity, EntityOverride]] = {}
+    brake: BrakeOverrides = BrakeOverrides()
 
 
 @dataclass(frozen=True)
@@ -103,10 +121,16 @@ class Contracts:
     common: Rules = field(default_factory=lambda: CONTRACTS)
     own: Mapping[UUID, Rules] = field(default_factory=dict)
     version: int = 0
+    limits: Limits = field(default_factory=Limits)
+    own_limits: Mapping[UUID, Limits] = field(default_factory=dict)
 
     def of(self, tenant: UUID) -> Rules:
         """One tenant's contract."""
         return self.own.get(tenant, self.common)
+
+    def limits_of(self, tenant: UUID) -> Limits:
+        """The limits of the brake for one tenant."""
+        return self.own_limits.get(tenant, self.limits)
 
 
 def objections(overrides: Overrides) -> list[Objection]:
@@ -121,7 +145,15 @@ def contracts(overrides: Overrides, version: int = 0) -> Contracts:
     """The contracts under valid overrides that name tenants by uuid."""
     common, _ = _overridden(CONTRACTS, overrides.all, ())
     own = {UUID(name): _overridden(common, changed, ())[0] for name, changed in overrides.tenants.items()}
-    return Contracts(common, own, version)
+    limits = _limits(Limits(), overrides.brake)
+    own_limits = {UUID(name): _limits(limits, changed) for name, changed in overrides.brake.tenants.items()}
+    return Contracts(common, own, version, limits, own_limits)
+
+
+def _limits(known: Limits, changed: BrakeOverride) -> Limits:
+    given = {name: value for name in ("records", "percent", "at_least") if (value := getattr(changed, name))}
+    window = timedelta(minutes=changed.minutes) if changed.minutes else known.window
+    return replace(known, **given, window=window)
 
 
 def _overridden(
@@ -267,6 +299,33 @@ def changes(old: Contracts, new: Contracts, tenants: Iterable[UUID]) -> list[Rul
         for entity in OVERRIDABLE
         for change in _changes(tenant, old.of(tenant)[entity], new.of(tenant)[entity])
     ]
+
+
+@dataclass(frozen=True)
+class LimitChange:
+    """One limit of the brake that would change for a tenant. Units: minutes for `minutes`."""
+
+    tenant: UUID
+    limit: str
+    old: int
+    new: int
+
+
+def limit_changes(old: Contracts, new: Contracts, tenants: Iterable[UUID]) -> list[LimitChange]:
+    """The limits of the brake that differ between two states of the contract, tenant by tenant."""
+    return [
+        LimitChange(tenant, name, before, after)
+        for tenant in tenants
+        for (name, before), after in zip(
+            _numbers(old.limits_of(tenant)).items(), _numbers(new.limits_of(tenant)).values(), strict=True
+        )
+        if before != after
+    ]
+
+
+def _numbers(limits: Limits) -> dict[str, int]:
+    minutes = round(limits.window.total_seconds() / 60)
+    return {"records": limits.records, "percent": limits.percent, "at_least": limits.at_least, "minutes": minutes}
 
 
 def _changes(tenant: UUID, old: Contract, new: Contract) -> Iterator[RuleChange]:

@@ -8,13 +8,21 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from sync_daemon.domain.approval import APPROVED_AT, APPROVED_BY
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import ONLY_WHEN_NEW, Contract, Field, Owner, Reference
 from sync_daemon.domain.document import NOTHING_SEEN, Document, FieldProblem, Scalar, TwoWay
+from sync_daemon.domain.former import repeats
 from sync_daemon.domain.keys import ENTITY_ORDER, Entity, RecordKey
 from sync_daemon.domain.mapping import Mapped, Row, encode_field, map_row
+from sync_daemon.domain.merge import is_final
+from sync_daemon.domain.outline import outline_of
+from sync_daemon.domain.record_merge import present
 from sync_daemon.domain.snapshot import Base, Binding, BindingState, Owed, Snapshot
 from sync_daemon.errors import RejectedError
+
+DELETED_IN_APP = "deleted_in_app"
+"""The code of a record that the app deleted and Odoo cannot archive."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +30,15 @@ class ToSend:
     """A document, and the fields of its row that are skipped.
 
     Shapes: `reported` are the app's own values of the fields that Odoo reports: they become bases once Odoo has them.
-    `sent_over` is Odoo's side of the base that each was sent over (None: there is no base).
+    `sent_over` is Odoo's side of the base that each was sent over (None: there is no base). `outline` is the record's
+    once the document is applied.
     """
 
     document: Document
     parked: tuple[FieldProblem, ...]
     reported: Mapping[str, Scalar] = field(default_factory=dict)
     sent_over: Mapping[str, Scalar | None] = field(default_factory=dict)
+    outline: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,23 @@ def related_rows(snapshot: Snapshot, key: RecordKey) -> dict[str, Row | None]:
     return rows
 
 
+def odoos_own(snapshot: Snapshot, key: RecordKey) -> frozenset[str]:
+    """Fields that stay as Odoo has them: the app merely repeats what it had before, or a payment is final.
+
+    Odoo reports them again, so that the app gets them back or a person decides.
+    """
+    bases, formers = snapshot.bases.get(key, {}), snapshot.formers.get(key, {})
+    is_paid = key.entity is Entity.COMMISSION and is_final("status", bases)
+    binding = snapshot.bindings.get(key)
+    if not (formers or is_paid) or binding is None or binding.state is not BindingState.ACTIVE:
+        return frozenset()
+    shown = present(snapshot.contract(key), snapshot.rows[key])
+    own = set(repeats(shown, bases, formers))
+    own |= {name for name, value in shown.items() if is_paid and is_final(name, bases) and value != bases[name].app}
+    # who approved belongs to when
+    return frozenset(own | {APPROVED_BY} if APPROVED_AT in own else own)
+
+
 def _is_given_up(step: Step) -> bool:
     return isinstance(step, Nothing) and step.binding is None
 
@@ -195,9 +222,10 @@ def _gone(snapshot: Snapshot, owed: Owed) -> Step:
     if any(item.name == "active" for item in snapshot.contract(owed.key).fields):
         document = Document(owed.key, owed.version, fields={"active": False})
         is_known = binding.digest == document.digest
-        return Nothing(owed, "nothing differs", binding) if is_known else ToSend(document, ())
+        gone = ToSend(document, (), outline=outline_of(document, binding.outline))
+        return Nothing(owed, "nothing differs", binding) if is_known else gone
     message = f"the app deleted this {owed.key.entity}; Odoo still has {binding.model} {binding.res_id}"
-    return Refused(owed, RejectedError("deleted_in_app", message))
+    return Refused(owed, RejectedError(DELETED_IN_APP, message))
 
 
 def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
@@ -223,7 +251,8 @@ def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
     if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest and is_same:
         return Nothing(owed, "nothing differs", binding, mapped.parked)
     sent_over = {name: bases[name].odoo if name in bases else None for name in reported}
-    return ToSend(document, mapped.parked, reported, sent_over)
+    outline = outline_of(document, binding.outline if binding else "")
+    return ToSend(document, mapped.parked, reported, sent_over, outline)
 
 
 def _is_new(binding: Binding | None) -> bool:
@@ -253,6 +282,7 @@ def _document(
     snapshot: Snapshot, owed: Owed, contract: Contract, mapped: Mapped, refs: Mapping[str, tuple[Entity, UUID]]
 ) -> Document:
     in_conflict = snapshot.conflicts.get(owed.key, frozenset())
+    not_ours = odoos_own(snapshot, owed.key)
     bases = snapshot.bases.get(owed.key, {})
     owners = {item.name: item.owner for item in contract.fields}
 
@@ -263,7 +293,7 @@ def _document(
         return TwoWay(bases[name].odoo if value == bases[name].app else value, bases[name].odoo)
 
     def owned(*wanted: Owner) -> dict[str, Scalar]:
-        return {name: value for name, value in mapped.fields.items() if owners[name] in wanted}
+        return {name: value for name, value in mapped.fields.items() if owners[name] in wanted and name not in not_ours}
 
     preferred = {name: value for name, value in owned(Owner.PREFER_APP).items() if value != ""}
     two_way = owned(Owner.TWO_WAY)
@@ -302,6 +332,8 @@ def _is_to_be_asked(snapshot: Snapshot, key: RecordKey) -> bool:
     binding = snapshot.bindings.get(key)
     if binding is None or binding.state is not BindingState.ACTIVE:
         return False
+    if odoos_own(snapshot, key) - snapshot.conflicts.get(key, frozenset()):
+        return True
     contract = snapshot.contract(key)
     two_way = {item.name for item in contract.two_way}
     if snapshot.conflicts.get(key, frozenset()) - two_way:

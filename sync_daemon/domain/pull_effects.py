@@ -16,7 +16,7 @@ from sync_daemon.domain.document import FieldProblem, Scalar, Verdict
 from sync_daemon.domain.event import Event
 from sync_daemon.domain.keys import RecordKey, Version
 from sync_daemon.domain.pulled import PulledChange
-from sync_daemon.domain.snapshot import Base, BindingState
+from sync_daemon.domain.snapshot import Base, BindingState, Former
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,15 @@ class NewBase:
     key: RecordKey
     field: str
     base: Base
+
+
+@dataclass(frozen=True)
+class NewFormer:
+    """What the app had in a field before Odoo's value was written over it."""
+
+    key: RecordKey
+    field: str
+    former: Former
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,7 @@ class Effects:
     displaced: tuple[RecordKey, ...] = ()
     forgotten: tuple[RecordKey, ...] = ()
     bases: tuple[NewBase, ...] = ()
+    formers: tuple[NewFormer, ...] = ()
     decided: tuple[DecidedConflict, ...] = ()
     raised: tuple[RaisedConflict, ...] = ()
     closed: tuple[ClosedConflict, ...] = ()

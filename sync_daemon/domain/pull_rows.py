@@ -10,6 +10,7 @@ from sync_daemon.domain.app_write import AppWrite
 from sync_daemon.domain.approval import with_approver
 from sync_daemon.domain.dependants import DEPENDANTS
 from sync_daemon.domain.document import NOTHING_SEEN, FieldProblem
+from sync_daemon.domain.event import Event
 from sync_daemon.domain.events import row_events
 from sync_daemon.domain.events.conflict import conflict_raised, conflict_resolved
 from sync_daemon.domain.keys import Entity, RecordKey
@@ -21,6 +22,7 @@ from sync_daemon.domain.pull_effects import (
     Effects,
     LedgerLine,
     NewBase,
+    NewFormer,
     RaisedConflict,
     SeenBinding,
     Shown,
@@ -70,7 +72,7 @@ def _merged(
     last_seen_version = NOTHING_SEEN if is_set_back else binding.last_seen_version
     open_ones = snapshot.conflicts.get(pulled.key, {})
     decisions = {field: conflict.decision for field, conflict in open_ones.items() if conflict.decision}
-    found = merge_record(pulled, row, bases, decisions, last_seen_version)
+    found = merge_record(pulled, row, bases, decisions, last_seen_version, snapshot.formers.get(pulled.key, {}))
     is_commission = pulled.entity is Entity.COMMISSION
     return with_approver(found, pulled, row, snapshot.approvers) if is_commission else found
 
@@ -83,7 +85,8 @@ def _written(
     problems = (*found.problems, *map(_as_problem, found.conflicts), *pulled.to_be_seen)
     written = Effects(
         bases=tuple(NewBase(key, field, base) for field, base in found.bases.items()),
-        events=tuple(row_events(pulled.contract, pulled.change, row, found.writes)),
+        formers=tuple(NewFormer(key, field, former) for field, former in found.formers.items()),
+        events=tuple(_events(pulled, row, found)),
         looked_at=(key,),
         dead_letters=pulled.dead_letters(problems),
         shown=tuple(_shown(rules, key)) if found.writes else (),
@@ -91,6 +94,13 @@ def _written(
         marks=(key,) if found.push_back else (),
     )
     return written + _conflict_effects(pulled, found, open_ones)
+
+
+def _events(pulled: PulledChange, row: Row, found: RecordMerge) -> list[Event]:
+    """What others are told; they have heard of what is only given back."""
+    given_back = {column: value for column, value in found.writes.items() if column in found.repeated}
+    news = {column: value for column, value in found.writes.items() if column not in found.repeated}
+    return row_events(pulled.contract, pulled.change, {**row, **given_back}, news)
 
 
 def _conflict_effects(pulled: PulledChange, found: RecordMerge, open_ones: Mapping[str, OpenConflict]) -> Effects:
@@ -144,6 +154,7 @@ def _decision_lines(pulled: PulledChange, found: RecordMerge) -> tuple[LedgerLin
     change = pulled.change
     detail = {
         "columns": sorted(found.writes),
+        **({"given back": sorted(found.repeated)} if found.repeated else {}),
         "by": change.by,
         "at": change.at,
         "fields": _won_fields(pulled, found),

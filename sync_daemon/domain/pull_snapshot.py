@@ -13,7 +13,7 @@ from sync_daemon.domain.decision import Decision
 from sync_daemon.domain.document import Change, Scalar
 from sync_daemon.domain.keys import Direction, Entity, RecordKey, Version
 from sync_daemon.domain.mapping import Row
-from sync_daemon.domain.snapshot import Base, BindingState, last_seen
+from sync_daemon.domain.snapshot import Base, BindingState, Former, last_seen
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ class PullSnapshot:
     present: frozenset[RecordKey] = frozenset()
     tables: frozenset[Entity] = frozenset()
     bases: Mapping[RecordKey, Mapping[str, Base]] = field(default_factory=dict)
+    formers: Mapping[RecordKey, Mapping[str, Former]] = field(default_factory=dict)
     conflicts: Mapping[RecordKey, Mapping[str, OpenConflict]] = field(default_factory=dict)
     issues: Mapping[UUID, OpenIssue] = field(default_factory=dict)
     known_issues: frozenset[UUID] = frozenset()

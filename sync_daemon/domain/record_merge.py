@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
 
 from sync_daemon.domain.codec import is_blank
-from sync_daemon.domain.contract import Field, Owner
+from sync_daemon.domain.contract import Contract, Field, Owner
 from sync_daemon.domain.decision import Decision, Keep, check_lawful
 from sync_daemon.domain.document import NOTHING_SEEN, FieldProblem, Scalar, Sent
-from sync_daemon.domain.keys import Version
+from sync_daemon.domain.former import Repeat, repeats, replaced
+from sync_daemon.domain.keys import Entity, Version
 from sync_daemon.domain.mapping import Row, decode_field, encode_field
-from sync_daemon.domain.merge import Merge, merge_owned, merge_status
+from sync_daemon.domain.merge import PAYMENT, Merge, merge_owned, merge_payment, merge_status
 from sync_daemon.domain.pulled import PulledChange
-from sync_daemon.domain.snapshot import Base
+from sync_daemon.domain.snapshot import Base, Former
 from sync_daemon.errors import RejectedError
 
 
@@ -44,7 +47,8 @@ class RecordMerge:
 
     Shapes: `writes` maps the app's columns to values (None: NULL); `bases` are new ones by field. `push_back`: the
     app's value won, and Odoo gets it. `problems` are values from Odoo that the app cannot take. `won` has the winning
-    value by field, where the sides differed.
+    value by field, where the sides differed. `formers` are what the app had before, by field; `repeated` are columns
+    that the app had set back to it.
     """
 
     writes: Mapping[str, str | None]
@@ -53,6 +57,8 @@ class RecordMerge:
     problems: tuple[FieldProblem, ...] = ()
     push_back: bool = False
     won: Mapping[str, Won] = field(default_factory=dict)
+    formers: Mapping[str, Former] = field(default_factory=dict)
+    repeated: frozenset[str] = frozenset()
 
 
 def merge_record(
@@ -61,30 +67,56 @@ def merge_record(
     bases: Mapping[str, Base],
     decisions: Mapping[str, Decision] = MappingProxyType({}),
     last_seen_version: Version = NOTHING_SEEN,
+    formers: Mapping[str, Former] = MappingProxyType({}),
 ) -> RecordMerge:
     """Decide one change against the app's present row. Fields that Odoo does not own are left alone.
 
     Shapes: `decisions` are what people decided, by field; one stands only for the values it was made about.
     `last_seen_version` is the version of the last change of this record that was taken in.
     """
-    found = _Found({}, {}, [], [], {})
+    found = _Found({}, {}, [], [], {}, {}, set())
+    repeated = repeats(present(pulled.contract, row), bases, formers) if formers else {}
+    is_paid = _is_paid(pulled, row, bases)
     for item in pulled.contract.from_odoo:
         if refused := pulled.refused.get(item.name):
             found.problems.append(refused)
         elif item.name in pulled.values:
             try:
-                sides = _sides(item, pulled, row, bases.get(item.name), last_seen_version)
+                known = bases.get(item.name)
+                base = _base(pulled.change.sent.get(item.name), known, last_seen_version)
+                repeat = repeated.get(item.name, Repeat.NO) if base is known else Repeat.NO
+                app, former = encode_field(item, {"row": row}), formers.get(item.name)
+                sides = _Sides(app, pulled.values[item.name], base, known, former, repeat, is_paid)
                 _decide(found, item, row, sides, decisions.get(item.name))
             except RejectedError as problem:
                 found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
     return RecordMerge(
-        found.writes, found.bases, tuple(found.conflicts), tuple(found.problems), found.push_back, found.won
+        found.writes,
+        found.bases,
+        tuple(found.conflicts),
+        tuple(found.problems),
+        found.push_back,
+        found.won,
+        found.formers,
+        frozenset(found.repeated),
     )
 
 
-def _sides(item: Field, pulled: PulledChange, row: Row, known: Base | None, last_seen_version: Version) -> _Sides:
-    base = _base(pulled.change.sent.get(item.name), known, last_seen_version)
-    return _Sides(encode_field(item, {"row": row}), pulled.values[item.name], base, known)
+def present(contract: Contract, row: Row) -> dict[str, Scalar]:
+    """The app's values of the fields that Odoo may change, as far as the contract can read them."""
+    shown = {}
+    for item in contract.from_odoo:
+        with suppress(RejectedError):
+            shown[item.name] = encode_field(item, {"row": row})
+    return shown
+
+
+def _is_paid(pulled: PulledChange, row: Row, bases: Mapping[str, Base]) -> bool:
+    """Whether a commission is paid by what either side says or both sides said."""
+    if pulled.entity is not Entity.COMMISSION:
+        return False
+    known = bases.get("status")
+    return "paid" in (pulled.values.get("status"), row.get("status"), *((known.app, known.odoo) if known else ()))
 
 
 def _base(sent: Sent | None, known: Base | None, last_seen_version: Version) -> Base | None:
@@ -99,12 +131,15 @@ def _base(sent: Sent | None, known: Base | None, last_seen_version: Version) -> 
 
 @dataclass(frozen=True)
 class _Sides:
-    """One field on both sides, its base, and the base that the app knows."""
+    """One field on both sides, its base, the base that the app knows, and what the app had before Odoo's value."""
 
     app: Scalar
     odoo: Scalar
     base: Base | None
     known: Base | None
+    former: Former | None
+    repeat: Repeat
+    is_paid: bool
 
 
 @dataclass
@@ -116,6 +151,8 @@ class _Found:
     conflicts: list[FieldConflict]
     problems: list[FieldProblem]
     won: dict[str, Won]
+    formers: dict[str, Former]
+    repeated: set[str]
     push_back: bool = False
 
 
@@ -123,15 +160,15 @@ def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decis
     app, odoo, base = sides.app, sides.odoo, sides.base
     if base is not None and base is not sides.known:
         found.bases[item.name] = base
-    match _merge(item, base, app, odoo):
+    match _merge(item, sides):
         case Merge.AGREED:
             found.bases[item.name] = Base(app, odoo)
         case Merge.TAKE_ODOO:
-            _take(found, item, row, odoo, odoo)
+            _take(found, item, row, odoo, sides)
             found.won[item.name] = Won(odoo, app)
         case Merge.KEEP_APP:
             if base is None or base.odoo != odoo or sides.known is None:
-                _keep(found, item, app, odoo)
+                _keep(found, item, app, sides)
                 found.won[item.name] = Won(app, odoo)
         case Merge.CONFLICT if decision is not None and decision.settles(app, odoo):
             try:
@@ -141,22 +178,28 @@ def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decis
                 found.conflicts.append(FieldConflict(item.name, base, app, odoo, problem.message))
                 return
             if decision.keep is Keep.APP:
-                _keep(found, item, app, odoo)
+                _keep(found, item, app, sides)
             else:
-                _take(found, item, row, outcome, odoo)
+                _take(found, item, row, outcome, sides)
             found.won[item.name] = Won(outcome, app if outcome == odoo else odoo, decision.by)
         case Merge.CONFLICT:
             found.conflicts.append(FieldConflict(item.name, base, app, odoo))
 
 
-def _keep(found: _Found, item: Field, app: Scalar, odoo: Scalar) -> None:
-    found.bases[item.name] = _won_by_app(app, odoo)
+def _keep(found: _Found, item: Field, app: Scalar, sides: _Sides) -> None:
+    found.bases[item.name] = _won_by_app(app, sides.odoo)
     found.push_back = True
+    if sides.former is not None:
+        # the app's value was decided for: it is no repetition any more
+        found.formers[item.name] = Former(frozenset(), app, timedelta(0))
 
 
-def _take(found: _Found, item: Field, row: Row, value: Scalar, odoo: Scalar) -> None:
+def _take(found: _Found, item: Field, row: Row, value: Scalar, sides: _Sides) -> None:
     """Write `value` to the app; if the app then shows a value other than Odoo's, Odoo gets it."""
-    column = _column(item, row, value)
+    odoo, column = sides.odoo, _column(item, row, value)
+    is_repeat = sides.repeat is not Repeat.NO
+    if is_repeat:
+        found.repeated.add(column)
     found.writes[column] = str(value) if value != "" else None
     shown = encode_field(item, {"row": {**row, column: found.writes[column]}})
     if shown == odoo:
@@ -165,11 +208,19 @@ def _take(found: _Found, item: Field, row: Row, value: Scalar, odoo: Scalar) -> 
         found.bases[item.name] = Base(shown, odoo)
     else:
         # An edit, or another column that fills the gap, such as the mobile number for the phone.
-        _keep(found, item, shown, odoo)
+        _keep(found, item, shown, sides)
+        return
+    if item.owner is Owner.TWO_WAY:
+        found.formers[item.name] = replaced(sides.former, sides.known, sides.app, shown, is_repeat)
 
 
-def _merge(field: Field, base: Base | None, app: Scalar, odoo: Scalar) -> Merge:
-    return merge_status(base, app, odoo) if field.name == "status" else merge_owned(field.owner, base, app, odoo)
+def _merge(field: Field, sides: _Sides) -> Merge:
+    base, app, odoo, repeat = sides.base, sides.app, sides.odoo, sides.repeat
+    if field.name == "status":
+        return merge_status(base, app, odoo, repeat)
+    if sides.is_paid and field.name in PAYMENT:
+        return merge_payment(base, app, odoo, repeat)
+    return merge_owned(field.owner, base, app, odoo, repeat)
 
 
 def _won_by_app(app: Scalar, odoo: Scalar) -> Base:

@@ -23,7 +23,8 @@ class Applied:
     """Both sides hold this version. `status` is None when no call was needed.
 
     Shapes: `bases` are the two-way fields' new bases, `sent_over` those they were sent over; `diverged` are fields
-    that Odoo left alone. `written` maps a field to its new value in Odoo and the one it replaced.
+    that Odoo left alone. `written` maps a field to its new value in Odoo and the one it replaced. `outline` names the
+    fields that hold a value now.
     """
 
     owed: Owed
@@ -36,6 +37,7 @@ class Applied:
     parked: tuple[FieldProblem, ...]
     written: Mapping[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
     sent_over: Mapping[str, Scalar | None] = field(default_factory=dict)
+    outline: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
         (*sent.parked, *result.skipped),
         _written(document, result),
         {**sent.sent_over, **{name: two_way.base for name, two_way in document.two_way.items()}},
+        sent.outline,
     )
 
 

@@ -47,7 +47,10 @@ class BindingState(StrEnum):
 
 @dataclass(frozen=True)
 class Binding:
-    """A record's other half in Odoo, and what was last applied to it."""
+    """A record's other half in Odoo, and what was last applied to it.
+
+    Shapes: `outline` names the fields that held a value then (`domain/outline.py`), empty where that is not known.
+    """
 
     key: RecordKey
     state: BindingState
@@ -56,6 +59,7 @@ class Binding:
     version: Version
     digest: str
     odoo_version: Version
+    outline: str = ""
 
     @property
     def last_seen_version(self) -> Version:
@@ -69,6 +73,20 @@ class Base:
 
     app: Scalar
     odoo: Scalar
+
+
+@dataclass(frozen=True)
+class Former:
+    """Values that the app had before Odoo's was written over them, and the value that was written.
+
+    Shapes: `age` is the time since; what one write wrote is of one age. `repeats` counts how often the app had one of
+    `values` again and was given `taken` back.
+    """
+
+    values: frozenset[Scalar]
+    taken: Scalar
+    age: timedelta
+    repeats: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,6 +104,7 @@ class Snapshot:
     rows: Mapping[RecordKey, Row]
     bindings: Mapping[RecordKey, Binding] = field(default_factory=dict)
     bases: Mapping[RecordKey, Mapping[str, Base]] = field(default_factory=dict)
+    formers: Mapping[RecordKey, Mapping[str, Former]] = field(default_factory=dict)
     conflicts: Mapping[RecordKey, frozenset[str]] = field(default_factory=dict)
     customers: frozenset[RecordKey] = frozenset()
     agents: frozenset[RecordKey] = frozenset()

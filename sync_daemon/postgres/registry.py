@@ -22,7 +22,10 @@ _SQL = statements("registry")
 
 @dataclass(frozen=True)
 class FlowState:
-    """One tenant's flow in one direction; `owed` counts records, for Odoo to app it is asked from Odoo."""
+    """One tenant's flow in one direction; `owed` counts records, for Odoo to app it is asked from Odoo.
+
+    Shapes: `held` are owed too, but the brake holds them; `owed` is without them.
+    """
 
     tenant: UUID
     subdomain: str
@@ -34,6 +37,7 @@ class FlowState:
     oldest: datetime | None
     dead: int
     problem: str
+    held: int = 0
 
 
 class Registry:
@@ -137,13 +141,8 @@ class Registry:
     def flows(self) -> list[FlowState]:
         """The state of every tenant's flows, as the app's side knows it."""
         found = []
-        for tenant, subdomain, state, direction, paused, success, owed, oldest, dead, problem in self._rows(
-            "owed", selftest=self._selftest
-        ):
-            flow = FlowState(
-                tenant, subdomain, state, Direction(direction), paused, success, owed, oldest, dead, problem
-            )
-            found.append(flow)
+        for tenant, subdomain, state, direction, *known in self._rows("owed", selftest=self._selftest):
+            found.append(FlowState(tenant, subdomain, state, Direction(direction), *known))
         return found
 
     def now(self) -> datetime:

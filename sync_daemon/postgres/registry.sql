@@ -73,8 +73,9 @@ WITH marks AS (
     GROUP BY tenant_id
 ), deliveries AS (
     SELECT tenant_id,
-           count(*) FILTER (WHERE dead_version IS DISTINCT FROM version) AS owed,
-           min(marked_at) FILTER (WHERE dead_version IS DISTINCT FROM version) AS oldest
+           count(*) FILTER (WHERE dead_version IS DISTINCT FROM version AND due_at <> 'infinity') AS owed,
+           min(marked_at) FILTER (WHERE dead_version IS DISTINCT FROM version) AS oldest,
+           count(*) FILTER (WHERE due_at = 'infinity') AS held
     FROM bridge.delivery
     GROUP BY tenant_id
 ), letters AS (
@@ -89,7 +90,7 @@ SELECT t.id, t.subdomain,
        d.direction, coalesce(f.paused, false), f.last_success,
        CASE d.direction WHEN 'app_to_odoo' THEN coalesce(m.owed, 0) + coalesce(v.owed, 0) ELSE 0 END,
        CASE d.direction WHEN 'app_to_odoo' THEN least(m.oldest, v.oldest) END,
-       coalesce(l.dead, 0), coalesce(b.problem, '')
+       coalesce(l.dead, 0), coalesce(b.problem, ''), CASE d.direction WHEN 'app_to_odoo' THEN coalesce(v.held, 0) ELSE 0 END
 FROM public.tenants AS t
 JOIN public.tenant_schemas AS s ON s.tenant_id = t.id
 CROSS JOIN (VALUES ('app_to_odoo'), ('odoo_to_app')) AS d (direction)

@@ -14,7 +14,7 @@ from sync_daemon.domain.contract import source_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row, UnreadableJson
-from sync_daemon.domain.snapshot import Base, Binding, BindingState, Owed, Snapshot
+from sync_daemon.domain.snapshot import Base, Binding, BindingState, Former, Owed, Snapshot
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import TransientError
 from sync_daemon.postgres.catalog import Catalog, Columns
@@ -114,6 +114,7 @@ class _Reading:
             rows,
             bindings=bindings,
             bases=self._bases([key for key in known if CONTRACTS[key.entity].two_way]),
+            formers=self._formers([key for key in owed if CONTRACTS[key.entity].two_way]),
             conflicts=self._conflicts(list(owed)),
             customers=_customers(rows)
             | self._named(Entity.CLIENT, Entity.REGISTRATION, "client_id", open_ones, tenants, columns),
@@ -183,16 +184,22 @@ class _Reading:
     def _bindings(self, keys: list[RecordKey]) -> dict[RecordKey, Binding]:
         found = {}
         for row in self._all("bindings", keys):
-            tenant, entity, record_id, state, model, res_id, epoch, number, digest, odoo_epoch, odoo_number = row
+            tenant, entity, record_id, state, model, res_id, epoch, number, digest, odoo_epoch, odoo_number, known = row
             key = RecordKey(tenant, Entity(entity), record_id)
             versions = Version(epoch, number), Version(odoo_epoch, odoo_number)
-            found[key] = Binding(key, BindingState(state), model, res_id, versions[0], digest, versions[1])
+            found[key] = Binding(key, BindingState(state), model, res_id, versions[0], digest, versions[1], known)
         return found
 
     def _bases(self, keys: list[RecordKey]) -> dict[RecordKey, dict[str, Base]]:
         found: defaultdict[RecordKey, dict[str, Base]] = defaultdict(dict)
         for tenant, entity, record_id, field, app, odoo in self._all("bases", keys):
             found[RecordKey(tenant, Entity(entity), record_id)][field] = Base(app, odoo)
+        return dict(found)
+
+    def _formers(self, keys: list[RecordKey]) -> dict[RecordKey, dict[str, Former]]:
+        found: defaultdict[RecordKey, dict[str, Former]] = defaultdict(dict)
+        for tenant, entity, record_id, field, values, taken, age, times in self._all("formers", keys):
+            found[RecordKey(tenant, Entity(entity), record_id)][field] = Former(frozenset(values), taken, age, times)
         return dict(found)
 
     def _conflicts(self, keys: list[RecordKey]) -> dict[RecordKey, frozenset[str]]:

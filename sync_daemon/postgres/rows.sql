@@ -13,7 +13,7 @@ WHERE d.instance_id = %(instance)s AND d.dead_version IS DISTINCT FROM d.version
 
 -- name: bindings
 SELECT b.tenant_id, b.entity, b.record_id, b.state, b.res_model, b.res_id, b.epoch, b.version, b.digest,
-       b.odoo_epoch, b.odoo_version
+       b.odoo_epoch, b.odoo_version, b.outline
 FROM bridge.binding AS b
 JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
     USING (tenant_id, entity, record_id)
@@ -25,6 +25,13 @@ FROM bridge.base_value AS v
 JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
     USING (tenant_id, entity, record_id)
 WHERE v.instance_id = %(instance)s
+
+-- name: formers (what the app had before Odoo's values; one write's are of one age)
+SELECT f.tenant_id, f.entity, f.record_id, f.field, f.app_values, f.taken_value, now() - f.written_at, f.repeats
+FROM bridge.former_value AS f
+JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    USING (tenant_id, entity, record_id)
+WHERE f.instance_id = %(instance)s
 
 -- name: conflicts
 SELECT c.tenant_id, c.entity, c.record_id, c.field

@@ -10,11 +10,12 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sync_daemon.crash_points import CrashPoint, reached
+from sync_daemon.domain.brake import brake, by_group, losses, without
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Document, Result, Status
 from sync_daemon.domain.keys import RecordKey, Version
 from sync_daemon.domain.operations.epochs import was_set_back
-from sync_daemon.domain.plan import ToSend, defer_recent, missing_parents, plan, possibly_sent, without_content
+from sync_daemon.domain.plan import Plan, ToSend, defer_recent, missing_parents, plan, possibly_sent, without_content
 from sync_daemon.domain.settlement import (
     Applied,
     Dead,
@@ -29,7 +30,7 @@ from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
 from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
 from sync_daemon.parts.contents import Contents
 from sync_daemon.parts.heartbeat import HeartbeatCarrier
-from sync_daemon.ports import HintStream, Ledger, Odoo, Outbox, Rows
+from sync_daemon.ports import Brake, HintStream, Ledger, Odoo, Outbox, Rows
 from sync_daemon.services.report import Report
 
 CONTENT_LACKING = "content_lacking"
@@ -62,6 +63,7 @@ class Pusher:
     odoo: Odoo
     contents: Contents
     batch_size: int
+    brake: Brake
 
     def push(self, keys: Collection[RecordKey]) -> Report:
         """Sync these records. Raises what Odoo raised, after writing it down."""
@@ -69,6 +71,7 @@ class Pusher:
         decided = defer_recent(plan(snapshot), STILL_AT_WORK)
         reached(CrashPoint.PUSH_PLANNED)
         run = uuid4()
+        decided = self._braked(run, snapshot, decided)
         if decided.ask:
             # before anything is settled: what could not be asked stays owed
             self.odoo.requeue_changes(sorted(decided.ask))
@@ -78,6 +81,17 @@ class Pusher:
         for chunk in _chunks(decided.send, self.batch_size):
             settled += self._send(run, snapshot, chunk)
         return _report(keys, settled)
+
+    def _braked(self, run: UUID, snapshot: Snapshot, decided: Plan) -> Plan:
+        """The same plan without what the brake holds; a batch in which nothing is lost costs nothing."""
+        lost = by_group(losses(snapshot, decided))
+        if not lost:
+            return decided
+        limits = {tenant: snapshot.contracts.limits_of(tenant) for tenant, _ in lost}
+        with self.brake.unit(run) as unit:
+            braking = brake(lost, unit.tally(lost, limits), limits)
+            unit.settle(braking)
+        return without(decided, braking.kept)
 
     def _read(self, keys: Collection[RecordKey]) -> Snapshot:
         """Everything that decides about these records, and about those that must go before them."""

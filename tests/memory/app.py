@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from db_init.tenant_objects import ATTACH_LEVEL, CAPTURED
@@ -18,12 +18,14 @@ from sync_daemon.domain.document import Scalar
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.pull_snapshot import KnownInvoice, LeadOutcome
-from sync_daemon.domain.snapshot import Base, BindingState
+from sync_daemon.domain.snapshot import Base, BindingState, Former
 from sync_daemon.errors import TransientError
 from tests.memory.clock import Clock
 from tests.memory.process import Process
 
 INSTANCE = "main"
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""When a delivery is due that the brake holds."""
 Columns = dict[str, object]
 
 ENTITIES = {table.table: Entity(table.entity) for table in CAPTURED}
@@ -93,6 +95,10 @@ class Delivery:
     def is_dead(self) -> bool:
         return self.dead_version == self.version
 
+    @property
+    def is_held(self) -> bool:
+        return self.due_at == NEVER
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -105,6 +111,7 @@ class Bound:
     digest: str
     odoo_version: Version
     synced_at: datetime
+    outline: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,18 @@ class DeadLetter:
     def name(self) -> tuple[UUID, Direction, str, str, str]:
         """One letter per record and field."""
         return self.tenant, self.direction, self.entity, self.record_id, self.field
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A stop of one kind of a tenant's records, and what it holds: the version of each."""
+
+    tenant: UUID
+    entity: Entity
+    engaged_at: datetime
+    state: str = "engaged"
+    until: int = 0
+    held: Mapping[RecordKey, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -187,6 +206,10 @@ class State:
     deliveries: dict[RecordKey, Delivery] = field(default_factory=dict)
     bindings: dict[RecordKey, Bound] = field(default_factory=dict)
     bases: dict[tuple[RecordKey, str], Base] = field(default_factory=dict)
+    stops: dict[UUID, Stopped] = field(default_factory=dict)
+    lost: dict[RecordKey, datetime] = field(default_factory=dict)
+    truncated: dict[tuple[UUID, Entity], datetime] = field(default_factory=dict)
+    formers: dict[tuple[RecordKey, str], tuple[Former, datetime]] = field(default_factory=dict)
     conflicts: dict[tuple[RecordKey, str], Conflict] = field(default_factory=dict)
     outcomes: dict[tuple[UUID, UUID], LeadOutcome] = field(default_factory=dict)
     invoices: dict[RecordKey, KnownInvoice] = field(default_factory=dict)
@@ -326,6 +349,15 @@ class App:
         with self.server.transaction() as state:
             old = state.rows.pop(key)
             self._capture(state, state.schemas[key], key.entity, [old], [])
+
+    def truncate(self, tenant: Tenant, entity: Entity) -> None:
+        """A table is emptied; what is bound of it is marked."""
+        with self.server.transaction() as state:
+            for key in [key for key in state.rows if (key.tenant, key.entity) == (tenant.id, entity)]:
+                del state.rows[key]
+            state.truncated[tenant.id, entity] = self.server.clock.now
+            bound = [key for key in state.bindings if (key.tenant, key.entity) == (tenant.id, entity)]
+            mark(self.server, state, bound)
 
     def begin(self, is_snapshot: bool = False) -> AppTransaction:
         """A transaction that stays open; `is_snapshot`: it fails if what it may write is written meanwhile."""

@@ -48,6 +48,7 @@ from tests.memory.events import announce
 from tests.memory.ledger import mark_naming
 from tests.memory.letters import new, raise_letters, resolve_letters
 from tests.memory.odoo_wire import LOGIN
+from tests.memory.rows import formers
 
 LEASE = f"pull {INSTANCE}"
 PATIENCE = timedelta(minutes=2)
@@ -117,6 +118,7 @@ class PullUnit:
             present=frozenset(key for key in wanted if key in state.rows),
             tables=frozenset(group.entity for group in page.rows if group.table in ENTITIES),
             bases=self._bases(rows),
+            formers=formers(state, rows, self._database.now),
             conflicts=self._conflicts(),
             issues=dict(self._issues()),
             known_issues=frozenset(letter.id for letter in state.letters.values()),
@@ -214,7 +216,9 @@ class PullUnit:
         for key, field in list(state.bases):
             if key in effects.forgotten:
                 del state.bases[key, field]
+                state.formers.pop((key, field), None)
         state.bases |= {(item.key, item.field): item.base for item in effects.bases}
+        state.formers |= {(item.key, item.field): (item.former, self._database.now) for item in effects.formers}
         state.outcomes |= {
             (self._tenant, item.registration): LeadOutcome(item.outcome, item.lost_reason) for item in effects.outcomes
         }

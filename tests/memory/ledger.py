@@ -11,6 +11,7 @@ from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
+from sync_daemon.domain.pull_invoices import INVOICE_POINTER
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed
 from tests.memory.app import INSTANCE, Bound, Database, Line, State, changed, mark
@@ -76,6 +77,8 @@ class _Settling:
             self._bind(item)
         self._keep_bases(applied)
         busy = {item.owed.key for item in applied if self._is_busy(item)}
+        for item in applied:
+            self._point_at_invoice(item.owed.key)
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped)]
         for owed in (owed for owed in done if owed.key not in busy):
             if self._is_current(owed):
@@ -119,6 +122,7 @@ class _Settling:
             item.digest if is_sole else "",
             before.odoo_version if before else Version(self._state.odoo_epoch, 0),
             self._database.now,
+            item.outline,
         )
 
     def _keep_bases(self, applied: Iterable[Applied]) -> None:
@@ -128,6 +132,20 @@ class _Settling:
                 before = self._state.bases.get((item.owed.key, name))
                 if before is None or before.odoo == item.sent_over.get(name):
                     self._state.bases[item.owed.key, name] = value
+
+    def _point_at_invoice(self, key: RecordKey) -> None:
+        """Give a registration back the id of its newest invoice."""
+        row, server = self._state.rows.get(key), self._database.server
+        if key.entity is not Entity.REGISTRATION or row is None or key in server.locked or server.has_writing_snapshots:
+            return
+        standing = [
+            known.odoo_id
+            for known in self._state.invoices.values()
+            if known.columns["registration_id"] == str(key.record_id)
+            if known.columns["kind"] == "invoice" and known.columns["state"] in ("draft", "posted")
+        ]
+        if standing and row[INVOICE_POINTER] != max(standing):
+            self._state.rows[key] = {**row, INVOICE_POINTER: max(standing)}
 
     def _is_busy(self, item: Applied) -> bool:
         """Copy Odoo's id into the app's row; whether it could not be done, because the app holds the row."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from sync_daemon.domain.contract import source_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.mapping import Row
-from sync_daemon.domain.snapshot import Base, Binding, Owed, Snapshot
+from sync_daemon.domain.snapshot import Base, Binding, Former, Owed, Snapshot
 from tests.memory.app import INSTANCE, Database, DeadLetter, State
 
 
@@ -37,6 +39,7 @@ class Rows:
                 rows,
                 bindings=bindings,
                 bases=_bases(state, known),
+                formers=formers(state, owed, self._database.now),
                 conflicts=_conflicts(state, owed),
                 customers=frozenset(_naming(state, rows, Entity.CLIENT, Entity.REGISTRATION, "client_id", unbound)),
                 agents=frozenset(_naming(state, rows, Entity.USER, Entity.COMMISSION, "agent_id", unbound)),
@@ -109,7 +112,8 @@ def _issue(letter: DeadLetter) -> Row:
 
 def _binding(state: State, key: RecordKey) -> Binding:
     bound = state.bindings[key]
-    return Binding(key, bound.state, bound.model, bound.res_id, bound.version, bound.digest, bound.odoo_version)
+    versions = bound.version, bound.digest, bound.odoo_version
+    return Binding(key, bound.state, bound.model, bound.res_id, *versions, bound.outline)
 
 
 def _bases(state: State, keys: Collection[RecordKey]) -> dict[RecordKey, dict[str, Base]]:
@@ -117,6 +121,15 @@ def _bases(state: State, keys: Collection[RecordKey]) -> dict[RecordKey, dict[st
     for (key, field), value in state.bases.items():
         if key in keys:
             found[key][field] = value
+    return dict(found)
+
+
+def formers(state: State, keys: Collection[RecordKey], now: datetime) -> dict[RecordKey, dict[str, Former]]:
+    """What the app had before Odoo's values, by record and field."""
+    found: defaultdict[RecordKey, dict[str, Former]] = defaultdict(dict)
+    for (key, field), (former, at) in state.formers.items():
+        if key in keys:
+            found[key][field] = dataclasses.replace(former, age=now - at)
     return dict(found)
 
 

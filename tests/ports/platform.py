@@ -17,6 +17,7 @@ from sync_daemon.domain.event import Event
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.operations.heartbeat import Hop
 from sync_daemon.ports import (
+    Brake,
     ContentMemory,
     Heartbeats,
     Inbound,
@@ -29,11 +30,12 @@ from sync_daemon.ports import (
 )
 from sync_daemon.postgres import events as postgres_events
 from sync_daemon.postgres.heartbeats import Heartbeats as PostgresHeartbeats
+from sync_daemon.postgres.push.brake import Brake as PostgresBrake
 from sync_daemon.postgres.push.contents import ContentMemory as PostgresContents
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 from tests.memory import app as in_memory
-from tests.memory import contents, events, heartbeats, inbound, ledger, outbox, registry, rows
+from tests.memory import brake, contents, events, heartbeats, inbound, ledger, outbox, registry, rows
 from tests.memory.clock import Clock
 
 TABLES = in_memory.TABLES
@@ -98,6 +100,8 @@ class Platform(Protocol):
     def rows(self) -> Rows: ...
     @property
     def ledger(self) -> Ledger: ...
+    @property
+    def brake(self) -> Brake: ...
     @property
     def heartbeats(self) -> Heartbeats: ...
     @property
@@ -222,6 +226,7 @@ class InMemory:
         self.outbox = outbox.Outbox(database)
         self.rows = rows.Rows(database)
         self.ledger = ledger.Ledger(database)
+        self.brake = brake.Brake(database)
         self.heartbeats = heartbeats.Heartbeats(database)
         self.events = events.OutgoingEvents(database)
         self.contents = contents.ContentMemory(database)
@@ -337,6 +342,7 @@ class Real:
         self.outbox: Outbox = installation.outbox
         self.rows: Rows = installation.rows
         self.ledger: Ledger = installation.ledger
+        self.brake: Brake = PostgresBrake(installation.database, INSTANCE)
         self._heartbeats = PostgresHeartbeats(installation.database)
         self.heartbeats: Heartbeats = self._heartbeats
         self.events: OutgoingEvents = postgres_events.OutgoingEvents(installation.database)

@@ -12,6 +12,7 @@ from sync_daemon.parts.contents import Contents
 from sync_daemon.services.push import Pusher
 from sync_daemon.services.tenants import LONGEST_PAUSE, Step, TenantKeeper
 from tests.memory import app as in_memory
+from tests.memory.brake import Brake
 from tests.memory.odoo import Odoo
 from tests.memory.odoo_transport import Transport, open_odoo
 from tests.ports.platform import InMemory
@@ -31,7 +32,8 @@ class Tenants:
         self.now = 0.0
         contents = Contents(None, self.platform.contents, 0, "", 1)
         ports = self.platform.outbox, self.platform.rows, self.platform.ledger
-        pusher = Pusher("main", *ports, open_odoo(Transport(self.odoo), uuid4()), contents, 10)
+        brake = Brake(in_memory.Database(self.platform.server))
+        pusher = Pusher("main", *ports, open_odoo(Transport(self.odoo), uuid4()), contents, 10, brake)
         self.keeper = TenantKeeper(
             self.platform.registry,
             self.platform.outbox,

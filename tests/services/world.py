@@ -29,6 +29,7 @@ from sync_daemon.services.report import Report
 from sync_daemon.services.tenants import TenantKeeper
 from tests.memory import app, broker, contents, events, heartbeats, inbound, ledger, outbox, registry, rows, storage
 from tests.memory.app import INSTANCE
+from tests.memory.brake import Brake
 from tests.memory.clock import Clock
 from tests.memory.odoo import Odoo
 from tests.memory.odoo_people import People
@@ -154,7 +155,7 @@ class World:
     def is_quiet(self) -> bool:
         """Every tenant is as the app wants it, and nothing is owed to either side."""
         state = self.server.state
-        owed = [item for item in state.deliveries.values() if not item.is_dead]
+        owed = [item for item in state.deliveries.values() if not (item.is_dead or item.is_held)]
         waiting = [item for item in state.events if item.published_at is None]
         marks = [mark for mark in self.odoo.state.marks if not mark.is_parked and self._is_told(mark.key)]
         is_kept = all(tenant.state == tenant.app_status for tenant in state.tenants.values())
@@ -195,7 +196,8 @@ class Daemon:
         files = storage.Storage(world.files, self.process)
         contained = Contents(files, contents.ContentMemory(database), LARGEST, "", TRIES)
         found = rows.Rows(database)
-        self.pusher = Pusher(INSTANCE, owed, found, ledger.Ledger(database), odoo, contained, batch)
+        self.brake = Brake(database)
+        self.pusher = Pusher(INSTANCE, owed, found, ledger.Ledger(database), odoo, contained, batch, self.brake)
         self.stream = broker.HintStream(world.broker, INSTANCE, self._bad_message, self.process)
         sender = HeartbeatSender(beats, publisher, [INSTANCE], SHORT, world.clock.seconds)
         self.relay = Relay(owed, publisher, LEASE, sender)

@@ -40,7 +40,7 @@ def check(database: Database, registry: Registry, interval: timedelta) -> list[D
     tenants = registry.tenants()
     names = {tenant.id: tenant.subdomain for tenant in tenants}
     with database.transaction() as cursor:
-        found = [*_server(cursor), *_rights(cursor), *_tenants(tenants), *_events(cursor)]
+        found = [*_server(cursor), *_rights(cursor), *_tenants(tenants), *_events(cursor), *_stops(cursor, names)]
     return [*found, *_lacking(database, names), *_heartbeats(database, interval, registry.now())]
 
 
@@ -95,6 +95,14 @@ def _events(cursor: Cursor) -> Iterator[Diagnosis]:
     if minutes >= EVENT_MINUTES:
         problem = f"{waiting} events wait to be published, the oldest for {minutes} minutes"
         yield Diagnosis(PLACE, problem, "check RabbitMQ, and that a `c360 run` with the service publish is running")
+
+
+def _stops(cursor: Cursor, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:
+    cursor.execute(_SQL["stops"])
+    for stop, tenant, entity, reason, held in cursor.fetchall():
+        problem = f"the brake holds {held} {entity} records: {reason}"
+        fix = f"c360 brake show {stop}; then c360 brake release {stop} or c360 brake reject {stop}"
+        yield Diagnosis(f"tenant {names.get(tenant, tenant)}", problem, fix)
 
 
 def _tenants(tenants: list[RegisteredTenant]) -> Iterator[Diagnosis]:

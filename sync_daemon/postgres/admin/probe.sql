@@ -19,3 +19,13 @@ WHERE has_column_privilege(c.oid, a.attnum, 'SELECT')
 
 -- name: events (how many wait to be published, and for how long the oldest does)
 SELECT waiting, floor(coalesce(extract(epoch FROM now() - oldest), 0) / 60)::int FROM bridge.monitor_events
+
+-- name: stops (of the brake, that hold something)
+SELECT left(e.id::text, 8), e.tenant_id, e.entity, e.reason, count(*)
+FROM bridge.brake AS e
+JOIN bridge.brake_held AS h ON h.brake_id = e.id
+JOIN bridge.delivery AS d
+    ON (d.instance_id, d.tenant_id, d.entity, d.record_id) = (e.instance_id, e.tenant_id, e.entity, h.record_id)
+WHERE e.state = 'engaged' AND d.due_at = 'infinity' AND e.instance_id <> 'self-test'
+GROUP BY e.id
+ORDER BY e.engaged_at, e.id

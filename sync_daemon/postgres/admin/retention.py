@@ -9,7 +9,7 @@ from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.statements import statements
 
 BATCH = 5_000
-KINDS = ("letters", "conflicts", "runs", "requests", "backfills")
+KINDS = ("letters", "conflicts", "runs", "requests", "backfills", "stops")
 LEDGER = "ledger months"
 
 _SQL = statements("admin/retention")

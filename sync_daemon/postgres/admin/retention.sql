@@ -54,6 +54,14 @@ WHERE id IN (SELECT id FROM bridge.backfill WHERE finished_at < now() - %(age)s 
 -- name: count_backfills
 SELECT count(*) FROM bridge.backfill WHERE finished_at < now() - %(age)s
 
+-- name: forget_stops (what a person rejected still says why both sides differ)
+DELETE FROM bridge.brake
+WHERE id IN (SELECT id FROM bridge.brake
+             WHERE state IN ('released', 'lapsed') AND decided_at < now() - %(age)s LIMIT %(limit)s)
+
+-- name: count_stops
+SELECT count(*) FROM bridge.brake WHERE state IN ('released', 'lapsed') AND decided_at < now() - %(age)s
+
 -- name: ledger_months (partitions that end before what is kept; the present month is never among them)
 SELECT to_date(substr(c.relname, 8), 'YYYY_MM')
 FROM pg_catalog.pg_inherits AS i

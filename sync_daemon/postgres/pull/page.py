@@ -27,7 +27,7 @@ from sync_daemon.domain.pull_snapshot import (
     PulledBinding,
     PullSnapshot,
 )
-from sync_daemon.domain.snapshot import Base, BindingState
+from sync_daemon.domain.snapshot import Base, BindingState, Former
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor
@@ -83,6 +83,7 @@ class PageReading:
             present=self._present(page.rows, tables, rows),
             tables=frozenset(group.entity for group in page.rows if group.table in tables),
             bases=self._bases(list(rows)),
+            formers=self._formers(list(rows)),
             conflicts=self._conflicts(list(rows), issues.values()),
             issues=issues,
             known_issues=known_issues,
@@ -146,6 +147,12 @@ class PageReading:
         found: defaultdict[RecordKey, dict[str, Base]] = defaultdict(dict)
         for entity, record_id, field, app, odoo in self._of("bases", keys):
             found[self._key(entity, record_id)][field] = Base(app, odoo)
+        return dict(found)
+
+    def _formers(self, keys: Sequence[RecordKey]) -> dict[RecordKey, dict[str, Former]]:
+        found: defaultdict[RecordKey, dict[str, Former]] = defaultdict(dict)
+        for entity, record_id, field, values, taken, age, times in self._of("formers", keys):
+            found[self._key(entity, record_id)][field] = Former(frozenset(values), taken, age, times)
         return dict(found)
 
     def _conflicts(

@@ -12,6 +12,12 @@ FROM bridge.base_value AS v
 JOIN unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, record_id) USING (entity, record_id)
 WHERE v.instance_id = %(instance)s AND v.tenant_id = %(tenant)s
 
+-- name: formers (what the app had before Odoo's values; one write's are of one age)
+SELECT f.entity, f.record_id, f.field, f.app_values, f.taken_value, now() - f.written_at, f.repeats
+FROM bridge.former_value AS f
+JOIN unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, record_id) USING (entity, record_id)
+WHERE f.instance_id = %(instance)s AND f.tenant_id = %(tenant)s
+
 -- name: issues (the dead letters that they show)
 SELECT id, direction, entity, record_id, field, resolved_at IS NULL
 FROM bridge.dead_letter

@@ -18,6 +18,7 @@ from sync_daemon.domain.pull_effects import (
     Effects,
     LedgerLine,
     NewBase,
+    NewFormer,
     RaisedConflict,
     SeenBinding,
     Shown,
@@ -56,6 +57,7 @@ class Settling:
         self._bind(effects.bindings)
         self._forget(effects.forgotten)
         self._agree(effects.bases)
+        self._keep_formers(effects.formers)
         self._change_outcomes(effects.outcomes)
         self._end_invoices([*effects.displaced, *effects.ended])
         self._take_invoices(effects.invoices)
@@ -135,6 +137,19 @@ class Settling:
                 "fields": [item.field for item in bases],
                 "app": [item.base.app for item in bases],
                 "odoo": [item.base.odoo for item in bases],
+            },
+        )
+
+    def _keep_formers(self, formers: Sequence[NewFormer]) -> None:
+        self._execute(
+            _SQL["keep_formers"],
+            formers,
+            {
+                **key_arrays([item.key for item in formers]),
+                "fields": [item.field for item in formers],
+                "values": [json.dumps(sorted(map(str, item.former.values))) for item in formers],
+                "taken": [item.former.taken for item in formers],
+                "repeats": [item.former.repeats for item in formers],
             },
         )
 

@@ -48,6 +48,18 @@ USING unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, record_id)
 WHERE v.instance_id = %(instance)s AND v.tenant_id = %(tenant)s
   AND (v.entity, v.record_id) = (k.entity, k.record_id)
 
+-- name: keep_formers (the values as lists in JSON; of one time, because one transaction wrote them over)
+INSERT INTO bridge.former_value
+    (instance_id, tenant_id, entity, record_id, field, app_values, taken_value, repeats, written_at)
+SELECT %(instance)s, %(tenant)s, k.entity, k.record_id, k.field,
+       ARRAY(SELECT jsonb_array_elements_text(k.app_values)), k.taken, k.repeats, now()
+FROM unnest(%(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(values)s::jsonb[], %(taken)s::text[],
+            %(repeats)s::int[]) AS k (entity, record_id, field, app_values, taken, repeats)
+ORDER BY k.entity, k.record_id, k.field
+ON CONFLICT (instance_id, tenant_id, entity, record_id, field) DO UPDATE
+SET app_values = EXCLUDED.app_values, taken_value = EXCLUDED.taken_value, repeats = EXCLUDED.repeats,
+    written_at = EXCLUDED.written_at
+
 -- name: change_outcomes
 INSERT INTO bridge.lead_outcome
     (instance_id, tenant_id, registration_id, outcome, lost_reason, changed_by, changed_at)

@@ -17,6 +17,7 @@ from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.dependants import DEPENDANTS
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.pull_invoices import INVOICE_POINTER
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed
 from sync_daemon.postgres.catalog import Catalog
@@ -141,6 +142,7 @@ class _Settling:
                 "epochs": [item.owed.version.epoch for item in applied],
                 "digests": [item.digest if item.owed.key in sole else "" for item in applied],
                 "states": [_state(item).value for item in applied],
+                "outlines": [item.outline for item in applied],
             },
         )
 
@@ -177,7 +179,20 @@ class _Settling:
         for (tenant, schema, entity), ids in groups.items():
             left = self._write_back_group(tenant, schema, entity, ids)
             busy |= {RecordKey(tenant, entity, record_id) for record_id in left}
+            if entity is Entity.REGISTRATION:
+                self._point_at_invoices(tenant, schema, list(ids))
         return busy
+
+    def _point_at_invoices(self, tenant: UUID, schema: str, ids: Sequence[UUID]) -> None:
+        """Give rows back the id of their newest invoice, where the app saved them as it had read them before."""
+        table = CONTRACTS[Entity.REGISTRATION].table
+        if INVOICE_POINTER not in self._catalog.columns(self._cursor, [schema]).get((schema, table), frozenset()):
+            return
+        newest = dict(self._fetch("newest_invoices", {"tenant": tenant, "ids": ids}))
+        names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(INVOICE_POINTER)}
+        parameters = {"ids": list(newest), "res_ids": list(newest.values())}
+        if newest and self._different(names, parameters) and not self._app_transaction_would_fail():
+            self._cursor.execute(_WRITE_BACK.format(**names), parameters)
 
     def _write_back_group(self, tenant: UUID, schema: str, entity: Entity, ids: Mapping[UUID, int]) -> set[UUID]:
         contract = CONTRACTS[entity]

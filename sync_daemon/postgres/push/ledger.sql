@@ -25,16 +25,16 @@ WHERE b.instance_id = %(instance)s AND b.state = 'active'
 -- name: bind (a new pair begins in Odoo's present epoch)
 INSERT INTO bridge.binding AS b
     (instance_id, tenant_id, entity, record_id, res_model, res_id, state, epoch, version, digest, odoo_epoch,
-     synced_at)
+     synced_at, outline)
 SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.model, k.res_id, k.state, k.epoch, k.version, k.digest,
-       (SELECT epoch FROM bridge.odoo_instance WHERE id = %(instance)s), now()
+       (SELECT epoch FROM bridge.odoo_instance WHERE id = %(instance)s), now(), k.outline
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[],
-            %(epochs)s::int[], %(versions)s::bigint[], %(digests)s::text[], %(states)s::text[])
-    AS k (tenant_id, entity, record_id, model, res_id, epoch, version, digest, state)
+            %(epochs)s::int[], %(versions)s::bigint[], %(digests)s::text[], %(states)s::text[], %(outlines)s::text[])
+    AS k (tenant_id, entity, record_id, model, res_id, epoch, version, digest, state, outline)
 ORDER BY k.tenant_id, k.entity, k.record_id
 ON CONFLICT (instance_id, tenant_id, entity, record_id) DO UPDATE
 SET res_model = EXCLUDED.res_model, res_id = EXCLUDED.res_id, state = EXCLUDED.state, epoch = EXCLUDED.epoch,
-    version = EXCLUDED.version, digest = EXCLUDED.digest, synced_at = now()
+    version = EXCLUDED.version, digest = EXCLUDED.digest, synced_at = now(), outline = EXCLUDED.outline
 WHERE (b.epoch, b.version) <= (EXCLUDED.epoch, EXCLUDED.version)
 
 -- name: learn (unless a pusher that got the answer was faster; it begins in Odoo's present epoch like any new pair)
@@ -56,6 +56,13 @@ WHERE v.field IS NULL OR v.odoo_value IS NOT DISTINCT FROM k.sent_over
 ORDER BY k.tenant_id, k.entity, k.record_id, k.field
 ON CONFLICT (instance_id, tenant_id, entity, record_id, field) DO UPDATE
 SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
+
+-- name: newest_invoices (of these registrations, as the app's rows name them)
+SELECT registration_id, max(odoo_id)
+FROM bridge.invoice
+WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND registration_id = ANY(%(ids)s::uuid[])
+  AND kind = 'invoice' AND state IN ('draft', 'posted') AND NOT of_former_odoo
+GROUP BY registration_id
 
 -- name: discharge (what was settled at the version that is still owed)
 DELETE FROM bridge.delivery AS d

@@ -6,16 +6,19 @@ WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entit
 ORDER BY record_id
 LIMIT %(limit)s
 
--- name: waiting (marked, or owed and not dead)
+-- name: waiting (marked, or owed and not dead; what ends and is held by the brake is compared all the same)
 SELECT k.record_id
 FROM unnest(%(ids)s::uuid[]) AS k (record_id)
 WHERE EXISTS (SELECT FROM bridge.outbox AS o
               WHERE o.tenant_id = %(tenant)s AND o.entity = %(entity)s AND k.record_id = ANY (o.record_ids))
    OR EXISTS (SELECT FROM bridge.delivery AS d
               WHERE d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
-                AND d.record_id = k.record_id AND d.dead_version IS DISTINCT FROM d.version)
+                AND d.record_id = k.record_id AND d.dead_version IS DISTINCT FROM d.version
+                AND NOT (d.due_at = 'infinity' AND EXISTS (
+                    SELECT FROM bridge.brake_held AS h
+                    WHERE h.record_id = d.record_id AND h.version = d.version AND h.ends)))
 
--- name: parked (a dead letter or a conflict shows the record to a person)
+-- name: parked (a dead letter or a conflict shows the record to a person, or one rejected its last change)
 SELECT k.record_id
 FROM unnest(%(ids)s::uuid[]) AS k (record_id)
 WHERE EXISTS (SELECT FROM bridge.dead_letter AS l
@@ -24,6 +27,13 @@ WHERE EXISTS (SELECT FROM bridge.dead_letter AS l
    OR EXISTS (SELECT FROM bridge.conflict AS c
               WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.entity = %(entity)s
                 AND c.record_id = k.record_id AND c.state = 'open')
+   OR EXISTS (SELECT FROM bridge.brake_held AS h
+              JOIN bridge.brake AS e ON e.id = h.brake_id
+              LEFT JOIN bridge.binding AS b
+                  ON (b.instance_id, b.tenant_id, b.entity, b.record_id)
+                   = (e.instance_id, e.tenant_id, e.entity, h.record_id)
+              WHERE e.instance_id = %(instance)s AND e.tenant_id = %(tenant)s AND e.entity = %(entity)s
+                AND e.state = 'rejected' AND h.record_id = k.record_id AND h.version > coalesce(b.version, 0))
 
 -- name: discarded (a person closed the record's dead letter without sending it)
 SELECT k.record_id
@@ -97,6 +107,14 @@ SELECT r.id, t.tenant_id, r.entity
 FROM bridge.reconcile_request AS r
 JOIN bridge.tenant AS t USING (schema_name)
 WHERE r.done_at IS NULL AND t.instance_id = %(instance)s AND t.state = 'active'
+  -- what was marked with it goes first, or is held by the brake; a busy kind of records does not keep it for ever
+  AND (r.requested_at < now() - interval '20 seconds'
+       OR NOT EXISTS (SELECT FROM bridge.outbox AS o
+                      WHERE o.tenant_id = t.tenant_id AND o.entity = r.entity AND o.marked_at <= r.requested_at)
+          AND NOT EXISTS (SELECT FROM bridge.delivery AS d
+                          WHERE d.instance_id = t.instance_id AND d.tenant_id = t.tenant_id AND d.entity = r.entity
+                            AND d.marked_at <= r.requested_at AND d.due_at <> 'infinity'
+                            AND d.dead_version IS DISTINCT FROM d.version))
 ORDER BY r.id
 
 -- name: close_requests (also those that came before the comparison began)
