@@ -305,6 +305,7 @@ def bridge_attempts(probe: Probe, own: Side, other: Side) -> Iterator[Attempt]:
         "show_binding": {"installation": foreign, "record": key},
         "relink_binding": {"installation": foreign, "record": key, "res_id": str(other.one("lead"))},
         "forget_binding": {"installation": foreign, "record": key},
+        "claim": {"installation": foreign, "claim": {"token": foreign, "number": "0"}},
         "heartbeat": {"installation": foreign, "beat": "1", "tenants": []},
         "backlog": {"installation": foreign},
         "causes": {"installation": foreign},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from db_init import app_schema, database_rights, roles, schema_level
+from db_init import app_schema, database_rights, known_database, roles, schema_level
 from db_init.connect import Connection, Cursor
 from sync_daemon.config import BRIDGE_OWNER_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, SYNC_ROLE, Settings
 
@@ -45,6 +45,8 @@ def prepare(connection: Connection, settings: Settings, target: str = "head") ->
     levels = schema_level.upgrade(connection, target)
     with connection.cursor() as cursor:
         _identity(cursor, settings, before)
+        if levels[1] >= known_database.LEVEL:
+            known_database.note(cursor)
         secure(cursor, settings)
         _registry_rights(cursor)
     connection.commit()

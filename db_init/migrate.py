@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from db_init import connect, schema_level
+from db_init import connect, known_database, schema_level
 from db_init.registry import Tenant, tenants, unattached
 from db_init.tenant_objects import ATTACH_LEVEL, Outcome, attach_tenants, missing_objects
 from sync_daemon.config import Settings
@@ -54,6 +54,8 @@ def migrate(settings: Settings, dry_run: bool = False) -> Migrated:
             waiting = [tenant for tenant in (tenants(connection) if before else []) if tenant.is_behind(ATTACH_LEVEL)]
             return Migrated(before, schema_level.head(), tuple(Outcome(tenant, "planned") for tenant in waiting))
         before, after = schema_level.upgrade(connection)
+        with connection.cursor() as cursor:
+            known_database.note(cursor)
         return Migrated(before, after, attach_tenants(connection))
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from psycopg2 import sql
 
-from db_init import bridge_schema, connect, filestore, init, manifest, programs, roles
+from db_init import bridge_schema, connect, filestore, init, known_database, manifest, programs, roles
 from db_init.backup import Tell
 from db_init.connect import Connection, Cursor, Server
 from db_init.manifest import Part
@@ -117,6 +117,8 @@ def _restore_app(settings: Settings, path: Path, part: Part, into: str, tell: Te
 
     def finish(cursor: Cursor, database: str) -> None:
         bridge_schema.secure(cursor, settings.model_copy(update={"platform_postgres_db": database}))
+        if target == settings.platform_postgres_db:
+            known_database.confirm(cursor, target)
 
     return target, _replace(server, path, part, target, settings.c360_app_user, "", finish, tell)
 

@@ -249,7 +249,9 @@ def _make_objects(connection: Connection, tenant: Tenant) -> None:
         patiently(connection, partial(_apply_to_tenant, tenant=tenant, name=name))
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE bridge.tenant SET attach_level = GREATEST(attach_level, %(level)s), updated_at = now()"
+            # tables that were replaced stay known by their former oids until somebody says that they were restored
+            "UPDATE bridge.tenant SET attach_level = GREATEST(attach_level, %(level)s), updated_at = now(),"
+            " tables = bridge.tables_of(schema_name) || tables"
             " WHERE tenant_id = %(tenant)s::uuid",
             {"level": ATTACH_LEVEL, "tenant": str(tenant.tenant_id)},
         )

@@ -24,18 +24,22 @@ from sync_daemon.domain.operations.contract_check import Mismatch
 from sync_daemon.health import Health, served
 from sync_daemon.loop import Loop
 from sync_daemon.odoo.client import Observe, open_odoo
+from sync_daemon.parts.claims import Claimant
 from sync_daemon.parts.contents import MEGABYTE, Contents
 from sync_daemon.parts.contract import ContractCheck
 from sync_daemon.parts.epochs import Restorer
 from sync_daemon.parts.heartbeat import HeartbeatCarrier, HeartbeatSender
-from sync_daemon.ports import Odoo
+from sync_daemon.ports import Odoo, OdooInfo
 from sync_daemon.postgres.admin.app_schema import AppSchema
 from sync_daemon.postgres.admin.dead_letters import DeadLetters
+from sync_daemon.postgres.admin.restored import RestoredTenants
 from sync_daemon.postgres.admin.retention import Retention
+from sync_daemon.postgres.claims import Claims
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.dead_letters import park_message
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
+from sync_daemon.postgres.known_database import KnownDatabase
 from sync_daemon.postgres.pull.inbound import Inbound
 from sync_daemon.postgres.push.brake import Brake
 from sync_daemon.postgres.push.contents import ContentMemory
@@ -66,6 +70,8 @@ RECONCILE_REST = 2.0
 PUBLISH_LEASE = timedelta(seconds=8)
 RETENTION_REST = 60.0
 HINT_WAIT = timedelta(seconds=1)
+CONFIGURATION = 78
+"""The exit code of a daemon whose database is not the installation's own."""
 # Together less than the 30 seconds after which a service manager kills the process.
 GRACE, CLOSE_SECONDS = timedelta(seconds=22), 5.0
 # Beside a call of Odoo a round may hold one statement of the app's database; attaching a tenant waits for the app.
@@ -118,7 +124,12 @@ class Bridge:
 
     def restorer(self, instance: str) -> Restorer:
         """The part that raises epochs after a restore."""
-        return Restorer(instance, self.instances[instance], self.registry)
+        restored = RestoredTenants(self.database, instance)
+        return Restorer(instance, self.instances[instance], self.registry, restored)
+
+    def claimant(self, instance: str) -> Claimant:
+        """What compares this database's token with the one that an Odoo instance has."""
+        return Claimant(Claims(self.database, instance, self.installation, _holder(self.settings)), renews=False)
 
     def contract_check(self, instance: str) -> ContractCheck:
         """The comparer of the contract with the app's tables and with one Odoo instance."""
@@ -134,23 +145,57 @@ def open_bridge(
     settings: Settings,
     observe: Observe = lambda _method, _seconds, _outcome: None,
     is_restored: bool = False,
+    renews: bool = False,
 ) -> Iterator[Bridge]:
     """Connect what a command or the daemon needs. Raises TransientError or FatalError if the app's database refuses.
 
-    Shapes: `is_restored` takes an Odoo that was set back as it is, to raise its epoch.
+    Shapes: `is_restored` takes sides that were set back as they are, to raise their epochs. `renews` is for the daemon,
+    which leaves Odoo a new token of this database every minute.
     """
     database = Database(settings)
     try:
+        known = KnownDatabase(database)
+        known.check(is_restored)
         registry = Registry(database, settings.is_selftest)
         installation = _named_to_odoo(settings, registry.installation())
         instance = settings.odoo_instance
-        verify_instance = registry.identify_instance if is_restored else registry.verify_instance
-        instances = {instance: open_odoo(settings, installation, partial(verify_instance, instance), observe)}
+        claimant = Claimant(Claims(database, instance, installation, _holder(settings)), renews)
+        verifier = Verifier(instance, registry, known, claimant, is_restored)
+        verifier.odoo = open_odoo(settings, installation, verifier.verify, observe)
+        instances: dict[str, Odoo] = {instance: verifier.odoo}
         letters = DeadLetters(database, settings.is_selftest)
         outbox, contents = Outbox(database, settings.is_selftest), _contents(settings, database)
         yield Bridge(settings, database, registry, letters, outbox, installation, instances, contents)
     finally:
         database.close()
+
+
+@dataclass
+class Verifier:
+    """Makes sure that the Odoo that answers and the app's database belong together, every minute."""
+
+    instance: str
+    registry: Registry
+    known: KnownDatabase
+    claimant: Claimant
+    is_restored: bool
+    odoo: Odoo | None = None
+
+    def verify(self) -> Callable[[OdooInfo], None]:
+        """Read what is known before a ping; what it returns takes the answer. Raises CopyError or FatalError."""
+        self.known.check(self.is_restored)
+        if self.is_restored:
+            return self.registry.identify_instance(self.instance)
+        return partial(self._taken, self.registry.verify_instance(self.instance))
+
+    def _taken(self, verify: Callable[[OdooInfo], None], info: OdooInfo) -> None:
+        verify(info)
+        if self.odoo is not None:
+            self.claimant.hold(self.odoo, info)
+
+
+def _holder(settings: Settings) -> str:
+    return f"{settings.platform_postgres_db} at {settings.platform_postgres_host}:{settings.platform_postgres_port}"
 
 
 def _named_to_odoo(settings: Settings, installation: UUID) -> UUID:
@@ -183,6 +228,7 @@ class Daemon:
         self._bridge = bridge
         self._stop = threading.Event()
         self._crashed: list[str] = []
+        self.refused = False
         self.loops = list(_loops(bridge, only, attach))
         for loop in self.loops:
             loop.patience = max(loop.patience, bridge.settings.odoo_timeout_seconds + BESIDE_A_CALL)
@@ -239,6 +285,10 @@ class Daemon:
     def _supervised(self, loop: Loop) -> None:
         try:
             loop.run(self._stop)
+        except errors.CopyError as error:
+            log.error("daemon.refused", service=loop.name, error=str(error))
+            self.refused = True
+            self._stop.set()
         except Exception:
             log.exception("service.crashed", service=loop.name)
             self._crashed.append(loop.name)
@@ -248,13 +298,13 @@ class Daemon:
 def serve(settings: Settings, only: Collection[str] = SERVICES, attach: Attach | None = None) -> int:
     """Run until SIGTERM or SIGINT; the process's exit code. A second signal ends it at once."""
     health = Health(settings.heartbeat_interval, settings.c360_ready_seconds)
-    with open_bridge(settings, health.odoo_called) as bridge, served(settings, health):
+    with open_bridge(settings, health.odoo_called, renews=True) as bridge, served(settings, health):
         daemon = Daemon(bridge, only, attach, health)
         _on_signals(daemon)
         daemon.start()
         daemon.wait()
         ended = daemon.stop()
-        code = 1 if daemon.crashed else 0
+        code = CONFIGURATION if daemon.refused else 1 if daemon.crashed else 0
         if not ended:
             # a thread that hangs in a driver holds what closing the connections would wait for
             os._exit(code)

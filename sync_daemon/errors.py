@@ -33,5 +33,17 @@ class ConfigError(BridgeError):
     """The configuration cannot be used; the process ends with code 78."""
 
 
+class CopyError(ConfigError):
+    """This database is not the one that the installation lives in; every process on it ends with code 78.
+
+    Shapes: `remedy` is the command that decides what it is.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; run: {remedy} (docs/runbook.md, Copies of the database)")
+        self.problem = problem
+        self.remedy = remedy
+
+
 class UnavailableError(BridgeError):
     """A neighbour that a command needs cannot be reached; the process ends with code 69."""

@@ -45,6 +45,7 @@ class Health:
     heartbeats_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     lacks: Sequence[Lack] = ()
     not_attached: Mapping[UUID, bool] = field(default_factory=dict)
+    restored: Collection[UUID] = ()
     waiting_events: int = 0
     oldest_event: float = 0.0
     bloat: int = 0
@@ -120,6 +121,7 @@ class Health:
         services = [loop.seen() for loop in self.loops]
         causes = unready(neighbours, services, debts, self.breaks, self.lacks, self.longest_owed, self.oldest_event)
         causes += unattachable(self.not_attached)
+        causes += (f"tables of tenant {tenant} were restored or recreated: c360 doctor" for tenant in self.restored)
         causes += (f"Odoo lacks trigger {name}" for heartbeat in self.heartbeats for name in heartbeat.missing)
         if not neighbours:
             causes.append("the daemon is starting")

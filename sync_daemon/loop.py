@@ -50,7 +50,7 @@ class Loop:
     counts: Counter[str] = field(default_factory=Counter)
 
     def run(self, stop: threading.Event) -> None:
-        """Run until `stop`; an unforeseen error ends the thread, and with it the process."""
+        """Run until `stop`; an unforeseen error ends the thread, and with it the process, and so does CopyError."""
         _thread.loop = self
         while not stop.is_set():
             pulse()
@@ -66,6 +66,8 @@ class Loop:
     def _round(self) -> float:
         try:
             report = self.run_once()
+        except errors.CopyError:
+            raise
         except errors.FatalError as error:
             return self._failed(error, FATAL_PAUSE, FATAL_PAUSE)
         except errors.BridgeError as error:

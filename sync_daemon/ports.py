@@ -24,6 +24,7 @@ from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.domain.limits import Limits
 from sync_daemon.domain.operations.adoption import Half, Sought
 from sync_daemon.domain.operations.books import OdooEntry
+from sync_daemon.domain.operations.claims import Claim
 from sync_daemon.domain.operations.contract_check import Mismatch, OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.overrides import Rules
@@ -112,6 +113,19 @@ class OdooBinding:
 
 
 @dataclass(frozen=True)
+class Claimed:
+    """Whether Odoo takes this database for the installation's own, and which one it saw last, when.
+
+    Shapes: `number` counts the tokens that Odoo has had.
+    """
+
+    is_held: bool
+    number: int
+    holder: str
+    at: datetime | None
+
+
+@dataclass(frozen=True)
 class Holdings:
     """How many records of this installation Odoo has or had, by entity, and the ids that it had as an instance."""
 
@@ -128,6 +142,10 @@ class Odoo(Protocol):
     """One Odoo instance, one RPC call per method. Source: docs/wire.md."""
 
     def ping(self) -> OdooInfo: ...
+
+    def claim(self, claim: Claim, holder: str, renew: bool) -> Claimed:
+        """Show Odoo the token that this database left there last; with `renew`, leave the next one."""
+        ...
 
     def apply_batch(self, run: UUID, documents: Sequence[Document]) -> list[Result]:
         """Shapes: one result per document, same order."""

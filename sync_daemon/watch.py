@@ -19,6 +19,7 @@ from sync_daemon.postgres.admin.overview import AppSide, Overview
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
+from sync_daemon.postgres.known_database import KnownDatabase
 from sync_daemon.rabbitmq.probe import Pulse
 from sync_daemon.services.report import Report
 
@@ -52,7 +53,7 @@ def watch_loops(settings: Settings, database: Database, installation: UUID, heal
     """One loop per neighbour."""
     pulse = Pulse(settings)
     asks = {
-        "app database": _AppDatabase(Overview(database), Heartbeats(database), OutgoingEvents(database), health).ask,
+        "app database": _app_database(database, health).ask,
         BROKER: pulse.ask,
         "Odoo": _Instance(_impatient(settings, installation, health), health).ask,
     }
@@ -61,9 +62,15 @@ def watch_loops(settings: Settings, database: Database, installation: UUID, heal
         yield Loop(f"watch {neighbour}", Watch(neighbour, ask, health).run_once, REST_SECONDS)
 
 
+def _app_database(database: Database, health: Health) -> _AppDatabase:
+    known, heartbeats, events = KnownDatabase(database), Heartbeats(database), OutgoingEvents(database)
+    return _AppDatabase(Overview(database), known, heartbeats, events, health)
+
+
 @dataclass
 class _AppDatabase:
     overview: Overview
+    known: KnownDatabase
     heartbeats: Heartbeats
     events: OutgoingEvents
     health: Health
@@ -80,6 +87,7 @@ class _AppDatabase:
         self.health.heartbeats, self.health.heartbeats_at = self.heartbeats.newest(), here.now
         if time.monotonic() >= self._looks_at:
             self.health.lacks = self.overview.lacking(["active"])
+            self.health.restored = [item.tenant.id for item in self.known.replaced()]
             self._looks_at = time.monotonic() + CATALOGUE_SECONDS
 
 

@@ -39,6 +39,7 @@ PROMISES = {
     "R-HEALTH": "What is wrong is named: the neighbour, the age of what is owed, the hop, what a tenant lacks",
     "R-DAEMONS": "Any of several daemons may die, freeze, stop or be replaced; the others go on, nothing is lost",
     "R-TIMEOUTS": "Every call ends; one whose answer never came is repeated safely; the newer value stays",
+    "R-COPY": "A copy of the app's database, or a tenant that was restored, undoes nothing",
     "R-BACKUP": "After a restore of one side alone nothing is lost or doubled, and what it has forgotten is named",
     "R-REINSTALL": "An addon that was uninstalled finds its records again: nothing is there twice, money is as it was",
 }

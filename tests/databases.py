@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg2
 from psycopg2 import sql
 
-from db_init import app_schema, bridge_schema, connect
+from db_init import app_schema, bridge_schema, connect, known_database
 from db_init.connect import Connection, Server
 from db_init.init import initialise, secure_odoo
 from sync_daemon.config import MIGRATOR_ROLE, MONITOR_ROLE, SYNC_ROLE, Settings
@@ -104,6 +104,7 @@ def _secure(own: Settings) -> None:
     with connect.as_admin(connect.app_server(own), own.platform_postgres_db) as admin, admin.cursor() as cursor:
         bridge_schema.secure(cursor, own)
         cursor.execute("UPDATE bridge.installation SET id = gen_random_uuid()")
+        known_database.confirm(cursor)
     with connect.as_admin(connect.odoo_server(own), own.odoo_postgres_db) as admin, admin.cursor() as cursor:
         secure_odoo(cursor, own)
 

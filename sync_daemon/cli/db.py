@@ -11,7 +11,7 @@ import click
 
 from db_init import backup as backing
 from db_init import init as making
-from db_init import manifest
+from db_init import known_database, manifest
 from db_init import migrate as migrating
 from db_init import restore as restoring
 from db_init import tenants as tenancy
@@ -210,6 +210,53 @@ def restore(folder: Path, part: str | None, into: str, verify: bool, dry_run: bo
     say(f"{part} restored in {done.took.total_seconds()} s; next: docs/runbook.md, After a restore")
 
 
+@db.command("moved")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def moved(yes: bool, as_json: bool) -> None:
+    """Note that the installation lives in this database now.
+
+    After a planned move, an upgrade of PostgreSQL by dump, or a restore by other means than `c360 db restore`. The
+    former database must not be used any more: two databases of one installation overwrite each other's work. After a
+    restore, run `c360 epoch bump --side app` next.
+
+    Example: c360 db moved --yes
+    """
+    settings = load_settings()
+    _ask_for_database(settings, "The installation lives here from now on, and nowhere else.", yes)
+    installation = known_database.moved(settings)
+    if as_json:
+        print_json({"installation": str(installation or ""), "database": settings.platform_postgres_db})
+    if installation is None:
+        say("nothing to do: the installation lives here; if the database was restored, run: c360 epoch bump --side app")
+    else:
+        say(f"installation {installation} lives in database {settings.platform_postgres_db} now")
+
+
+@db.command("adopt-copy")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def adopt_copy(yes: bool, as_json: bool) -> None:
+    """Make a copy of the database an installation of its own.
+
+    It gets a new identity and forgets what it knew of Odoo: bindings, bases, conflicts, dead letters, links, invoices,
+    events and what it owed. The app's rows stay. The Odoo of the original refuses its key until an administrator issues
+    one for it (`c360 stack issue-key`), and nothing of it writes to records of the original.
+
+    Example: c360 db adopt-copy --yes
+    """
+    settings = load_settings()
+    _ask_for_database(settings, "This database forgets everything that it knows of Odoo.", yes)
+    restoring.require_no_daemon(settings)
+    former, new = known_database.adopt(settings)
+    if as_json:
+        print_json({"former": str(former), "installation": str(new), "database": settings.platform_postgres_db})
+    say(
+        f"database {settings.platform_postgres_db} is installation {new} now, no longer {former}; next: set ODOO_URL "
+        "and RABBITMQ_URL to servers of its own, c360 stack issue-key, c360 reconcile --fix"
+    )
+
+
 @db.command("prune")
 @click.option("--dry-run", is_flag=True, help="Count only; delete nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -259,6 +306,16 @@ def _ask_for_name(part: str, name: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(f"this replaces {part} {name}; not a terminal: add --yes to confirm")
     if click.prompt(f"This resets {part} {name} to an earlier time. Type its name", err=True) != name:
+        raise click.UsageError("the name does not match; nothing was changed")
+
+
+def _ask_for_database(settings: Settings, what: str, yes: bool) -> None:
+    if yes:
+        return
+    name = settings.platform_postgres_db
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{what} Not a terminal: add --yes to confirm for database {name}")
+    if click.prompt(f"{what} Type its name: {name}", err=True) != name:
         raise click.UsageError("the name does not match; nothing was changed")
 
 

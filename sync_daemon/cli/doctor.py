@@ -14,7 +14,7 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.operations.diagnosis import Diagnosis
-from sync_daemon.errors import BridgeError
+from sync_daemon.errors import BridgeError, CopyError, FatalError
 from sync_daemon.odoo import probe as odoo_probe
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.postgres.admin import probe as postgres_probe
@@ -56,6 +56,8 @@ def _sides(settings: Settings) -> Iterator[Diagnosis]:
             yield from _asked("app database", lambda: _app_side(bridge))
             yield from _odoo(bridge)
             yield from _contract(bridge)
+    except CopyError as error:
+        yield Diagnosis("app database", error.problem, error.remedy)
     except BridgeError as error:
         yield Diagnosis("app database", str(error), START)
 
@@ -72,6 +74,7 @@ def _odoo(bridge: Bridge) -> Iterator[Diagnosis]:
         yield from found
         if not found:
             yield from _asked("Odoo", partial(_restored, bridge, instance))
+            yield from _asked("Odoo", partial(_claimed, bridge, instance))
 
 
 def _restored(bridge: Bridge, instance: str) -> list[Diagnosis]:
@@ -82,6 +85,18 @@ def _restored(bridge: Bridge, instance: str) -> list[Diagnosis]:
         for side, is_back in sides.items()
         if is_back
     ]
+
+
+def _claimed(bridge: Bridge, instance: str) -> list[Diagnosis]:
+    """Whether Odoo takes this database for the installation's own."""
+    odoo = bridge.instances[instance]
+    try:
+        bridge.claimant(instance).hold(odoo, odoo.ping())
+    except CopyError as error:
+        return [Diagnosis("app database", error.problem, error.remedy)]
+    except FatalError as error:
+        return [Diagnosis("odoo database", str(error), "c360 epoch bump --side odoo")]
+    return []
 
 
 def _contract(bridge: Bridge) -> Iterator[Diagnosis]:

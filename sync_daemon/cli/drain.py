@@ -16,7 +16,7 @@ from sync_daemon.cli.run import attacher
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import SERVICES, Bridge, Daemon, open_bridge
 from sync_daemon.domain.operations.debt import Debt, debt
-from sync_daemon.errors import BridgeError
+from sync_daemon.errors import BridgeError, CopyError
 from sync_daemon.postgres.admin.dead_letters import OpenDeadLetter
 from sync_daemon.postgres.events import OutgoingEvents
 
@@ -99,6 +99,8 @@ def _look(bridge: Bridge) -> Left:
         flows = bridge.registry.flows()
         owed = debt(flows, [odoo.backlog() for odoo in bridge.instances.values()])
         return Left(owed, OutgoingEvents(bridge.database).backlog().waiting)
+    except CopyError:
+        raise
     except BridgeError as error:
         return Left(None, problem=str(error))
 

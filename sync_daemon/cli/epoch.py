@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from uuid import UUID
 
 import click
 
@@ -11,7 +10,9 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.operations.epochs import next_epoch
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.parts.epochs import Positions, Restorer
+from sync_daemon.postgres.backfill import Backfills
 
 RUNBOOK = "docs/runbook.md, After a restore"
 
@@ -64,8 +65,9 @@ def show(as_json: bool) -> None:
 def bump(side: str, tenant: str | None, dry_run: bool) -> None:
     """Start a new version epoch for one side.
 
-    Stop the daemon first. `c360 db restore` does this by itself. For the app's side, Odoo also reports the outcome of
-    every lead again. An unneeded new epoch does no harm.
+    Stop the daemon first, except with --tenant. `c360 db restore` does this by itself. For the whole app's side, Odoo
+    also reports the outcome of every lead again. With --tenant, or if only tables or only schema bridge were restored,
+    what both sides had before is forgotten: where they differ, a person decides. An unneeded new epoch does no harm.
 
     Example: c360 epoch bump --side odoo
     """
@@ -88,12 +90,11 @@ def _restorer(bridge: Bridge) -> Restorer:
     return bridge.restorer(bridge.settings.odoo_instance)
 
 
-def _tenant(bridge: Bridge, asked: str | None) -> UUID | None:
+def _tenant(bridge: Bridge, asked: str | None) -> Tenant | None:
     if asked is None:
         return None
-    for identity, (subdomain, _) in bridge.registry.epochs().items():
-        if asked in (subdomain, str(identity)):
-            return identity
+    for tenant in Backfills(bridge.database, bridge.settings.odoo_instance).tenants(asked):
+        return tenant
     raise click.UsageError(f"no attached tenant {asked}; see: c360 tenant list")
 
 

@@ -16,11 +16,12 @@ from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.keys import Direction
 from sync_daemon.domain.operations.health import Lack
 from sync_daemon.domain.operations.heartbeat import Heartbeat, Hop, broken
-from sync_daemon.errors import BridgeError
+from sync_daemon.errors import BridgeError, CopyError
 from sync_daemon.ports import OdooBacklog
 from sync_daemon.postgres.admin.overview import Cause, Overview
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
+from sync_daemon.postgres.known_database import KnownDatabase
 from sync_daemon.postgres.registry import FlowState
 
 NOT_ATTACHED = "not attached"
@@ -44,6 +45,7 @@ def status(as_json: bool) -> None:
         events = OutgoingEvents(bridge.database).backlog()
         heartbeats = Heartbeats(bridge.database).newest()
         lacks = Overview(bridge.database).lacking(["active", "suspended"])
+        replaced = [str(item) for item in KnownDatabase(bridge.database).replaced()]
         backlog, problem = _backlog(bridge)
         causes = [*Overview(bridge.database).causes(), *_causes_in_odoo(bridge, flows, problem)]
     rows = [_row(flow, backlog) for flow in flows]
@@ -58,6 +60,7 @@ def status(as_json: bool) -> None:
                 "breaks": [{"instance": item.instance, "hop": item.hop, "problem": str(item)} for item in breaks],
                 "lacking": [asdict(lack) for lack in lacks],
                 "not_attached": list(_not_attached(flows)),
+                "restored": replaced,
                 "causes": [asdict(cause) for cause in causes],
             }
         )
@@ -97,7 +100,7 @@ def status(as_json: bool) -> None:
         say(f"{events.waiting} events wait to be published, the oldest was written {ago(events.oldest, now)}")
     _explain(problem)
     of_odoo = (words for item in heartbeats for words in _of_odoo(item))
-    said = [*_not_attached(flows), *map(str, breaks), *of_odoo, *_missing(flows, lacks)]
+    said = [*_not_attached(flows), *map(str, breaks), *of_odoo, *_missing(flows, lacks), *replaced]
     for words in said:
         say(words)
     if problem:
@@ -110,6 +113,8 @@ def _backlog(bridge: Bridge) -> tuple[Mapping[UUID, OdooBacklog], str]:
     try:
         for odoo in bridge.instances.values():
             found.update(odoo.backlog())
+    except CopyError:
+        raise
     except BridgeError as error:
         return found, str(error)
     return found, ""

@@ -30,3 +30,11 @@ class RegisteredTenant:
     digest: str
     problem: str
     instance: str
+
+
+def of_replaced_tables(subdomain: str) -> str:
+    """Why a tenant's records wait whose tables are not the ones that its bases are about."""
+    return (
+        f"tables of tenant {subdomain} were restored or recreated: records wait until you run `c360 epoch bump --side "
+        f"app --tenant {subdomain}`"
+    )

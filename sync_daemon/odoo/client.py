@@ -14,6 +14,7 @@ from sync_daemon.domain.drift import Content
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.operations.adoption import Half, Sought
 from sync_daemon.domain.operations.books import OdooEntry
+from sync_daemon.domain.operations.claims import Claim
 from sync_daemon.domain.operations.contract_check import Mismatch, OdooFields
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.tenant import Tenant
@@ -21,7 +22,7 @@ from sync_daemon.errors import BridgeError, FatalError, RejectedError, Transient
 from sync_daemon.odoo import wire
 from sync_daemon.odoo.transports.json2 import Json2
 from sync_daemon.odoo.transports.xmlrpc import XmlRpc
-from sync_daemon.ports import Holdings, OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
+from sync_daemon.ports import Claimed, Holdings, OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
 
 MODEL = "comply360.bridge"
 
@@ -29,6 +30,9 @@ MODEL = "comply360.bridge"
 _CONTEXT = {"lang": "en_US", "tz": "UTC"}
 
 VERIFIED_SECONDS = 60.0
+
+_VERIFYING = frozenset({"ping", "claim"})
+"""The calls by which Odoo and this database make sure of each other."""
 
 VerifyInstance = Callable[[], Callable[[OdooInfo], None]]
 Observe = Callable[[str, float, str], None]
@@ -72,6 +76,18 @@ class RpcOdoo:
     def ping(self) -> OdooInfo:
         """Who answers."""
         return self._call("ping", {"protocol": wire.PROTOCOL}, wire.info)
+
+    def claim(self, claim: Claim, holder: str, renew: bool) -> Claimed:
+        """Show the token that this database left in Odoo last; with `renew`, leave the next one."""
+        shown = {
+            "token": str(claim.token),
+            "next": str(claim.following or ""),
+            "number": str(claim.number),
+            "holder": holder,
+            "renew": renew,
+            "anyway": renew and claim.is_announced,
+        }
+        return self._call("claim", {"installation": self._installation, "claim": shown}, wire.claimed)
 
     def apply_batch(self, run: UUID, documents: Sequence[Document]) -> list[Result]:
         """Apply documents, parents before children.
@@ -287,7 +303,7 @@ class RpcOdoo:
         self._verified_until = time.monotonic() + VERIFIED_SECONDS
 
     def _call(self, method: str, arguments: Mapping[str, object], read: Callable[[object], _T]) -> _T:
-        if method != "ping":
+        if method not in _VERIFYING:
             self._verify()
         answer = self._sent(method, {**arguments, "context": _CONTEXT})
         try:

@@ -33,7 +33,7 @@ from sync_daemon.domain.operations.contract_check import Mismatch, OdooField, Od
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.errors import RejectedError
-from sync_daemon.ports import Holdings, OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
+from sync_daemon.ports import Claimed, Holdings, OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
 
 PROTOCOL = "2"
 
@@ -144,6 +144,14 @@ def epochs(answer: object) -> tuple[int, int]:
     """The answer to epochs."""
     fields = _dict(answer, "the answer")
     return _number(fields, "epoch"), _number(fields, "applied")
+
+
+def claimed(answer: object) -> Claimed:
+    """The answer to claim."""
+    fields = _dict(answer, "the answer")
+    at = _text(fields, "at")
+    seen = _instant(at, "at") if at else None
+    return Claimed(_flag(fields, "held"), _number(fields, "number"), _text(fields, "holder"), seen)
 
 
 def backlog(answer: object) -> dict[UUID, OdooBacklog]:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from sync_daemon.domain.keys import Version
 from sync_daemon.domain.operations.epochs import next_epoch, was_set_back
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.ports import Odoo
+
+
+class Replaced(Protocol):
+    """A tenant whose tables were restored."""
+
+    @property
+    def tenant(self) -> Tenant: ...
+
+
+class Restored(Protocol):
+    """What was restored of the app's side without the rest of it."""
+
+    def replaced(self) -> Sequence[Replaced]: ...
+    def accept_database(self) -> None: ...
+    def accept(self, tenant: Tenant) -> int: ...
 
 
 class Epochs(Protocol):
@@ -47,6 +63,7 @@ class Restorer:
     instance: str
     odoo: Odoo
     app: Epochs
+    restored: Restored
 
     def positions(self) -> Positions:
         """The present position of both sides."""
@@ -57,12 +74,21 @@ class Restorer:
         tenants = dict(self.app.epochs().values())
         return Positions(tenants, applied, Version(info.epoch, info.newest), taken)
 
-    def bump_app(self, tenant: UUID | None = None) -> int:
-        """Start a new epoch of the app's versions and ask Odoo for every lead's outcome; returns the epoch."""
+    def bump_app(self, tenant: Tenant | None = None) -> int:
+        """Start a new epoch of the app's versions; returns the epoch.
+
+        The bases of tenants whose tables were restored without schema bridge, or the reverse, are forgotten; those of
+        the named one always. Without a name Odoo also gets this database's token anew, and is asked for every lead's
+        outcome, which schema bridge may have lost.
+        """
         _, applied = self.odoo.epochs()
         epoch = next_epoch(applied, *(known for _, known in self.app.epochs().values()))
-        self.app.raise_epochs(epoch, tenant)
-        self.odoo.report_again()
+        for one in [tenant] if tenant else [item.tenant for item in self.restored.replaced()]:
+            self.restored.accept(one)
+        self.app.raise_epochs(epoch, tenant.id if tenant else None)
+        if tenant is None:
+            self.restored.accept_database()
+            self.odoo.report_again()
         return epoch
 
     def bump_odoo(self) -> int:

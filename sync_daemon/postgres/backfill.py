@@ -19,6 +19,8 @@ from sync_daemon.postgres.marks import mark
 from sync_daemon.postgres.statements import statements
 
 PAGE = 1_000
+MARKED = 500
+"""Ids in one mark."""
 
 _SQL = statements("backfill")
 _SELECTED = """
@@ -27,6 +29,14 @@ _SELECTED = """
       AND (%(since)s::timestamp IS NULL OR greatest(created_at, updated_at) >= %(since)s::timestamp)
       AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))
 """
+_ALL = sql.SQL("""
+    WITH numbered AS (
+        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(page)s AS page FROM {table}
+    ), pages AS (
+        SELECT array_agg(id) AS ids FROM numbered GROUP BY page
+    )
+    SELECT coalesce(sum(bridge.mark(%(tenant)s, %(schema)s, %(entity)s, ids, 'bulk')), 0) FROM pages
+""")
 _PAGE = sql.SQL(f"SELECT id {_SELECTED} ORDER BY id LIMIT %(limit)s")
 _COUNT = sql.SQL(f"SELECT count(*) {_SELECTED}")
 
@@ -96,6 +106,14 @@ class Backfills:
                 },
             )
         return Progress(marked + len(ids), finished)
+
+
+def mark_all(cursor: Cursor, tenant: Tenant, entity: Entity) -> int:
+    """Mark every row of a table in the bulk lane, within an open transaction; returns how many."""
+    named = {"tenant": tenant.id, "schema": tenant.schema, "entity": entity.value, "page": MARKED}
+    cursor.execute(_ALL.format(table=_table(tenant, entity)), named)
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def _page(cursor: Cursor, tenant: Tenant, entity: Entity, selection: Selection, after: UUID | None) -> Sequence[UUID]:

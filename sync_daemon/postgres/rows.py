@@ -15,7 +15,7 @@ from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row, UnreadableJson
 from sync_daemon.domain.snapshot import Base, Binding, BindingState, Former, Owed, Snapshot
-from sync_daemon.domain.tenant import Tenant
+from sync_daemon.domain.tenant import Tenant, of_replaced_tables
 from sync_daemon.errors import TransientError
 from sync_daemon.postgres.catalog import Catalog, Columns
 from sync_daemon.postgres.connection import Cursor, Database, read_json
@@ -34,11 +34,12 @@ _SQL = statements("rows")
 
 @dataclass(frozen=True)
 class _Recorded:
-    """The bridge's data about the tenants of a batch: their epochs, and which are suspended."""
+    """The bridge's data about the tenants of a batch: their epochs, which are suspended, whose tables are others."""
 
     tenants: Mapping[UUID, Tenant]
     epochs: Mapping[UUID, int]
     suspended: frozenset[UUID]
+    replaced: frozenset[UUID]
 
 
 _NUMBERS = sql.SQL(
@@ -120,7 +121,7 @@ class _Reading:
             | self._named(Entity.CLIENT, Entity.REGISTRATION, "client_id", open_ones, tenants, columns),
             agents=_agents(rows) | self._named(Entity.USER, Entity.COMMISSION, "agent_id", open_ones, tenants, columns),
             dead=self._dead(sorted(set(known) - set(owed))),
-            unreadable=_unreadable(owed, tenants, columns),
+            unreadable=_unreadable(owed, recorded, columns),
             numbers=self._numbers(open_ones, tenants, columns),
             suspended=recorded.suspended,
             figures=_joined(
@@ -139,9 +140,10 @@ class _Reading:
         self._cursor.execute(_SQL["tenants"], {"tenants": list(ids)})
         rows = self._cursor.fetchall()
         return _Recorded(
-            {tenant: Tenant(tenant, subdomain, schema) for tenant, subdomain, schema, _, _ in rows},
-            {tenant: epoch for tenant, _, _, epoch, _ in rows},
-            frozenset(tenant for tenant, _, _, _, state in rows if state == "suspended"),
+            {tenant: Tenant(tenant, subdomain, schema) for tenant, subdomain, schema, *_ in rows},
+            {tenant: epoch for tenant, _, _, epoch, *_ in rows},
+            frozenset(tenant for tenant, *_, state, _ in rows if state == "suspended"),
+            frozenset(tenant for tenant, *_, is_replaced in rows if is_replaced),
         )
 
     def _owed(self, keys: Iterable[RecordKey], recorded: _Recorded) -> dict[RecordKey, Owed]:
@@ -385,12 +387,15 @@ def _names(rows: Mapping[RecordKey, Row]) -> Iterator[RecordKey]:
                 yield RecordKey(key.tenant, entity, UUID(str(value)))
 
 
-def _unreadable(owed: Iterable[RecordKey], tenants: Mapping[UUID, Tenant], columns: Columns) -> dict[RecordKey, str]:
+def _unreadable(owed: Iterable[RecordKey], recorded: _Recorded, columns: Columns) -> dict[RecordKey, str]:
     found = {}
     for key in owed:
-        tenant = tenants.get(key.tenant)
+        tenant = recorded.tenants.get(key.tenant)
         if tenant is None:
             found[key] = f"the bridge does not know tenant {key.tenant}"
+        elif key.entity in TENANT_TABLES and key.tenant in recorded.replaced:
+            # what was the base of the former rows says nothing about these
+            found[key] = of_replaced_tables(tenant.subdomain)
         elif key.entity in TENANT_TABLES and "id" not in columns.get(
             (tenant.schema, CONTRACTS[key.entity].table), frozenset()
         ):

@@ -1,5 +1,6 @@
 -- name: tenants
-SELECT b.tenant_id, coalesce(t.subdomain, b.schema_name), b.schema_name, b.epoch, b.state
+SELECT b.tenant_id, coalesce(t.subdomain, b.schema_name), b.schema_name, b.epoch, b.state,
+       EXISTS (SELECT FROM bridge.replaced_table AS r WHERE r.tenant_id = b.tenant_id)
 FROM bridge.tenant AS b
 LEFT JOIN public.tenants AS t ON t.id = b.tenant_id
 WHERE b.tenant_id = ANY(%(tenants)s::uuid[])

@@ -55,6 +55,7 @@ class Tenant:
     known_digest: str = ""
     instance: str = ""
     epoch: int = 1
+    is_replaced: bool = False
 
     @property
     def digest(self) -> str:
@@ -320,6 +321,11 @@ class App:
             state.tenants[tenant] = dataclasses.replace(
                 known, name=name or known.name, app_status=app_status or known.app_status
             )
+
+    def replace_tables(self, tenant: UUID) -> None:
+        """An administrator drops a tenant's tables and makes them again."""
+        with self.server.transaction() as state:
+            state.tenants[tenant] = dataclasses.replace(state.tenants[tenant], is_replaced=True)
 
     def insert(self, tenant: Tenant, table: str, **columns: object) -> UUID:
         """One row, in a transaction of its own."""

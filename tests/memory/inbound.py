@@ -81,6 +81,7 @@ class Inbound:
                 Tenant(tenant.id, tenant.subdomain, tenant.schema)
                 for tenant in state.tenants.values()
                 if tenant.state == "active" and (tenant.id, Direction.ODOO_TO_APP) not in state.paused
+                if not tenant.is_replaced
             ]
 
     @contextmanager

@@ -60,6 +60,7 @@ class State:
     files: dict[int, bytes] = field(default_factory=dict)
     remembered: dict[Key, str] = field(default_factory=dict)
     beats: dict[str, str] = field(default_factory=dict)
+    claims: dict[str, tuple[int, str, str, datetime]] = field(default_factory=dict)
     epoch: int = 1
 
     def copy(self) -> State:

@@ -39,6 +39,19 @@ class Wire:
             "rpc_deprecated": True,
         }
 
+    def claim(self, installation: str, claim: Mapping[str, Any]) -> Values:
+        present = self._odoo.state.claims.get(installation)
+        shown, following = claim["token"], claim.get("next") or claim["token"]
+        is_own = present is None or present[1] in (shown, following)
+        if claim.get("renew") and (is_own or claim.get("anyway")):
+            number = max(present[0] if present else 0, int(claim["number"]))
+            number += present is None or present[1] != following
+            self._odoo.state.claims[installation] = number, following, claim["holder"], self._odoo.clock.now
+            return {"held": True, "number": str(number), "holder": claim["holder"], "at": ""}
+        if present is None:
+            return {"held": True, "number": claim["number"], "holder": "", "at": ""}
+        return {"held": is_own, "number": str(present[0]), "holder": present[2], "at": _instant(present[3])}
+
     def apply_batch(self, batch: Mapping[str, Any]) -> Values:
         results = Batch(self._odoo, batch["installation"], batch["documents"], bool(batch.get("selftest"))).run()
         return {"run": batch["run"], "results": results}

@@ -13,6 +13,7 @@ from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.snapshot import Base, Binding, Former, Owed, Snapshot
+from sync_daemon.domain.tenant import of_replaced_tables
 from tests.memory.app import INSTANCE, Database, DeadLetter, State
 
 
@@ -45,11 +46,7 @@ class Rows:
                 agents=frozenset(_naming(state, rows, Entity.USER, Entity.COMMISSION, "agent_id", unbound)),
                 numbers=_numbers(state, unbound),
                 dead={key: cause for key, cause in dead.items() if state.deliveries[key].is_dead},
-                unreadable={
-                    key: f"the bridge does not know tenant {key.tenant}"
-                    for key in owed
-                    if key.tenant not in state.tenants
-                },
+                unreadable=dict(_unreadable(state, owed)),
                 suspended=frozenset(item.id for item in state.tenants.values() if item.state == "suspended"),
                 figures={
                     key: found for key in owed if key in rows and (found := dict(_figures(state, key, rows[key])))
@@ -69,6 +66,14 @@ class Rows:
             epoch = state.tenants[key.tenant].epoch
             ago = self._database.now - item.sent_at if item.sent_at else None
             yield key, Owed(key, item.schema, Version(epoch, item.version), item.attempts, item.lane, ago)
+
+
+def _unreadable(state: State, owed: Iterable[RecordKey]) -> Iterator[tuple[RecordKey, str]]:
+    for key in owed:
+        if (tenant := state.tenants.get(key.tenant)) is None:
+            yield key, f"the bridge does not know tenant {key.tenant}"
+        elif tenant.is_replaced and key.entity not in (Entity.TENANT, Entity.ISSUE, Entity.INVOICE):
+            yield key, of_replaced_tables(tenant.subdomain)
 
 
 def _rows(state: State, keys: Iterable[RecordKey]) -> Iterator[tuple[RecordKey, Row]]:

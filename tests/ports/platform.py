@@ -16,6 +16,7 @@ from db_init.attach import attach
 from sync_daemon.domain.event import Event
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.operations.heartbeat import Hop
+from sync_daemon.parts.claims import Claims
 from sync_daemon.ports import (
     Brake,
     ContentMemory,
@@ -29,13 +30,14 @@ from sync_daemon.ports import (
     TenantRegistry,
 )
 from sync_daemon.postgres import events as postgres_events
+from sync_daemon.postgres.claims import Claims as PostgresClaims
 from sync_daemon.postgres.heartbeats import Heartbeats as PostgresHeartbeats
 from sync_daemon.postgres.push.brake import Brake as PostgresBrake
 from sync_daemon.postgres.push.contents import ContentMemory as PostgresContents
 from tests import databases
 from tests.integration.conftest import INSTANCE, Installation
 from tests.memory import app as in_memory
-from tests.memory import brake, contents, events, heartbeats, inbound, ledger, outbox, registry, rows
+from tests.memory import brake, claims, contents, events, heartbeats, inbound, ledger, outbox, registry, rows
 from tests.memory.clock import Clock
 
 TABLES = in_memory.TABLES
@@ -112,6 +114,8 @@ class Platform(Protocol):
     def inbound(self) -> Inbound: ...
     @property
     def registry(self) -> TenantRegistry: ...
+    @property
+    def claims(self) -> Claims: ...
 
     def insert(self, table: str, **columns: object) -> RecordKey:
         """The app inserts a row."""
@@ -167,6 +171,10 @@ class Platform(Protocol):
 
     def drop(self, table: str, column: str) -> None:
         """The app drops a column."""
+        ...
+
+    def make_anew(self, table: str) -> None:
+        """The app's table is dropped and made again with its rows, as a restore does."""
         ...
 
     def answers(self, info: OdooInfo) -> None:
@@ -232,6 +240,7 @@ class InMemory:
         self.contents = contents.ContentMemory(database)
         self.inbound = inbound.Inbound(database)
         self.registry = registry.Registry(database)
+        self.claims = claims.Claims(claims.new_row())
 
     def insert(self, table: str, **columns: object) -> RecordKey:
         tenant = self.server.state.tenants[self.tenant]
@@ -323,6 +332,9 @@ class InMemory:
             if key.entity is in_memory.ENTITIES[table]:
                 self.server.state.rows[key] = {name: value for name, value in row.items() if name != column}
 
+    def make_anew(self, table: str) -> None:
+        self.app.replace_tables(self.tenant)
+
     def answers(self, info: OdooInfo) -> None:
         self.registry.verify_instance()(info)
 
@@ -349,6 +361,7 @@ class Real:
         self.contents: ContentMemory = PostgresContents(installation.database)
         self.inbound: Inbound = installation.inbound
         self.registry: TenantRegistry = installation.registry
+        self.claims: Claims = PostgresClaims(installation.database, INSTANCE, uuid4(), "app at db")
 
     def insert(self, table: str, **columns: object) -> RecordKey:
         values = {"tenant_id": self.tenant, **_unseen(table), **columns}
@@ -455,6 +468,15 @@ class Real:
 
     def drop(self, table: str, column: str) -> None:
         self._app(f"ALTER TABLE {{table}} DROP COLUMN {column}", table, {})
+
+    def make_anew(self, table: str) -> None:
+        for statement in (
+            "CREATE TABLE {schema}.anew (LIKE {schema}.{table} INCLUDING ALL)",
+            "INSERT INTO {schema}.anew SELECT * FROM {schema}.{table}",
+            "DROP TABLE {schema}.{table} CASCADE",
+            "ALTER TABLE {schema}.anew RENAME TO {table}",
+        ):
+            self._here.app(statement, table=table)
 
     def answers(self, info: OdooInfo) -> None:
         self._here.registry.verify_instance(INSTANCE)(info)

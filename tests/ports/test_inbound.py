@@ -264,6 +264,12 @@ def test_the_tenants_whose_flow_from_odoo_is_open_are_those_that_are_served(plat
     assert [tenant.id for tenant in platform.inbound.receiving()] == [platform.tenant]
 
 
+def test_a_tenant_whose_table_was_made_anew_receives_nothing(platform: Platform) -> None:
+    other = platform.register()
+    platform.make_anew("commissions")
+    assert [tenant.id for tenant in platform.inbound.receiving()] == [other]
+
+
 def test_a_unit_that_does_not_end_well_leaves_nothing(platform: Platform, commission: RecordKey) -> None:
     [tenant] = platform.inbound.receiving()
     with pytest.raises(ZeroDivisionError), platform.inbound.unit(uuid4(), tenant) as unit:

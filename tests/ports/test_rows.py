@@ -55,6 +55,18 @@ def test_what_nobody_owes_is_not_read(platform: Platform) -> None:
     assert (snapshot.owed, snapshot.rows) == ({}, {})
 
 
+def test_rows_of_a_table_that_was_made_anew_wait_and_other_tenants_do_not(platform: Platform) -> None:
+    [registration] = fill(platform)
+    [client] = platform.keys(Entity.CLIENT)
+    own = RecordKey(platform.tenant, Entity.TENANT, platform.tenant)
+    other = platform.register()
+    platform.make_anew("clients")
+    snapshot = owed(platform, registration, client, own, RecordKey(other, Entity.TENANT, other))
+    assert set(snapshot.unreadable) == {registration, client}
+    assert "were restored or recreated" in snapshot.unreadable[client]
+    assert "c360 epoch bump --side app --tenant" in snapshot.unreadable[client]
+
+
 def test_a_row_that_is_gone_is_missing(platform: Platform) -> None:
     [registration] = fill(platform)
     [commission] = platform.keys(Entity.COMMISSION)

@@ -4,6 +4,7 @@ from . import (
     test_bill_links,
     test_bills,
     test_changes,
+    test_claim,
     test_commission_page,
     test_commission_steps,
     test_commissions,

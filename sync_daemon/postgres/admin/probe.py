@@ -13,6 +13,7 @@ from sync_daemon.domain.tenant import RegisteredTenant
 from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.heartbeats import Heartbeats
+from sync_daemon.postgres.known_database import KnownDatabase
 from sync_daemon.postgres.registry import Registry
 from sync_daemon.postgres.statements import statements
 
@@ -41,7 +42,8 @@ def check(database: Database, registry: Registry, interval: timedelta) -> list[D
     names = {tenant.id: tenant.subdomain for tenant in tenants}
     with database.transaction() as cursor:
         found = [*_server(cursor), *_rights(cursor), *_tenants(tenants), *_events(cursor), *_stops(cursor, names)]
-    return [*found, *_lacking(database, names), *_heartbeats(database, interval, registry.now())]
+    found += [*_lacking(database, names), *_replaced(database)]
+    return [*found, *_heartbeats(database, interval, registry.now())]
 
 
 def _server(cursor: Cursor) -> Iterator[Diagnosis]:
@@ -77,6 +79,13 @@ def _lacking(database: Database, names: Mapping[UUID, str]) -> Iterator[Diagnosi
         problem = f"{lack.what} is missing: changes are missed or values are skipped"
         place = f"tenant {names.get(lack.tenant, lack.tenant)}"
         yield Diagnosis(place, problem, f"c360 db attach --tenant {lack.tenant}")
+
+
+def _replaced(database: Database) -> Iterator[Diagnosis]:
+    for item in KnownDatabase(database).replaced():
+        name = item.tenant.subdomain
+        problem = f"{', '.join(item.tables) or 'schema bridge'} was restored or recreated: its records wait"
+        yield Diagnosis(f"tenant {name}", problem, f"c360 epoch bump --side app --tenant {name}")
 
 
 def _heartbeats(database: Database, interval: timedelta, now: datetime) -> Iterator[Diagnosis]:

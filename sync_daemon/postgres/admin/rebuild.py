@@ -17,7 +17,7 @@ from sync_daemon.domain.operations.adoption import Adopted
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import FatalError, TransientError
 from sync_daemon.ports import OdooInfo
-from sync_daemon.postgres.backfill import Backfills, Selection
+from sync_daemon.postgres.backfill import Backfills, Selection, mark_all
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.marks import key_arrays
@@ -152,24 +152,7 @@ class Rebuilds:
         table = tenant.schema, CONTRACTS[entity].table
         if table not in self._catalog.columns(cursor, [tenant.schema]):
             return 0
-        parameters: dict[str, Any] = {
-            "tenant": tenant.id,
-            "schema": tenant.schema,
-            "entity": entity.value,
-            "page": PAGE,
-        }
-        cursor.execute(_OWED.format(table=sql.Identifier(*table)), parameters)
-        return int((cursor.fetchone() or (0,))[0])
-
-
-_OWED = sql.SQL("""
-    WITH numbered AS (
-        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(page)s AS page FROM {table}
-    ), pages AS (
-        SELECT array_agg(id) AS ids FROM numbered GROUP BY page
-    )
-    SELECT coalesce(sum(bridge.mark(%(tenant)s, %(schema)s, %(entity)s, ids, 'bulk')), 0) FROM pages
-""")
+        return mark_all(cursor, tenant, entity)
 
 
 def _cleared(table: tuple[str, str], columns: Sequence[str]) -> sql.Composed:
