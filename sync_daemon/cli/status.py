@@ -74,7 +74,7 @@ def status(as_json: bool) -> None:
                     row["subdomain"],
                     row["state"],
                     ARROWS[Direction(row["direction"])],
-                    row["owed"],
+                    f"about {row['owed']}" if row["is_about"] else row["owed"],
                     ago(row["oldest"], now),
                     row["dead"],
                     ago(row["last_success"], now),
@@ -86,7 +86,7 @@ def status(as_json: bool) -> None:
             print_table(
                 "Why records wait or do not flow",
                 ("tenant", "direction", "records", "cause"),
-                [(item.subdomain, ARROWS[item.direction], item.records, item.cause) for item in causes],
+                [(item.subdomain, ARROWS[item.direction], _number(item), item.cause) for item in causes],
             )
         print_table(
             "Heartbeat",
@@ -136,6 +136,7 @@ def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog]) -> dict[str, Any]
         "state": "paused" if flow.paused else flow.state,
         "direction": flow.direction.value,
         "owed": flow.owed + flow.held,
+        "is_about": flow.is_about,
         "oldest": flow.oldest,
         "dead": flow.dead,
         "last_success": flow.last_success,
@@ -144,6 +145,10 @@ def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog]) -> dict[str, Any]
         side = backlog[flow.tenant]
         row |= {"owed": side.owed, "oldest": side.oldest}
     return row
+
+
+def _number(cause: Cause) -> str:
+    return f"{cause.records} or more" if cause.at_least else str(cause.records)
 
 
 def _of_odoo(heartbeat: Heartbeat) -> Iterator[str]:

@@ -24,7 +24,8 @@ _SQL = statements("registry")
 class FlowState:
     """One tenant's flow in one direction; `owed` counts records, for Odoo to app it is asked from Odoo.
 
-    Shapes: `held` are owed too, but the brake holds them; `owed` is without them.
+    Shapes: `held` are owed too, but the brake holds them; `owed` is without them. `is_about`: there are so many that
+    `owed` is an estimate, and `oldest` that of some of them.
     """
 
     tenant: UUID
@@ -38,6 +39,11 @@ class FlowState:
     dead: int
     problem: str
     held: int = 0
+    is_about: bool = False
+
+
+MOST_COUNTED = 50_000
+"""So many records of a tenant are counted; a larger number is an estimate."""
 
 
 class Registry:
@@ -140,10 +146,11 @@ class Registry:
 
     def flows(self) -> list[FlowState]:
         """The state of every tenant's flows, as the app's side knows it."""
-        found = []
-        for tenant, subdomain, state, direction, *known in self._rows("owed", selftest=self._selftest):
-            found.append(FlowState(tenant, subdomain, state, Direction(direction), *known))
-        return found
+        rows = self._rows("owed", selftest=self._selftest, most=MOST_COUNTED)
+        return [
+            FlowState(tenant, subdomain, state, Direction(direction), *rest)
+            for tenant, subdomain, state, direction, *rest in rows
+        ]
 
     def now(self) -> datetime:
         """The database's clock."""

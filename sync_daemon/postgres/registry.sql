@@ -66,18 +66,43 @@ SELECT EXISTS (SELECT 1 FROM bridge.binding
 SELECT bridge.ensure_ledger_partition(now()::date),
        bridge.ensure_ledger_partition((now() + interval '1 month')::date)
 
--- name: owed (per tenant, app to Odoo; marks that are not collected yet count once per record)
-WITH marks AS (
-    SELECT tenant_id, count(DISTINCT (entity, record_id)) AS owed, min(marked_at) AS oldest
-    FROM bridge.outbox, unnest(record_ids) AS record_id
-    GROUP BY tenant_id
+-- name: owed (per tenant, app to Odoo; marks that are not collected yet count once per record, while they are few; what
+-- is more than `most` is not counted on)
+WITH near AS MATERIALIZED (
+    SELECT tenant_id, entity, record_ids, taken, marked_at,
+           greatest((pg_column_size(record_ids) - 20) / 16 - taken, 0) AS ids
+    FROM bridge.outbox
+    ORDER BY id
+    LIMIT %(most)s
+), sizes AS (
+    SELECT tenant_id, sum(ids) AS ids, min(marked_at) AS oldest FROM near GROUP BY tenant_id
+), few AS (
+    SELECT n.tenant_id, count(DISTINCT (n.entity, k.record_id)) AS owed
+    FROM near AS n
+    JOIN sizes AS s ON s.tenant_id = n.tenant_id AND s.ids <= %(most)s
+    CROSS JOIN unnest(n.record_ids[n.taken + 1:]) AS k (record_id)
+    GROUP BY n.tenant_id
+), marks AS (
+    SELECT s.tenant_id, s.oldest, coalesce(f.owed, s.ids) AS owed
+    FROM sizes AS s
+    LEFT JOIN few AS f USING (tenant_id)
+), counted AS (
+    SELECT t.tenant_id, d.owed, d.oldest, d.held
+    FROM bridge.tenant AS t
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE due_at <> 'infinity') AS owed, min(marked_at) AS oldest,
+               count(*) FILTER (WHERE due_at = 'infinity') AS held
+        FROM (SELECT marked_at, due_at FROM bridge.delivery
+              WHERE tenant_id = t.tenant_id AND dead_version IS DISTINCT FROM version
+              LIMIT %(most)s + 1) AS near_ones
+    ) AS d
 ), deliveries AS (
-    SELECT tenant_id,
-           count(*) FILTER (WHERE dead_version IS DISTINCT FROM version AND due_at <> 'infinity') AS owed,
-           min(marked_at) FILTER (WHERE dead_version IS DISTINCT FROM version) AS oldest,
-           count(*) FILTER (WHERE due_at = 'infinity') AS held
-    FROM bridge.delivery
-    GROUP BY tenant_id
+    -- what is not counted is what the table's statistics say beyond what is
+    SELECT c.tenant_id, c.oldest, c.held, CASE WHEN c.owed <= %(most)s THEN c.owed ELSE greatest(c.owed,
+               (s.reltuples::bigint - coalesce(sum(c.owed) FILTER (WHERE c.owed <= %(most)s) OVER (), 0))
+               / count(*) FILTER (WHERE c.owed > %(most)s) OVER ()) END AS owed
+    FROM counted AS c
+    CROSS JOIN (SELECT reltuples FROM pg_catalog.pg_class WHERE oid = 'bridge.delivery'::regclass) AS s
 ), letters AS (
     SELECT tenant_id, direction, count(*) AS dead
     FROM bridge.dead_letter
@@ -88,9 +113,11 @@ SELECT t.id, t.subdomain,
        CASE WHEN b.tenant_id IS NULL OR (b.queued_at IS NULL AND s.status = 'active' AND b.state = 'creating')
             THEN 'not attached' ELSE b.state END,
        d.direction, coalesce(f.paused, false), f.last_success,
-       CASE d.direction WHEN 'app_to_odoo' THEN coalesce(m.owed, 0) + coalesce(v.owed, 0) ELSE 0 END,
+       CASE d.direction WHEN 'app_to_odoo' THEN coalesce(m.owed, 0) + coalesce(v.owed, 0) ELSE 0 END::bigint,
        CASE d.direction WHEN 'app_to_odoo' THEN least(m.oldest, v.oldest) END,
-       coalesce(l.dead, 0), coalesce(b.problem, ''), CASE d.direction WHEN 'app_to_odoo' THEN coalesce(v.held, 0) ELSE 0 END
+       coalesce(l.dead, 0), coalesce(b.problem, ''),
+       CASE d.direction WHEN 'app_to_odoo' THEN coalesce(v.held, 0) ELSE 0 END,
+       d.direction = 'app_to_odoo' AND (coalesce(m.owed, 0) > %(most)s OR coalesce(v.owed, 0) > %(most)s)
 FROM public.tenants AS t
 JOIN public.tenant_schemas AS s ON s.tenant_id = t.id
 CROSS JOIN (VALUES ('app_to_odoo'), ('odoo_to_app')) AS d (direction)

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.hint import hints_of
 from sync_daemon.domain.keys import ENTITY_ORDER, Lane, RecordKey
-from sync_daemon.errors import BridgeError
+from sync_daemon.errors import BridgeError, BusyError
 from sync_daemon.parts.heartbeat import HeartbeatSender
 from sync_daemon.ports import HintPublisher, Outbox
 from sync_daemon.services.report import Report
 
 COLLECT_AT_ONCE = 5_000
+COLLECT_AT_LEAST = 50
 
 
-@dataclass(frozen=True)
+@dataclass
 class Relay:
-    """Any number of relays may run: each mark and each claim goes to one of them."""
+    """Any number of relays may run: each mark and each claim goes to one of them.
+
+    What it collects at once is halved when that takes too long, and grows again.
+    """
 
     outbox: Outbox
     publisher: HintPublisher
     lease: timedelta
     sender: HeartbeatSender
+    _at_once: int = field(default=COLLECT_AT_ONCE, init=False)
 
     def run_once(self) -> Report:
         """Send a heartbeat if one is due, collect marks, then publish what is due, live records first."""
         self.sender.send_due()
-        collected = self.outbox.collect(COLLECT_AT_ONCE)
+        collected = self._collect()
         published = self._publish(Lane.LIVE)
         published += self._publish(Lane.BULK)
         return Report(done=collected + published, sent=published)
+
+    def _collect(self) -> int:
+        """Raises: BusyError if even the smallest part takes too long."""
+        while True:
+            try:
+                collected = self.outbox.collect(self._at_once)
+            except BusyError:
+                if self._at_once <= COLLECT_AT_LEAST:
+                    raise
+                self._at_once = max(self._at_once // 2, COLLECT_AT_LEAST)
+                continue
+            self._at_once = min(2 * self._at_once, COLLECT_AT_ONCE)
+            return collected
 
     def _publish(self, lane: Lane) -> int:
         claimed = self.outbox.claim(lane, self.lease)

@@ -26,6 +26,8 @@ MEASUREMENTS = {
     "reconcile": "comparison",
     "isolation": "crowd",
     "many_tenants": "crowd",
+    "worst_tenant": "worst_tenant",
+    "three_million": "worst_tenant",
     "memory": "endurance",
     "held_snapshot": "endurance",
 }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from uuid import UUID
 
 from db_init.tenant_objects import ATTACH_LEVEL, CAPTURED
@@ -19,7 +20,7 @@ from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.pull_snapshot import KnownInvoice, LeadOutcome
 from sync_daemon.domain.snapshot import Base, BindingState, Former
-from sync_daemon.errors import TransientError
+from sync_daemon.errors import StatementError, TransientError
 from tests.memory.clock import Clock
 from tests.memory.process import Process
 
@@ -73,6 +74,12 @@ class Mark:
     ids: tuple[UUID, ...]
     lane: Lane
     at: datetime
+    whole: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many records it named before a part of it was taken."""
+        return self.whole or len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -226,6 +233,10 @@ class State:
     refused: set[tuple[Entity, str, str | None]] = field(default_factory=set)
     failing: set[UUID] = field(default_factory=set)
     """Tenants of which nothing can be written until a person acts."""
+    left: set[Entity] = field(default_factory=set)
+    """Tables at which a trigger of the app leaves every row as it is."""
+    unreadable: dict[RecordKey, str] = field(default_factory=dict)
+    """Rows at which every statement that reads them fails, with what the database says."""
     odoo_epoch: int = 1
 
     def copy(self) -> State:
@@ -234,12 +245,16 @@ class State:
 
 
 class Server:
-    """The database that several daemons and the app share. `is_away` lets every transaction fail."""
+    """The database that several daemons and the app share. `is_away` lets every transaction fail.
+
+    Shapes: `collectable` is how many marks can be collected at once before that takes too long.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.state = State()
         self.is_away = False
+        self.collectable = 1_000_000
         self.in_transaction = False
         self.app_transactions: list[AppTransaction] = []
         self.dice = random.Random(0)
@@ -427,11 +442,11 @@ def serve(server: Server, tenant: UUID, state: str = "active", instance: str = I
 
 
 def mark(server: Server, state: State, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int:
-    """Mark records of attached tenants within a transaction; how many were marked."""
+    """Mark records of attached tenants within a transaction, one mark per kind; how many were marked."""
     known = [key for key in sorted(set(keys)) if state.tenants.get(key.tenant) and state.tenants[key.tenant].state]
-    for key in known:
-        schema = state.tenants[key.tenant].schema
-        state.marks.append(Mark(key.tenant, schema, key.entity, (key.record_id,), lane, server.clock.now))
+    for (tenant, entity), group in groupby(known, lambda key: (key.tenant, key.entity)):
+        ids = tuple(key.record_id for key in group)
+        state.marks.append(Mark(tenant, state.tenants[tenant].schema, entity, ids, lane, server.clock.now))
     return len(known)
 
 
@@ -448,6 +463,17 @@ def held_lease(state: State, name: str, holder: UUID, duration: timedelta, now: 
         return False
     state.leases[name] = holder, now + duration
     return True
+
+
+def check_readable(state: State, keys: Iterable[RecordKey]) -> None:
+    """Raises StatementError for a row, or a tenant, at which the statement fails."""
+    for key in keys:
+        if key.tenant in state.failing:
+            raise StatementError(
+                f"the app's database refuses: permission denied for {state.tenants[key.tenant].schema}"
+            )
+        if key in state.unreadable:
+            raise StatementError(f"the app's database, RaiseException: {state.unreadable[key]}")
 
 
 def plain(columns: Mapping[str, object]) -> Columns:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.errors import BusyError
 from tests.memory.app import Database, DeadLetter, Delivery, Mark, State, Tenant, changed, mark
 
 PER_TENANT_IN_FLIGHT = 1_000
 IN_FLIGHT = 5_000
+LARGEST_EDIT = 1_000
 PEOPLE_LATER = timedelta(milliseconds=200)
 
 
@@ -24,11 +26,13 @@ class Outbox:
         self._database = database
 
     def collect(self, limit: int) -> int:
-        """Turn marks into owed records; how many marks were taken."""
+        """Turn marks into owed records, tenants in turn, about `limit` of each; how many marks were touched."""
         with self._database.transaction() as state:
             if not state.marks:
                 return 0
-            taken, state.marks[:] = state.marks[:limit], state.marks[limit:]
+            if limit > self._database.server.collectable:
+                raise BusyError("the app's database: canceling statement due to statement timeout")
+            taken, state.marks[:] = _shares(state.marks, limit)
             for marked in _compact(taken):
                 self._collect(state, marked)
             reached(CrashPoint.RELAY_COLLECTING)
@@ -162,6 +166,30 @@ def _is_due(delivery: Delivery, tenant: Tenant, lane: Lane, database: Database) 
 
 def _of_instance(state: State, instance: str, keys: Iterable[RecordKey]) -> list[RecordKey]:
     return [key for key in set(keys) if key in state.deliveries and state.deliveries[key].instance == instance]
+
+
+def _shares(marks: Sequence[Mark], limit: int) -> tuple[list[Mark], list[Mark]]:
+    """The parts of marks that are taken, and what is left."""
+    turns: defaultdict[str, int] = defaultdict(int)
+    fair: list[tuple[int, int, Mark]] = []
+    left = list(marks[limit:])
+    for place, one in enumerate(marks[:limit]):
+        if turns[one.schema] < limit:
+            fair.append((turns[one.schema], place, one))
+        else:
+            left.append(one)
+        turns[one.schema] += min(len(one.ids), limit)
+    taken, number = [], 0
+    for _turn, _place, one in sorted(fair, key=lambda item: item[:2]):
+        if number >= 2 * limit:
+            left.append(one)
+            continue
+        number += min(len(one.ids), limit)
+        lane = Lane.BULK if one.size > LARGEST_EDIT else one.lane
+        taken.append(dataclasses.replace(one, ids=one.ids[:limit], lane=lane))
+        if len(one.ids) > limit:
+            left.append(dataclasses.replace(one, ids=one.ids[limit:], whole=one.size))
+    return taken, sorted(left, key=lambda item: item.at)
 
 
 def _compact(marks: Iterable[Mark]) -> list[Mark]:

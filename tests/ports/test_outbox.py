@@ -23,6 +23,22 @@ def test_fifty_updates_of_one_record_are_owed_once(platform: Platform) -> None:
     assert list(platform.rows.snapshot([registration]).owed) == [registration]
 
 
+def test_a_mark_of_many_records_is_taken_in_parts_and_holds_up_no_other_tenant(platform: Platform) -> None:
+    other = RecordKey(platform.register(), Entity.REGISTRATION, uuid4())
+    many = [RecordKey(platform.tenant, Entity.REGISTRATION, uuid4()) for _ in range(1_200)]
+    platform.clear_marks()
+    platform.outbox.mark(many)
+    platform.outbox.mark([other])
+    parts = []
+    while platform.outbox.collect(500):
+        found = platform.rows.owed([*many, other])
+        parts.append(len(found))
+    assert parts == [501, 1_001, 1_201], "the other tenant's record came with the first part"
+    assert found[other].lane is Lane.LIVE
+    assert {found[key].lane for key in many} == {Lane.BULK}, "a statement about so many is no edit"
+    assert platform.marks() == []
+
+
 @pytest.mark.reliability("F01", "F02")
 def test_a_transaction_that_commits_late_is_not_missed(platform: Platform) -> None:
     early, late = fill(platform, 2)

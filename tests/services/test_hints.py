@@ -114,3 +114,30 @@ def test_a_reordered_queue_ends_the_same(world: World, daemon: Daemon) -> None:
     world.settle(daemon)
     assert {world.people.sees(key)["company_name"] for key in registrations} == {"Changed"}
     world.check_once()
+
+
+def test_what_takes_too_long_to_collect_is_collected_in_smaller_parts(world: World) -> None:
+    daemon = Daemon(world)
+    world.settle(daemon)
+    registrations = [world.registration() for _ in range(120)]
+    world.server.collectable = 100
+    world.settle(daemon)
+    assert all(world.people.sees(registration) for registration in registrations)
+
+
+def test_what_takes_too_long_even_in_the_smallest_part_is_a_failure(world: World) -> None:
+    daemon = Daemon(world)
+    world.settle(daemon)
+    world.registration()
+    world.server.collectable = 10
+    assert "statement timeout" in daemon.run("relay")
+    world.server.collectable = 1_000_000
+    world.settle(daemon)
+
+
+def test_a_thousand_bad_messages_are_one_letter_that_counts_them(world: World, daemon: Daemon) -> None:
+    for number in range(1_000):
+        world.broker.publish("", LIVE, b"no json %d" % number)
+    world.settle(daemon)
+    [letter] = [item for item in world.server.state.letters.values() if item.entity == "message"]
+    assert (letter.code, letter.attempts) == ("no_json", 1_000)

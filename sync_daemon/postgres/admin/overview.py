@@ -12,6 +12,7 @@ from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Direction, Entity
 from sync_daemon.domain.operations.health import Lack
 from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.registry import MOST_COUNTED
 from sync_daemon.postgres.rows import TENANT_TABLES
 from sync_daemon.postgres.statements import statements
 
@@ -19,6 +20,9 @@ EVENTS = ("insert", "update", "delete", "truncate")
 COUNTING = ("count_insert", "count_update_from", "count_update_to", "count_delete")
 """On documents besides: leads show how many there are."""
 VIEWS = ("comply360_sync_state", "comply360_lead_outcome", "comply360_invoices")
+
+MOST_EXPLAINED = 10_000
+"""So many records of a tenant are looked at to say why they wait."""
 
 _SQL = statements("admin/overview")
 
@@ -42,12 +46,13 @@ class AppSide:
 
 @dataclass(frozen=True)
 class Cause:
-    """Why some of a tenant's records do not flow now, and how many."""
+    """Why some of a tenant's records do not flow now, and how many; `at_least`: there may be more of them."""
 
     subdomain: str
     direction: Direction
     cause: str
     records: int
+    at_least: bool = False
 
 
 class Overview:
@@ -59,7 +64,7 @@ class Overview:
     def read(self) -> AppSide:
         """The present figures."""
         with self._database.transaction(snapshot=True) as cursor:
-            cursor.execute(_SQL["owed"])
+            cursor.execute(_SQL["owed"], {"most": MOST_COUNTED})
             now, owed, oldest = cursor.fetchall()[0]
             cursor.execute(_SQL["dead"])
             dead = {Direction(direction): count for direction, count in cursor.fetchall()}
@@ -73,8 +78,11 @@ class Overview:
     def causes(self) -> list[Cause]:
         """Why records wait, lie dead or do not flow, as the app's side knows it."""
         with self._database.transaction(snapshot=True) as cursor:
-            cursor.execute(_SQL["causes"], {})
-            return [Cause(name, Direction(way), cause, count) for name, way, cause, count in cursor.fetchall()]
+            cursor.execute(_SQL["causes"], {"most": MOST_EXPLAINED})
+            return [
+                Cause(name, Direction(way), cause, count, count >= MOST_EXPLAINED)
+                for name, way, cause, count in cursor.fetchall()
+            ]
 
     def lacking(self, states: Collection[str]) -> list[Lack]:
         """Triggers, policies, views and rights that attached tenants in these states lack."""

@@ -1,19 +1,35 @@
--- name: owed (to Odoo, by tenants whose records flow; marks that are not collected yet count once per record)
+-- name: owed (to Odoo, by tenants whose records flow; marks that are not collected yet count once per record, while they
+-- are few; of more than `most` an estimate)
 WITH flowing AS (
     SELECT t.tenant_id
     FROM bridge.tenant AS t
     LEFT JOIN bridge.flow AS f
         ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = 'app_to_odoo'
     WHERE t.state = 'active' AND NOT t.selftest AND NOT coalesce(f.paused, false)
+), near AS MATERIALIZED (
+    SELECT entity, record_ids, taken, marked_at, greatest((pg_column_size(record_ids) - 20) / 16 - taken, 0) AS ids
+    FROM bridge.outbox JOIN flowing USING (tenant_id)
+    ORDER BY id
+    LIMIT %(most)s
+), size AS (
+    SELECT coalesce(sum(ids), 0) AS ids, min(marked_at) AS oldest FROM near
 ), marks AS (
-    SELECT count(DISTINCT (entity, record_id)) AS owed, min(marked_at) AS oldest
-    FROM bridge.outbox JOIN flowing USING (tenant_id), unnest(record_ids) AS record_id
+    SELECT oldest, CASE WHEN ids > %(most)s THEN ids ELSE (
+               SELECT count(DISTINCT (n.entity, k.record_id))
+               FROM near AS n CROSS JOIN unnest(n.record_ids[n.taken + 1:]) AS k (record_id))
+           END AS owed
+    FROM size
 ), deliveries AS (
-    SELECT count(*) AS owed, min(marked_at) AS oldest
-    FROM bridge.delivery JOIN flowing USING (tenant_id)
-    WHERE dead_version IS DISTINCT FROM version
+    SELECT coalesce(sum(d.owed), 0) AS owed, min(d.oldest) AS oldest
+    FROM flowing
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS owed, min(marked_at) AS oldest
+        FROM (SELECT marked_at FROM bridge.delivery
+              WHERE tenant_id = flowing.tenant_id AND dead_version IS DISTINCT FROM version
+              LIMIT %(most)s) AS near_ones
+    ) AS d
 )
-SELECT now(), marks.owed + deliveries.owed,
+SELECT now(), (marks.owed + deliveries.owed)::bigint,
        coalesce(extract(epoch FROM now() - least(marks.oldest, deliveries.oldest)), 0)::float
 FROM marks, deliveries
 
@@ -81,7 +97,8 @@ JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = r.column
 WHERE NOT has_column_privilege(c.oid, a.attnum, r.privilege)
 ORDER BY tenant_id, what
 
--- name: causes (why records do not flow now; equal words but for the ids that they name are one cause)
+-- name: causes (why records do not flow now; equal words but for the ids that they name are one cause; of each tenant at
+-- most so many records are looked at)
 WITH tenant AS (
     SELECT t.tenant_id, coalesce(a.subdomain, t.tenant_id::text) AS subdomain, t.state,
            coalesce(bool_or(f.paused) FILTER (WHERE f.direction = 'app_to_odoo'), false) AS paused
@@ -90,6 +107,11 @@ WITH tenant AS (
     LEFT JOIN bridge.flow AS f ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id
     WHERE NOT t.selftest
     GROUP BY t.tenant_id, a.subdomain, t.state
+), near AS MATERIALIZED (
+    SELECT tenant_id, entity, record_ids, taken, sum(ids) OVER (PARTITION BY tenant_id ORDER BY id) - ids AS before
+    FROM (SELECT id, tenant_id, entity, record_ids, taken,
+                 greatest((pg_column_size(record_ids) - 20) / 16 - taken, 0) AS ids
+          FROM bridge.outbox ORDER BY id LIMIT 10 * %(most)s) AS o
 ), found AS (
     SELECT t.subdomain, 'app_to_odoo' AS direction, CASE
                WHEN d.dead_version = d.version AND l.code IS NULL
@@ -101,8 +123,11 @@ WITH tenant AS (
                WHEN d.published_at IS NOT NULL THEN 'it is on its way: Odoo has not answered yet'
                ELSE 'it is about to be sent'
            END AS cause
-    FROM bridge.delivery AS d
-    JOIN tenant AS t USING (tenant_id)
+    FROM tenant AS t
+    CROSS JOIN LATERAL (
+        SELECT instance_id, tenant_id, entity, record_id, version, dead_version, last_error, published_at
+        FROM bridge.delivery WHERE tenant_id = t.tenant_id
+        LIMIT %(most)s) AS d
     LEFT JOIN LATERAL (
         SELECT l.code FROM bridge.dead_letter AS l
         WHERE l.resolved_at IS NULL AND l.instance_id = d.instance_id AND l.tenant_id = d.tenant_id
@@ -114,8 +139,9 @@ WITH tenant AS (
                WHEN t.paused THEN 'the flow is paused'
                ELSE 'it was marked just now and is about to be collected'
            END
-    FROM (SELECT DISTINCT o.tenant_id, o.entity, k.record_id
-          FROM bridge.outbox AS o CROSS JOIN unnest(o.record_ids) AS k (record_id)) AS o
+    FROM (SELECT DISTINCT n.tenant_id, n.entity, k.record_id
+          FROM near AS n CROSS JOIN unnest(n.record_ids[n.taken + 1:n.taken + %(most)s]) AS k (record_id)
+          WHERE n.before < %(most)s) AS o
     JOIN tenant AS t USING (tenant_id)
     UNION ALL
     SELECT t.subdomain, l.direction, format('%%s: c360 dead list --code %%s', l.message, l.code)

@@ -14,6 +14,8 @@ from sync_daemon.postgres.statements import statements
 
 PER_TENANT_IN_FLIGHT = 1_000
 IN_FLIGHT = 5_000
+LARGEST_EDIT = 1_000
+"""A statement of the app that changes more rows is a load, and goes in the bulk lane."""
 
 _SQL = statements("push/outbox")
 
@@ -26,12 +28,18 @@ class Outbox:
         self._scope = {"selftest": selftest}
 
     def collect(self, limit: int) -> int:
-        """Turn up to `limit` marks into owed records; returns how many marks were taken."""
+        """Turn marks into owed records, tenants in turn, about `limit` of each; returns how many marks were touched.
+
+        Shapes: of a mark that names more records only as many are taken.
+
+        Raises: BusyError if that many are too many at once.
+        """
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["has_marks"], self._scope)
             if not _scalar(cursor.fetchone()):
                 return 0
-            cursor.execute(_SQL["collect"], {"limit": limit, **self._scope})
+            cursor.execute(_SQL["limit_collecting"])
+            cursor.execute(_SQL["collect"], {"limit": limit, "edit": LARGEST_EDIT, **self._scope})
             taken = int(str(_scalar(cursor.fetchone())))
             reached(CrashPoint.RELAY_COLLECTING)
         reached(CrashPoint.RELAY_COLLECTED)

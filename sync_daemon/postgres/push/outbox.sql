@@ -1,16 +1,47 @@
+-- name: limit_collecting (the relay halves what it takes at once after a statement that was too slow)
+SET LOCAL statement_timeout = '3s'
+
 -- name: collect (marks become owed records, one per record; the version is drawn here, after the marks' commit)
-WITH taken AS (
-    DELETE FROM bridge.outbox
-    WHERE id IN (
-        SELECT id
-        FROM bridge.outbox
-        -- A mark belongs to the schema it was made in, whatever tenant the row names.
-        WHERE (schema_name IN (SELECT schema_name FROM bridge.tenant WHERE selftest)) = %(selftest)s
-        ORDER BY id
-        LIMIT %(limit)s
-        FOR UPDATE SKIP LOCKED
-    )
-    RETURNING tenant_id, schema_name, entity, record_ids, lane, marked_at
+WITH near AS MATERIALIZED (
+    -- how many ids a mark holds is seen by its size: to read an array of millions takes long
+    SELECT id, schema_name, greatest((pg_column_size(record_ids) - 20) / 16, 1) AS ids, taken
+    FROM bridge.outbox
+    -- A mark belongs to the schema it was made in, whatever tenant the row names.
+    WHERE (schema_name IN (SELECT schema_name FROM bridge.tenant WHERE selftest)) = %(selftest)s
+    ORDER BY id
+    LIMIT %(limit)s
+    -- Another relay that collects at the same time takes the next ones.
+    FOR UPDATE SKIP LOCKED
+), placed AS (
+    SELECT id, ids, least(ids - taken, %(limit)s) AS part, ids - taken > %(limit)s AS is_more,
+           sum(least(ids - taken, %(limit)s)) OVER (PARTITION BY schema_name ORDER BY id)
+               - least(ids - taken, %(limit)s) AS turn
+    FROM near
+), chosen AS (
+    -- tenants in turn: a large one holds up no other
+    SELECT id, ids, is_more
+    FROM (SELECT id, ids, is_more, turn, sum(part) OVER (ORDER BY turn, id) - part AS before FROM placed
+          WHERE turn < %(limit)s) AS fair
+    WHERE before < 2 * %(limit)s
+), whole AS (
+    DELETE FROM bridge.outbox AS o
+    USING chosen AS c
+    WHERE o.id = c.id AND NOT c.is_more
+    RETURNING o.tenant_id, o.schema_name, o.entity, o.record_ids[o.taken + 1:] AS record_ids, o.lane, o.marked_at, c.ids
+), part AS (
+    UPDATE bridge.outbox AS o
+    SET taken = o.taken + %(limit)s
+    FROM chosen AS c
+    WHERE o.id = c.id AND c.is_more
+    RETURNING o.tenant_id, o.schema_name, o.entity, o.record_ids[o.taken - %(limit)s + 1:o.taken] AS record_ids,
+              o.lane, o.marked_at, c.ids
+), taken AS (
+    SELECT tenant_id, schema_name, entity, record_ids, marked_at,
+           -- a statement about so many rows is a load: edits go first
+           CASE WHEN ids > %(edit)s THEN 'bulk' ELSE lane END AS lane
+    FROM (SELECT tenant_id, schema_name, entity, record_ids, lane, marked_at, ids FROM whole
+          UNION ALL
+          SELECT tenant_id, schema_name, entity, record_ids, lane, marked_at, ids FROM part) AS found
 ), compact AS (
     SELECT tenant_id, schema_name, entity, record_id, min(marked_at) AS marked_at,
            CASE WHEN bool_or(lane = 'live') THEN 'live' ELSE 'bulk' END AS lane

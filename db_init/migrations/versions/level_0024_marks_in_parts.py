@@ -1,0 +1,13 @@
+"""Lets the relay take a large mark in parts."""
+
+from db_init.migrations.apply import run_file
+
+revision = "0024"
+down_revision = "0023"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply the SQL file of this level."""
+    run_file("0024_marks_in_parts.sql")
