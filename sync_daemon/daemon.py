@@ -22,7 +22,7 @@ from sync_daemon.domain.hint import named_tenant
 from sync_daemon.domain.keys import RecordKey, selftest_of
 from sync_daemon.domain.operations.contract_check import Mismatch
 from sync_daemon.health import Health, served
-from sync_daemon.loop import Loop
+from sync_daemon.loop import Loop, repeated
 from sync_daemon.odoo.client import Observe, open_odoo
 from sync_daemon.parts.claims import Claimant
 from sync_daemon.parts.contents import MEGABYTE, Contents
@@ -66,6 +66,8 @@ SERVICES = ("relay", "push", "pull", "publish", "events", "tenants", "reconcile"
 SELFTEST_SERVICES = ("relay", "push", "pull", "tenants")
 CONTRACT_REST = 3600.0
 RECONCILE_REST = 2.0
+RENEWED = timedelta(seconds=2)
+"""How often a lease is renewed while its holder is at work."""
 # Renewed with every round: the next publisher waits no longer for one that died.
 PUBLISH_LEASE = timedelta(seconds=8)
 RETENTION_REST = 60.0
@@ -381,7 +383,9 @@ def _reconcile_loop(bridge: Bridge, instance: str) -> Loop:
             **{finding.name.lower(): number for finding, number in found.counts.items()},
         )
 
-    schedule = ReconcileSchedule(bridge.reconciler(instance), interval, on_compared)
+    schedule = ReconcileSchedule(
+        bridge.reconciler(instance), interval, on_compared, while_at_work=partial(repeated, every=RENEWED)
+    )
     return Loop(f"reconcile {instance}", schedule.run_once, RECONCILE_REST, schedule.release)
 
 
@@ -415,7 +419,7 @@ def _event_loop(bridge: Bridge) -> Loop:
         log.warning("event.ignored", tenant=str(key.tenant), entity=key.entity.value, record_id=str(key.record_id))
         message = f"an event of the app names {key}, but that tenant has no such row; nothing was read or written"
         problem = errors.RejectedError("no_such_row", message, "id", str(key.record_id))
-        park_message(bridge.database, instance, key.tenant, str(key).encode(), problem)
+        park_message(bridge.database, instance, key.tenant, problem)
 
     listener = EventListener(events, Rows(bridge.database, instance), bridge.outbox, on_unknown, HINT_WAIT)
     return Loop("events", listener.run_once, 0, events.close)
@@ -423,6 +427,6 @@ def _event_loop(bridge: Bridge) -> Loop:
 
 def _bad_message(bridge: Bridge) -> Callable[[errors.RejectedError, bytes], None]:
     def park(error: errors.RejectedError, body: bytes) -> None:
-        park_message(bridge.database, bridge.settings.odoo_instance, named_tenant(body), body, error)
+        park_message(bridge.database, bridge.settings.odoo_instance, named_tenant(body), error)
 
     return park

@@ -6,7 +6,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -29,6 +30,25 @@ def pulse() -> None:
     loop = getattr(_thread, "loop", None)
     if loop is not None:
         loop.pulsed_at = time.monotonic()
+
+
+@contextmanager
+def repeated(work: Callable[[], object], every: timedelta) -> Iterator[None]:
+    """Does some work again and again in a thread of its own while the block runs; what fails is tried again."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(every.total_seconds()):
+            with suppress(errors.BridgeError):
+                work()
+
+    thread = threading.Thread(target=run, name="repeated", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @dataclass

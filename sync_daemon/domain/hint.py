@@ -15,6 +15,8 @@ from sync_daemon.errors import RejectedError
 HINT_SIZE = 200
 _TENANT = re.compile(rb'"tenant_id"\s*:\s*"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"')
 FORMAT = 1
+LARGEST_BEAT = 2**31 - 1
+"""A heartbeat's number; at one in 30 seconds it is reached after two thousand years."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def decode(instance: str, body: bytes) -> Hint:
     if not isinstance(lane, str) or lane not in set(Lane) or not isinstance(keys, list) or len(keys) > HINT_SIZE:
         raise RejectedError("bad_hint", "the hint has no known lane or no list of keys", value=_shown(body))
     beat = content.get("beat", 0)
-    if type(beat) is not int or beat < 0:
+    if type(beat) is not int or not 0 <= beat <= LARGEST_BEAT:
         raise RejectedError("bad_hint", "the hint's heartbeat has no number", value=_shown(body))
     return Hint(instance, Lane(lane), tuple(_keys(keys)), beat)
 

@@ -34,6 +34,9 @@ VERIFIED_SECONDS = 60.0
 _VERIFYING = frozenset({"ping", "claim"})
 """The calls by which Odoo and this database make sure of each other."""
 
+LARGEST_PIECE, USUAL_LIMIT, SMALLEST_PIECE = 4 * 1024 * 1024, 512 * 1024, 16 * 1024
+"""Bytes of a content in one call; many proxies take requests of up to 1 MB."""
+
 VerifyInstance = Callable[[], Callable[[OdooInfo], None]]
 Observe = Callable[[str, float, str], None]
 """Receives each finished call: method, seconds, `ok` or the kind of error."""
@@ -72,6 +75,7 @@ class RpcOdoo:
         self._selftest = selftest
         self._observe = observe
         self._verified_until = 0.0
+        self._piece = LARGEST_PIECE
 
     def ping(self) -> OdooInfo:
         """Who answers."""
@@ -104,20 +108,41 @@ class RpcOdoo:
         return self._call("apply_batch", {"batch": batch}, lambda answer: wire.results(answer, documents))
 
     def put_content(self, key: RecordKey, sha256: str, pieces: Iterator[bytes]) -> None:
-        """Upload a content in pieces, in order; this replaces earlier pieces of the same content."""
+        """Upload a content in pieces, in order; this replaces earlier pieces of the same content.
+
+        Where something before Odoo refuses a piece for its size, or breaks off, pieces are smaller from then on.
+
+        Raises: RejectedError `too_big` if even the smallest piece is refused.
+        """
         offset = 0
         for piece in pieces:
-            arguments = {
-                "installation": self._installation,
-                "record": wire.key(key),
-                "sha256": sha256,
-                "offset": str(offset),
-                "data": base64.b64encode(piece).decode("ascii"),
-            }
-            offset += len(piece)
-            received = self._call("put_content", arguments, lambda answer: wire.count(answer, "received"))
-            if received != offset:
-                raise TransientError(f"Odoo holds {received} bytes of a content, not {offset}")
+            while piece:
+                part = piece[: self._piece]
+                try:
+                    self._put_part(key, sha256, offset, part)
+                except RejectedError as problem:
+                    if problem.code != "too_big" or len(part) <= SMALLEST_PIECE:
+                        raise
+                    self._piece = max(len(part) // 2, SMALLEST_PIECE)
+                    continue
+                except TransientError:
+                    # a proxy may close the connection without a word; the next upload tries with less
+                    self._piece = max(min(self._piece, len(part) // 2), USUAL_LIMIT)
+                    raise
+                offset += len(part)
+                piece = piece[len(part) :]
+
+    def _put_part(self, key: RecordKey, sha256: str, offset: int, part: bytes) -> None:
+        arguments = {
+            "installation": self._installation,
+            "record": wire.key(key),
+            "sha256": sha256,
+            "offset": str(offset),
+            "data": base64.b64encode(part).decode("ascii"),
+        }
+        received = self._call("put_content", arguments, lambda answer: wire.count(answer, "received"))
+        if received != offset + len(part):
+            raise TransientError(f"Odoo holds {received} bytes of a content, not {offset + len(part)}")
 
     def pull_changes(self, limit: int, per_tenant: int) -> Pulled:
         """What changed in Odoo, oldest first; nothing is removed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -57,16 +56,17 @@ def resolve_letters(
     _show_in_odoo(cursor)
 
 
-def park_message(database: Database, instance: str, tenant: UUID, body: bytes, problem: RejectedError) -> None:
-    """Park a message that is unreadable or names nothing, under the tenant it names, if any."""
+def park_message(database: Database, instance: str, tenant: UUID, problem: RejectedError) -> None:
+    """Park a message that is unreadable or names nothing, under the tenant it names, if that is one.
+
+    Shapes: one letter per code, tenant and hour shows the first such message, and counts them.
+    """
     parameters = {
         "instance": instance,
         "tenant": tenant,
-        "record_id": hashlib.sha256(body).hexdigest()[:32],
-        "field": problem.field,
         "code": problem.code,
-        "message": problem.message,
-        "value": problem.value,
+        "message": problem.message[:500],
+        "value": problem.value[:200],
     }
     with database.transaction() as cursor:
         cursor.execute(_SQL["park_message"], parameters)

@@ -33,10 +33,18 @@ WHERE l.instance_id = %(instance)s AND l.direction = %(direction)s AND l.resolve
           = (kept.tenant_id, kept.entity, kept.record_id::text, kept.field))
 RETURNING l.tenant_id, l.id
 
--- name: park_message (a message that nobody can read; no record is named by it, so its own hash is)
-INSERT INTO bridge.dead_letter AS l
-    (instance_id, tenant_id, direction, entity, record_id, field, code, message, value)
-VALUES (%(instance)s, %(tenant)s, 'app_to_odoo', 'message', %(record_id)s, %(field)s, %(code)s, %(message)s, %(value)s)
-ON CONFLICT (instance_id, tenant_id, direction, entity, record_id, field) DO UPDATE
-SET last_at = now(), attempts = l.attempts + 1, resolved_at = NULL
-RETURNING l.tenant_id, l.id
+-- name: park_message (messages that nobody can read: one letter per code, tenant and hour, which counts them; Odoo is told
+-- of the first, the tenth, the hundredth; a tenant that nobody knows is nobody's)
+WITH raised AS (
+    INSERT INTO bridge.dead_letter AS l
+        (instance_id, tenant_id, direction, entity, record_id, field, code, message, value)
+    VALUES (%(instance)s,
+            coalesce((SELECT tenant_id FROM bridge.tenant WHERE tenant_id = %(tenant)s),
+                     '00000000-0000-0000-0000-000000000000'),
+            'app_to_odoo', 'message',
+            md5(%(code)s || to_char(now() AT TIME ZONE 'UTC', ' YYYY-MM-DD HH24')), '', %(code)s, %(message)s, %(value)s)
+    ON CONFLICT (instance_id, tenant_id, direction, entity, record_id, field) DO UPDATE
+    SET last_at = now(), attempts = l.attempts + 1, resolved_at = NULL
+    RETURNING tenant_id, id, attempts
+)
+SELECT tenant_id, id FROM raised WHERE log(attempts) = trunc(log(attempts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
@@ -59,7 +60,7 @@ ENTITIES = (
     Entity.DOCUMENT,
     Entity.INVOICE,
 )
-# Renewed with every page: nobody waits longer for one that died.
+# Renewed while at work: nobody waits longer for one that died.
 LEASE = timedelta(seconds=8)
 
 Pairs = Mapping[RecordKey, tuple[str, int]]
@@ -283,11 +284,16 @@ class Reconciler:
 
 @dataclass
 class ReconcileSchedule:
-    """Compares everything at an interval, and emptied tables at once; repairs all but an apparent disaster."""
+    """Compares everything at an interval, and emptied tables at once; repairs all but an apparent disaster.
+
+    Shapes: `while_at_work` is given what renews the lease, and has it done again and again while its block runs: Odoo
+    may read hundreds of documents in one call.
+    """
 
     reconciler: Reconciler
     interval: timedelta
     on_compared: Callable[[Comparison, int, bool], None]
+    while_at_work: Callable[[Callable[[], object]], AbstractContextManager[None]] = lambda _renew: nullcontext()
     holder: UUID = field(default_factory=uuid4)
     run: UUID | None = None
     todo: list[tuple[Tenant, Entity]] = field(default_factory=list)
@@ -336,10 +342,12 @@ class ReconcileSchedule:
         return report
 
     def _compare(self, tenant: Tenant, entity: Entity, run: UUID) -> Report:
-        found = self.reconciler.compare(tenant, entity, self._renew)
-        missing = Finding.MISSING_IN_APP
-        mendable = [drift for drift in found.drifts if not (found.is_disaster and drift.finding is missing)]
-        mended = self.reconciler.mend(run, mendable)
+        with self.while_at_work(lambda: self.reconciler.app.acquire(self.holder, LEASE)):
+            found = self.reconciler.compare(tenant, entity, self._renew)
+            missing = Finding.MISSING_IN_APP
+            mendable = [drift for drift in found.drifts if not (found.is_disaster and drift.finding is missing)]
+            self._renew()
+            mended = self.reconciler.mend(run, mendable)
         self.on_compared(found, mended, found.is_disaster)
         return Report(done=1, sent=mended)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from sync_daemon import crash_points
-from sync_daemon.errors import TransientError
+from sync_daemon.errors import RejectedError, TransientError
 from sync_daemon.odoo.client import RpcOdoo, VerifyInstance
 from tests.memory.odoo import Odoo
 from tests.memory.odoo_wire import Wire
@@ -19,7 +19,7 @@ class Transport:
     """Calls one method, once.
 
     Shapes: `lost` are methods whose next answers do not arrive, `slow` those whose next calls are given up, and go on
-    in Odoo when somebody lets them `finish`.
+    in Odoo when somebody lets them `finish`. A proxy before Odoo refuses contents of more than `largest` characters.
     """
 
     def __init__(self, odoo: Odoo, process: Process | None = None) -> None:
@@ -28,6 +28,7 @@ class Transport:
         self.lost: Counter[str] = Counter()
         self.slow: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
+        self.largest = 100_000_000
         self._unfinished: list[tuple[str, Mapping[str, object]]] = []
 
     def call(self, method: str, arguments: Mapping[str, object]) -> object:
@@ -36,6 +37,8 @@ class Transport:
         if self._odoo.is_away:
             raise TransientError("no connection to Odoo in memory")
         self.calls[method] += 1
+        if len(str(arguments.get("data", ""))) > self.largest:
+            raise RejectedError("too_big", "Odoo refuses a request of this size (HTTP 413)")
         given = {name: copy.deepcopy(value) for name, value in arguments.items() if name != "context"}
         if self._counts_down(self.slow, method):
             self._unfinished.append((method, given))

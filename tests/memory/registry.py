@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -53,14 +54,16 @@ class Registry:
 
         return verify
 
-    def park_message(self, tenant: UUID, body: bytes, problem: RejectedError) -> None:
-        """Park a message that cannot be read or names nothing."""
-        now, identity = self._database.now, hashlib.sha256(body).hexdigest()[:32]
-        name = tenant, Direction.APP_TO_ODOO, "message", identity, problem.field
+    def park_message(self, tenant: UUID, problem: RejectedError) -> None:
+        """Park a message that cannot be read or names nothing: one letter per code, tenant and hour counts them."""
+        now = self._database.now
+        identity = hashlib.md5(f"{problem.code} {now:%Y-%m-%d %H}".encode()).hexdigest()
         with self._database.transaction() as state:
+            known = tenant if tenant in state.tenants else UUID(int=0)
+            name = known, Direction.APP_TO_ODOO, "message", identity, ""
             before = state.letters.get(name)
             letter = DeadLetter(
-                before.id if before else UUID(identity),
+                before.id if before else self._database.server.new_uuid(),
                 *name,
                 "",
                 problem.code,
@@ -71,7 +74,8 @@ class Registry:
                 now,
             )
             state.letters[name] = letter
-            show(self._database, state, letter)
+            if math.log10(letter.attempts).is_integer():
+                show(self._database, state, letter)
 
 
 def _registered(tenant: Tenant) -> RegisteredTenant:

@@ -138,6 +138,33 @@ def test_a_content_that_is_too_large_stays_in_the_apps_storage_and_odoo_says_so(
     assert shown["note"].startswith("not copied: it has 1.0 MB")
 
 
+def test_a_content_goes_in_smaller_pieces_where_a_proxy_refuses_large_requests(world: World) -> None:
+    content = b"scan " * 150_000
+    document = world.document(world.registration(), content)
+    daemon = Daemon(world)
+    daemon.transport.largest = 100_000
+    world.settle(daemon)
+    assert world.odoo.state.files[world.people.bound(document).res_id] == content
+    assert world.letters() == []
+    before = daemon.transport.calls["put_content"]
+    other = world.document(world.registration(), content[:-5])
+    world.settle(daemon)
+    assert world.people.sees(other)
+    assert daemon.transport.calls["put_content"] - before <= 16, "what is refused is not tried anew"
+
+
+def test_a_content_no_piece_of_which_gets_through_is_told_and_not_tried_for_ever(world: World) -> None:
+    registration = world.registration()
+    document = world.document(registration, b"x" * 900_000)
+    daemon = Daemon(world)
+    daemon.transport.largest = 1_000
+    world.settle(daemon)
+    assert world.people.sees(registration) and world.people.sees(document) == {}
+    assert world.letters() == ["too_big"]
+    [issue] = world.records(Entity.ISSUE)
+    assert "413" in str(world.people.sees(issue)["message"])
+
+
 def test_a_content_that_is_missing_is_tried_again_and_then_told(world: World) -> None:
     registration = world.registration()
     ids = {"registration_id": registration.record_id, "storage_path": f"{world.tenant.id}/gone.pdf"}

@@ -262,7 +262,7 @@ class Daemon:
         app.serve(self.world.server, tenant, "creating")
 
     def _bad_message(self, error: RejectedError, body: bytes) -> None:
-        self.registry.park_message(named_tenant(body), body, error)
+        self.registry.park_message(named_tenant(body), error)
 
     def _unknown(self, key: RecordKey) -> None:
         self.unknown.append(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -188,8 +187,7 @@ def nothing_is_owed(_history: History, found: Findings) -> Iterator[Breach]:
 
 def causes_are_true(history: History, found: Findings) -> Iterator[Breach]:
     """Each parked record is one that was to be parked, and each one that was to be parked is."""
-    poison = {hashlib.sha256(body).hexdigest()[:32] for body in history.messages}
-    true = _true_letters(history, found, poison)
+    true = _true_letters(history, found)
     for letter in found.letters:
         if letter["id"] not in true:
             yield Breach(
@@ -318,7 +316,7 @@ INVARIANTS: tuple[Callable[[History, Findings], Iterable[Breach]], ...] = (
 )
 
 
-def _true_letters(history: History, found: Findings, poison: set[str]) -> set[UUID]:
+def _true_letters(history: History, found: Findings) -> set[UUID]:
     bad = {str(identity) for identity in poisoned(found)}
     no_lead = without_lead(history, found)
     odd = poisoned(found) | no_lead
@@ -347,7 +345,7 @@ def _true_letters(history: History, found: Findings, poison: set[str]) -> set[UU
     return {
         letter["id"]
         for letter in found.letters
-        if (letter["entity"] == "message" and letter["record_id"] in poison)
+        if (letter["entity"] == "message" and history.messages)
         or causes.get(letter["code"], lambda _letter: False)(letter)
     }
 

@@ -133,3 +133,11 @@ def test_a_message_that_cannot_be_used_is_parked_under_the_tenant_it_names(body:
 @given(st.binary(max_size=200))
 def test_a_message_that_names_no_tenant_is_parked_under_none(body: bytes) -> None:
     assert named_tenant(body) == UUID(int=0)
+
+
+@pytest.mark.parametrize("beat", [2**31, 2**63, 10**400, -1, 1.5, True, "7"])
+def test_a_heartbeat_that_no_bridge_counts_to_is_no_hint(beat: object) -> None:
+    body = json.dumps({"format": 1, "lane": "live", "keys": [], "beat": beat}).encode()
+    with pytest.raises(RejectedError) as refused:
+        decode("main", body)
+    assert refused.value.code == "bad_hint"

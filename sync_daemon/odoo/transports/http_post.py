@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
@@ -78,7 +79,9 @@ class HttpPost:
         link: socket.socket = connection.sock
         deadline = time.monotonic() + self._timeout
         link.settimeout(self._timeout)
-        connection.request("POST", path, body, {**headers, "Connection": "close", "Accept-Encoding": "identity"})
+        # a proxy that refuses a large request may answer before it has read it, and close
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", path, body, {**headers, "Connection": "close", "Accept-Encoding": "identity"})
         # an answer that is not read to its end keeps its socket until it is closed
         with connection.getresponse() as response:
             answered(method)
