@@ -11,6 +11,10 @@ class TransientError(BridgeError):
     """The same call may succeed later: a neighbour is down, slow or busy. Retry with back-off."""
 
 
+class BusyError(TransientError):
+    """One statement waited too long or lost against another one; the connection and other tenants are well."""
+
+
 class RejectedError(BridgeError):
     """This record or field cannot go as it is. Park it and notify a person.
 
@@ -27,6 +31,10 @@ class RejectedError(BridgeError):
 
 class FatalError(BridgeError):
     """Nothing of this kind can succeed until a person acts: wrong key, missing database, old addon. Pause."""
+
+
+class StatementError(FatalError):
+    """One statement cannot succeed because of the rows, tables or rights it is about; other tenants' may."""
 
 
 class ConfigError(BridgeError):

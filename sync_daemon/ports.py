@@ -326,7 +326,10 @@ class Outbox(Protocol):
     """What is owed to Odoo."""
 
     def collect(self, limit: int) -> int:
-        """Turn marks into owed records; returns how many marks were taken."""
+        """Turn marks into owed records, tenants in turn, about `limit` of each; returns how many marks were touched.
+
+        Raises: BusyError if that many are too many at once.
+        """
         ...
 
     def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:
@@ -368,6 +371,10 @@ class Rows(Protocol):
     def snapshot(self, keys: Collection[RecordKey]) -> Snapshot: ...
 
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]: ...
+
+    def owed(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Owed]:
+        """What is owed of these, without a look at the app's rows."""
+        ...
 
 
 class Storage(Protocol):

@@ -27,5 +27,13 @@ class AppWrite:
         return tuple(sorted({column for values in self.rows.values() for column in values}))
 
 
-Refusals = Mapping[RecordKey, str]
-"""Why the app refuses a write, by the changed record that it comes from."""
+@dataclass(frozen=True)
+class Refusal:
+    """Why the app's database did not take a write; `is_busy`: it may take the same write later."""
+
+    reason: str
+    is_busy: bool = False
+
+
+Refusals = Mapping[RecordKey, Refusal]
+"""What the app's database did not take, by the changed record that it comes from."""

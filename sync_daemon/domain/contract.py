@@ -121,6 +121,14 @@ def deciding_columns(contract: Contract) -> frozenset[str]:
     return written_columns(contract) | _read_of(contract.from_odoo, "row")
 
 
+def free_paths(contract: Contract) -> tuple[tuple[str, ...], ...]:
+    """The paths below free JSON that the contract's fields read."""
+    sources = (source.split(".") for item in contract.fields for source in item.sources)
+    return tuple(
+        sorted({tuple(path) for role, _, *path in (s for s in sources if len(s) > 2) if role == "row" and path})
+    )
+
+
 def _read_of(fields: Iterable[Field], role: str) -> frozenset[str]:
     parts = (part.split(".") for item in fields for source in item.sources for part in source.split("+"))
     return frozenset(column for owner, column, *_ in parts if owner == role)

@@ -25,6 +25,13 @@ class UnreadableJson:
 
 
 @dataclass(frozen=True)
+class Unnamed:
+    """Replaces a related row that cannot be known, because the column that names it cannot be read."""
+
+    column: str
+
+
+@dataclass(frozen=True)
 class Mapped:
     """The fields that can go, and those that are skipped, with the reason."""
 
@@ -32,7 +39,7 @@ class Mapped:
     parked: tuple[FieldProblem, ...]
 
 
-def map_row(contract: Contract, rows: Mapping[str, Row | None], is_new: bool = True) -> Mapped:
+def map_row(contract: Contract, rows: Mapping[str, Row | Unnamed | None], is_new: bool = True) -> Mapped:
     """Map one record.
 
     Shapes: `rows` holds the record itself as `row` and each related row by its role (None: there is none). `is_new`
@@ -53,7 +60,7 @@ def map_row(contract: Contract, rows: Mapping[str, Row | None], is_new: bool = T
     return Mapped(fields, tuple(parked))
 
 
-def encode_field(field: Field, rows: Mapping[str, Row | None]) -> Scalar:
+def encode_field(field: Field, rows: Mapping[str, Row | Unnamed | None]) -> Scalar:
     """One field's wire value. Raises RejectedError naming field and value."""
     raw = next((value for source in field.sources if not is_blank(value := _read(field, source, rows))), None)
     value = field.codec(field.name, raw)
@@ -71,7 +78,7 @@ def decode_field(field: Field, value: Scalar) -> Scalar:
     return found
 
 
-def _read(field: Field, source: str, rows: Mapping[str, Row | None]) -> object:
+def _read(field: Field, source: str, rows: Mapping[str, Row | Unnamed | None]) -> object:
     if "+" in source:
         parts = [_read(field, part, rows) for part in source.split("+")]
         return " ".join(str(part).strip() for part in parts if not is_blank(part))
@@ -79,13 +86,14 @@ def _read(field: Field, source: str, rows: Mapping[str, Row | None]) -> object:
     row = rows.get(role)
     if row is None:
         return None
-    if column not in row:
-        message = f"{field.name} cannot be read: the app's table has no column {column}"
+    if isinstance(row, Unnamed) or column not in row:
+        lacking = row.column if isinstance(row, Unnamed) else column
+        message = f"{field.name} cannot be read: the app's table has no column {lacking} of a type that fits"
         raise RejectedError("missing_column", message, field.name)
     value = row[column]
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else value if isinstance(value, UnreadableJson) else None
     if isinstance(value, UnreadableJson):
         raise RejectedError("unreadable", f"{field.name} cannot be read: {column} {value.reason}", field.name)
-    for step in path:
-        value = value.get(step) if isinstance(value, Mapping) else None
     # Free JSON may hold anything under a known key; only a text is taken from it, but for what a deployment asks for.
     return value if not path or field.is_extra or isinstance(value, str) else None

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from sync_daemon.domain.approval import APPROVED_AT, APPROVED_BY
 from sync_daemon.domain.content import Content, Unreadable
-from sync_daemon.domain.contract import ONLY_WHEN_NEW, Contract, Field, Owner, Reference
+from sync_daemon.domain.contract import ONLY_WHEN_NEW, Contract, Field, Owner, Reference, source_columns
 from sync_daemon.domain.document import NOTHING_SEEN, Document, FieldProblem, Scalar, TwoWay
 from sync_daemon.domain.former import repeats
 from sync_daemon.domain.keys import ENTITY_ORDER, Entity, RecordKey
-from sync_daemon.domain.mapping import Mapped, Row, encode_field, map_row
+from sync_daemon.domain.mapping import Mapped, Row, Unnamed, encode_field, map_row
 from sync_daemon.domain.merge import is_final
 from sync_daemon.domain.outline import outline_of
 from sync_daemon.domain.record_merge import present
@@ -155,15 +155,23 @@ def without_content(snapshot: Snapshot) -> list[RecordKey]:
     ]
 
 
-def related_rows(snapshot: Snapshot, key: RecordKey) -> dict[str, Row | None]:
+def related_rows(snapshot: Snapshot, key: RecordKey) -> dict[str, Row | Unnamed | None]:
     """The record's own row as `row`, and its related rows and other facts by role."""
-    rows: dict[str, Row | None] = {"row": snapshot.rows[key], **snapshot.figures.get(key, {})}
+    rows: dict[str, Row | Unnamed | None] = {"row": snapshot.rows[key], **snapshot.figures.get(key, {})}
     content = snapshot.contents.get(key)
     if isinstance(content, Content):
         rows["content"] = {"sha256": content.sha256, "link": content.link, "note": content.note}
     for role, (entity, column) in snapshot.contract(key).related.items():
+        if column not in snapshot.rows[key]:
+            # nobody knows whether there is one: its fields are parked, and Odoo keeps what it has
+            rows[role] = Unnamed(column)
+            continue
         other = _named(snapshot, key, entity, column)
         rows[role] = snapshot.rows.get(other) if other else None
+    linked = source_columns(snapshot.contract(key), "linked")
+    if not linked <= snapshot.rows[key].keys():
+        known = snapshot.figures.get(key, {}).get("linked", {})
+        rows["linked"] = {column: known.get(column) for column in linked & snapshot.rows[key].keys()}
     return rows
 
 

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Mapping
 from threading import Lock
 from time import monotonic
 
+from sync_daemon.domain.contracts import TYPES
 from sync_daemon.postgres.connection import Cursor
 from sync_daemon.postgres.statements import statements
 
 FRESH_SECONDS = 5.0
 
 Columns = Mapping[tuple[str, str], frozenset[str]]
-"""Readable columns by (schema, table); a table that is missing is missing here."""
+"""Readable columns by (schema, table); a table that is missing is missing here.
+
+A column is missing too while it has a type that our statements cannot use.
+"""
 
 
 class Catalog:
@@ -40,7 +44,8 @@ class Catalog:
 
 
 def _read(cursor: Cursor, schemas: list[str]) -> dict[str, dict[tuple[str, str], frozenset[str]]]:
-    cursor.execute(statements("catalog")["columns"], {"schemas": schemas})
+    typed = {"typed": list(TYPES), "types": [" ".join(sorted(types)) for types in TYPES.values()]}
+    cursor.execute(statements("catalog")["columns"], {"schemas": schemas, **typed})
     found: dict[str, dict[tuple[str, str], frozenset[str]]] = {schema: {} for schema in schemas}
     for schema, table, columns in cursor.fetchall():
         found[schema][schema, table] = frozenset(columns)

@@ -18,7 +18,7 @@ from psycopg2 import errors
 from psycopg2.pool import ThreadedConnectionPool
 
 from sync_daemon.config import SYNC_ROLE, Settings, tls_mode
-from sync_daemon.errors import FatalError, TransientError
+from sync_daemon.errors import BusyError, FatalError, StatementError, TransientError
 
 Cursor = psycopg2.extensions.cursor
 
@@ -34,6 +34,12 @@ _SESSION = (
     "-c timezone=UTC -c lock_timeout=2s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
 )
 
+_BUSY = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+)
 _AGAIN = (
     psycopg2.OperationalError,
     psycopg2.InterfaceError,
@@ -48,10 +54,32 @@ _AGAIN = (
 )
 
 
-def is_of_the_rows(error: psycopg2.Error) -> bool:
-    """Whether a statement failed because of the rows it is about, so that others may go through."""
-    # limits of a program, such as an index's longest key or a trigger's depth, are the row's too
-    return not isinstance(error, _AGAIN) or isinstance(error, errors.ProgramLimitExceeded | errors.StatementTooComplex)
+_OF_THE_SERVER = ("08", "25006", "53", "57P", "58", "F0", "XX001", "XX002")
+"""SQLSTATEs of the machine and not of a statement: no room, no memory, a standby, a shutdown, a broken file."""
+
+
+def is_of_the_statement(error: psycopg2.Error) -> bool:
+    """Whether the server refused this one statement because of what it is about, and would take others."""
+    if error.diag.severity_nonlocalized != "ERROR":
+        return False  # the connection is gone, or never was
+    # whatever class the app's own code raises is about its row
+    return not str(error.pgcode).startswith(_OF_THE_SERVER) or is_raised_by_the_app(error)
+
+
+def is_raised_by_the_app(error: psycopg2.Error) -> bool:
+    """Whether code of the app raised it: its class means what the app's developers like."""
+    return "RAISE" in (error.diag.context or "")
+
+
+def is_of_the_table(error: psycopg2.Error) -> bool:
+    """Whether every row of the table is refused alike: a type or a column does not fit the statement."""
+    # a policy's refusal has a class of its own here, and depends on the row
+    return str(error.pgcode).startswith("42") and error.pgcode != "42501" and not error.diag.context
+
+
+def is_busy(error: psycopg2.Error) -> bool:
+    """Whether the same statement may succeed later, as after a deadlock."""
+    return isinstance(error, _BUSY) and not is_raised_by_the_app(error)
 
 
 class Database:
@@ -148,11 +176,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except errors.InsufficientPrivilege as error:
-        raise FatalError(f"the app's database refuses: {_first_line(error)}") from None
+        raise StatementError(f"the app's database refuses: {_first_line(error)}") from None
     except _AGAIN as error:
-        raise TransientError(f"the app's database: {_first_line(error)}") from None
+        kind = BusyError if is_of_the_statement(error) else TransientError
+        raise kind(f"the app's database: {_first_line(error)}") from None
     except psycopg2.Error as error:
-        raise FatalError(f"the app's database, {type(error).__name__}: {_first_line(error)}") from None
+        kind_of = StatementError if is_of_the_statement(error) else FatalError
+        raise kind_of(f"the app's database, {type(error).__name__}: {_first_line(error)}") from None
 
 
 def _first_line(error: psycopg2.Error) -> str:

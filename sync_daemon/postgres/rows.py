@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from psycopg2 import sql
 
-from sync_daemon.domain.contract import source_columns
-from sync_daemon.domain.contracts import CONTRACTS, columns_of
+from sync_daemon.domain.contract import free_paths, source_columns
+from sync_daemon.domain.contracts import CONTRACTS, FREE, columns_of
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row, UnreadableJson
+from sync_daemon.domain.overrides import Contracts
 from sync_daemon.domain.snapshot import Base, Binding, BindingState, Former, Owed, Snapshot
 from sync_daemon.domain.tenant import Tenant, of_replaced_tables
-from sync_daemon.errors import TransientError
+from sync_daemon.errors import BusyError, TransientError
 from sync_daemon.postgres.catalog import Catalog, Columns
 from sync_daemon.postgres.connection import Cursor, Database, read_json
 from sync_daemon.postgres.linked_users import linked_users
@@ -26,8 +27,8 @@ from sync_daemon.postgres.statements import statements
 
 TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT)
 
-FREE = "form_data"
-"""The column of free JSON."""
+LARGEST_JSON = 65_536
+"""So many characters of one value of free JSON are read; a larger one is parked by its field's name."""
 
 _SQL = statements("rows")
 
@@ -44,11 +45,11 @@ class _Recorded:
 
 _NUMBERS = sql.SQL(
     "SELECT DISTINCT client_id, registration_number FROM {table} WHERE client_id = ANY(%(ids)s::uuid[])"
-    " AND registration_number <> '' ORDER BY client_id, registration_number"
+    " AND registration_number::text <> '' ORDER BY client_id, registration_number"
 )
 
 _DOCUMENTS = sql.SQL("""
-    SELECT k.id, count(d.id), count(d.id) > 0 AND bool_and(d.status = 'verified')
+    SELECT k.id, count(d.id), count(d.id) > 0 AND bool_and(d.status::text = 'verified')
     FROM unnest(%(ids)s::uuid[]) AS k (id)
     LEFT JOIN {table} AS d ON d.registration_id = k.id AND d.deleted_at IS NULL
     GROUP BY k.id
@@ -68,6 +69,7 @@ class Rows:
         """Read everything about these records in one snapshot of the database."""
         try:
             with self._database.transaction(snapshot=True) as cursor:
+                cursor.execute(_SQL["limit_waiting"])
                 return self._reading(cursor).snapshot(keys)
         except TransientError:
             # The app may have dropped or renamed a column since the catalog was read.
@@ -78,6 +80,11 @@ class Rows:
         """The keys that are rows of their own tenant, not of another one."""
         with self._database.transaction(snapshot=True) as cursor:
             return self._reading(cursor).existing(keys)
+
+    def owed(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Owed]:
+        """What is owed of these, without a look at the app's rows."""
+        with self._database.transaction(snapshot=True) as cursor:
+            return self._reading(cursor).owed(keys)
 
     def snapshot_as_owed(self, cursor: Cursor, keys: Collection[RecordKey]) -> Snapshot:
         """Like `snapshot`, within an open read transaction, as if every key were owed."""
@@ -95,10 +102,12 @@ class _Reading:
         self._instance = instance
         self._catalog = catalog
         self._contracts = contracts
+        self._rules = Contracts()
 
     def snapshot(self, keys: Collection[RecordKey], is_owed: bool = True) -> Snapshot:
         recorded = self._tenants({key.tenant for key in keys})
         tenants = recorded.tenants
+        self._rules = self._contracts.read(self._cursor)
         owed = self._owed(keys, recorded) if is_owed else _as_owed(keys, recorded)
         schemas = {tenant.schema for tenant in tenants.values()} | {"public"}
         columns = self._catalog.columns(self._cursor, schemas)
@@ -128,8 +137,11 @@ class _Reading:
                 self._figures([key for key in owed if key in rows], tenants, columns),
                 self._linked({key: rows[key] for key in owed if key in rows}),
             ),
-            contracts=self._contracts.read(self._cursor),
+            contracts=self._rules,
         )
+
+    def owed(self, keys: Collection[RecordKey]) -> dict[RecordKey, Owed]:
+        return self._owed(keys, self._tenants({key.tenant for key in keys}))
 
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
         tenants = self._tenants({key.tenant for key in keys}).tenants
@@ -165,7 +177,7 @@ class _Reading:
             select
             for (tenant, entity), ids in groups.items()
             if entity is not Entity.ISSUE and tenant in tenants
-            if (select := _select(tenants[tenant], entity, ids, columns)) is not None
+            if (select := _select(tenants[tenant], entity, ids, columns, self._paths(tenant, entity))) is not None
         ]
         rows: dict[RecordKey, Row] = {}
         if selects:
@@ -174,7 +186,7 @@ class _Reading:
                 {
                     RecordKey(tenant, Entity(entity), record_id): row
                     if free is None
-                    else {**row, FREE: _free_json(free)}
+                    else {**row, FREE: _free_json(self._paths(tenant, Entity(entity)), free)}
                     for tenant, entity, record_id, row, free in self._cursor.fetchall()
                 }
             )
@@ -182,6 +194,10 @@ class _Reading:
             self._cursor.execute(_SQL["issues"], {"instance": self._instance, "ids": issues})
             rows.update({RecordKey(t, Entity.ISSUE, i): row for t, i, row in self._cursor.fetchall()})
         return rows
+
+    def _paths(self, tenant: UUID, entity: Entity) -> tuple[tuple[str, ...], ...]:
+        """What the tenant's contract names of free JSON; nothing else of it is read."""
+        return free_paths(self._rules.of(tenant)[entity])
 
     def _bindings(self, keys: list[RecordKey]) -> dict[RecordKey, Binding]:
         found = {}
@@ -279,7 +295,7 @@ class _Reading:
     def _linked(self, rows: Mapping[RecordKey, Row]) -> dict[RecordKey, dict[str, Row]]:
         """For records: the Odoo users linked to the people that their columns name."""
         named = {
-            (key, column): RecordKey(key.tenant, Entity.USER, UUID(str(row[column])))
+            (key, column): RecordKey(key.tenant, Entity.USER, _id(key, column, row[column]))
             for key, row in rows.items()
             for column in source_columns(CONTRACTS[key.entity], "linked")
             if row.get(column)
@@ -297,30 +313,66 @@ class _Reading:
         return self._cursor.fetchall()
 
 
-def _select(tenant: Tenant, entity: Entity, ids: list[UUID], columns: Columns) -> sql.Composable | None:
+def _select(
+    tenant: Tenant, entity: Entity, ids: list[UUID], columns: Columns, paths: Sequence[Sequence[str]]
+) -> sql.Composable | None:
     """The SELECT of one table's rows as jsonb; None if the table does not exist."""
     schema = "public" if entity is Entity.TENANT else tenant.schema
     present = columns.get((schema, CONTRACTS[entity].table), frozenset())
     if "id" not in present:
         return None
-    has_free = FREE in columns_of(entity) & present
+    read = {"id"} | (columns_of(entity) & present)
+    free = [
+        sql.SQL("left((t.{} #> {}::text[])::text, {})").format(
+            sql.Identifier(FREE), sql.Literal(list(path)), sql.Literal(LARGEST_JSON + 1)
+        )
+        for path in (paths if FREE in read else ())
+    ]
     return sql.SQL(
-        "SELECT {tenant}::uuid, {entity}, r.id, to_jsonb(r) - {name}, {free} FROM "
-        "(SELECT {columns} FROM {schema}.{table} WHERE id = ANY({ids}::uuid[])) AS r"
+        "SELECT {tenant}::uuid, {entity}, r.id, to_jsonb(r) - {free_name}, r.{free_name_as} FROM "
+        "(SELECT {columns} FROM {schema}.{table} AS t WHERE id = ANY({ids}::uuid[])) AS r"
     ).format(
         tenant=sql.Literal(str(tenant.id)),
         entity=sql.Literal(entity.value),
-        name=sql.Literal(FREE if has_free else ""),
-        free=sql.SQL("coalesce(r.{}::text, 'null')" if has_free else "NULL::text").format(sql.Identifier(FREE)),
-        columns=sql.SQL(", ").join(map(sql.Identifier, sorted({"id"} | (columns_of(entity) & present)))),
+        free_name=sql.Literal(FREE),
+        free_name_as=sql.Identifier(FREE),
+        columns=sql.SQL(", ").join(
+            [
+                *map(sql.Identifier, sorted(read - {FREE})),
+                sql.SQL("{} AS {}").format(
+                    sql.SQL("ARRAY[{}]::text[]").format(sql.SQL(", ").join(free))
+                    if FREE in read
+                    else sql.SQL("NULL::text[]"),
+                    sql.Identifier(FREE),
+                ),
+            ]
+        ),
         schema=sql.Identifier(schema),
         table=sql.Identifier(CONTRACTS[entity].table),
         ids=sql.Literal([str(record_id) for record_id in ids]),
     )
 
 
-def _free_json(text: str) -> object:
-    """Free JSON may be nested too deeply: that costs only its own fields."""
+def _free_json(paths: Sequence[Sequence[str]], texts: Sequence[str | None]) -> dict[str, object]:
+    """Free JSON, as far as it was read; a value that cannot be read costs only its own fields."""
+    found: dict[str, object] = {}
+    for path, text in sorted(zip(paths, texts, strict=True), key=lambda item: len(item[0])):
+        inner = found
+        for step in path[:-1]:
+            deeper = inner.setdefault(step, {})
+            if not isinstance(deeper, dict):
+                break
+            inner = deeper
+        else:
+            inner[path[-1]] = _value(text)
+    return found
+
+
+def _value(text: str | None) -> object:
+    if text is None:
+        return None
+    if len(text) > LARGEST_JSON:
+        return UnreadableJson(f"holds more than {LARGEST_JSON} characters there")
     try:
         return read_json(text)
     except RecursionError:
@@ -330,7 +382,7 @@ def _free_json(text: str) -> object:
 
 
 def _select_named(tenant: Tenant, by: Entity, column: str, ids: list[UUID]) -> sql.Composable:
-    approved = sql.SQL(" AND status = 'approved'") if by is Entity.REGISTRATION else sql.SQL("")
+    approved = sql.SQL(" AND status::text = 'approved'") if by is Entity.REGISTRATION else sql.SQL("")
     return (
         sql.SQL(
             "SELECT DISTINCT {tenant}::uuid, {column} FROM {schema}.{table} WHERE {column} = ANY({ids}::uuid[])"
@@ -384,7 +436,15 @@ def _names(rows: Mapping[RecordKey, Row]) -> Iterator[RecordKey]:
         columns = [(reference.entity, reference.column) for reference in contract.references]
         for entity, column in {*columns, *contract.related.values()}:
             if value := row.get(column):
-                yield RecordKey(key.tenant, entity, UUID(str(value)))
+                yield RecordKey(key.tenant, entity, _id(key, column, value))
+
+
+def _id(key: RecordKey, column: str, value: object) -> UUID:
+    """Raises: BusyError if the column has got another type since the catalog was read."""
+    try:
+        return UUID(str(value))
+    except ValueError:
+        raise BusyError(f"the app has just changed the type of {column}, of {key.entity} {key.record_id}") from None
 
 
 def _unreadable(owed: Iterable[RecordKey], recorded: _Recorded, columns: Columns) -> dict[RecordKey, str]:

@@ -56,3 +56,7 @@ SELECT tenant_id, id, jsonb_build_object(
     'state', CASE WHEN resolved_at IS NULL THEN 'open' ELSE 'closed' END)
 FROM bridge.dead_letter
 WHERE instance_id = %(instance)s AND id = ANY(%(ids)s::uuid[])
+
+-- name: limit_waiting (a table that one tenant's app has locked must not keep the others of the batch waiting)
+SET LOCAL lock_timeout = '300ms';
+SET LOCAL statement_timeout = '20s'

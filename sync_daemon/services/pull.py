@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.document import Change, Ruling, Verdict
+from sync_daemon.domain.hint import LARGEST_BEAT
 from sync_daemon.domain.pull_page import open_page
 from sync_daemon.domain.pull_plan import plan_pull
-from sync_daemon.domain.pull_settlement import settle_pull
+from sync_daemon.domain.pull_settlement import settle_faults, settle_pull
 from sync_daemon.domain.tenant import Tenant
-from sync_daemon.errors import BridgeError, FatalError
+from sync_daemon.errors import BridgeError, FatalError, StatementError
+from sync_daemon.parts.apart import Halving
 from sync_daemon.parts.heartbeat import HeartbeatCarrier
 from sync_daemon.ports import Inbound, Odoo
 from sync_daemon.services.report import Report
@@ -68,7 +70,7 @@ class Puller:
                 verdicts += _all_later(page, "the tenant's flow to the app is closed")
                 continue
             try:
-                verdicts += take_in(self.inbound, run, receiving[owner], page, read_after)
+                verdicts += take_in_apart(self.inbound, run, receiving[owner], page, read_after)
             except BridgeError as error:
                 # what is wrong with one tenant holds up no other one
                 verdicts += _all_later(page, str(error))
@@ -77,7 +79,7 @@ class Puller:
         return verdicts
 
     def _note(self, beat: int) -> None:
-        if beat and beat != self._beat:
+        if beat != self._beat and 0 < beat <= LARGEST_BEAT:
             self.carrier.returned(beat)
             self._beat = beat
 
@@ -93,6 +95,33 @@ def take_in(
         unit.settle(settlement)
         reached(CrashPoint.PULL_APPLYING)
     return settlement.verdicts
+
+
+def take_in_apart(
+    inbound: Inbound, run: UUID, tenant: Tenant, changes: Sequence[Change], read_after: datetime
+) -> list[Verdict]:
+    """The same; of changes that fail together, those at fault are parked, and the others taken in.
+
+    Raises: StatementError if none goes through: no change is at fault.
+    """
+    try:
+        return list(take_in(inbound, run, tenant, changes, read_after))
+    except StatementError as error:
+        halving: Halving[Change, Sequence[Verdict]] = Halving(
+            lambda part: take_in(inbound, run, tenant, part, read_after)
+        )
+        halving.work(changes, error)
+        if halving.is_tenants:
+            raise
+    taken = [verdict for verdicts in halving.results for verdict in verdicts]
+    return taken + _refuse(inbound, run, tenant, [(change, str(fault)) for change, fault in halving.faults])
+
+
+def _refuse(inbound: Inbound, run: UUID, tenant: Tenant, faults: Sequence[tuple[Change, str]]) -> list[Verdict]:
+    with inbound.unit(run, tenant) as unit:
+        settlement = settle_faults(faults)
+        unit.settle(settlement)
+    return list(settlement.verdicts)
 
 
 def _by_tenant(changes: Sequence[Change]) -> dict[UUID, list[Change]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.brake import brake, by_group, losses, without
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Document, Result, Status
-from sync_daemon.domain.keys import RecordKey, Version
+from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.operations.epochs import was_set_back
 from sync_daemon.domain.plan import Plan, ToSend, defer_recent, missing_parents, plan, possibly_sent, without_content
 from sync_daemon.domain.settlement import (
@@ -27,11 +28,12 @@ from sync_daemon.domain.settlement import (
     settle_unsent,
 )
 from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
-from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
+from sync_daemon.errors import BridgeError, BusyError, FatalError, RejectedError, StatementError, TransientError
+from sync_daemon.parts.apart import Halving, Troubled, by_tenant
 from sync_daemon.parts.contents import Contents
 from sync_daemon.parts.heartbeat import HeartbeatCarrier
 from sync_daemon.ports import Brake, HintStream, Ledger, Odoo, Outbox, Rows
-from sync_daemon.services.report import Report
+from sync_daemon.services.report import Report, joined
 
 CONTENT_LACKING = "content_lacking"
 """Odoo's code for a document whose content it does not have yet."""
@@ -47,6 +49,12 @@ Refusals = dict[RecordKey, RejectedError]
 
 STILL_AT_WORK = timedelta(seconds=30)
 """So long a call that nobody waits for any more may yet make a record in Odoo."""
+
+TABLE_PAUSE = timedelta(seconds=5)
+"""Until a record is tried again whose tenant's tables cannot be used."""
+
+_OF_THE_BRIDGE = frozenset({Entity.ISSUE, Entity.TENANT})
+"""What is read elsewhere than in a tenant's tables, and says nothing of them."""
 
 DEPTH = 3
 """A commission needs a registration, a registration its client: no chain of parents is as long."""
@@ -64,10 +72,84 @@ class Pusher:
     contents: Contents
     batch_size: int
     brake: Brake
+    troubled: Troubled = field(default_factory=Troubled)
 
     def push(self, keys: Collection[RecordKey]) -> Report:
-        """Sync these records. Raises what Odoo raised, after writing it down."""
+        """Sync these records; what fails in one tenant's tables holds up no other one.
+
+        Raises what Odoo raised, after writing it down.
+        """
+        return joined(self._push_group(group) for group in self.troubled.groups(keys))
+
+    def _push_group(self, keys: Sequence[RecordKey]) -> Report:
+        try:
+            return self._push(keys)
+        except (BusyError, StatementError) as error:
+            groups = by_tenant(keys, lambda key: key.tenant)
+            if len(groups) > 1:
+                return joined(map(self._push_group, groups))
+            return self._push_apart(keys, error)
+
+    def _push_apart(self, keys: Sequence[RecordKey], error: BusyError | StatementError) -> Report:
+        """One tenant's records, of which some cannot be read: those at fault are dead, the others go."""
+        tenant = keys[0].tenant
+        if isinstance(error, BusyError):
+            # waiting for each half would keep the other tenants longer
+            self.troubled.note(tenant)
+            return self._put_off(keys, str(error))
+        # what is read elsewhere, or not at all, goes through without a word about the tenant's tables
+        read = [key for key in self.rows.owed(keys) if key.entity not in _OF_THE_BRIDGE]
+        elsewhere = [key for key in keys if key not in read]
+        if read and elsewhere:
+            return joined([self._push(elsewhere), self._push_apart(read, error)])
+        halving = Halving(self._push)
+        halving.work(keys, error)
+        if halving.is_tenants:
+            self.troubled.note(tenant, f"tenant {tenant}: {error}")
+            return self._put_off(keys, str(error))
+        return joined([*halving.results, self._give_up({key: str(fault) for key, fault in halving.faults})])
+
+    def _put_off(self, keys: Collection[RecordKey], cause: str) -> Report:
+        owed = self.rows.owed(keys).values()
+        self.ledger.settle(uuid4(), [Postponed(item, TABLE_PAUSE, cause) for item in owed])
+        return Report(done=len(keys), postponed=len(owed))
+
+    def _give_up(self, faults: Mapping[RecordKey, str]) -> Report:
+        found = self.rows.owed(faults)
+        dead = [
+            Dead(item, "refused_by_app", f"the app's database refuses {key.entity} {key.record_id}: {faults[key]}")
+            for key, item in found.items()
+        ]
+        self._settle(uuid4(), dead)
+        return Report(done=len(faults), dead=len(dead))
+
+    def _settle(self, run: UUID, settlements: Sequence[Settlement]) -> None:
+        """Write down outcomes; those of a tenant whose tables fail come again, and hold up no other one."""
+        try:
+            self.ledger.settle(run, settlements)
+        except (BusyError, StatementError) as error:
+            groups = by_tenant(settlements, lambda item: item.owed.key.tenant)
+            if len(groups) > 1:
+                for group in groups:
+                    self._settle(run, group)
+                return
+            self._settle_apart(run, settlements, error)
+
+    def _settle_apart(self, run: UUID, settlements: Sequence[Settlement], error: BusyError | StatementError) -> None:
+        tenant = settlements[0].owed.key.tenant
+        faults = [(item, str(error)) for item in settlements]
+        failure = ""
+        if isinstance(error, StatementError):
+            halving = Halving(partial(self.ledger.settle, run))
+            halving.work(settlements, error)
+            faults = [(item, str(fault)) for item, fault in halving.faults]
+            failure = f"tenant {tenant}: {error}" if halving.is_tenants else ""
+        self.troubled.note(tenant, failure)
+        self.ledger.settle(run, [Postponed(item.owed, TABLE_PAUSE, cause) for item, cause in faults])
+
+    def _push(self, keys: Collection[RecordKey]) -> Report:
         snapshot = self._read(keys)
+        self.troubled.forget({key.tenant for key in snapshot.rows if key.entity not in _OF_THE_BRIDGE})
         decided = defer_recent(plan(snapshot), STILL_AT_WORK)
         reached(CrashPoint.PUSH_PLANNED)
         run = uuid4()
@@ -77,7 +159,7 @@ class Pusher:
             self.odoo.requeue_changes(sorted(decided.ask))
         settled = settle_unsent(decided)
         if settled:
-            self.ledger.settle(run, settled)
+            self._settle(run, settled)
         for chunk in _chunks(decided.send, self.batch_size):
             settled += self._send(run, snapshot, chunk)
         return _report(keys, settled)
@@ -146,7 +228,7 @@ class Pusher:
             reached(CrashPoint.PUSH_ANSWERED)
         except BridgeError as error:
             # Whether Odoo applied it is unknown, and does not matter: the same documents are sent again.
-            self.ledger.settle(run, settle_unanswered(list(owed.values()), str(error), random.random()))
+            self._settle(run, settle_unanswered(list(owed.values()), str(error), random.random()))
             raise
         ended = (owed[key] for key, result in results.items() if result.code == UNLINKED)
         self._look_for(item for item in ended if item.key not in snapshot.bindings)
@@ -155,7 +237,7 @@ class Pusher:
         settled += [settle_refused(owed[key], problem) for key, problem in refused.items()]
         # first asked, then settled: what nobody owes any more nobody would ask for after a crash
         self._ask_for_diverged(settled)
-        self.ledger.settle(run, settled)
+        self._settle(run, settled)
         self._check_order(owed, results)
         return settled
 
@@ -180,6 +262,13 @@ class Pusher:
             pieces = self.contents.pieces(snapshot, document.key)
             self.odoo.put_content(document.key, str(document.fields["sha256"]), pieces)
             return self.odoo.apply_batch(run, [document])[0]
+        except RejectedError as problem:
+            if problem.code != "too_big":
+                return dataclasses.replace(results[document.key], message=str(problem))
+            message = f"the content of this document does not reach Odoo: {problem.message}; see docs/runbook.md, 413"
+            return dataclasses.replace(
+                results[document.key], status=Status.REJECTED, code=problem.code, message=message, field="sha256"
+            )
         except BridgeError as error:
             # the others of the batch are written down as they are; this one stays owed
             return dataclasses.replace(results[document.key], message=str(error))
@@ -230,13 +319,13 @@ class HintedPusher:
         """Take some hints, push what they name, carry the newest heartbeat on, then acknowledge them."""
         received = self.stream.take(self.pusher.batch_size, self.wait)
         if not received:
-            return Report()
+            return Report(failures=self.pusher.troubled.failures)
         reached(CrashPoint.PUSH_TAKEN)
         try:
             report = self._push({key for item in received for key in item.hint.keys})
             if beat := max(item.hint.beat for item in received):
                 self.carrier.carry(beat)
-            return report
+            return dataclasses.replace(report, failures=self.pusher.troubled.failures)
         finally:
             # Also after an error: the owed rows say what is left to do, and the relay will hint at them again.
             reached(CrashPoint.PUSH_SETTLED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -17,3 +18,15 @@ class Report:
     postponed: int = 0
     dead: int = 0
     failures: tuple[str, ...] = ()
+
+
+def joined(reports: Iterable[Report]) -> Report:
+    """The counts of several parts of one round."""
+    parts = list(reports)
+    return Report(
+        sum(part.done for part in parts),
+        sum(part.sent for part in parts),
+        sum(part.postponed for part in parts),
+        sum(part.dead for part in parts),
+        tuple(failure for part in parts for failure in part.failures),
+    )

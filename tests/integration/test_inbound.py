@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,6 +12,9 @@ from sync_daemon.domain.document import Change, Op, Ruling, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.settlement import Applied
 from sync_daemon.domain.snapshot import Base
+from sync_daemon.domain.tenant import Tenant
+from sync_daemon.services.pull import take_in
+from tests import databases
 from tests.integration.conftest import Installation
 
 PENDING = {"status": "pending", "approved_at": "", "paid_at": "", "payment_reference": ""}
@@ -88,6 +93,94 @@ REFUSING = {
         END $$;
         CREATE TRIGGER refuse AFTER UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
     """,
+    "a trigger that leaves the row out": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN RETURN NULL; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger that puts the old row back": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN RETURN old; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger that puts one old value back": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN new.status := old.status; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger that may not write elsewhere": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN DELETE FROM public.tenants; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse AFTER UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger that reads a table which is gone": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN PERFORM FROM gone; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger that reads a column which is gone": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN PERFORM gone FROM {schema}.commissions; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger with a value of the wrong type": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN PERFORM 'x'::int; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger that says serialization failure": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'once more' USING ERRCODE = '40001'; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger that says query cancelled": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'too slow' USING ERRCODE = '57014'; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger that says disk full": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
+    "a trigger that says connection failure": """
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'gone' USING ERRCODE = '08006'; END IF;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
+    """,
 }
 
 
@@ -109,9 +202,66 @@ def test_of_a_set_only_the_row_that_the_app_refuses_is_left_out(
         *[Ruling.APPLIED] * 2,
     ]
     [letter] = installation.dead_letters.open()
-    assert (letter.record_id, letter.code) == (str(commission.record_id), "refused_by_app")
+    assert (letter.tenant, letter.record_id, letter.code) == (
+        installation.tenant.id,
+        str(commission.record_id),
+        "refused_by_app",
+    )
+    assert "status" in letter.field
+    announced = installation.bridge("SELECT subject FROM bridge.event WHERE type LIKE '%%paid%%'")
+    assert {str(row[0]) for row in announced} == {f"commission/{key.record_id}" for key in others}
     paid = {str(row[0]) for row in installation.app("SELECT id::text FROM {schema}.commissions WHERE status = 'paid'")}
     assert paid == {str(key.record_id) for key in others}
+
+
+SLOW = """
+    CREATE FUNCTION {schema}.slow() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF new.payment_reference = 'EFT 4711' THEN PERFORM pg_sleep(60); END IF;
+        RETURN new;
+    END $$;
+    CREATE TRIGGER slow BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.slow()
+"""
+
+
+def test_a_trigger_that_is_too_slow_for_one_row_keeps_the_others_for_seconds_and_is_told_at_last(
+    installation: Installation, commission: RecordKey
+) -> None:
+    installation.fill(1)
+    [[other]] = installation.app("SELECT id FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.record_id))
+    good = agreed_on(installation, UUID(str(other)), 6)
+    installation.app(SLOW)
+    inbound, tenant = installation.inbound, Tenant(installation.tenant.id, "", installation.tenant.schema)
+    changes = [change(commission, 1, **PAID), change(good, 1, **{**PAID, "payment_reference": "EFT 1"})]
+    began = time.monotonic()
+    found = take_in(inbound, uuid4(), tenant, changes, datetime.now(UTC))
+    assert [verdict.ruling for verdict in found] == [Ruling.LATER, Ruling.APPLIED]
+    assert time.monotonic() - began < 5, "a statement of the app is not waited for"
+    rulings = [take_in(inbound, uuid4(), tenant, changes[:1], datetime.now(UTC))[0].ruling for _ in range(2)]
+    assert rulings == [Ruling.LATER, Ruling.PARKED]
+    [letter] = installation.dead_letters.open(code="refused_by_app")
+    assert "statement timeout" in letter.message
+
+
+def test_a_trigger_that_waits_for_a_lock_of_the_app_lets_the_change_come_later(
+    installation: Installation, commission: RecordKey
+) -> None:
+    installation.app("""
+        CREATE FUNCTION {schema}.counts() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        BEGIN
+            UPDATE {schema}.registrations SET updated_at = now() WHERE id = new.registration_id;
+            RETURN new;
+        END $$;
+        CREATE TRIGGER counts BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.counts()
+    """)
+    app = databases.as_app(installation.settings)
+    app.autocommit = False
+    databases.rows(app, "UPDATE {schema}.registrations SET updated_at = now()", schema=installation.tenant.schema)
+    assert apply(installation, change(commission, 1, **PAID)) == [Ruling.LATER]
+    app.rollback()
+    app.close()
+    assert apply(installation, change(commission, 1, **PAID)) == [Ruling.APPLIED]
+    assert installation.dead_letters.open() == []
 
 
 def test_a_column_that_the_bridge_may_not_write_parks_each_change_of_it_and_no_other(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sync_daemon.domain.app_write import AppWrite, Refusals
+from sync_daemon.domain.app_write import AppWrite, Refusal, Refusals
 from sync_daemon.domain.approval import Linked
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.keys import Direction, Entity, RecordKey
@@ -31,7 +31,7 @@ from sync_daemon.domain.pull_snapshot import (
 )
 from sync_daemon.domain.snapshot import Base, BindingState
 from sync_daemon.domain.tenant import Tenant
-from sync_daemon.errors import FatalError
+from sync_daemon.errors import StatementError
 from tests.memory.app import (
     ENTITIES,
     INSTANCE,
@@ -40,12 +40,13 @@ from tests.memory.app import (
     Database,
     Line,
     State,
+    check_readable,
     held_lease,
     mark,
     plain,
 )
 from tests.memory.events import announce
-from tests.memory.ledger import mark_naming
+from tests.memory.ledger import KEPT, mark_naming
 from tests.memory.letters import new, raise_letters, resolve_letters
 from tests.memory.odoo_wire import LOGIN
 from tests.memory.rows import formers
@@ -89,7 +90,7 @@ class Inbound:
         """One tenant's transaction, which ends with the block."""
         with self._database.transaction() as state:
             if tenant.id in state.failing:
-                raise FatalError(f"the app's database refuses: permission denied for schema {tenant.schema}")
+                raise StatementError(f"the app's database refuses: permission denied for schema {tenant.schema}")
             yield PullUnit(self._database, state, run, tenant.id)
 
 
@@ -109,6 +110,7 @@ class PullUnit:
         """All that is known of these changes; rows that the app has locked are left out."""
         state, server = self._state, self._database.server
         wanted = [RecordKey(self._tenant, group.entity, one) for group in page.rows for one in group.record_ids]
+        check_readable(state, wanted)
         needed = {group.entity for group in page.rows if group.columns}
         rows = {key: row for key in wanted if key.entity in needed and (row := self._row(key)) is not None}
         invoices = dict(self._invoices(page))
@@ -190,12 +192,12 @@ class PullUnit:
 
     def write(self, writes: Sequence[AppWrite]) -> Refusals:
         """Write into the app's rows; what the app refuses is left as it was, and named with the reason."""
-        refused: dict[RecordKey, str] = {}
+        refused: dict[RecordKey, Refusal] = {}
         for write in writes:
             keys = {RecordKey(self._tenant, ENTITIES[write.table], one): row for one, row in write.rows.items()}
             reasons = [reason for key, row in keys.items() if (reason := self._refusal(key, row))]
             if reasons:
-                refused |= dict.fromkeys(write.causes, reasons[0])
+                refused |= dict.fromkeys(write.causes, Refusal(reasons[0]))
                 continue
             for key, row in keys.items():
                 numbers = {name: int(value) for name, value in row.items() if value and name.startswith("odoo_")}
@@ -203,6 +205,8 @@ class PullUnit:
         return refused
 
     def _refusal(self, key: RecordKey, row: Mapping[str, str | None]) -> str:
+        if key.entity in self._state.left:
+            return KEPT
         refused = [column for column, value in row.items() if (key.entity, column, value) in self._state.refused]
         return f"{refused[0]} violates a check constraint" if refused else ""
 

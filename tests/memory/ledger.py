@@ -14,12 +14,14 @@ from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.pull_invoices import INVOICE_POINTER
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed
-from tests.memory.app import INSTANCE, Bound, Database, Line, State, changed, mark
+from tests.memory.app import INSTANCE, Bound, Database, DeadLetter, Line, State, changed, mark
 from tests.memory.letters import new, raise_letters, resolve_letters
 from tests.memory.outbox import owe
 
 APP_ROW_BUSY = timedelta(seconds=1)
 PATIENCE = timedelta(minutes=2)
+BUSY = "busy"
+KEPT = "a trigger or a policy of the app left the row as it was"
 
 DEPENDANTS = (
     (Entity.CLIENT, Entity.REGISTRATION, "client_id"),
@@ -76,7 +78,9 @@ class _Settling:
         for item in answered:
             self._bind(item)
         self._keep_bases(applied)
-        busy = {item.owed.key for item in applied if self._is_busy(item)}
+        written = {item.owed.key: self._write_back(item) for item in applied}
+        busy = {key for key, found in written.items() if found is BUSY}
+        kept_out = [found for found in written.values() if isinstance(found, DeadLetter)]
         for item in applied:
             self._point_at_invoice(item.owed.key)
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped)]
@@ -88,7 +92,7 @@ class _Settling:
         self._postpone([*postponed, *(item for item in busy_ones if item.owed.key in busy)])
         self._mark_dead(dead)
         self._republish(settlements)
-        self._letters(applied, dead, dropped)
+        self._letters(applied, dead, dropped, kept_out)
         new_pairs = {item.owed.key for item in answered} - paired
         for one in settlements:
             self._mark_dependants(one, one.owed.key in new_pairs)
@@ -147,18 +151,24 @@ class _Settling:
         if standing and row[INVOICE_POINTER] != max(standing):
             self._state.rows[key] = {**row, INVOICE_POINTER: max(standing)}
 
-    def _is_busy(self, item: Applied) -> bool:
-        """Copy Odoo's id into the app's row; whether it could not be done, because the app holds the row."""
+    def _write_back(self, item: Applied) -> str | DeadLetter:
+        """Copy Odoo's id into the app's row; BUSY while the app holds the row, a letter if it refuses."""
         key, column = item.owed.key, CONTRACTS[item.owed.key.entity].write_back
         row = self._state.rows.get(key)
         if not column or row is None or row[column] == item.res_id:
-            return False
+            return ""
         server, delivery = self._database.server, self._state.deliveries.get(key)
         is_recent = delivery is not None and delivery.marked_at > self._database.now - PATIENCE
         if key in server.locked or (server.has_writing_snapshots and is_recent):
-            return True
+            return BUSY
+        is_left = key.entity in self._state.left
+        if is_left or (key.entity, column, str(item.res_id)) in self._state.refused:
+            reason = KEPT if is_left else f"{column} violates a check constraint"
+            message = f"the app refuses {column} of {key.entity} {key.record_id}, an id in Odoo: {reason}"
+            direction = Direction.APP_TO_ODOO
+            return new(self._database, direction, key, "refused_by_app", message, column, str(item.res_id))
         self._state.rows[key] = {**row, column: item.res_id}
-        return False
+        return ""
 
     def _postpone(self, postponed: Iterable[Postponed]) -> None:
         for item in postponed:
@@ -180,12 +190,21 @@ class _Settling:
             if item.owed.key in self._state.deliveries and not self._is_current(item.owed):
                 changed(self._state, item.owed.key, published_at=None, due_at=self._database.now, attempts=0)
 
-    def _letters(self, applied: Sequence[Applied], dead: Sequence[Dead], dropped: Sequence[Dropped]) -> None:
+    def _letters(
+        self,
+        applied: Sequence[Applied],
+        dead: Sequence[Dead],
+        dropped: Sequence[Dropped],
+        kept_out: Sequence[DeadLetter],
+    ) -> None:
         direction, database = Direction.APP_TO_ODOO, self._database
         parked = [
-            new(database, direction, item.owed.key, problem.code, problem.message, problem.field, problem.value)
-            for item in applied
-            for problem in item.parked
+            *kept_out,
+            *(
+                new(database, direction, item.owed.key, problem.code, problem.message, problem.field, problem.value)
+                for item in applied
+                for problem in item.parked
+            ),
         ]
         raised = [
             dataclasses.replace(

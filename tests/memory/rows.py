@@ -14,7 +14,7 @@ from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.snapshot import Base, Binding, Former, Owed, Snapshot
 from sync_daemon.domain.tenant import of_replaced_tables
-from tests.memory.app import INSTANCE, Database, DeadLetter, State
+from tests.memory.app import INSTANCE, Database, DeadLetter, State, check_readable
 
 
 class Rows:
@@ -28,6 +28,7 @@ class Rows:
         """Everything about these records at one instant."""
         with self._database.transaction() as state:
             owed = dict(self._owed(state, keys))
+            check_readable(state, (key for key in owed if key.entity not in (Entity.ISSUE, Entity.TENANT)))
             rows = dict(_rows(state, owed))
             for _ in range(2):
                 rows |= dict(_rows(state, set(_named_by(rows)) - rows.keys()))
@@ -57,6 +58,11 @@ class Rows:
         """Those of the keys that are rows of their own tenant."""
         with self._database.transaction() as state:
             return {key for key, _ in _rows(state, keys)}
+
+    def owed(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Owed]:
+        """What is owed of these, without a look at the app's rows."""
+        with self._database.transaction() as state:
+            return dict(self._owed(state, keys))
 
     def _owed(self, state: State, keys: Iterable[RecordKey]) -> Iterator[tuple[RecordKey, Owed]]:
         for key in keys:

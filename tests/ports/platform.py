@@ -169,6 +169,10 @@ class Platform(Protocol):
         """The app's table takes this value no longer."""
         ...
 
+    def leave(self, table: str) -> None:
+        """A trigger of the app leaves each row of a table as it is, without a word."""
+        ...
+
     def drop(self, table: str, column: str) -> None:
         """The app drops a column."""
         ...
@@ -327,6 +331,9 @@ class InMemory:
     def refuse(self, table: str, column: str, value: str) -> None:
         self.server.state.refused.add((in_memory.ENTITIES[table], column, value))
 
+    def leave(self, table: str) -> None:
+        self.server.state.left.add(in_memory.ENTITIES[table])
+
     def drop(self, table: str, column: str) -> None:
         for key, row in self.server.state.rows.items():
             if key.entity is in_memory.ENTITIES[table]:
@@ -465,6 +472,11 @@ class Real:
 
     def refuse(self, table: str, column: str, value: str) -> None:
         self._app(f"ALTER TABLE {{table}} ADD CHECK ({column} <> '{value}') NOT VALID", table, {})
+
+    def leave(self, table: str) -> None:
+        self._here.app("CREATE FUNCTION {schema}.leave() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+        trigger = "CREATE TRIGGER leave BEFORE UPDATE ON {{table}} FOR EACH ROW EXECUTE FUNCTION {schema}.leave()"
+        self._app(trigger.format(schema=self._here.tenant.schema), table, {})
 
     def drop(self, table: str, column: str) -> None:
         self._app(f"ALTER TABLE {{table}} DROP COLUMN {column}", table, {})

@@ -173,6 +173,19 @@ def test_a_change_that_the_apps_database_refuses_does_not_spoil_the_others(
     assert letter.record_id == str(commission.record_id)
 
 
+def test_a_row_that_the_app_leaves_as_it_was_is_refused_and_nothing_is_announced(
+    platform: Platform, commission: RecordKey
+) -> None:
+    platform.leave("commissions")
+    assert apply(platform, change(commission, 1, **PAID)) == [Ruling.PARKED]
+    assert row(platform, commission)[0] == "pending"
+    [letter] = platform.letters("refused_by_app")
+    assert letter.record_id == str(commission.record_id)
+    assert "left the row as it was" in letter.message
+    assert platform.events.take(uuid4(), timedelta(minutes=1), 10) == []
+    assert [line.action for line in platform.lines()] == ["created"]
+
+
 def test_an_unlinked_record_is_remembered_and_not_forgotten(platform: Platform, commission: RecordKey) -> None:
     gone = Change(commission, Version(1, 3), Op.UNLINK, "x_commission", 5, "2026-02-03 09:30:00", "manager", {})
     assert apply(platform, gone) == [Ruling.APPLIED]

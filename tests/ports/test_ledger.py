@@ -207,6 +207,29 @@ def test_a_row_the_app_has_locked_is_written_back_later(platform: Platform, isol
     assert lead_ids(platform) == {1, 2}
 
 
+def test_an_id_that_the_app_refuses_is_told_and_its_record_goes_through(platform: Platform) -> None:
+    bad, good = fill(platform, 2)
+    first, second = owe(platform, bad, good)
+    platform.refuse("registrations", "odoo_lead_id", "1")
+    platform.ledger.settle(uuid4(), [applied(first, 1), applied(second, 2)])
+    assert (platform.value(bad, "odoo_lead_id"), platform.value(good, "odoo_lead_id")) == (None, 2)
+    [letter] = platform.letters()
+    assert (letter.record_id, letter.field, letter.code) == (str(bad.record_id), "odoo_lead_id", "refused_by_app")
+    assert str(bad.record_id) in letter.message
+    assert not is_owed(platform, bad), "Odoo has it"
+
+
+def test_an_id_that_a_trigger_leaves_out_is_told_and_not_tried_for_ever(platform: Platform) -> None:
+    [registration] = fill(platform)
+    [owed] = owe(platform, registration)
+    platform.leave("registrations")
+    platform.ledger.settle(uuid4(), [applied(owed, 4711)])
+    assert lead_ids(platform) == {None}
+    [letter] = platform.letters("refused_by_app")
+    assert (letter.field, letter.value) == ("odoo_lead_id", "4711")
+    assert not is_owed(platform, registration)
+
+
 def test_every_effect_stands_in_the_ledger(platform: Platform) -> None:
     [registration] = fill(platform)
     [owed] = owe(platform, registration)

@@ -49,6 +49,12 @@ def test_what_is_owed_has_its_version_lane_and_schema(platform: Platform) -> Non
     assert found.schema.startswith("tenant_")
 
 
+def test_what_is_owed_is_known_without_a_look_at_the_rows(platform: Platform) -> None:
+    registration, other = fill(platform, 2)
+    found = owed(platform, registration).owed
+    assert platform.rows.owed([registration, other]) == found
+
+
 def test_what_nobody_owes_is_not_read(platform: Platform) -> None:
     [registration] = fill(platform)
     snapshot = platform.rows.snapshot([registration, RecordKey(uuid4(), Entity.CLIENT, uuid4())])

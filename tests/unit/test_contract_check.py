@@ -9,7 +9,7 @@ import pytest
 
 from sync_daemon.domain.codec import kind_of
 from sync_daemon.domain.contract import Field
-from sync_daemon.domain.contracts import CONTRACTS, columns_of
+from sync_daemon.domain.contracts import CONTRACTS, TYPES, columns_of
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.operations.contract_check import Column, Mismatch, OdooField, OdooFields, check_app, check_odoo
 from sync_daemon.domain.overrides import OVERRIDABLE, Contracts
@@ -40,7 +40,7 @@ def fitting_column(entity: Entity, name: str) -> Column:
             return Column("numeric", digits=kind.limits[0], scale=kind.limits[1])
         if f"row.{name}" in item.sources and kind.name == "instant":
             return Column("timestamp")
-    return Column("varchar", 2)
+    return Column(min(TYPES.get(name, {"varchar"})), None if name in TYPES else 2)
 
 
 def tables(**changed: Column | None) -> dict[str, dict[str, Column]]:
@@ -105,6 +105,15 @@ def test_a_status_that_the_contract_does_not_know_is_named_until_it_is_mapped() 
     ]
     mapped = in_force('[tenants.TENANT.registration.fields.status]\nvalues = { on_hold = "in_review" }')
     assert app(grown, mapped) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "type_", "needed"), [("client_id", "text", "uuid"), ("form_data", "text", "json or jsonb")]
+)
+def test_a_column_of_a_type_that_statements_cannot_use_is_named(column: str, type_: str, needed: str) -> None:
+    [found] = app(tables(**{column: Column(type_)}))
+    assert (found.tenant, found.place, found.value) == (TENANT, f"registrations.{column}", type_)
+    assert f"must be {needed}" in found.message
 
 
 def test_a_column_without_a_closed_set_of_values_is_no_finding() -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from sync_daemon.domain.app_write import AppWrite, Refusals
+from sync_daemon.domain.app_write import AppWrite, Refusal, Refusals
 from sync_daemon.domain.approval import Linked
 from sync_daemon.domain.contract import Owner
 from sync_daemon.domain.contracts import CONTRACTS
@@ -178,7 +178,7 @@ def test_a_record_that_the_app_has_no_more_is_parked_with_the_reason(is_bound: b
 
 def test_a_refused_row_parks_its_change_alone_and_leaves_nothing_of_it() -> None:
     changes = [change(COMMISSION, PAID), change(SECOND, PAID)]
-    settlement = settled(known(COMMISSION, SECOND), *changes, refusals={COMMISSION: "no such payment"})
+    settlement = settled(known(COMMISSION, SECOND), *changes, refusals={COMMISSION: Refusal("no such payment")})
     assert rulings(settlement) == [PARKED, APPLIED]
     effects = settlement.effects
     assert {item.key for item in effects.bases} == {item.key for item in effects.bindings} == {SECOND}
@@ -190,6 +190,17 @@ def test_a_refused_row_parks_its_change_alone_and_leaves_nothing_of_it() -> None
     assert settlement.verdicts[0].message == letter.message
 
 
+def test_a_row_that_the_app_does_not_take_now_comes_later_and_leaves_nothing_of_it() -> None:
+    changes = [change(COMMISSION, PAID), change(SECOND, PAID)]
+    busy = Refusal("deadlock detected", is_busy=True)
+    settlement = settled(known(COMMISSION, SECOND), *changes, refusals={COMMISSION: busy})
+    assert rulings(settlement) == [Ruling.LATER, APPLIED]
+    effects = settlement.effects
+    assert {item.key for item in effects.bases} == {event.key for event in effects.events} == {SECOND}
+    assert effects.dead_letters == ()
+    assert "deadlock detected" in settlement.verdicts[0].message
+
+
 def test_a_refused_row_keeps_what_was_to_be_seen_of_its_change() -> None:
     fields = {
         **PAID,
@@ -197,7 +208,7 @@ def test_a_refused_row_keeps_what_was_to_be_seen_of_its_change() -> None:
         "payment_discrepancy": "bill_open",
         "payment_discrepancy_about": "BILL/1",
     }
-    settlement = settled(known(COMMISSION), change(COMMISSION, fields), refusals={COMMISSION: "no"})
+    settlement = settled(known(COMMISSION), change(COMMISSION, fields), refusals={COMMISSION: Refusal("no")})
     found = [(letter.field, letter.code) for letter in settlement.effects.dead_letters]
     assert found == [
         ("payment_reference", "too_long"),
@@ -209,7 +220,7 @@ def test_a_refused_row_keeps_what_was_to_be_seen_of_its_change() -> None:
 
 def test_a_refused_row_keeps_what_does_not_go_with_it() -> None:
     asked = change(COMMISSION, PAID, op=Op.ASK, epoch=2)
-    effects = settled(known(COMMISSION), asked, refusals={COMMISSION: "no"}).effects
+    effects = settled(known(COMMISSION), asked, refusals={COMMISSION: Refusal("no")}).effects
     assert (effects.marks, effects.forgotten, effects.bases) == ((COMMISSION,), (COMMISSION,), ())
 
 
@@ -218,7 +229,7 @@ def test_a_refused_row_raises_and_closes_no_conflict() -> None:
     snapshot = known(COMMISSION, rows={COMMISSION: row(Entity.COMMISSION, status="cancelled")}, conflicts=open_ones)
     fields = {**PENDING, "status": "approved", "payment_reference": "EFT 1"}
     assert settled(snapshot, change(COMMISSION, fields)).effects.raised
-    refused = settled(snapshot, change(COMMISSION, fields), refusals={COMMISSION: "no"}).effects
+    refused = settled(snapshot, change(COMMISSION, fields), refusals={COMMISSION: Refusal("no")}).effects
     assert (refused.raised, refused.closed, refused.events, refused.marks) == ((), (), (), ())
 
 
@@ -425,7 +436,7 @@ def test_a_registration_with_fields_of_odoos_is_written_and_its_outcome_told() -
     )
     plan = planned(snapshot, change(REGISTRATION, {**LOST, "company_name": "New"}), rules=rules)
     assert [write.rows for write in plan.writes] == [{REGISTRATION.record_id: {"company_name": "New"}}]
-    refused = settle_pull(plan, {REGISTRATION: "no"}).effects
+    refused = settle_pull(plan, {REGISTRATION: Refusal("no")}).effects
     assert [outcome.outcome for outcome in refused.outcomes] == ["lost"], "it does not go with the row"
 
 
@@ -594,7 +605,7 @@ def test_an_invoice_that_moves_leaves_the_first_registration_in_the_same_write()
 
 def test_what_a_refused_pointer_goes_with_is_parked_and_no_other_invoice() -> None:
     settlement = settled(
-        pointing(), bill(), bill(OTHER_BILL, 6, 8, registration=str(ELSEWHERE)), refusals={BILL: "frozen"}
+        pointing(), bill(), bill(OTHER_BILL, 6, 8, registration=str(ELSEWHERE)), refusals={BILL: Refusal("frozen")}
     )
     assert rulings(settlement) == [PARKED, APPLIED]
     [letter] = settlement.effects.dead_letters

@@ -32,4 +32,22 @@ def columns_of(entity: Entity) -> frozenset[str]:
     return frozenset(own).union(*others)
 
 
-__all__ = ["CONTRACTS", "columns_of"]
+FREE = "form_data"
+"""The column of free JSON."""
+
+
+def _types() -> dict[str, frozenset[str]]:
+    contracts = CONTRACTS.values()
+    named = {reference.column for contract in contracts for reference in contract.references}
+    related = {column for contract in contracts for _, column in contract.related.values()}
+    linked = {column for contract in contracts for column in source_columns(contract, "linked")}
+    return {
+        **dict.fromkeys(sorted({"id"} | named | related | linked), frozenset({"uuid"})),
+        FREE: frozenset({"json", "jsonb"}),
+    }
+
+
+TYPES = _types()
+"""The types that statements need a column to have, by its name; what has no other use is taken as it comes."""
+
+__all__ = ["CONTRACTS", "FREE", "TYPES", "columns_of"]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sync_daemon.domain.codec import Kind, kind_of
 from sync_daemon.domain.contract import Contract, Field, Owner
-from sync_daemon.domain.contracts import columns_of
+from sync_daemon.domain.contracts import TYPES, columns_of
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.overrides import OVERRIDABLE, Contracts, Rules
 
@@ -114,10 +114,21 @@ def check_app(tenant: UUID, rules: Rules, tables: Tables) -> Iterator[Mismatch]:
         for column in sorted(columns_of(entity) - columns.keys()):
             message = f"{contract.table}.{column} does not exist or cannot be read: the field is skipped"
             yield Mismatch(tenant, f"{contract.table}.{column}", "", message, (entity, _reader(contract, column)))
+        yield from _unusable(tenant, contract, columns)
         for item in contract.fields:
             for name in _own_columns(item):
                 if name in columns:
                     yield from _column_mismatches(tenant, contract, item, name, columns[name])
+
+
+def _unusable(tenant: UUID, contract: Contract, columns: Mapping[str, Column]) -> Iterator[Mismatch]:
+    """Columns of a type that statements cannot use: their fields are parked."""
+    for name in sorted(({"id"} | columns_of(contract.entity)) & columns.keys() & TYPES.keys()):
+        if columns[name].type not in TYPES[name]:
+            place, type_ = f"{contract.table}.{name}", columns[name].type
+            needed = " or ".join(sorted(TYPES[name]))
+            message = f"{place} is of type {type_}, but must be {needed}: the fields that need it are parked"
+            yield Mismatch(tenant, place, type_, message, (contract.entity, _reader(contract, name)))
 
 
 def check_odoo(contracts: Contracts, tenants: Iterable[UUID], odoo: OdooFields) -> Iterator[Mismatch]:

@@ -41,7 +41,8 @@ def check(database: Database, registry: Registry, interval: timedelta) -> list[D
     tenants = registry.tenants()
     names = {tenant.id: tenant.subdomain for tenant in tenants}
     with database.transaction() as cursor:
-        found = [*_server(cursor), *_rights(cursor), *_tenants(tenants), *_events(cursor), *_stops(cursor, names)]
+        found = [*_server(cursor), *_rights(cursor), *_tenants(tenants), *_events(cursor)]
+        found += [*_stops(cursor, names), *_refused(cursor)]
     found += [*_lacking(database, names), *_replaced(database)]
     return [*found, *_heartbeats(database, interval, registry.now())]
 
@@ -112,6 +113,13 @@ def _stops(cursor: Cursor, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:
         problem = f"the brake holds {held} {entity} records: {reason}"
         fix = f"c360 brake show {stop}; then c360 brake release {stop} or c360 brake reject {stop}"
         yield Diagnosis(f"tenant {names.get(tenant, tenant)}", problem, fix)
+
+
+def _refused(cursor: Cursor) -> Iterator[Diagnosis]:
+    cursor.execute(_SQL["refused"])
+    for subdomain, problem, records in cursor.fetchall():
+        fix = "fix what the message names in the app's table; then c360 dead retry --code refused_by_app"
+        yield Diagnosis(f"tenant {subdomain}", f"{problem} ({records} records)", fix)
 
 
 def _tenants(tenants: list[RegisteredTenant]) -> Iterator[Diagnosis]:

@@ -29,3 +29,13 @@ JOIN bridge.delivery AS d
 WHERE e.state = 'engaged' AND d.due_at = 'infinity' AND e.instance_id <> 'self-test'
 GROUP BY e.id
 ORDER BY e.engaged_at, e.id
+
+-- name: refused (what the app's own tables refuse, by tenant)
+SELECT coalesce(t.subdomain, l.tenant_id::text),
+       regexp_replace(l.message, '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', '...', 'g') AS problem, count(*)
+FROM bridge.dead_letter AS l
+LEFT JOIN public.tenants AS t ON t.id = l.tenant_id
+WHERE l.resolved_at IS NULL AND l.code = 'refused_by_app' AND l.instance_id <> 'self-test'
+GROUP BY 1, 2
+ORDER BY 3 DESC, 1, 2
+LIMIT 20

@@ -15,6 +15,7 @@ from sync_daemon.domain.pull_snapshot import PullSnapshot
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import TransientError
 from sync_daemon.postgres import leases
+from sync_daemon.postgres.app_rows import Strikes
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.overrides import ContractsInForce
@@ -35,6 +36,7 @@ class Inbound:
         self._bridge_login = bridge_login
         self._catalog = Catalog()
         self._contracts = ContractsInForce()
+        self._strikes = Strikes()
 
     def acquire(self, holder: UUID, duration: timedelta) -> datetime | None:
         """Take or renew the lease of this instance's only puller; returns since when, or None if another holds it."""
@@ -58,7 +60,9 @@ class Inbound:
         try:
             with self._database.transaction() as cursor:
                 rules = self._contracts.read(cursor).of(tenant.id)
-                yield PullUnit(cursor, self._instance, self._catalog, tenant, run, rules, self._bridge_login)
+                cursor.execute(_SQL["limit_waiting"])
+                names = self._instance, self._catalog, tenant, run, rules, self._bridge_login
+                yield PullUnit(cursor, *names, self._strikes)
         except TransientError:
             # The app may have dropped or renamed a column since the catalog was read.
             self._catalog.forget()
@@ -81,8 +85,10 @@ class PullUnit:
         run: UUID,
         rules: Rules,
         bridge_login: str,
+        strikes: Strikes,
     ) -> None:
         self._cursor = cursor
+        self._strikes = strikes
         self._tenant = tenant
         self._reading = PageReading(cursor, instance, catalog, tenant, bridge_login)
         self._settling = Settling(cursor, instance, catalog, tenant, run)
@@ -94,7 +100,7 @@ class PullUnit:
 
     def write(self, writes: Sequence[AppWrite]) -> Refusals:
         """Write the app's rows; returns what the app refuses."""
-        return write(self._cursor, self._tenant.schema, writes)
+        return write(self._cursor, self._tenant.schema, writes, self._strikes)
 
     def settle(self, settlement: PullSettlement) -> None:
         """Write down the outcome of the changes."""

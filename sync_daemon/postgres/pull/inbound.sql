@@ -7,3 +7,6 @@ LEFT JOIN bridge.flow AS f
 WHERE t.instance_id = %(instance)s AND t.state = 'active' AND NOT coalesce(f.paused, false)
   -- a row that was restored is merged without its base, once somebody has said that it was
   AND NOT EXISTS (SELECT FROM bridge.replaced_table AS r WHERE r.tenant_id = t.tenant_id)
+
+-- name: limit_waiting (a table that one tenant's app has locked must not keep the others waiting)
+SET LOCAL lock_timeout = '500ms'

@@ -3,6 +3,3 @@ SELECT a.attname, format_type(a.atttypid, a.atttypmod)
 FROM pg_catalog.pg_attribute AS a
 WHERE a.attrelid = format('%%I.%%I', %(schema)s, %(table)s)::regclass AND a.attname = ANY(%(columns)s::text[])
   AND a.attnum > 0 AND NOT a.attisdropped
-
--- name: check_at_once (what the app defers to the end of a transaction would be the fault of no row)
-SET CONSTRAINTS ALL IMMEDIATE

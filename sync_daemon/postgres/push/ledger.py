@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg2 import sql
 
 from sync_daemon.crash_points import CrashPoint, reached
+from sync_daemon.domain.app_write import Refusal
 from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.dependants import DEPENDANTS
@@ -20,6 +21,8 @@ from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.pull_invoices import INVOICE_POINTER
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed
+from sync_daemon.errors import TransientError
+from sync_daemon.postgres.app_rows import Attempt, Strikes
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import raise_letters, resolve_letters
@@ -30,6 +33,8 @@ from sync_daemon.postgres.push.outbox import owe
 from sync_daemon.postgres.statements import statements
 
 APP_ROW_BUSY = timedelta(seconds=1)
+APP_CODE_BUSY = timedelta(seconds=5)
+"""Until a row is tried again that the app's own code was too slow for."""
 PATIENCE = timedelta(minutes=2)
 CHANGED = frozenset({Status.CREATED, Status.UPDATED})
 
@@ -43,12 +48,19 @@ class Ledger:
         self._database = database
         self._instance = instance
         self._catalog = Catalog()
+        self._strikes = Strikes()
 
     def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None:
         """Write down one batch. A record whose app row is busy stays owed, so its write-back is not lost."""
-        with self._database.transaction() as cursor:
-            _Settling(cursor, self._instance, self._catalog, run).settle(settlements)
-            reached(CrashPoint.PUSH_SETTLING)
+        try:
+            with self._database.transaction() as cursor:
+                cursor.execute(_SQL["limit_waiting"])
+                _Settling(cursor, self._instance, self._catalog, run, self._strikes).settle(settlements)
+                reached(CrashPoint.PUSH_SETTLING)
+        except TransientError:
+            # The app may have dropped or renamed a column since the catalog was read.
+            self._catalog.forget()
+            raise
 
     def learn(self, owed: Owed, state: BindingState, model: str, res_id: int) -> None:
         """Store a binding that Odoo has and the app lacks, and mark the records that can go now."""
@@ -76,11 +88,12 @@ class Ledger:
 class _Settling:
     """One settlement transaction."""
 
-    def __init__(self, cursor: Cursor, instance: str, catalog: Catalog, run: UUID) -> None:
+    def __init__(self, cursor: Cursor, instance: str, catalog: Catalog, run: UUID, strikes: Strikes) -> None:
         self._cursor = cursor
         self._instance = instance
         self._catalog = catalog
         self._run = run
+        self._strikes = strikes
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
         current = self._lock([item.owed for item in settlements])
@@ -90,22 +103,18 @@ class _Settling:
         paired = self._paired(answered)
         self._bind(answered, {item.owed.key for item in answered if _is_sole(item.owed, current)})
         self._keep_bases(applied)
-        busy = self._write_back(applied)
+        busy, kept_out = self._write_back(applied)
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped) and item.owed.key not in busy]
         self._discharge([owed for owed in done if owed.key in current])
         self._postpone(
             [
                 *(item for item in settlements if isinstance(item, Postponed)),
-                *(
-                    Postponed(item.owed, APP_ROW_BUSY, "the app is writing this row")
-                    for item in applied
-                    if item.owed.key in busy
-                ),
+                *(Postponed(item.owed, *busy[item.owed.key]) for item in applied if item.owed.key in busy),
             ]
         )
         self._mark_dead(dead)
         self._republish([item.owed for item in settlements])
-        self._letters(applied, dead, [item for item in settlements if isinstance(item, Dropped)])
+        self._letters(applied, dead, [item for item in settlements if isinstance(item, Dropped)], kept_out)
         self._mark_dependants(settlements, {item.owed.key for item in answered} - paired)
         self._record(settlements)
         self._succeed(applied)
@@ -168,50 +177,72 @@ class _Settling:
             },
         )
 
-    def _write_back(self, applied: Sequence[Applied]) -> set[RecordKey]:
-        """Copy Odoo's ids to the app's rows; returns the keys of rows that the app holds locked."""
+    def _write_back(
+        self, applied: Sequence[Applied]
+    ) -> tuple[dict[RecordKey, tuple[timedelta, str]], list[DeadLetter]]:
+        """Copy Odoo's ids to the app's rows; returns those that come later, and letters about those it refuses."""
         groups: defaultdict[tuple[UUID, str, Entity], dict[UUID, int]] = defaultdict(dict)
         for item in applied:
             if CONTRACTS[item.owed.key.entity].write_back:
                 group = groups[item.owed.key.tenant, item.owed.schema, item.owed.key.entity]
                 group[item.owed.key.record_id] = item.res_id
-        busy: set[RecordKey] = set()
+        busy: dict[RecordKey, tuple[timedelta, str]] = {}
+        letters: list[DeadLetter] = []
         for (tenant, schema, entity), ids in groups.items():
-            left = self._write_back_group(tenant, schema, entity, ids)
-            busy |= {RecordKey(tenant, entity, record_id) for record_id in left}
+            column = CONTRACTS[entity].write_back
+            locked, refused = self._write_back_group(tenant, schema, entity, column, ids)
+            busy |= dict.fromkeys(
+                (RecordKey(tenant, entity, one) for one in locked), (APP_ROW_BUSY, "the app is writing this row")
+            )
+            for record_id, refusal in refused:
+                key = RecordKey(tenant, entity, record_id)
+                if refusal.is_busy:
+                    busy[key] = APP_CODE_BUSY, f"the app does not take Odoo's id now: {refusal.reason}"
+                else:
+                    letters.append(_id_refused(key, column, ids[record_id], refusal.reason))
             if entity is Entity.REGISTRATION:
-                self._point_at_invoices(tenant, schema, list(ids))
-        return busy
+                letters += self._point_at_invoices(tenant, schema, list(ids))
+        return busy, letters
 
-    def _point_at_invoices(self, tenant: UUID, schema: str, ids: Sequence[UUID]) -> None:
+    def _point_at_invoices(self, tenant: UUID, schema: str, ids: Sequence[UUID]) -> list[DeadLetter]:
         """Give rows back the id of their newest invoice, where the app saved them as it had read them before."""
-        table = CONTRACTS[Entity.REGISTRATION].table
-        if INVOICE_POINTER not in self._catalog.columns(self._cursor, [schema]).get((schema, table), frozenset()):
-            return
         newest = dict(self._fetch("newest_invoices", {"tenant": tenant, "ids": ids}))
-        names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(INVOICE_POINTER)}
-        parameters = {"ids": list(newest), "res_ids": list(newest.values())}
-        if newest and self._different(names, parameters) and not self._app_transaction_would_fail():
-            self._cursor.execute(_WRITE_BACK.format(**names), parameters)
+        if not newest:
+            return []
+        _, refused = self._write_back_group(tenant, schema, Entity.REGISTRATION, INVOICE_POINTER, newest)
+        return [
+            _id_refused(RecordKey(tenant, Entity.REGISTRATION, one), INVOICE_POINTER, newest[one], refusal.reason)
+            for one, refusal in refused
+            if not refusal.is_busy
+        ]
 
-    def _write_back_group(self, tenant: UUID, schema: str, entity: Entity, ids: Mapping[UUID, int]) -> set[UUID]:
-        contract = CONTRACTS[entity]
-        columns = self._catalog.columns(self._cursor, [schema])
-        if contract.write_back not in columns.get((schema, contract.table), frozenset()):
-            return set()
-        names = {
-            "table": sql.Identifier(schema, contract.table),
-            "column": sql.Identifier(contract.write_back),
-        }
-        parameters = {"ids": list(ids), "res_ids": list(ids.values())}
-        different = self._different(names, parameters)
-        if not different:
-            return set()
-        recent = self._owed_recently(tenant, entity, different) if self._app_transaction_would_fail() else set()
-        ids_to_write = [record_id for record_id in ids if record_id not in recent]
-        res_ids = [ids[record_id] for record_id in ids_to_write]
-        self._cursor.execute(_WRITE_BACK.format(**names), {"ids": ids_to_write, "res_ids": res_ids})
-        return self._different(names, parameters)
+    def _write_back_group(
+        self, tenant: UUID, schema: str, entity: Entity, column: str, ids: Mapping[UUID, int]
+    ) -> tuple[set[UUID], list[tuple[UUID, Refusal]]]:
+        """Returns the rows that the app has locked or may be about to write, and those that it refuses."""
+        table = CONTRACTS[entity].table
+        if column not in self._catalog.columns(self._cursor, [schema]).get((schema, table), frozenset()):
+            return set(), []
+        names = {"table": sql.Identifier(schema, table), "column": sql.Identifier(column)}
+        locked: set[UUID] = set()
+
+        def execute(wanted: Sequence[UUID]) -> set[int]:
+            parameters = {"ids": list(wanted), "res_ids": [ids[one] for one in wanted]}
+            different = self._different(names, parameters)
+            if not different:
+                return set()
+            recent = self._owed_recently(tenant, entity, different) if self._app_transaction_would_fail() else set()
+            locked.update(recent)
+            to_write = [one for one in wanted if one in different and one not in recent]
+            self._cursor.execute(
+                _WRITE_BACK.format(**names), {"ids": to_write, "res_ids": [ids[one] for one in to_write]}
+            )
+            found = {one: (is_free, is_there) for one, is_free, is_there in self._cursor.fetchall()}
+            locked.update(one for one, (is_free, _) in found.items() if not is_free)
+            return {place for place, one in enumerate(wanted) if found.get(one) == (True, False)}
+
+        refused = Attempt(self._cursor, execute, lambda one: (tenant, one), self._strikes).refused(list(ids))
+        return locked - {record_id for record_id, _ in refused}, refused
 
     def _different(self, names: Mapping[str, sql.Composable], parameters: Mapping[str, Any]) -> set[UUID]:
         self._cursor.execute(_DIFFERENT.format(**names), parameters)
@@ -259,12 +290,14 @@ class _Settling:
             },
         )
 
-    def _letters(self, applied: Sequence[Applied], dead: Sequence[Dead], dropped: Sequence[Dropped]) -> None:
-        parked = [
-            DeadLetter(item.owed.key, problem.field, "", problem.code, problem.message, problem.value, 1)
-            for item in applied
-            for problem in item.parked
-        ]
+    def _letters(
+        self,
+        applied: Sequence[Applied],
+        dead: Sequence[Dead],
+        dropped: Sequence[Dropped],
+        kept_out: Sequence[DeadLetter],
+    ) -> None:
+        parked = [*kept_out, *_field_letters(applied)]
         raised = [
             DeadLetter(
                 item.owed.key,
@@ -327,14 +360,23 @@ class _Settling:
         return self._cursor.fetchall()
 
 
-# Rows that the app has locked are left out: we neither wait for its locks nor make it wait for ours.
+# Rows that the app has locked are left out: we neither wait for its locks nor make it wait for ours. Each row says
+# whether it was free, and whether it has the number now: code of the app may leave it as it was.
 _WRITE_BACK = sql.SQL("""
-    WITH free AS (SELECT id FROM {table} WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
-    UPDATE {table} AS r
-    SET {column} = k.res_id
-    FROM unnest(%(ids)s::uuid[], %(res_ids)s::int[]) AS k (id, res_id)
-    JOIN free USING (id)
-    WHERE r.id = k.id AND r.{column} IS DISTINCT FROM k.res_id
+    WITH free AS (
+        SELECT id FROM {table} WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    ), written AS (
+        UPDATE {table} AS r
+        SET {column} = k.res_id
+        FROM unnest(%(ids)s::uuid[], %(res_ids)s::int[]) AS k (id, res_id)
+        JOIN free USING (id)
+        WHERE r.id = k.id
+        RETURNING r.id, r.{column} IS NOT DISTINCT FROM k.res_id AS is_there
+    )
+    SELECT k.id, free.id IS NOT NULL, coalesce(written.is_there, false)
+    FROM unnest(%(ids)s::uuid[]) AS k (id)
+    LEFT JOIN free USING (id)
+    LEFT JOIN written USING (id)
 """)
 _DIFFERENT = sql.SQL("""
     SELECT r.id
@@ -342,6 +384,19 @@ _DIFFERENT = sql.SQL("""
     JOIN unnest(%(ids)s::uuid[], %(res_ids)s::int[]) AS k (id, res_id) USING (id)
     WHERE r.{column} IS DISTINCT FROM k.res_id
 """)
+
+
+def _id_refused(key: RecordKey, column: str, res_id: int, reason: str) -> DeadLetter:
+    message = f"the app refuses {column} of {key.entity} {key.record_id}, an id in Odoo: {reason}"
+    return DeadLetter(key, column, "", "refused_by_app", message, str(res_id), 1)
+
+
+def _field_letters(applied: Sequence[Applied]) -> list[DeadLetter]:
+    return [
+        DeadLetter(item.owed.key, problem.field, "", problem.code, problem.message, problem.value, 1)
+        for item in applied
+        for problem in item.parked
+    ]
 
 
 def _state(item: Applied) -> BindingState:

@@ -105,3 +105,6 @@ FROM bridge.delivery
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s
   AND record_id = ANY(%(ids)s::uuid[])
   AND marked_at > now() - %(patience)s
+
+-- name: limit_waiting (for tables that a tenant's app has locked: other tenants are settled in the same transaction)
+SET LOCAL lock_timeout = '500ms'

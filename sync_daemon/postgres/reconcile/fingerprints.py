@@ -13,12 +13,11 @@ from psycopg2 import sql
 
 import sync_daemon
 from sync_daemon.domain.contract import Contract, source_columns
-from sync_daemon.domain.contracts import CONTRACTS, columns_of
+from sync_daemon.domain.contracts import CONTRACTS, FREE, columns_of
 from sync_daemon.domain.drift import KnownRange, range_digest
 from sync_daemon.domain.keys import Entity
 from sync_daemon.postgres.catalog import Columns
 from sync_daemon.postgres.connection import Cursor
-from sync_daemon.postgres.rows import FREE
 from sync_daemon.postgres.statements import statements
 
 _COUNTED = frozenset({"registration_id", "deleted_at", "status"})
@@ -84,7 +83,7 @@ _LINKED = sql.SQL("""
          = (%(instance)s, %(tenant)s, r.{column}, 'confirmed')
 """)
 _DOCUMENTS = sql.SQL("""
-    LEFT JOIN (SELECT registration_id, count(*) AS count, bool_and(status = 'verified') AS verified
+    LEFT JOIN (SELECT registration_id, count(*) AS count, bool_and(status::text = 'verified') AS verified
                FROM {table}
                WHERE deleted_at IS NULL
                  AND (%(after)s::uuid IS NULL OR registration_id > %(after)s::uuid)
