@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from psycopg2 import sql
@@ -37,6 +39,19 @@ def owner(cursor: Cursor) -> str:
     cursor.execute("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'public.tenants'::regclass")
     row = cursor.fetchone()
     return str(row[0]) if row else ""
+
+
+@contextmanager
+def acting(cursor: Cursor) -> Iterator[None]:
+    """Act as the owner of the app's tables, with the names as the app has them: its triggers find what they look for.
+
+    Shapes: until the block or the transaction ends.
+    """
+    cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(owner(cursor))))
+    cursor.execute("SET LOCAL search_path = public, pg_temp")
+    yield
+    cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+    cursor.execute("RESET ROLE")
 
 
 def create_tenant(connection: Connection, schema: str) -> None:

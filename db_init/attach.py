@@ -32,6 +32,7 @@ def attach(settings: Settings, tenant_id: UUID | None = None, tell: init.Tell = 
         before, after = bridge_schema.prepare(connection, settings)
         if before != after:
             tell(f"schema bridge is at level {after}")
+    with connect.as_operator(settings, writes=True) as connection:
         return attach_tenants(connection, tenant_id)
 
 

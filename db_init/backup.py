@@ -15,6 +15,7 @@ from db_init.connect import Connection, Server
 from db_init.manifest import Manifest, Part
 from sync_daemon import __version__
 from sync_daemon.config import Settings
+from sync_daemon.errors import ConfigError
 
 PARTS = ("app", "odoo", "filestore")
 
@@ -74,7 +75,10 @@ class _Backup:
         The lock blocks Odoo's garbage collection of files, which needs a stronger lock and gives up.
         """
         server, database = connect.odoo_server(self._settings), self._settings.odoo_postgres_db
-        with _snapshot(server, database, "LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE") as (connection, snapshot):
+        with _snapshot(server, database, "LOCK TABLE public.ir_attachment IN ROW EXCLUSIVE MODE") as (
+            connection,
+            snapshot,
+        ):
             if is_dumped:
                 self._dump("odoo", server, database, connection, snapshot, odoo_facts(connection))
             if files:
@@ -87,7 +91,8 @@ class _Backup:
         self.tools["pg_dump"] = program.version
         self._tell(f"{name}: dumping database {database}")
         path = self._draft / f"{name}.dump"
-        programs.run(program, server, ["-Fc", f"--snapshot={snapshot}", f"--file={path}", f"--dbname={database}"])
+        options = ["-Fc", f"--snapshot={snapshot}", f"--file={path}", f"--dbname={database}"]
+        programs.run(program, server, [*options, *_row_security(server, connection)])
         with connection.cursor() as cursor:
             facts |= {"roles": sorted(database_rights.users(cursor)), "server": connection.server_version}
         facts |= manifest.structure(connection)
@@ -112,6 +117,28 @@ class _Backup:
             missing=packed.missing,
             damaged=packed.damaged,
         )
+
+
+def _row_security(server: Server, connection: Connection) -> list[str]:
+    """What pg_dump needs to read tables under a policy that lets all rows through: the bridge's own.
+
+    Raises: ConfigError for other tables of which the administrator may not see every row.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nspname = 'bridge', pg_class.oid::regclass::text"
+            "  FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace"
+            " WHERE relkind IN ('r', 'p') AND relrowsecurity AND row_security_active(pg_class.oid)"
+            "   AND has_table_privilege(pg_class.oid, 'SELECT') ORDER BY 2"
+        )
+        found = cursor.fetchall()
+    filtered = [name for is_ours, name in found if not is_ours]
+    if filtered:
+        raise ConfigError(
+            f"user {server.admin} may not see every row of {filtered[0]}: its policies hold for the owner too; back up"
+            " as a role with BYPASSRLS"
+        )
+    return ["--enable-row-security"] if found else []
 
 
 @contextmanager
@@ -148,11 +175,11 @@ def odoo_facts(connection: Connection) -> dict[str, Any]:
     """The identity of Odoo's database, and its latest versions."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT substr(key, 18), value FROM ir_config_parameter"
+            "SELECT substr(key, 18), value FROM public.ir_config_parameter"
             " WHERE key IN ('comply360_bridge.instance', 'comply360_bridge.epoch')"
         )
         facts: dict[str, Any] = dict(cursor.fetchall())
-        cursor.execute("SELECT latest_version FROM ir_module_module WHERE name = 'comply360_bridge'")
+        cursor.execute("SELECT latest_version FROM public.ir_module_module WHERE name = 'comply360_bridge'")
         return {**facts, "addon": next((row[0] for row in cursor.fetchall()), None)}
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extras import Json
 
 from db_init import app_schema, database_rights, known_database, roles, schema_level
 from db_init.connect import Connection, Cursor
 from sync_daemon.config import BRIDGE_OWNER_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, SYNC_ROLE, Settings
+from sync_daemon.errors import ConfigError
 
 # An empty text in either setting makes the app's own policies fail with a cast error, for every role they hold for.
 _SYNC_DEFAULTS = {"app.current_tenant_id": "00000000-0000-0000-0000-000000000000", "app.is_global_admin": "false"}
@@ -55,13 +56,30 @@ def prepare(connection: Connection, settings: Settings, target: str = "head") ->
 
 def _memberships(cursor: Cursor) -> None:
     roles.grant_membership(cursor, BRIDGE_OWNER_ROLE, MIGRATOR_ROLE)
-    roles.grant_membership(cursor, "pg_read_all_stats", BRIDGE_OWNER_ROLE)
-    roles.grant_membership(cursor, "pg_monitor", MONITOR_ROLE)
+    roles.act_as(cursor, BRIDGE_OWNER_ROLE)
+    _statistics(cursor, "pg_read_all_stats", BRIDGE_OWNER_ROLE)
+    _statistics(cursor, "pg_monitor", MONITOR_ROLE)
     owner = app_schema.owner(cursor)
     # Where a superuser owns the app's tables, membership would make the migrator one too: then only an
     # administrator can attach.
     if not roles.is_superuser(cursor, owner):
         roles.grant_membership(cursor, owner, MIGRATOR_ROLE)
+        roles.act_as(cursor, owner)
+
+
+def _statistics(cursor: Cursor, group: str, member: str) -> None:
+    """Let a role see other sessions. Raises: ConfigError naming the statement for somebody who may."""
+    cursor.execute("SAVEPOINT statistics")
+    try:
+        roles.grant_membership(cursor, group, member)
+    except errors.InsufficientPrivilege:
+        cursor.execute("ROLLBACK TO SAVEPOINT statistics")
+        raise ConfigError(
+            f"the administrator may not grant {group}, which {member} needs to see open transactions: let whoever may"
+            f" run GRANT {group} TO {member}, and run this command again"
+        ) from None
+    finally:
+        cursor.execute("RELEASE SAVEPOINT statistics")
 
 
 def _identity(cursor: Cursor, settings: Settings, before: list[database_rights.Grant]) -> None:
@@ -80,14 +98,24 @@ def secure(cursor: Cursor, settings: Settings) -> None:
     refuse = {settings.c360_odoo_db_user}
     database_rights.close_to_public(cursor, keep, refuse)
     for name, value in _SYNC_DEFAULTS.items():
+        _default(cursor, settings.platform_postgres_db, name, value)
+
+
+def _default(cursor: Cursor, database: str, name: str, value: str) -> None:
+    """A default of the sync role's, for whoever uses it by hand: the daemon sets it in each session as well.
+
+    Only a superuser may store a setting that PostgreSQL does not know.
+    """
+    cursor.execute("SAVEPOINT setting")
+    try:
         cursor.execute(
             sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
-                sql.Identifier(SYNC_ROLE),
-                sql.Identifier(settings.platform_postgres_db),
-                sql.SQL(name),
-                sql.Literal(value),
+                sql.Identifier(SYNC_ROLE), sql.Identifier(database), sql.SQL(name), sql.Literal(value)
             )
         )
+    except errors.InsufficientPrivilege:
+        cursor.execute("ROLLBACK TO SAVEPOINT setting")
+    cursor.execute("RELEASE SAVEPOINT setting")
 
 
 def _registry_rights(cursor: Cursor) -> None:

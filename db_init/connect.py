@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from sync_daemon.config import LOOPBACK, MIGRATOR_ROLE, Settings, tls_mode
-from sync_daemon.errors import BridgeError, FatalError, TransientError, UnavailableError
+from sync_daemon.errors import BridgeError, ConfigError, FatalError, TransientError, UnavailableError
 
 __all__ = [
     "Connection",
@@ -91,18 +91,53 @@ def as_migrator(settings: Settings) -> Iterator[Connection]:
 
 
 @contextmanager
-def as_operator(settings: Settings) -> Iterator[Connection]:
-    """A connection to the app's database with the right to change schemas: the administrator's, or the migrator's.
+def as_operator(settings: Settings, writes: bool = False) -> Iterator[Connection]:
+    """A connection to the app's database with the right to change schemas: the migrator's.
 
-    Shapes: the administrator's if its password is set or the migrator's is not.
+    The app's triggers run with the rights of whoever writes, and can take back any lesser role: so a superuser must not
+    touch the app's tables. The administrator's serves only where the migrator cannot: its password is not set, schema
+    bridge is not there yet, or a superuser owns the app's tables.
+
+    Shapes: `writes` says that the app's tables may be written or get triggers.
+    Raises: as `as_admin`; ConfigError if only a superuser could write.
     """
     server = app_server(settings)
-    if server.password or not settings.c360_migrator_password.get_secret_value():
-        with as_admin(server, settings.platform_postgres_db) as connection:
-            yield connection
-    else:
-        with as_migrator(settings) as connection:
-            yield connection
+    who = _operator(settings, writes)
+    with _connected(server, settings.platform_postgres_db, *who, autocommit=False) as connection:
+        yield connection
+
+
+def _operator(settings: Settings, writes: bool) -> tuple[str, str]:
+    """User and password."""
+    server = app_server(settings)
+    migrator = MIGRATOR_ROLE, settings.c360_migrator_password.get_secret_value()
+    if not migrator[1]:
+        if writes:
+            raise ConfigError(
+                f"C360_MIGRATOR_PASSWORD is not set: {MIGRATOR_ROLE} works on the app's tables, no administrator does"
+            )
+        return server.admin, server.password
+    try:
+        with as_migrator(settings) as connection, connection.cursor() as cursor:
+            cursor.execute(_OWNED_BY_SUPERUSER)
+            is_out_of_reach = cursor.fetchone() == (True,)
+    except UnavailableError:
+        if not server.password or _has_bridge(server, settings):
+            raise
+        is_out_of_reach = True
+    return (server.admin, server.password) if is_out_of_reach and server.password else migrator
+
+
+_OWNED_BY_SUPERUSER = """
+    SELECT rolsuper FROM pg_catalog.pg_class JOIN pg_catalog.pg_roles ON pg_roles.oid = relowner
+     WHERE pg_class.oid = to_regclass('public.tenants')
+"""
+
+
+def _has_bridge(server: Server, settings: Settings) -> bool:
+    with as_admin(server, settings.platform_postgres_db) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('bridge.tenant') IS NOT NULL")
+        return cursor.fetchone() == (True,)
 
 
 @contextmanager
@@ -132,7 +167,8 @@ def _open(server: Server, database: str, user: str, password: str) -> Connection
             keepalives_idle=30,
             tcp_user_timeout=60_000,
             application_name="c360",
-            options="-c timezone=UTC -c client_min_messages=warning",
+            # nobody's object can stand for one of PostgreSQL's: every other name is written with its schema
+            options="-c timezone=UTC -c client_min_messages=warning -c search_path=pg_catalog,pg_temp",
         )
     except psycopg2.Error as error:
         raise UnavailableError(f"{server} refuses user {user} for database {database}: {_first_line(error)}") from error

@@ -42,7 +42,7 @@ def folder_of(settings: Settings, database: str) -> Path:
 def named(connection: Connection) -> list[str]:
     """The files that an Odoo database names."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname <> '' ORDER BY 1")
+        cursor.execute("SELECT DISTINCT store_fname FROM public.ir_attachment WHERE store_fname <> '' ORDER BY 1")
         return [str(row[0]) for row in cursor.fetchall()]
 
 

@@ -48,7 +48,7 @@ class Migrated:
 
 def migrate(settings: Settings, dry_run: bool = False) -> Migrated:
     """Migrate the schema to head and attach the tenants below the current level; one broken tenant stops no other."""
-    with connect.as_operator(settings) as connection:
+    with connect.as_operator(settings, writes=not dry_run) as connection:
         if dry_run:
             before = schema_level.known_level(connection)
             waiting = [tenant for tenant in (tenants(connection) if before else []) if tenant.is_behind(ATTACH_LEVEL)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from db_init import app_schema
 from db_init.connect import Connection
 
 
@@ -62,10 +63,10 @@ _REGISTER = """
      ORDER BY app.id, app_schema.status = 'active' DESC, app_schema.created_at DESC
     ON CONFLICT DO NOTHING
 """
+_COMPLETE = """
+    UPDATE public.tenant_schemas SET status = 'active' WHERE tenant_id = %(tenant)s::uuid AND status = 'creating'
+"""
 _ACTIVATE = """
-    WITH whole AS (
-        UPDATE public.tenant_schemas SET status = 'active' WHERE tenant_id = %(tenant)s::uuid AND status = 'creating'
-    )
     UPDATE bridge.tenant SET state = app.status, updated_at = now()
       FROM public.tenants AS app
      WHERE app.id = tenant.tenant_id AND tenant.tenant_id = %(tenant)s::uuid AND tenant.state <> app.status
@@ -108,4 +109,6 @@ def unattached(connection: Connection, has_bridge: bool = True) -> list[str]:
 def activate(connection: Connection, tenant_id: UUID) -> None:
     """Mark the tenant as complete in both registries, so that its records flow. Does not commit."""
     with connection.cursor() as cursor:
+        with app_schema.acting(cursor):
+            cursor.execute(_COMPLETE, {"tenant": str(tenant_id)})
         cursor.execute(_ACTIVATE, {"tenant": str(tenant_id)})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from uuid import uuid4
 
 from psycopg2 import sql
@@ -15,7 +17,8 @@ from db_init import bridge_schema, connect, filestore, init, known_database, man
 from db_init.backup import Tell
 from db_init.connect import Connection, Cursor, Server
 from db_init.manifest import Part
-from sync_daemon.config import SYNC_ROLE, Settings
+from db_init.roles import Role
+from sync_daemon.config import BRIDGE_OWNER_ROLE, SYNC_ROLE, Settings
 from sync_daemon.errors import ConfigError, UnavailableError
 
 
@@ -99,7 +102,9 @@ def trial(settings: Settings, folder: Path, name: str, tell: Tell = lambda _: No
     server = (connect.app_server if name == "app" else connect.odoo_server)(settings)
     scratch = f"c360_verify_{uuid4().hex[:10]}"
     try:
-        _fill(server, folder / part.file, scratch, server.admin, "")
+        with connect.as_admin(server, autocommit=True) as admin:
+            nobody = _throw_away_role(admin, server, scratch)
+        _fill(server, folder / part.file, scratch, scratch, "", nobody)
         took = _since(began)
         with connect.as_admin(server, scratch) as connection:
             problems = [*_row_problems(connection, part), *_structure_problems(connection, part)]
@@ -108,7 +113,18 @@ def trial(settings: Settings, folder: Path, name: str, tell: Tell = lambda _: No
     finally:
         with connect.as_admin(server, autocommit=True) as admin:
             _drop(admin, scratch)
+            with admin.cursor() as cursor:
+                cursor.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(scratch)))
     return Check(name, took, tuple(problems))
+
+
+def _throw_away_role(admin: Connection, server: Server, name: str) -> Server:
+    """A login without any right but on its own database: what a backup runs while it is restored, runs as nobody."""
+    password = token_urlsafe(24)
+    with admin.cursor() as cursor:
+        roles.ensure(admin, Role(name, True, password))
+        cursor.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 20").format(sql.Identifier(name)))
+    return replace(server, admin=name, password=password)
 
 
 def _restore_app(settings: Settings, path: Path, part: Part, into: str, tell: Tell) -> tuple[str, str]:
@@ -131,7 +147,7 @@ def _restore_odoo(settings: Settings, path: Path, part: Part, into: str, tell: T
     def finish(cursor: Cursor, _database: str) -> None:
         init.secure_odoo(cursor, settings)
         cursor.execute(
-            "UPDATE ir_config_parameter SET value = (greatest(value::int, %(known)s) + 1)::text"
+            "UPDATE public.ir_config_parameter SET value = (greatest(value::int, %(known)s) + 1)::text"
             " WHERE key = 'comply360_bridge.epoch' RETURNING value",
             {"known": known},
         )
@@ -169,7 +185,8 @@ def _replace(
     draft = f"{target[:40]}_restoring"
     tell(f"restoring {path.name} beside database {target}")
     try:
-        _fill(server, path, draft, owner, locale)
+        with _lent(server, owner):
+            _fill(server, path, draft, owner, locale)
         with connect.as_admin(server, draft) as connection, connection.cursor() as cursor:
             finish(cursor, draft)
             cursor.execute("ANALYZE")
@@ -185,7 +202,8 @@ def require_nobody(server: Server, database: str) -> None:
     with connect.as_admin(server) as admin, admin.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT coalesce(usename, '?') || coalesce(' (' || nullif(application_name, '') || ')', '')"
-            " FROM pg_stat_activity WHERE datname = %(name)s AND backend_type = 'client backend' ORDER BY 1",
+            " FROM pg_stat_activity WHERE datname = %(name)s"
+            "  AND coalesce(backend_type, 'client backend') = 'client backend' ORDER BY 1",
             {"name": database},
         )
         found = [row[0] for row in cursor.fetchall()]
@@ -200,7 +218,26 @@ def _require_roles(server: Server, part: Part) -> None:
         raise ConfigError(f"{server} has no role {', '.join(missing)}, which the backup refers to: create it first")
 
 
-def _fill(server: Server, path: Path, database: str, owner: str, locale: str) -> None:
+@contextmanager
+def _lent(server: Server, owner: str) -> Iterator[None]:
+    """Where nobody is a superuser, whoever gets an object must be able to create in its schema: the bridge's views."""
+    with connect.as_admin(server) as admin, admin.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        name = str((cursor.fetchone() or ("",))[0])
+        is_needed = not roles.is_superuser(cursor, name) and roles.exists(cursor, BRIDGE_OWNER_ROLE)
+        if is_needed:
+            roles.grant_membership(cursor, owner, BRIDGE_OWNER_ROLE)
+    try:
+        yield
+    finally:
+        if is_needed:
+            with connect.as_admin(server) as admin, admin.cursor() as cursor:
+                names = map(sql.Identifier, (owner, BRIDGE_OWNER_ROLE))
+                cursor.execute(sql.SQL("REVOKE {} FROM {}").format(*names))
+
+
+def _fill(server: Server, path: Path, database: str, owner: str, locale: str, nobody: Server | None = None) -> None:
+    """Make the database from the archive. Shapes: `nobody` restores in the administrator's place, and owns all."""
     with connect.as_admin(server, autocommit=True) as admin:
         program = programs.locate("pg_restore", admin)
         _drop(admin, database)
@@ -212,7 +249,10 @@ def _fill(server: Server, path: Path, database: str, owner: str, locale: str) ->
             )
             # nobody gets in before it is whole
             cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
-    programs.run(program, server, ["--exit-on-error", f"--dbname={database}", str(path)])
+    options = ["--exit-on-error", f"--dbname={database}"]
+    if nobody:
+        options += ["--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"]
+    programs.run(program, nobody or server, [*options, str(path)])
 
 
 def _swap(server: Server, draft: str, target: str, tell: Tell) -> str:

@@ -10,6 +10,7 @@ from psycopg2.extensions import encrypt_password
 from db_init.connect import Connection, Cursor
 from sync_daemon.config import BRIDGE_OWNER_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, SYNC_ROLE, Settings
 
+_MEMBER = "SELECT 1 FROM pg_auth_members WHERE roleid = %(group)s::regrole AND member = %(member)s::regrole"
 BRIDGE_ROLES = (SYNC_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, BRIDGE_OWNER_ROLE)
 
 
@@ -56,6 +57,7 @@ def ensure(connection: Connection, role: Role) -> None:
             cursor.execute(
                 sql.SQL("CREATE ROLE {} {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION").format(name, login)
             )
+        act_as(cursor, role.name)
         if role.password:
             # hashed here, so that no server log can show the password
             secret = encrypt_password(role.password, role.name, connection, "scram-sha-256")
@@ -65,11 +67,19 @@ def ensure(connection: Connection, role: Role) -> None:
 def grant_membership(cursor: Cursor, group: str, member: str) -> None:
     """Let `member` act as `group`; no effect if it already may."""
     cursor.execute(
-        "SELECT 1 FROM pg_auth_members WHERE roleid = %(group)s::regrole AND member = %(member)s::regrole",
+        _MEMBER if cursor.connection.server_version < 160_000 else f"{_MEMBER} AND set_option AND inherit_option",
         {"group": _quoted(group), "member": _quoted(member)},
     )
     if cursor.fetchone() is None:
         cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(member)))
+
+
+def act_as(cursor: Cursor, group: str) -> None:
+    """Let an administrator who is no superuser act as a role: to own what it owns, and to give things to it."""
+    cursor.execute("SELECT rolsuper, rolname::text FROM pg_catalog.pg_roles WHERE rolname = current_user")
+    is_super, name = cursor.fetchone() or (True, "")
+    if not is_super and name != group:
+        grant_membership(cursor, group, str(name))
 
 
 def is_superuser(cursor: Cursor, name: str) -> bool:

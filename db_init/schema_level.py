@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from psycopg2 import Error as DriverError
 from psycopg2 import errors, sql
 
+from db_init import row_security
 from db_init.connect import Connection
 from sync_daemon.config import BRIDGE_OWNER_ROLE
 from sync_daemon.errors import ConfigError, FatalError
@@ -73,7 +74,9 @@ def upgrade(connection: Connection, target: str = "head") -> tuple[str, str]:
         _patiently(connection, target)
     _ensure_ledger_partitions(connection)
     connection.commit()
-    return before, level(connection)
+    if (after := level(connection)) == head():
+        row_security.ensure(connection)
+    return before, after
 
 
 def _scripts() -> ScriptDirectory:

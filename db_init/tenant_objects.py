@@ -19,7 +19,7 @@ from sync_daemon.config import SYNC_ROLE
 from sync_daemon.errors import FatalError
 
 # Raise it when a file of db_init/tenant/ changes: `c360 db migrate` then applies all of them to every tenant again.
-ATTACH_LEVEL = 14
+ATTACH_LEVEL = 15
 PAGE = 5000
 # A lock that is waited for makes the app's next statements queue behind us: so wait shortly and often.
 LOCK_TIMEOUT = timedelta(milliseconds=300)
@@ -258,6 +258,15 @@ def _make_objects(connection: Connection, tenant: Tenant) -> None:
     connection.commit()
 
 
+def add_objects(cursor: Cursor, tenant: Tenant) -> None:
+    """Every object at once, in a schema that nobody else sees yet. Does not commit."""
+    _grant_schema(cursor, tenant)
+    for captured in CAPTURED:
+        _apply_to_table(cursor, tenant, captured)
+    for name in _PER_TENANT:
+        _apply_to_tenant(cursor, tenant, name)
+
+
 def patiently(connection: Connection, work: Callable[[Cursor], None]) -> None:
     """Run `work` in transactions that wait only briefly for locks, until one succeeds; commits.
 
@@ -307,6 +316,7 @@ def _statement(
     return sql.SQL((_SQL / name).read_text(encoding="utf-8")).format(
         schema=sql.Identifier(tenant.schema_name),
         name=sql.Literal(tenant.schema_name),
+        space=sql.Literal(_quoted(tenant.schema_name)),
         tenant=sql.SQL("{}::uuid").format(sql.Literal(str(tenant.tenant_id))),
         table=sql.Identifier(captured.table if captured else ""),
         entity=sql.Literal(captured.entity if captured else ""),

@@ -50,7 +50,7 @@ def create_app_side(settings: Settings, new: NewTenant) -> Tenant:
     Raises: ConfigError for a subdomain that cannot be one.
     """
     check_slug(new.subdomain)
-    with connect.as_operator(settings) as connection:
+    with connect.as_operator(settings, writes=True) as connection:
         tenant_id, schema = _register(connection, new)
         if new.selftest:
             selftest.flag(connection, tenant_id, schema)
@@ -68,7 +68,7 @@ def create_app_side(settings: Settings, new: NewTenant) -> Tenant:
 
 def activate(settings: Settings, tenant_id: UUID) -> Tenant:
     """Mark the tenant as complete on both sides, so that its records flow."""
-    with connect.as_operator(settings) as connection:
+    with connect.as_operator(settings, writes=True) as connection:
         registry.activate(connection, tenant_id)
         return tenants(connection, tenant_id)[0]
 
@@ -127,7 +127,7 @@ def find(settings: Settings, name: str) -> Tenant | None:
 
 
 def _register(connection: Connection, new: NewTenant) -> tuple[UUID, str]:
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, app_schema.acting(cursor):
         cursor.execute(
             "INSERT INTO public.tenants (id, name, subdomain, company_name, country, contact_email)"
             " VALUES (%(id)s::uuid, %(name)s, %(subdomain)s, %(name)s, %(country)s, %(email)s)"

@@ -39,9 +39,9 @@ def crash(names: tuple[str, ...], patience: int, as_json: bool) -> None:
     """Kill daemons at each step; count lost and duplicate records.
 
     A second daemon finishes the work after each kill. The test uses a tenant that only its own daemons serve, and
-    removes it from both sides at the end. It needs the passwords of the app's role, the sync role, the migrator (or
-    PostgreSQL's administrator) and Odoo's administrator, the API key and RabbitMQ's password. Exit code 3 if anything
-    is lost, duplicate or different.
+    removes it from both sides at the end. It needs the passwords of the app's role, the sync role, the migrator
+    and Odoo's administrator, the API key and RabbitMQ's password. Exit code 3 if anything is lost, duplicate or
+    different.
 
     Example: c360 selftest crash --step push.unread
     """

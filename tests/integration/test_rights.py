@@ -8,8 +8,11 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
+from db_init import connect, tenants
+from db_init.attach import attach
 from db_init.migrate import migrate
 from sync_daemon.config import SYNC_ROLE, Settings
+from sync_daemon.errors import ConfigError
 from tests import databases
 from tests.databases import AppTenant, as_admin, as_app, as_migrator, as_monitor, as_sync, fill, register, rows
 
@@ -438,3 +441,110 @@ def test_the_sync_role_itself_is_nobody_special(installation: Settings) -> None:
     ) == [(False,) * 5]
     memberships = "SELECT roleid::regrole FROM pg_auth_members WHERE member = %(r)s::regrole"
     assert rows(as_admin(installation), memberships, r=SYNC_ROLE) == []
+
+
+def test_every_table_of_schema_bridge_has_row_security_also_for_its_owner(installation: Settings) -> None:
+    found = rows(
+        as_admin(installation),
+        "SELECT relname FROM pg_class WHERE relnamespace = 'bridge'::regnamespace AND relkind IN ('r', 'p')"
+        " AND NOT (relrowsecurity AND relforcerowsecurity)",
+    )
+    assert found == []
+
+
+@pytest.mark.reliability("F88")
+def test_a_right_given_by_mistake_shows_no_row_of_the_bridge(installation: Settings, tenant: AppTenant) -> None:
+    admin, monitor = as_admin(installation), as_monitor(installation)
+    assert rows(admin, "SELECT count(*) > 0 FROM bridge.tenant") == [(True,)]
+    rows(admin, "GRANT SELECT ON bridge.tenant TO comply360_monitor")
+    try:
+        assert rows(monitor, "SELECT count(*) FROM bridge.tenant") == [(0,)]
+    finally:
+        rows(admin, "REVOKE SELECT ON bridge.tenant FROM comply360_monitor")
+
+
+@pytest.mark.reliability("F88")
+@pytest.mark.parametrize("renamed", [True, False])
+def test_a_copy_of_a_schema_shows_nothing_of_its_source(
+    installation: Settings, tenant: AppTenant, renamed: bool
+) -> None:
+    """Copied by text, as programs that clone schemas do; with the source's name replaced, or left in the text."""
+    admin, app, reader = as_admin(installation), as_app(installation), f"reader_{tenant.subdomain}"
+    names = {"c": "clone_of_agency1", "s": tenant.schema, "r": reader}
+    assert rows(app, "SELECT count(*) > 0 FROM {s}.comply360_sync_state", **names) == [(True,)]
+    rows(admin, "CREATE SCHEMA {c}", **names)
+    rows(admin, "CREATE ROLE {r}", **names)
+    try:
+        rows(admin, "GRANT USAGE ON SCHEMA {c} TO {r}", **names)
+        for view in ("comply360_sync_state", "comply360_lead_outcome", "comply360_invoices"):
+            text = str(rows(admin, "SELECT pg_get_viewdef(%(v)s::regclass)", v=f"{tenant.schema}.{view}")[0][0])
+            if renamed:
+                text = text.replace(tenant.schema, names["c"])
+            with admin.cursor() as cursor:
+                cursor.execute(f"CREATE VIEW clone_of_agency1.{view} AS {text}")
+            rows(admin, "ALTER VIEW {c}.{v} OWNER TO comply360_bridge_owner", v=view, **names)
+            rows(admin, "GRANT SELECT ON {c}.{v} TO {r}", v=view, **names)
+            with admin.cursor() as cursor:
+                cursor.execute("SET ROLE " + f'"{reader}"')
+                try:
+                    cursor.execute(f"SELECT count(*) FROM clone_of_agency1.{view}")
+                    assert cursor.fetchall() == [(0,)], view
+                finally:
+                    cursor.execute("RESET ROLE")
+    finally:
+        rows(admin, "DROP SCHEMA {c} CASCADE", **names)
+        rows(admin, "DROP ROLE {r}", **names)
+
+
+@pytest.mark.reliability("F88")
+def test_the_views_follow_their_schema_to_another_name(installation: Settings) -> None:
+    moved = register(installation, "moved")
+    migrate(installation)
+    fill(as_app(installation), moved, 1)
+    admin, name = as_admin(installation), f"{moved.schema}_later"
+    rows(admin, "ALTER SCHEMA {s} RENAME TO {n}", s=moved.schema, n=name)
+    rows(admin, "UPDATE bridge.tenant SET schema_name = %(n)s WHERE tenant_id = %(t)s::uuid", n=name, t=str(moved.id))
+    assert rows(as_app(installation), "SELECT count(*) > 0 FROM {s}.comply360_sync_state", s=name) == [(True,)]
+
+
+@pytest.mark.reliability("F88")
+def test_no_superuser_runs_the_apps_triggers(stack_settings: Settings) -> None:
+    """A trigger of the app's that would take what it can get: it is the migrator's login that writes."""
+    with databases.initialised(stack_settings) as settings:
+        app = as_app(settings)
+        rows(app, "CREATE TABLE public.seen (who text, is_super boolean, path text)")
+        rows(
+            app,
+            "CREATE FUNCTION public.spy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " EXECUTE 'RESET ROLE'; EXECUTE 'RESET SESSION AUTHORIZATION';"
+            " INSERT INTO public.seen SELECT rolname, rolsuper, current_setting('search_path')"
+            "   FROM pg_catalog.pg_roles WHERE rolname = session_user; RETURN NEW; END $$",
+        )
+        for table in ("tenants", "tenant_schemas"):
+            rows(
+                app,
+                "CREATE TRIGGER spy AFTER INSERT OR UPDATE ON public.{t} FOR EACH ROW EXECUTE FUNCTION public.spy()",
+                t=table,
+            )
+        tenants.create(settings, tenants.NewTenant("agency1", "Agency One"), lambda _, __: None)
+        found = rows(as_admin(settings), "SELECT DISTINCT who, is_super, path FROM public.seen")
+        assert found == [("comply360_migrator", False, "public, pg_temp")]
+
+
+def test_without_the_migrators_password_no_tenant_is_made(installation: Settings) -> None:
+    without = installation.model_copy(update={"c360_migrator_password": type(installation.c360_migrator_password)("")})
+    for work in (attach, migrate):
+        with pytest.raises(ConfigError, match="C360_MIGRATOR_PASSWORD is not set"):
+            work(without)
+    with pytest.raises(ConfigError, match="C360_MIGRATOR_PASSWORD is not set"):
+        tenants.create(without, tenants.NewTenant("agency9", "Agency"), lambda _, __: None)
+
+
+def test_administrators_find_no_name_but_postgresqls_own(installation: Settings) -> None:
+    for opened in (
+        connect.as_admin(connect.app_server(installation), installation.platform_postgres_db),
+        connect.as_migrator(installation),
+        connect.as_operator(installation),
+    ):
+        with opened as connection:
+            assert rows(connection, "SELECT current_setting('search_path')") == [("pg_catalog,pg_temp",)]
