@@ -1,7 +1,8 @@
 """Row security on every table of schema bridge, also for their owner: a right given by mistake shows no row.
 
-And its views are barriers: a reader's own function in a WHERE must not see the rows that a view leaves out. Not a level:
-it holds for what later levels add, and for each new month of the ledger.
+Its views are barriers: a reader's own function in a WHERE must not see the rows that a view leaves out.
+
+Not a level: it holds for what later levels add, and for each new month of the ledger.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ def _close(cursor: Cursor, table: str, has_policy: bool) -> None:
         cursor.execute(_MONITORED, {"role": MONITOR_ROLE, "table": f"bridge.{table}"})
         is_monitored = (cursor.fetchone() or (False,))[0]
         roles = sql.SQL(", ").join(map(sql.Identifier, (*_ALL_ROWS, *((MONITOR_ROLE,) if is_monitored else ()))))
+        # a second run at the same time may have made it since
+        cursor.execute(sql.SQL("DROP POLICY IF EXISTS {} ON {}").format(sql.Identifier(POLICY), name))
         cursor.execute(
             sql.SQL("CREATE POLICY {} ON {} TO {} USING (true) WITH CHECK (true)").format(
                 sql.Identifier(POLICY), name, roles

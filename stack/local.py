@@ -146,6 +146,8 @@ def _connections(layout: Layout, given: Mapping[str, str]) -> dict[str, str]:
     if not _external("rabbitmq", given):
         values |= {"RABBITMQ_HOST": "127.0.0.1", "RABBITMQ_PORT": str(ports.amqp), "RABBITMQ_VHOST": rabbitmq.VHOST}
         values |= {"RABBITMQ_USER": rabbitmq.USER, "RABBITMQ_PASSWORD": known["RABBITMQ_PASSWORD"]}
+        values |= {"RABBITMQ_MANAGEMENT_URL": rabbitmq.management_url(layout), "RABBITMQ_ADMIN_USER": rabbitmq.ADMIN}
+        values |= {"RABBITMQ_ADMIN_PASSWORD": known["RABBITMQ_ADMIN_PASSWORD"]}
     if not _external("odoo", given):
         values |= {"ODOO_URL": odoo.url(layout), "ODOO_ADMIN_LOGIN": odoo.ADMIN}
         values["ODOO_ADMIN_PASSWORD"] = known["ODOO_ADMIN_PASSWORD"]

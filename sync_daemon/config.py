@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     rabbitmq_password: SecretStr = SecretStr("")
     rabbitmq_tls: bool = False
     rabbitmq_cafile: str = ""
+    # only for `c360 audit isolation`
+    rabbitmq_management_url: str = Field("", pattern=r"^(https?://[^\s]+)?$")
+    rabbitmq_admin_user: str = ""
+    rabbitmq_admin_password: SecretStr = SecretStr("")
 
     # Odoo
     odoo_url: str = "http://127.0.0.1:8069"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
 from audit import isolation as rooms
+from audit import postgres_attempts, postgres_office, rabbitmq_attempts, rabbitmq_office
 from audit.matrix import Finding, Outcome, exit_code, table
 from sync_daemon import logs
 from sync_daemon.cli.output import print_json, print_table, say
-from sync_daemon.config import load_settings
+from sync_daemon.config import Settings, load_settings
+
+PLACES = ("odoo", "postgres", "rabbitmq")
+# columns in this order; users and roles that the bridge does not know come after them, by name
+ACTORS = (*rooms.ACTORS, *postgres_office.KNOWN)
 
 
 @click.group("audit")
@@ -19,29 +25,43 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--clean", is_flag=True, help="Only remove what an interrupted audit left in Odoo.")
+@click.option("--only", multiple=True, type=click.Choice(PLACES), help="Try only this neighbour; repeatable.")
+@click.option("--clean", is_flag=True, help="Only remove what an interrupted audit left behind.")
 @click.option("--kind", "kinds", multiple=True, help="Limit to this kind of record, such as lead; repeatable.")
+@click.option("--tenant", default="", help="Of the app's own tenants in PostgreSQL, try only this one.")
+@click.option("--reader", "readers", multiple=True, help="A role of PostgreSQL that may read all tenants; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print every attempt as JSON.")
-def isolation(clean: bool, kinds: tuple[str, ...], as_json: bool) -> None:
+def isolation(
+    only: tuple[str, ...], clean: bool, kinds: tuple[str, ...], tenant: str, readers: tuple[str, ...], as_json: bool
+) -> None:
     """Try to get from one tenant's records to another's.
 
-    Creates two tenants and nine users in Odoo, each user limited to one of the tenants, and removes them at the end.
-    As each of these users, it then tries to read, find, export, change, link and attach the other tenant's records, and
-    prints what was denied. It takes two to six minutes and touches no other record. It needs the API key, and the
-    passwords of the sync role and of Odoo's administrator.
+    In Odoo, creates two tenants and nine users, each limited to one of the tenants, tries to read, find, export,
+    change, link and attach the other tenant's records as each of them, and removes all of it at the end. This takes
+    two to six minutes.
+
+    In PostgreSQL, plants two tenants in a transaction that is taken back, and tries every table, view, function,
+    sequence, schema and database as every role. In RabbitMQ, creates two services and removes them, and looks at the
+    rights of every user. These take seconds.
+
+    Touches no other record. Needs the API key, the passwords of the sync role, of Odoo's administrator and of
+    PostgreSQL's, and the address and administrator of RabbitMQ's management; for a part of them, see --only.
 
     Exit code 3 if anything was reached, 1 if something could not be tried.
 
-    Example: c360 audit isolation
+    Example: c360 audit isolation --only postgres
     """
     settings = load_settings()
     logs.configure(settings.model_copy(update={"c360_log_level": "ERROR"}))
-    with rooms.office(settings) as place:
-        if clean:
-            if not rooms.sweep(place, say):
-                say("nothing to remove")
-            return
-        findings = rooms.audit(place, say, kinds)
+    places = [place for place in PLACES if place in (only or PLACES)]
+    _check(settings, places)
+    if clean:
+        if not sum(_cleaned(settings, place) for place in places):
+            say("nothing to remove")
+        return
+    findings = [finding for place in places for finding in _findings(settings, place, kinds, tenant, readers)]
+    if kinds:
+        findings = [finding for finding in findings if finding.cell.kind.removeprefix("own ") in kinds]
     if as_json:
         print_json([_described(finding) for finding in findings])
     else:
@@ -49,9 +69,49 @@ def isolation(clean: bool, kinds: tuple[str, ...], as_json: bool) -> None:
     sys.exit(exit_code(findings))
 
 
+def _check(settings: Settings, places: Sequence[str]) -> None:
+    """Raises: ConfigError before anything is made, naming what is missing."""
+    if "odoo" in places:
+        rooms.check_credentials(settings)
+    if "rabbitmq" in places:
+        rabbitmq_office.management(settings)
+
+
+def _findings(
+    settings: Settings, place: str, kinds: tuple[str, ...], tenant: str, readers: tuple[str, ...]
+) -> list[Finding]:
+    match place:
+        case "postgres":
+            return postgres_attempts.audit(settings, say, tenant, readers)
+        case "rabbitmq":
+            return rabbitmq_attempts.audit(settings, say)
+        case _:
+            with rooms.office(settings) as office:
+                return rooms.audit(office, say, kinds)
+
+
+def _cleaned(settings: Settings, place: str) -> int:
+    """Remove what an interrupted audit left there; gives how much. PostgreSQL takes its transaction back by itself."""
+    match place:
+        case "odoo":
+            with rooms.office(settings) as office:
+                return rooms.sweep(office, say)
+        case "rabbitmq":
+            removed = rabbitmq_office.sweep(rabbitmq_office.management(settings))
+            if removed:
+                say(f"removed {removed} users and queues of an audit from RabbitMQ")
+            return removed
+        case _:
+            return 0
+
+
 def _print(findings: list[Finding]) -> None:
-    columns = ("where", "record of another tenant", *rooms.ACTORS, "attempts")
-    print_table("What each user met", columns, table(findings, rooms.ACTORS))
+    for place in dict.fromkeys(finding.cell.place for finding in findings):
+        there = [finding for finding in findings if finding.cell.place == place]
+        met = {finding.cell.actor for finding in there}
+        actors = [*(name for name in ACTORS if name in met), *sorted(met - set(ACTORS))]
+        columns = ("where", "what of another tenant", *actors, "attempts")
+        print_table(f"What each one met in {place}", columns, table(there, actors))
     for finding in findings:
         if finding.outcome is not Outcome.DENIED:
             click.echo(f"{finding.outcome.upper()}  {finding.cell}: {finding.what}")
