@@ -7,10 +7,10 @@ PINS := requirements.txt requirements-odoo.txt
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test fast lint mutants bench torture stop clean
+.PHONY: help venv demo test fast lint mutants odoo-suite bench torture stop clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 venv: $(STAMP) ## the virtual environment .venv with everything pinned
 
@@ -32,6 +32,9 @@ lint: venv ## the checks alone
 
 mutants: venv ## prove every guard: without it, the test that watches it must fail
 	@$(BIN)/python -m tests.mutants
+
+odoo-suite: venv ## Odoo's own tests of crm, account and mail, with and without the addon; writes docs/odoo-suite.md
+	@$(BIN)/python -m tests.odoo_suite $(if $(ONLY),--only $(ONLY))
 
 bench: venv ## measure; figures also in build/bench.json
 	@$(BIN)/python -m tests.bench
