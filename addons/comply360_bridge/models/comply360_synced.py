@@ -44,17 +44,6 @@ class Comply360Synced(models.AbstractModel):
         compute_sudo=True,
     )
 
-    def _comply360_supersede(self):
-        """Make concurrent transactions that write these records fail and retry, so that they see this one's changes."""
-        if self:
-            statement = SQL(
-                "UPDATE %(table)s SET write_date = write_date WHERE id IN ("
-                "SELECT id FROM %(table)s WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE)",
-                table=SQL.identifier(self._table),
-                ids=self.ids,
-            )
-            self.env.cr.execute(statement, log_exceptions=False)
-
     def _compute_x_comply360_sync(self):
         found = self._comply360_sync_of(self.ids)
         for record in self:

@@ -161,19 +161,36 @@ class Comply360Walled(models.AbstractModel):
     def _comply360_refuse_crossing(self):
         """Raise ValidationError if one of these records links two tenants.
 
-        Its links are compared with its own tenant, and with each other if it has none.
+        Its links are compared with its own tenant, and with each other if it has none. What it links that has no tenant
+        gets none in a concurrent transaction: that one must start again and see the link.
         """
         own = self._comply360_own_field()
         met = {record.id: (set(record[own].ids) if own else set(), record) for record in self}
+        free = defaultdict(list)
         for name in LINKS.get(self._name, ()):
             linked = self._comply360_linked(name)
             tenants = _tenants_of(linked.values(), DEEPEST)
             for record_id, records in linked.items():
                 for other in records:
+                    if not tenants[other] and other._comply360_own_field() and self._name not in UNTRACED:
+                        free[record_id].append(other)
                     known, beside = met[record_id]
                     if len(known | tenants[other]) > 1:
                         raise ValidationError(self.browse(record_id)._comply360_crossing(name, beside, other))
                     met[record_id] = (known | tenants[other], beside if known else other)
+        for records in _by_model(other for record_id, others in free.items() if met[record_id][0] for other in others):
+            records._comply360_supersede()
+
+    def _comply360_supersede(self):
+        """Make concurrent transactions that write these records fail and retry, so that they see this one's changes."""
+        if self:
+            statement = SQL(
+                "UPDATE %(table)s SET write_date = write_date WHERE id IN ("
+                "SELECT id FROM %(table)s WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE)",
+                table=SQL.identifier(self._table),
+                ids=self.ids,
+            )
+            self.env.cr.execute(statement, log_exceptions=False)
 
     def _comply360_check_wall(self):
         """Check what these records link and what links them, after changes that passed by write()."""
@@ -292,13 +309,17 @@ def _alive(records):
 
 def _tenants_of(recordsets, deepest):
     """The tenants of records, by record; one computation per model."""
+    found = {}
+    for records in _by_model(recordsets):
+        tenants = records._comply360_tenants(deepest)
+        found.update({record: tenants[record.id] for record in records})
+    return found
+
+
+def _by_model(recordsets):
+    """The records of each model together."""
     by_model = defaultdict(list)
     for records in recordsets:
         if records:
             by_model[records._name].append(records)
-    found = {}
-    for batches in by_model.values():
-        records = batches[0].union(*batches)
-        tenants = records._comply360_tenants(deepest)
-        found.update({record: tenants[record.id] for record in records})
-    return found
+    return [batches[0].union(*batches) for batches in by_model.values()]

@@ -8,12 +8,13 @@ from functools import partial
 from uuid import NAMESPACE_OID, uuid5
 
 from odoo import SUPERUSER_ID, api, sql_db
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 from odoo.modules.registry import Registry
 from odoo.service.model import retrying
 from odoo.tests.common import BaseCase, get_db_name
 from odoo.tools import mute_logger
 
+from ..exchange.hand import HAND
 from .documents import batch, commission, document
 from .reliability import reliability
 
@@ -159,7 +160,7 @@ class TestConcurrency(BaseCase):
 
     def _unlink(self, partner_id):
         with self._environment() as env:
-            env["res.partner"].browse(partner_id).unlink()
+            env["res.partner"].browse(partner_id).exists().unlink()
 
     @reliability("F50")
     @mute_logger("odoo.sql_db", "odoo.service.model")
@@ -279,6 +280,31 @@ class TestConcurrency(BaseCase):
         error = self._one_after_the_other(by_the_app, part, record)
         self.assertIsInstance(error, UserError)
         self.assertIn("must not be paid again", str(error))
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_contact_that_is_linked_while_it_gets_a_tenant_joins_no_two_tenants(self):
+        other = str(uuid5(NAMESPACE_OID, "other tenant of concurrent tests"))
+
+        def link(env, contact):
+            lead = env["crm.lead"].search([("x_comply360_tenant_id.uuid", "=", TENANT)])
+            lead.partner_id = contact
+
+        def give(env, contact):
+            tenant = env["comply360.tenant"].search([("uuid", "=", other)])
+            contacts = env["res.partner"].sudo().with_context(comply360_hand=HAND)
+            contacts.browse(contact).x_comply360_tenant_id = tenant
+
+        for first, second in ((link, give), (give, link)):
+            self._clean()
+            self._apply(document("tenant", "one", tenant=TENANT), document("tenant", "two", tenant=other))
+            self._apply(document("registration", "1", tenant=TENANT))
+            with self._environment() as env:
+                contact = env["res.partner"].create({"name": "Shared"}).id
+            self.addCleanup(self._unlink, contact)
+            with self.subTest(first=first.__name__):
+                error = self._one_after_the_other(first, second, contact)
+                self.assertIsInstance(error, ValidationError)
+                self.assertIn("different tenants", str(error))
 
     @reliability("F32", "F50")
     @mute_logger("odoo.sql_db", "odoo.service.model")
