@@ -64,6 +64,9 @@ class ResUsers(models.Model):
         user = self.sudo()
         if user.has_group("comply360_bridge.group_service"):
             return ()
+        # nobody is limited before there is a tenant; Odoo's own query counts hold
+        if not self.env["comply360.tenant"]._comply360_is_used():
+            return None
         return tuple(user.x_comply360_tenant_ids.ids) or None
 
     def _comply360_seen(self, model_name):

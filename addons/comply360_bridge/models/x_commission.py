@@ -181,9 +181,10 @@ class XCommission(models.Model):
         return True
 
     def action_reset(self):
-        """Reset to pending; for managers. Raises UserError if a commission is paid."""
+        """Reset to pending; for managers. Raises UserError if a commission is paid or on a bill."""
         if not self.env.user.has_group("comply360_bridge.group_manager"):
             raise AccessError(self.env._("Only Comply360 managers may reset commissions."))
+        self._check_unbilled()
         self._step("pending", {"approved_at": False, "approved_by_id": False})
         return True
 

@@ -194,6 +194,20 @@ class XCommission(models.Model):
             if bill := commission._comply360_open_bills()[-1:]:
                 raise UserError(commission._words_for_open_bill(bill))
 
+    def _check_unbilled(self):
+        """Refuse to reset what is on a bill: nobody pays what nobody approved."""
+        # whoever bills one of these has read it: one of both must start again
+        self._comply360_supersede()
+        for commission in self.sudo():
+            if bill := commission._comply360_open_bills()[-1:]:
+                raise UserError(
+                    self.env._(
+                        "%(name)s is on the bill %(bill)s. Delete the draft or credit the bill before you reset it.",
+                        name=commission.name,
+                        bill=bill.display_name,
+                    )
+                )
+
     def _words_for_open_bill(self, bill):
         if bill.state == "draft":
             return self.env._(

@@ -691,6 +691,26 @@ class TestOneWayToPay(MoneyCase):
         record.with_user(self.accountant).action_approve()
         self.assertEqual(self.found(name), ("paid", ""))
 
+    def test_a_commission_is_not_reset_while_it_is_on_a_bill(self):
+        manager = new_test_user(
+            self.env,
+            "c360_manager",
+            groups="comply360_bridge.group_manager",
+            company_id=self.company.id,
+            company_ids=[Command.set(self.company.ids)],
+        )
+        name = self.new("ZAR")
+        record = self.record("commission", name).with_user(manager).with_company(self.company)
+        bill = self.draft(name)
+        with self.assertRaisesRegex(UserError, "Delete the draft or credit the bill"):
+            record.action_reset()
+        bill.action_post()
+        with self.assertRaisesRegex(UserError, f"is on the bill {bill.name}"):
+            record.action_reset()
+        self.credit(bill, 1250.55)
+        record.action_reset()
+        self.assertEqual(self.found(name), ("pending", ""))
+
     # -- exact or refused ----------------------------------------------------------------------------------------------
 
     def test_an_amount_that_the_currency_would_round_is_parked_with_both_numbers(self):
@@ -743,12 +763,10 @@ class TestOneWayToPay(MoneyCase):
 
     def test_a_rounding_that_became_coarser_is_found_and_not_billed(self):
         name = self.new("ZWL", "125.53")
-        installation = self.binding("commission", name).installation
-        currencies = self.env["res.currency"]
-        self.assertNotIn("ZWL", currencies._comply360_coarse(installation))
+        tenant = self.record("commission", name).x_comply360_tenant_id
+        self.assertNotIn("coarse_currency", [row["code"] for row in tenant._comply360_misfits({"ZWL": "2"})])
         self.currencies["ZWL"].rounding = 0.05
-        self.env.flush_all()
-        self.assertEqual(currencies._comply360_coarse(installation)["ZWL"], {"rounding": "0.05", "commissions": "1"})
+        self.assertIn("coarse_currency", [row["code"] for row in tenant._comply360_misfits({"ZWL": "2"})])
         with self.assertRaisesRegex(UserError, "125.53 is not a multiple of ZWL's rounding 0.05"):
             self.draft(name)
 
