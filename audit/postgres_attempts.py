@@ -26,6 +26,7 @@ from audit.postgres_office import (
     Ground,
     Scene,
     scene,
+    tenants,
 )
 from db_init import connect
 from db_init.tenant_objects import CAPTURED, VIEWS
@@ -34,6 +35,8 @@ from sync_daemon.config import BRIDGE_OWNER_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, S
 Say = Callable[[str], None]
 
 PLACE = "PostgreSQL"
+# tenants in one transaction
+AT_ONCE = 25
 ALL = "all tenants"
 BRIDGE = "bridge"
 WAYS = {
@@ -127,9 +130,17 @@ _VIEWS = """
 
 def audit(settings: Settings, say: Say, tenant: str = "", readers: Sequence[str] = ()) -> list[Finding]:
     """Everything that was tried. Shapes: `tenant` limits the app's own ones; `readers` are roles meant to see all."""
-    say("trying every role of the app's database")
-    with scene(settings, tenant, readers) as made:
-        return list(findings(made))
+    own = tenants(settings, tenant)
+    say(f"trying every role of the app's database, on {len(own)} tenants and two that are planted")
+    found: dict[Cell, Finding] = {}
+    # the app's rows wait for nobody, but the bridge waits with its writes while a transaction is open
+    for start in range(0, max(len(own), 1), AT_ONCE):
+        with scene(settings, own[start : start + AT_ONCE], readers) as made:
+            for item in findings(made):
+                known = found.get(item.cell)
+                if known is None or known.outcome is Outcome.DENIED:
+                    found[item.cell] = item
+    return list(found.values())
 
 
 def findings(made: Scene) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from db_init.connect import Connection, Cursor
 from db_init.registry import Tenant
 from db_init.tenant_objects import ATTACH_LEVEL, CAPTURED, add_objects
 from sync_daemon.config import BRIDGE_OWNER_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, SYNC_ROLE, Settings
-from sync_daemon.errors import FatalError
+from sync_daemon.errors import ConfigError, FatalError
 
 PUBLIC, READER, APP, SYNC, MONITOR, MIGRATOR, OWNER, ODOO = (
     "public",
@@ -112,10 +112,10 @@ class Scene:
 
 
 @contextmanager
-def scene(settings: Settings, only: str = "", roles: Sequence[str] = ()) -> Iterator[Scene]:
+def scene(settings: Settings, own: Sequence[Ground] = (), roles: Sequence[str] = ()) -> Iterator[Scene]:
     """Plant, and take everything back at the end, also after an error.
 
-    Shapes: `only` limits the app's own tenants to one, by name; `roles` are readers of all tenants by decision.
+    Shapes: `own` are tenants of the app's; `roles` are readers of all tenants by decision.
     Raises: UnavailableError, FatalError.
     """
     server = connect.app_server(settings)
@@ -124,7 +124,6 @@ def scene(settings: Settings, only: str = "", roles: Sequence[str] = ()) -> Iter
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
                 _quieten(cursor)
-                own = _tenants(cursor, only)
                 planted = [_plant(connection, cursor, number) for number in (1, 2)]
                 made = Scene(cursor, settings, [*planted, *own], ())
                 made.actors = _actors(cursor, settings, made.grounds, frozenset(roles))
@@ -139,6 +138,16 @@ def _quieten(cursor: Cursor) -> None:
     cursor.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
     if (cursor.fetchone() or (False,))[0]:
         cursor.execute("SET LOCAL session_replication_role = replica")
+
+
+def tenants(settings: Settings, only: str = "") -> list[Ground]:
+    """The app's tenants that are attached, or one of them. Raises: ConfigError if there is none of that name."""
+    server = connect.app_server(settings)
+    with connect.as_admin(server, settings.platform_postgres_db) as connection, connection.cursor() as cursor:
+        found = _tenants(cursor, only)
+    if only and not found:
+        raise ConfigError(f"no tenant {only} is attached: `c360 tenant list` shows them")
+    return found
 
 
 def _tenants(cursor: Cursor, only: str) -> list[Ground]:
@@ -223,17 +232,18 @@ def _actors(cursor: Cursor, settings: Settings, grounds: Sequence[Ground], servi
     )
     for (role,) in cursor.fetchall():
         if role not in taken:
-            own = everybody if role in serving else _own(cursor, role, grounds) if role not in labels else frozenset()
+            own = everybody if role in serving else _own(cursor, role) if role not in labels else frozenset()
             found.append(Actor(role, labels.get(role, role), own))
     return found
 
 
-def _own(cursor: Cursor, role: str, grounds: Sequence[Ground]) -> frozenset[str]:
+def _own(cursor: Cursor, role: str) -> frozenset[str]:
     """The tenant of a role that the bridge does not know: what it owns, else the only one that it reaches."""
     cursor.execute(
-        "SELECT nspname::text, pg_get_userbyid(nspowner) = %(role)s FROM pg_catalog.pg_namespace"
-        " WHERE nspname = ANY(%(schemas)s) AND has_schema_privilege(%(role)s, pg_namespace.oid, 'USAGE')",
-        {"role": role, "schemas": [ground.schema for ground in grounds]},
+        "SELECT nspname::text, pg_get_userbyid(nspowner) = %(role)s"
+        "  FROM bridge.tenant JOIN pg_catalog.pg_namespace ON nspname = tenant.schema_name"
+        " WHERE has_schema_privilege(%(role)s, pg_namespace.oid, 'USAGE')",
+        {"role": role},
     )
     found = cursor.fetchall()
     owned = frozenset(schema for schema, owns in found if owns)

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from audit.canaries import MARK
 from sync_daemon import logs
-from sync_daemon.config import Settings
+from sync_daemon.config import LOOPBACK, Settings
 from sync_daemon.errors import ConfigError, FatalError, UnavailableError
 
 EVENTS = "comply360.odoo"
@@ -83,7 +83,7 @@ class Management:
 
 
 def management(settings: Settings) -> Management:
-    """The API with its credentials. Raises: ConfigError naming every missing setting."""
+    """The API with its credentials. Raises: ConfigError naming every missing setting, or one without encryption."""
     needed = {
         "RABBITMQ_MANAGEMENT_URL": settings.rabbitmq_management_url,
         "RABBITMQ_ADMIN_USER": settings.rabbitmq_admin_user,
@@ -92,6 +92,9 @@ def management(settings: Settings) -> Management:
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise ConfigError(f"the audit of RabbitMQ needs {', '.join(missing)}; or leave it out with --only")
+    parts = urlsplit(settings.rabbitmq_management_url)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ConfigError(f"RABBITMQ_MANAGEMENT_URL: {parts.hostname} would get the password unencrypted; use https")
     return Management(settings)
 
 

@@ -214,9 +214,10 @@ def missing_objects(connection: Connection, tenant: Tenant) -> tuple[str, ...]:
     with connection.cursor() as cursor:
         missing = [words for captured in CAPTURED for words in _missing_on_table(cursor, tenant.schema_name, captured)]
         for view in VIEWS:
-            cursor.execute("SELECT to_regclass(%(name)s)", {"name": _quoted(tenant.schema_name, view)})
-            if cursor.fetchone() == (None,):
-                missing.append(f"view {view}")
+            cursor.execute(_BARRIER, {"name": _quoted(tenant.schema_name, view)})
+            found = cursor.fetchone()
+            if found != (True,):
+                missing.append(f"barrier of view {view}" if found else f"view {view}")
     connection.commit()
     return tuple(missing)
 
@@ -396,6 +397,9 @@ def _record(connection: Connection, tenant: Tenant, problem: str) -> None:
     connection.commit()
 
 
+_BARRIER = """
+    SELECT coalesce('security_barrier=true' = ANY(reloptions), false) FROM pg_class WHERE oid = to_regclass(%(name)s)
+"""
 _MISSING_ON_TABLE = """
     SELECT 'table ' || %(table)s WHERE to_regclass(%(name)s) IS NULL
     UNION ALL

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from audit import postgres_attempts, rabbitmq_attempts
 from audit.canaries import MARK
 from audit.matrix import Finding, Outcome
-from audit.postgres_office import Scene, scene
+from audit.postgres_office import Scene, scene, tenants
 from audit.rabbitmq_office import Management, management, services
 from db_init.migrate import migrate
 from stack import layout as layouts
@@ -215,7 +216,7 @@ def installation(stack_settings: Settings) -> Iterator[Settings]:
 @pytest.fixture(scope="module")
 def planted(installation: Settings) -> Iterator[Scene]:
     """The audit's scene, made once for all guards."""
-    with scene(installation) as made:
+    with scene(installation, tenants(installation)) as made:
         yield made
 
 
@@ -277,6 +278,37 @@ def test_the_views_of_a_new_tenant_are_barriers(installation: Settings) -> None:
         " AND NOT COALESCE('security_barrier=true' = ANY(reloptions), false)",
     )
     assert found == []
+
+
+def test_a_tenant_that_is_not_there_is_not_tried(installation: Settings) -> None:
+    assert {finding.cell.other for finding in postgres_attempts.audit(installation, lambda _: None, "agency2")} >= {
+        "agency2"
+    }
+    with pytest.raises(ConfigError, match="no tenant nobody is attached"):
+        postgres_attempts.audit(installation, lambda _: None, "nobody")
+
+
+def test_a_role_that_reaches_two_tenants_is_named_unless_it_shall_read_all(installation: Settings) -> None:
+    admin, role = as_admin(installation), f"report_{uuid4().hex[:8]}"
+    rows(admin, "CREATE ROLE {r}", r=role)
+    try:
+        for ground in tenants(installation):
+            rows(admin, "GRANT USAGE ON SCHEMA {s} TO {r}", s=ground.schema, r=role)
+            rows(admin, "GRANT SELECT ON {s}.clients TO {r}", s=ground.schema, r=role)
+        found = [
+            finding
+            for finding in postgres_attempts.audit(installation, lambda _: None)
+            if finding.outcome is Outcome.REACHED
+        ]
+        assert {(finding.cell.actor, finding.cell.kind, finding.cell.other, finding.what) for finding in found} >= {
+            (role, "table", "agency1", "SELECT clients"),
+            (role, "table", "agency2", "SELECT clients"),
+        }
+        assert {finding.cell.actor for finding in found} == {role}
+        assert red(postgres_attempts.audit(installation, lambda _: None, "", [role])) == set()
+    finally:
+        rows(admin, "DROP OWNED BY {r}", r=role)
+        rows(admin, "DROP ROLE {r}", r=role)
 
 
 def test_there_are_at_least_twenty_guards() -> None:
@@ -449,3 +481,6 @@ def test_without_the_management_it_says_what_it_needs(stack_settings: Settings) 
     blind = stack_settings.model_copy(update={"rabbitmq_management_url": "", "rabbitmq_admin_user": ""})
     with pytest.raises(ConfigError, match=r"needs RABBITMQ_MANAGEMENT_URL, RABBITMQ_ADMIN_USER; or .* --only"):
         management(blind)
+    far = stack_settings.model_copy(update={"rabbitmq_management_url": "http://broker.example:15672"})
+    with pytest.raises(ConfigError, match=r"broker\.example would get the password unencrypted"):
+        management(far)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import psycopg2
 import pytest
@@ -13,8 +14,12 @@ from db_init.attach import attach
 from db_init.migrate import migrate
 from sync_daemon.config import SYNC_ROLE, Settings
 from sync_daemon.errors import ConfigError
+from sync_daemon.postgres.admin import probe
+from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.registry import Registry
 from tests import databases
 from tests.databases import AppTenant, as_admin, as_app, as_migrator, as_monitor, as_sync, fill, register, rows
+from tests.migration.command import c360
 
 SYNC_READS = {
     "users": {
@@ -547,3 +552,35 @@ def test_administrators_find_no_name_but_postgresqls_own(installation: Settings)
     ):
         with opened as connection:
             assert rows(connection, "SELECT current_setting('search_path')") == [("pg_catalog,pg_temp",)]
+
+
+@pytest.mark.parametrize(
+    ("opened", "named", "remedy"),
+    [
+        ("ALTER TABLE bridge.invoice NO FORCE ROW LEVEL SECURITY", "rows of bridge.invoice", "c360 db migrate"),
+        ("ALTER TABLE bridge.ledger DISABLE ROW LEVEL SECURITY", "rows of bridge.ledger", "c360 db migrate"),
+        ("ALTER VIEW bridge.record_state RESET (security_barrier)", "rows of bridge.record_state", "c360 db migrate"),
+        ("ALTER VIEW {s}.comply360_invoices RESET (security_barrier)", "the barrier is off", "c360 db attach"),
+        ("REVOKE pg_read_all_stats FROM comply360_bridge_owner", "which transactions of the app are open", ""),
+    ],
+)
+def test_the_doctor_names_an_open_wall_and_its_remedy_closes_it(
+    installation: Settings, tenant: AppTenant, opened: str, named: str, remedy: str
+) -> None:
+    def found() -> list[str]:
+        database = Database(installation)
+        try:
+            said = probe.check(database, Registry(database), timedelta(seconds=30))
+        finally:
+            database.close()
+        return [item.fix for item in said if named in item.problem]
+
+    assert found() == []
+    rows(as_admin(installation), opened, s=tenant.schema)
+    [fix] = found()
+    if remedy:
+        assert fix == remedy
+        assert c360(installation, *fix.split()[1:]).returncode == 0
+    else:
+        rows(as_admin(installation), fix)
+    assert found() == []

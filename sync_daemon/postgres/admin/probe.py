@@ -73,6 +73,19 @@ def _rights(cursor: Cursor) -> Iterator[Diagnosis]:
     cursor.execute(_SQL["readable_secrets"])
     for schema, table, column in cursor.fetchall():
         yield Diagnosis(PLACE, f"the sync role can read {schema}.{table}.{column}", "c360 db attach")
+    cursor.execute(_SQL["open_walls"])
+    tables, views, is_blind = cursor.fetchall()[0]
+    if tables:
+        problem = (
+            f"a right given by mistake would show rows of bridge.{tables}: row security or a view's barrier is off"
+        )
+        yield Diagnosis(PLACE, problem, "c360 db migrate")
+    if views:
+        problem = f"readers may see other tenants' rows behind {views}: the barrier is off"
+        yield Diagnosis(PLACE, problem, "c360 db attach")
+    if is_blind:
+        problem = "the bridge does not see which transactions of the app are open, and may make one fail"
+        yield Diagnosis(PLACE, problem, "GRANT pg_read_all_stats TO comply360_bridge_owner")
 
 
 def _lacking(database: Database, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:

@@ -17,6 +17,19 @@ JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'users'
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname IN ('password_hash', 'mfa_secret')
 WHERE has_column_privilege(c.oid, a.attnum, 'SELECT')
 
+-- name: open_walls (what would show rows of the bridge to whoever got a right by mistake: tables, then tenants' views)
+SELECT coalesce(string_agg(c.relname::text, ', ' ORDER BY c.relname) FILTER (WHERE n.nspname = 'bridge'), ''),
+       coalesce(string_agg(n.nspname || '.' || c.relname, ', ' ORDER BY n.nspname, c.relname)
+                FILTER (WHERE n.nspname <> 'bridge'), ''),
+       NOT pg_has_role('comply360_bridge_owner', 'pg_read_all_stats', 'USAGE')
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE NOT c.relispartition
+  AND ((n.nspname = 'bridge' AND c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurity))
+       OR (c.relkind = 'v' AND NOT coalesce('security_barrier=true' = ANY(c.reloptions), false)
+           AND (n.nspname = 'bridge' OR (starts_with(c.relname::text, 'comply360_')
+                AND EXISTS (SELECT FROM bridge.tenant AS t WHERE t.schema_name = n.nspname)))))
+
 -- name: events (how many wait to be published, and for how long the oldest does)
 SELECT waiting, floor(coalesce(extract(epoch FROM now() - oldest), 0) / 60)::int FROM bridge.monitor_events
 
