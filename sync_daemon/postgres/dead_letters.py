@@ -59,7 +59,7 @@ def resolve_letters(
 def park_message(database: Database, instance: str, tenant: UUID, problem: RejectedError) -> None:
     """Park a message that is unreadable or names nothing, under the tenant it names, if that is one.
 
-    Shapes: one letter per code, tenant and hour shows the first such message, and counts them.
+    Shapes: one letter per code, tenant and hour shows the last such message, and counts them.
     """
     parameters = {
         "instance": instance,

@@ -44,7 +44,8 @@ WITH raised AS (
             'app_to_odoo', 'message',
             md5(%(code)s || to_char(now() AT TIME ZONE 'UTC', ' YYYY-MM-DD HH24')), '', %(code)s, %(message)s, %(value)s)
     ON CONFLICT (instance_id, tenant_id, direction, entity, record_id, field) DO UPDATE
-    SET last_at = now(), attempts = l.attempts + 1, resolved_at = NULL
+    SET message = EXCLUDED.message, value = EXCLUDED.value, last_at = now(), attempts = l.attempts + 1,
+        resolved_at = NULL
     RETURNING tenant_id, id, attempts
 )
 SELECT tenant_id, id FROM raised WHERE log(attempts) = trunc(log(attempts))

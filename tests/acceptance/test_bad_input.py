@@ -201,7 +201,7 @@ def test_free_json_of_any_shape_costs_its_own_fields_and_nothing_else(app: App, 
     c360("drain", expect=FINDINGS if depth > 2 else 0)
     assert app.leads() == 2
     letters = {(item["record_id"], item["field"], item["code"]) for item in _letters(app)}
-    unread = {(str(registrations[0]), field, "unreadable") for field in ("email", "phone")}
+    unread = {(str(registrations[0]), "phone", "unreadable")}
     assert letters == (unread if depth > 2 else set())
     emails = {lead["email_from"] for lead in odoo.leads(app)}
-    assert ("tendai@moyo.example" in emails) is (depth == 2)
+    assert "tendai@moyo.example" in emails, "each value is read by itself"

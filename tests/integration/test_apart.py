@@ -205,7 +205,7 @@ def test_bad_messages_are_one_letter_per_code_tenant_and_hour_that_counts_them(p
             park_message(installation.database, INSTANCE, tenant, problem)
     letters = sorted(installation.dead_letters.open(code="no_json"), key=lambda letter: letter.tenant.int)
     assert [letter.tenant.int for letter in letters] == [0, installation.tenant.id.int]
-    assert {letter.message for letter in letters} == {"message 0 is no JSON"}
+    assert {letter.message for letter in letters} == {"message 24 is no JSON"}
     [[attempts]] = installation.bridge("SELECT DISTINCT attempts FROM bridge.dead_letter WHERE code = 'no_json'")
     assert attempts == 25
     marked = installation.bridge("SELECT count(*) FROM bridge.outbox WHERE entity = 'issue'")
