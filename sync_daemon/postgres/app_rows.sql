@@ -12,4 +12,4 @@ RELEASE SAVEPOINT one_set
 -- name: end_set
 RELEASE SAVEPOINT one_set;
 SET LOCAL statement_timeout TO DEFAULT;
-SET LOCAL lock_timeout = '500ms'
+SET LOCAL lock_timeout = '1s'

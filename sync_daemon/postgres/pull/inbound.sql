@@ -9,4 +9,4 @@ WHERE t.instance_id = %(instance)s AND t.state = 'active' AND NOT coalesce(f.pau
   AND NOT EXISTS (SELECT FROM bridge.replaced_table AS r WHERE r.tenant_id = t.tenant_id)
 
 -- name: limit_waiting (a table that one tenant's app has locked must not keep the others waiting)
-SET LOCAL lock_timeout = '500ms'
+SET LOCAL lock_timeout = '1s'

@@ -107,4 +107,4 @@ WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entit
   AND marked_at > now() - %(patience)s
 
 -- name: limit_waiting (for tables that a tenant's app has locked: other tenants are settled in the same transaction)
-SET LOCAL lock_timeout = '500ms'
+SET LOCAL lock_timeout = '1s'
