@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import threading
-from collections.abc import Mapping, MutableMapping
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 from urllib.parse import quote
 
@@ -22,6 +25,11 @@ HIDDEN = "***"
 LONGEST_FIELD = 2000
 # A shorter text occurs by chance in harmless words, and hiding it would tell more than it hides.
 SHORTEST_SECRET = 6
+
+PERIOD_SECONDS = 60.0
+"""A warning or error that says the same once more is counted so long, and not repeated."""
+MOST_CAUSES = 1000
+_VARYING = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]+(?:\.[0-9]+)?")
 
 _secrets: set[str] = set()
 _secrets_lock = threading.Lock()
@@ -57,6 +65,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            Repetitions(),
             *_shared(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -64,6 +73,66 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+@dataclass
+class _Said:
+    at: float
+    event: str
+    left_out: int = 0
+
+
+@dataclass
+class Repetitions:
+    """Lets one line per cause and period through; the next one of that cause says how many were like it (`repeated`).
+
+    Shapes: a cause is an event with its fields, apart from numbers and ids. The last lines of a cause that ended are
+    told beside the next line of any other.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _seen: dict[tuple[str, ...], _Said] = field(default_factory=dict)
+    _left_out: set[tuple[str, ...]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """The line, with the number of those that were left out before it. Raises: DropEvent for one to be counted."""
+        now = self.clock()
+        is_counted = method in ("warning", "error") and not event.get("exc_info")
+        cause = _cause(event) if is_counted else ()
+        with self._lock:
+            said = self._seen.get(cause) if is_counted else None
+            is_repeated = said is not None and now - said.at < PERIOD_SECONDS
+            ended = [] if is_repeated else self._ended(now, cause)
+            if said and is_repeated:
+                said.left_out += 1
+                self._left_out.add(cause)
+                raise structlog.DropEvent
+            if said and said.left_out:
+                event["repeated"] = said.left_out
+                self._left_out.discard(cause)
+            if is_counted:
+                self._seen[cause] = _Said(now, str(event.get("event", "")))
+        for other in ended:
+            logger.warning("%s, repeated %d times", other.event, other.left_out)
+        return event
+
+    def _ended(self, now: float, present: tuple[str, ...]) -> list[_Said]:
+        """Causes that were counted, and whose period is over; their number stays bounded."""
+        over = [cause for cause in self._left_out - {present} if now - self._seen[cause].at >= PERIOD_SECONDS]
+        self._left_out.difference_update(over)
+        ended = [self._seen.pop(cause) for cause in over]
+        if len(self._seen) >= MOST_CAUSES:
+            self._seen = {key: one for key, one in self._seen.items() if now - one.at < PERIOD_SECONDS}
+            self._left_out &= self._seen.keys()
+        return ended
+
+
+def _cause(event: Mapping[str, Any]) -> tuple[str, ...]:
+    # a tenant is part of the cause: its id must not be taken for one that varies
+    tenant = str(event.get("tenant", ""))
+    words = (f"{name}={_VARYING.sub('#', str(value))}" for name, value in sorted(event.items()) if name != "tenant")
+    return (tenant, *words)
 
 
 def _shared() -> list[structlog.typing.Processor]:

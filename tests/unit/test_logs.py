@@ -97,3 +97,33 @@ def test_events_below_the_level_are_not_written() -> None:
         structlog.reset_defaults()
         root.handlers[:] = handlers
         root.setLevel(level)
+
+
+def test_what_is_said_again_is_counted_and_not_repeated(stream: io.StringIO) -> None:
+    now = 0.0
+    logged = io.StringIO()
+    logger = logging.getLogger("counted")
+    logger.addHandler(logging.StreamHandler(logged))
+    counted = logs.Repetitions(lambda: now)
+
+    def say(event: str, method: str = "error", **fields: object) -> dict[str, object] | None:
+        try:
+            return dict(counted(logger, method, {"event": event, **fields}))
+        except structlog.DropEvent:
+            return None
+
+    said = [say("part.failed", error=f"relation t_{number} does not exist", tenant="a") for number in range(1000)]
+    assert [line for line in said if line] == [
+        {"event": "part.failed", "error": "relation t_0 does not exist", "tenant": "a"}
+    ]
+    assert say("part.failed", error="relation t_1 does not exist", tenant="b"), "of another tenant"
+    assert say("part.failed", error="permission denied", tenant="a"), "of another cause"
+    assert all(say("went.on", "info") for _ in range(5)), "what is no failure"
+    now = logs.PERIOD_SECONDS
+    again = say("part.failed", error="relation t_7 does not exist", tenant="a")
+    assert again is not None
+    assert again["repeated"] == 999
+    say("part.failed", error="relation t_8 does not exist", tenant="a")
+    now = 3 * logs.PERIOD_SECONDS
+    assert say("went.on", "info") == {"event": "went.on"}
+    assert logged.getvalue().splitlines() == ["part.failed, repeated 1 times"]
