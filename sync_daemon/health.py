@@ -46,6 +46,7 @@ class Health:
     lacks: Sequence[Lack] = ()
     not_attached: Mapping[UUID, bool] = field(default_factory=dict)
     restored: Collection[UUID] = ()
+    frozen: str = ""
     waiting_events: int = 0
     oldest_event: float = 0.0
     bloat: int = 0
@@ -123,6 +124,9 @@ class Health:
         causes += unattachable(self.not_attached)
         causes += (f"tables of tenant {tenant} were restored or recreated: c360 doctor" for tenant in self.restored)
         causes += (f"Odoo lacks trigger {name}" for heartbeat in self.heartbeats for name in heartbeat.missing)
+        if self.frozen:
+            # what fails meanwhile fails because of it
+            causes.insert(0, self.frozen)
         if not neighbours:
             causes.append("the daemon is starting")
         return not causes, {

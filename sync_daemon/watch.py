@@ -81,6 +81,7 @@ class _AppDatabase:
         self.health.debts = [_owed_here(here), _owed_there(here, self.health.backlog)]
         self.health.bloat = here.bloat
         self.health.not_attached = here.not_attached
+        self.health.frozen = here.frozen
         events = self.events.backlog()
         self.health.waiting_events = events.waiting
         self.health.oldest_event = (here.now - events.oldest).total_seconds() if events.oldest else 0.0

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -47,11 +48,66 @@ _AGAIN = (
     errors.DeadlockDetected,
     errors.LockNotAvailable,
     errors.QueryCanceled,
+    # the app's database is frozen, or a standby answers
+    errors.ReadOnlySqlTransaction,
     errors.UndefinedColumn,
     errors.UndefinedTable,
     # "cached plan must not change result type": the app migrated under us.
     errors.FeatureNotSupported,
 )
+
+
+FRESH_SECONDS = 0.5
+# A freeze for the app is one for us, unless our own role is exempt from it; sessions that are open do not hear of it.
+_FREEZES = """
+    WITH setting AS (
+        SELECT split_part(entry, '=', 1) AS name, lower(substr(entry, strpos(entry, '=') + 1)) AS value,
+               coalesce(role.rolname::text, '') AS role, configured.setdatabase <> 0 AS is_of_database
+          FROM pg_catalog.pg_db_role_setting AS configured
+         CROSS JOIN unnest(configured.setconfig) AS entry
+          LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = configured.setrole
+         WHERE configured.setdatabase IN
+               (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+           AND (configured.setrole = 0 OR role.rolname IN (session_user, %(app)s))
+           AND split_part(entry, '=', 1) IN ('default_transaction_read_only', 'app.maintenance')
+    ), exempt AS (
+        SELECT name FROM setting WHERE role = session_user AND value IN ('off', 'false', 'no', '0')
+    )
+    SELECT name, role, is_of_database FROM setting
+     WHERE value IN ('on', 'true', 'yes', '1') AND name NOT IN (SELECT name FROM exempt)
+    UNION ALL
+    SELECT 'default_transaction_read_only', '', false
+     WHERE current_setting('default_transaction_read_only')::boolean
+       AND NOT EXISTS (SELECT FROM setting WHERE name = 'default_transaction_read_only')
+     ORDER BY 1, 2, 3
+"""
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """A setting by which the app's database takes no writes now, and whom it is set for; `role` is empty for all."""
+
+    setting: str
+    role: str
+    is_of_database: bool
+    database: str
+
+    def __str__(self) -> str:
+        place = f"role {self.role}" if self.role else f"database {self.database}"
+        return f"the app's database is frozen: {self.setting} is on for {place}; nothing is written until it is off"
+
+    @property
+    def remedy(self) -> str:
+        """How it ends."""
+        database = _quoted(self.database)
+        if self.role:
+            place = f"ROLE {_quoted(self.role)}" + (f" IN DATABASE {database}" if self.is_of_database else "")
+        elif self.is_of_database:
+            place = f"DATABASE {database}"
+        else:
+            return f"set {self.setting} = off in postgresql.conf and reload it"
+        # the administrator's own session is frozen too
+        return f"psql: BEGIN READ WRITE; ALTER {place} RESET {self.setting}; COMMIT"
 
 
 _OF_THE_SERVER = ("08", "25006", "53", "57P", "58", "F0", "XX001", "XX002")
@@ -90,10 +146,20 @@ class Database:
         psycopg2.extensions.set_wait_callback(_wait)
         self._parameters = connection_parameters(settings)
         self._pool: ThreadedConnectionPool | None = None
+        self._app = settings.c360_app_user
+        self._freezes: tuple[Freeze, ...] = ()
+        self._looks_at = 0.0
+
+    def freezes(self) -> tuple[Freeze, ...]:
+        """Why nothing may be written now; empty if writing is allowed."""
+        with self.transaction(snapshot=True) as cursor:
+            return self._asked(cursor)
 
     @contextmanager
     def transaction(self, *, snapshot: bool = False) -> Iterator[Cursor]:
         """A cursor in a transaction that commits at the end; `snapshot` makes it REPEATABLE READ and read-only.
+
+        While the database is frozen, every transaction is read-only: what only reads goes on.
 
         Raises: TransientError or FatalError for whatever the server or the network says.
         """
@@ -101,8 +167,10 @@ class Database:
             pool = self._opened()
             connection = pool.getconn()
             try:
+                is_read_only = snapshot or self._is_frozen(connection)
                 connection.set_session(
-                    isolation_level="REPEATABLE READ" if snapshot else "READ COMMITTED", readonly=snapshot
+                    isolation_level="REPEATABLE READ" if snapshot else "READ COMMITTED",
+                    readonly=True if is_read_only else "default",
                 )
                 with connection.cursor() as cursor:
                     yield cursor
@@ -114,6 +182,20 @@ class Database:
                 raise
             finally:
                 pool.putconn(connection, close=connection.closed != 0 or connection.info.transaction_status != 0)
+
+    def _is_frozen(self, connection: psycopg2.extensions.connection) -> bool:
+        if time.monotonic() >= self._looks_at:
+            connection.set_session(isolation_level="READ COMMITTED", readonly=True)
+            with connection.cursor() as cursor:
+                self._freezes = self._asked(cursor)
+            connection.commit()
+            self._looks_at = time.monotonic() + FRESH_SECONDS
+        return bool(self._freezes)
+
+    def _asked(self, cursor: Cursor) -> tuple[Freeze, ...]:
+        cursor.execute(_FREEZES, {"app": self._app})
+        database = str(self._parameters["dbname"])
+        return tuple(Freeze(setting, role, is_own, database) for setting, role, is_own in cursor.fetchall())
 
     def close(self) -> None:
         """Close all connections."""
@@ -175,6 +257,8 @@ def translated() -> Iterator[None]:
     """Turn psycopg2's errors into ours; the server's DETAIL, which may contain personal data, is omitted."""
     try:
         yield
+    except errors.ReadOnlySqlTransaction:
+        raise TransientError("the app's database is frozen: nothing is written for now; see: c360 doctor") from None
     except errors.InsufficientPrivilege as error:
         raise StatementError(f"the app's database refuses: {_first_line(error)}") from None
     except _AGAIN as error:
@@ -183,6 +267,10 @@ def translated() -> Iterator[None]:
     except psycopg2.Error as error:
         kind_of = StatementError if is_of_the_statement(error) else FatalError
         raise kind_of(f"the app's database, {type(error).__name__}: {_first_line(error)}") from None
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _first_line(error: psycopg2.Error) -> str:
