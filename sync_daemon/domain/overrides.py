@@ -75,9 +75,11 @@ class ExtraField(_Part):
 class EntityOverride(_Part):
     """The overrides of one entity.
 
-    Shapes: `filtered` are values by column, `extra` are fields by their name in Odoo.
+    Shapes: `filtered` are values by column, `extra` are fields by their name in Odoo. Where `write_back` is false,
+    Odoo's ids are not copied to the app's rows.
     """
 
+    write_back: bool | None = None
     filtered: dict[str, list[str]] = {}
     fields: dict[str, FieldOverride] = {}
     extra: dict[str, ExtraField] = {}
@@ -177,7 +179,10 @@ def _changed(contract: Contract, override: EntityOverride) -> Contract:
         for name, extra in override.extra.items()
     ]
     filtered = {**contract.filtered, **{name: frozenset(values) for name, values in override.filtered.items()}}
-    return replace(contract, fields=(*kept, *added), filtered=filtered)
+    write_back = contract.write_back
+    if override.write_back is not None:
+        write_back = CONTRACTS[contract.entity].write_back if override.write_back else ""
+    return replace(contract, fields=(*kept, *added), filtered=filtered, write_back=write_back)
 
 
 def _field(item: Field, override: FieldOverride | None) -> Field:
@@ -199,6 +204,8 @@ def _objections(contract: Contract, override: EntityOverride, path: tuple[str, .
         if changed.owner and (reason := _owner_objection(contract, known[name], changed.owner)):
             yield Objection((*where, "owner"), f"{contract.entity}.{name} cannot be {changed.owner}: {reason}")
         yield from _value_objections(contract, known[name], changed.values, (*where, "values"))
+    if override.write_back is not None and not CONTRACTS[contract.entity].write_back:
+        yield Objection((*path, "write_back"), f"Odoo's id of a {contract.entity} is copied to no column of the app")
     for column, values in override.filtered.items():
         yield from _filtered_objections(contract, column, values, (*path, "filtered", column))
     for name, extra in override.extra.items():
@@ -336,6 +343,8 @@ def _changes(tenant: UUID, old: Contract, new: Contract) -> Iterator[RuleChange]
             yield RuleChange(tenant, old.entity, name, described, _rule(now))
         if was and now:
             yield from _value_changes(tenant, old.entity, was, now)
+    if old.write_back != new.write_back:
+        yield RuleChange(tenant, old.entity, "write_back", old.write_back or "off", new.write_back or "off")
     for column in sorted(old.filtered.keys() | new.filtered.keys()):
         former, present = (contract.filtered.get(column, frozenset()) for contract in (old, new))
         if differing := sorted(former ^ present):
