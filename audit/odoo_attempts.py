@@ -304,6 +304,7 @@ def bridge_attempts(probe: Probe, own: Side, other: Side) -> Iterator[Attempt]:
         "requeue_changes": {"installation": foreign, "records": []},
         "show_binding": {"installation": foreign, "record": key},
         "relink_binding": {"installation": foreign, "record": key, "res_id": str(other.one("lead"))},
+        "rename_binding": {"installation": foreign, "record": key, "record_id": foreign},
         "forget_binding": {"installation": foreign, "record": key},
         "claim": {"installation": foreign, "claim": {"token": foreign, "number": "0"}},
         "heartbeat": {"installation": foreign, "beat": "1", "tenants": []},

@@ -63,10 +63,18 @@ def detach(settings: Settings) -> None:
                 roles.drop_unused(cursor, name)
 
 
-def _drop_each(connection: Connection, query: str, statement: str) -> None:
+def detach_schema(connection: Connection, schema: str) -> None:
+    """Remove the bridge's triggers, policies, views and grants from one schema; commits as it goes."""
+    _drop_each(connection, _OUR_TRIGGERS, "DROP TRIGGER IF EXISTS {name} ON {table}", schema)
+    _drop_each(connection, _OUR_POLICIES, "DROP POLICY IF EXISTS {name} ON {table}", schema)
+    _drop_each(connection, _OUR_VIEWS, "DROP VIEW IF EXISTS {table}", schema)
+    _revoke_grants(connection, schema)
+
+
+def _drop_each(connection: Connection, query: str, statement: str, only: str = "") -> None:
     with connection.cursor() as cursor:
         cursor.execute(query)
-        found = cursor.fetchall()
+        found = [row for row in cursor.fetchall() if only in ("", row[0])]
     connection.commit()
     for schema, table, name in found:
         drop = sql.SQL(statement).format(name=sql.Identifier(name), table=sql.Identifier(schema, table))
@@ -77,10 +85,12 @@ def _execute(cursor: Cursor, statement: sql.Composed) -> None:
     cursor.execute(statement)
 
 
-def _revoke_grants(connection: Connection) -> None:
+def _revoke_grants(connection: Connection, only: str = "") -> None:
     with connection.cursor() as cursor:
         cursor.execute(_OUR_GRANTS, {"roles": list(roles.BRIDGE_ROLES)})
         for kind, schema, table, role in cursor.fetchall():
+            if only not in ("", schema):
+                continue
             name = sql.Identifier(schema, table) if kind == "TABLE" else sql.Identifier(schema)
             cursor.execute(sql.SQL("REVOKE ALL ON {} {} FROM {}").format(sql.SQL(kind), name, sql.Identifier(role)))
     connection.commit()

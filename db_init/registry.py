@@ -63,6 +63,17 @@ _REGISTER = """
      ORDER BY app.id, app_schema.status = 'active' DESC, app_schema.created_at DESC
     ON CONFLICT DO NOTHING
 """
+# One whose schema is gone is known by the one that the app names now; it is attached from the beginning.
+_MOVE = """
+    UPDATE bridge.tenant
+       SET schema_name = app_schema.schema_name, attach_level = 0, queued_at = NULL, updated_at = now()
+      FROM public.tenant_schemas AS app_schema
+     WHERE app_schema.tenant_id = tenant.tenant_id AND app_schema.schema_name <> tenant.schema_name
+       AND (%(tenant)s::uuid IS NULL OR tenant.tenant_id = %(tenant)s::uuid)
+       AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = tenant.schema_name)
+       AND EXISTS (SELECT FROM pg_namespace WHERE nspname = app_schema.schema_name)
+       AND NOT EXISTS (SELECT FROM bridge.tenant AS other WHERE other.schema_name = app_schema.schema_name)
+"""
 _COMPLETE = """
     UPDATE public.tenant_schemas SET status = 'active' WHERE tenant_id = %(tenant)s::uuid AND status = 'creating'
 """
@@ -78,6 +89,13 @@ def tenants(connection: Connection, tenant_id: UUID | None = None) -> list[Tenan
     with connection.cursor() as cursor:
         cursor.execute(_SELECT, {"tenant": str(tenant_id) if tenant_id else None})
         return [Tenant(UUID(row[0]), *row[1:]) for row in cursor.fetchall()]
+
+
+def follow(connection: Connection, tenant_id: UUID | None = None) -> None:
+    """Follow tenants whose schema was renamed, or is another one that the app made. Does not commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT bridge.follow_schemas()")
+        cursor.execute(_MOVE, {"tenant": str(tenant_id) if tenant_id else None})
 
 
 def register_new(connection: Connection, tenant_id: UUID | None = None, instance: str | None = None) -> int:

@@ -14,17 +14,17 @@ import psycopg2
 from psycopg2 import errors, sql
 
 from db_init.connect import Connection, Cursor
-from db_init.registry import Tenant, register_new, tenants
+from db_init.registry import Tenant, follow, register_new, tenants
 from sync_daemon.config import SYNC_ROLE
 from sync_daemon.errors import FatalError
 
 # Raise it when a file of db_init/tenant/ changes: `c360 db migrate` then applies all of them to every tenant again.
-ATTACH_LEVEL = 15
+ATTACH_LEVEL = 16
 PAGE = 5000
 # A lock that is waited for makes the app's next statements queue behind us: so wait shortly and often.
 LOCK_TIMEOUT = timedelta(milliseconds=300)
 PATIENCE = timedelta(seconds=60)
-TRIGGERS = ("insert", "update", "delete", "truncate")
+TRIGGERS = ("insert", "update", "delete", "truncate", "renamed")
 # on documents besides
 COUNTING = ("count_insert", "count_update_from", "count_update_to", "count_delete")
 VIEWS = ("comply360_sync_state", "comply360_lead_outcome", "comply360_invoices")
@@ -195,6 +195,7 @@ def attach_tenants(connection: Connection, tenant_id: UUID | None = None) -> tup
 
     Raises: FatalError when `tenant_id` names no registered tenant.
     """
+    follow(connection, tenant_id)
     register_new(connection, tenant_id)
     connection.commit()
     found = tenants(connection, tenant_id)
@@ -212,7 +213,7 @@ def attach_tenant(connection: Connection, tenant_id: UUID) -> Outcome:
 def missing_objects(connection: Connection, tenant: Tenant) -> tuple[str, ...]:
     """The bridge's objects that the tenant lacks, in words."""
     with connection.cursor() as cursor:
-        missing = [words for captured in CAPTURED for words in _missing_on_table(cursor, tenant.schema_name, captured)]
+        missing = [words for captured in CAPTURED for words in _missing_on_table(cursor, tenant, captured)]
         for view in VIEWS:
             cursor.execute(_BARRIER, {"name": _quoted(tenant.schema_name, view)})
             found = cursor.fetchone()
@@ -408,8 +409,10 @@ _MISSING_ON_TABLE = """
                           AND tgname = 'comply360_bridge_' || event)
     UNION ALL
     SELECT 'policy comply360_bridge_sync on ' || %(table)s
-     WHERE NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = to_regclass(%(name)s)
-                          AND polname = 'comply360_bridge_sync')
+     WHERE NOT EXISTS (SELECT FROM pg_policy JOIN pg_roles ON pg_roles.oid = ANY (polroles) AND rolname = %(role)s
+                        WHERE polrelid = to_regclass(%(name)s) AND polname = 'comply360_bridge_sync' AND polpermissive
+                          AND polcmd = '*'
+                          AND pg_get_expr(polqual, polrelid) = format('(tenant_id = %%L::uuid)', %(tenant)s))
     UNION ALL
     SELECT privilege || ' on ' || %(table)s || '.' || attname
       FROM (SELECT 'SELECT' AS privilege, unnest(%(readable)s::text[]) AS name
@@ -419,12 +422,13 @@ _MISSING_ON_TABLE = """
 """
 
 
-def _missing_on_table(cursor: Cursor, schema: str, captured: Captured) -> list[str]:
+def _missing_on_table(cursor: Cursor, tenant: Tenant, captured: Captured) -> list[str]:
     cursor.execute(
         _MISSING_ON_TABLE,
         {
             "table": captured.table,
-            "name": _quoted(schema, captured.table),
+            "name": _quoted(tenant.schema_name, captured.table),
+            "tenant": str(tenant.tenant_id),
             "triggers": [*TRIGGERS, *(COUNTING if captured.entity == "document" else ())],
             "readable": list(captured.readable),
             "writable": list(captured.writable),

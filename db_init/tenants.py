@@ -49,7 +49,8 @@ def create_app_side(settings: Settings, new: NewTenant) -> Tenant:
     A second call for the same subdomain completes what is missing.
     Raises: ConfigError for a subdomain that cannot be one.
     """
-    check_slug(new.subdomain)
+    if registered(settings, new.subdomain) is None:
+        check_slug(new.subdomain)
     with connect.as_operator(settings, writes=True) as connection:
         tenant_id, schema = _register(connection, new)
         if new.selftest:
@@ -82,9 +83,9 @@ def create(settings: Settings, new: NewTenant, register_in_odoo: Callable[[Setti
 
 def plan(settings: Settings, new: NewTenant) -> list[str]:
     """What `create` would still do, one sentence each; read-only."""
-    check_slug(new.subdomain)
     tenant_id = registered(settings, new.subdomain)
     if tenant_id is None:
+        check_slug(new.subdomain)
         return [
             f"register tenant {new.subdomain}",
             "create its schema and tables",

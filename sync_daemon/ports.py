@@ -6,7 +6,7 @@ person acts, and never a driver's own exception.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +31,7 @@ from sync_daemon.domain.overrides import Rules
 from sync_daemon.domain.pull_page import PullPage
 from sync_daemon.domain.pull_settlement import PullSettlement
 from sync_daemon.domain.pull_snapshot import PullSnapshot
+from sync_daemon.domain.renamed import Renamed
 from sync_daemon.domain.settlement import Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed, Snapshot
 from sync_daemon.domain.tenant import RegisteredTenant, Tenant
@@ -181,6 +182,10 @@ class Odoo(Protocol):
 
     def relink_binding(self, key: RecordKey, res_id: int) -> tuple[str, int]:
         """Bind another record; returns its model and id. Raises RejectedError with a plain sentence."""
+        ...
+
+    def rename_binding(self, key: RecordKey, record_id: UUID) -> str:
+        """Give a record of the app its new id; returns why Odoo refuses, empty if it is done."""
         ...
 
     def forget_binding(self, key: RecordKey) -> None:
@@ -427,11 +432,19 @@ class Ledger(Protocol):
         """Store a binding that Odoo has and the app lacks, and mark the records that can go now."""
         ...
 
+    def rename(self, renamed: Renamed, hand_over: Callable[[RecordKey, UUID], str]) -> None:
+        """Let a record have its new id: first in Odoo, which `hand_over` asks and may refuse, then here."""
+        ...
+
 
 class TenantRegistry(Protocol):
     """The tenants, and the bridge's state of each."""
 
     def tenants(self) -> Sequence[RegisteredTenant]: ...
+
+    def follow_app(self) -> None:
+        """Follow tenants whose schema was renamed, and end those that the app dropped with their schema."""
+        ...
 
     def set_state(self, tenant: UUID, state: str) -> None: ...
 

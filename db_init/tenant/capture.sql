@@ -12,3 +12,6 @@ CREATE OR REPLACE TRIGGER comply360_bridge_delete AFTER DELETE ON {schema}.{tabl
 -- emptying the table asks for a reconcile
 CREATE OR REPLACE TRIGGER comply360_bridge_truncate AFTER TRUNCATE ON {schema}.{table}
     FOR EACH STATEMENT EXECUTE FUNCTION bridge.capture_truncate({entity});
+-- a row whose id the app changed stays the same record
+CREATE OR REPLACE TRIGGER comply360_bridge_renamed AFTER UPDATE ON {schema}.{table}
+    FOR EACH ROW WHEN (OLD.id IS DISTINCT FROM NEW.id) EXECUTE FUNCTION bridge.capture_renamed({entity});

@@ -16,6 +16,7 @@ from sync_daemon.config import load_settings
 from sync_daemon.daemon import open_bridge
 from sync_daemon.domain.operations.books import Books, Line, OdooEntry
 from sync_daemon.domain.operations.books import books as compare
+from sync_daemon.errors import BridgeError
 from sync_daemon.ports import Odoo
 from sync_daemon.postgres.admin.books import AppBooks
 
@@ -39,8 +40,14 @@ def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
         app = AppBooks(bridge.database, bridge.settings.odoo_instance)
         odoo = bridge.instances[bridge.settings.odoo_instance]
         compared: list[tuple[str, Books]] = []
+        unread: list[str] = []
         for item in found(app.tenants(tenant), tenant):
-            here, others = app.entries(item, month.date() if month else None)
+            try:
+                here, others = app.entries(item, month.date() if month else None)
+            except BridgeError as error:
+                # the others' books are nobody's fault
+                unread.append(f"{item.subdomain}: its commissions cannot be read: {error}; see: c360 doctor")
+                continue
             there = {record_id: entry for record_id, entry in _entries(odoo, item.id) if record_id not in others}
             compared.append((item.subdomain, compare(here, there)))
     if as_json:
@@ -87,7 +94,9 @@ def books(tenant: str | None, month: datetime | None, as_json: bool) -> None:
         for subdomain, result in compared:
             for fault in result.faults:
                 say(f"{subdomain}: commission {fault.record_id}: {fault.message}")
-    sys.exit(0 if all(result.agree for _, result in compared) else 3)
+    for words in unread:
+        say(words)
+    sys.exit(0 if all(result.agree for _, result in compared) and not unread else 3)
 
 
 def _entries(odoo: Odoo, tenant: UUID) -> Iterator[tuple[UUID, OdooEntry]]:

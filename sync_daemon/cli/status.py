@@ -47,6 +47,7 @@ def status(as_json: bool) -> None:
         lacks = Overview(bridge.database).lacking(["active", "suspended"])
         replaced = [str(item) for item in KnownDatabase(bridge.database).replaced()]
         backlog, problem = _backlog(bridge)
+        freezes = bridge.database.freezes()
         causes = [*Overview(bridge.database).causes(), *_causes_in_odoo(bridge, flows, problem)]
     rows = [_row(flow, backlog) for flow in flows]
     breaks = [found for item in heartbeats if (found := broken(item, now, settings.heartbeat_interval))]
@@ -61,6 +62,7 @@ def status(as_json: bool) -> None:
                 "lacking": [asdict(lack) for lack in lacks],
                 "not_attached": list(_not_attached(flows)),
                 "restored": replaced,
+                "frozen": [str(freeze) for freeze in freezes],
                 "causes": [asdict(cause) for cause in causes],
             }
         )
@@ -100,7 +102,7 @@ def status(as_json: bool) -> None:
         say(f"{events.waiting} events wait to be published, the oldest was written {ago(events.oldest, now)}")
     _explain(problem)
     of_odoo = (words for item in heartbeats for words in _of_odoo(item))
-    said = [*_not_attached(flows), *map(str, breaks), *of_odoo, *_missing(flows, lacks), *replaced]
+    said = [*map(str, freezes), *_not_attached(flows), *map(str, breaks), *of_odoo, *_missing(flows, lacks), *replaced]
     for words in said:
         say(words)
     if problem:
@@ -162,14 +164,14 @@ def _of_odoo(heartbeat: Heartbeat) -> Iterator[str]:
 def _missing(flows: list[FlowState], lacks: list[Lack]) -> Iterator[str]:
     names = {flow.tenant: flow.subdomain for flow in flows}
     for lack in lacks:
-        yield f"{names.get(lack.tenant, lack.tenant)} lacks {lack.what}; run: c360 db attach --tenant {lack.tenant}"
+        yield f"{names.get(lack.tenant, lack.tenant)} lacks {lack.what}; run: {lack.fix}"
 
 
 def _not_attached(flows: list[FlowState]) -> Iterator[str]:
     for flow in flows:
         if flow.direction is Direction.APP_TO_ODOO and (flow.problem or flow.state == NOT_ATTACHED):
             why = f"cannot be attached: {flow.problem}" if flow.problem else "is not attached"
-            yield f"{flow.subdomain} {why}; run: c360 db attach --tenant {flow.tenant}"
+            yield f"{flow.subdomain} {why}; run: {flow.remedy}"
 
 
 def _explain(problem: str) -> None:

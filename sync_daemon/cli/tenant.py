@@ -1,4 +1,4 @@
-"""`c360 tenant`: create and show tenants."""
+"""`c360 tenant`: create, show and forget tenants."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 
+from db_init import forget as forgetting
 from db_init import tenants as tenancy
 from db_init.registry import Tenant
 from sync_daemon.cli.db import describe
@@ -19,7 +20,7 @@ _EXISTING = click.Choice(["complete", "skip", "fail"])
 
 @click.group("tenant")
 def tenant() -> None:
-    """Create, list and show tenants."""
+    """Create, list, show and forget tenants."""
 
 
 @tenant.command("create")
@@ -52,11 +53,7 @@ def create(
     Example: c360 tenant create agency1 --name "Agency One"
     """
     settings = load_settings()
-    try:
-        tenancy.check_slug(subdomain)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
-    is_known = tenancy.registered(settings, subdomain) is not None
+    is_known = _is_registered(settings, subdomain)
     if is_known and if_exists == "fail":
         raise click.UsageError(f"tenant {subdomain} already exists")
     new = tenancy.NewTenant(subdomain, name or subdomain, country, email)
@@ -105,6 +102,46 @@ def show(name: str, as_json: bool) -> None:
         print_json(describe(found))
     else:
         _print([found])
+
+
+@tenant.command("forget")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt; all bindings of the tenant are lost.")
+@click.option("--dry-run", is_flag=True, help="Count what would be deleted; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def forget(name: str, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Delete what is stored about a dropped tenant.
+
+    NAME is a subdomain, schema or UUID. It removes the tenant's bindings, bases, letters and events, and the bridge's
+    objects in a schema that is still there. The app's rows, Odoo's records and the ledger stay. A tenant that the app
+    still uses is refused.
+
+    Example: c360 tenant forget agency1
+    """
+    settings = load_settings()
+    found = tenancy.find(settings, name)
+    if found is None:
+        raise click.UsageError(f"the bridge does not know tenant {name}; see: c360 tenant list")
+    if not (yes or dry_run):
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"forgetting {name} deletes its bindings; not a terminal: add --yes to confirm")
+        click.confirm(f"Forget tenant {name} with all its bindings?", abort=True, err=True)
+    deleted = forgetting.forget(settings, found.tenant_id, dry_run)
+    if as_json:
+        print_json({"tenant": str(found.tenant_id), "dry_run": dry_run, "deleted": deleted})
+    else:
+        print_table("Would be deleted" if dry_run else "Deleted", ("what", "count"), list(deleted.items()))
+
+
+def _is_registered(settings: Settings, subdomain: str) -> bool:
+    """Whether the app knows the subdomain; a new one must be safe everywhere, before any server is asked."""
+    try:
+        tenancy.check_slug(subdomain)
+    except ConfigError as error:
+        if not tenancy.SUBDOMAIN.fullmatch(subdomain) or tenancy.registered(settings, subdomain) is None:
+            raise click.UsageError(str(error)) from None
+        return True
+    return tenancy.registered(settings, subdomain) is not None
 
 
 def _register_in_odoo(settings: Settings, tenant_id: UUID) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from sync_daemon.domain.absence import hidden_by
 from sync_daemon.domain.approval import APPROVED_AT, APPROVED_BY
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import ONLY_WHEN_NEW, Contract, Field, Owner, Reference, source_columns
@@ -207,6 +208,8 @@ def _step(snapshot: Snapshot, owed: Owed) -> Step:
         return Waiting(owed, "the tenant is suspended")
     if not snapshot.contract(owed.key).fields:
         return Nothing(owed, "only Odoo reports it")
+    if cause := hidden_by(snapshot, owed.key):
+        return Waiting(owed, cause)
     if _is_gone(snapshot, owed.key):
         return _gone(snapshot, owed)
     if not is_wanted(snapshot, owed.key):

@@ -107,6 +107,8 @@ def _unbound_step(pulled: PulledChange, snapshot: PullSnapshot) -> Step:
         return Step(pulled, pulled.later("not bound yet"))
     if snapshot.has_row(pulled.key):
         return Step(pulled, pulled.later("not bound yet, or being settled right now"))
+    if cause := snapshot.hidden.get(pulled.entity):
+        return Step(pulled, pulled.later(cause))
     return missing_step(pulled)
 
 

@@ -44,8 +44,11 @@ def row_step(
     if pulled.entity not in snapshot.tables:
         return Step(pulled, pulled.later(f"the app's table {pulled.contract.table} is not there or may not be read"))
     if row is None:
-        is_there = snapshot.has_row(pulled.key)
-        return Step(pulled, pulled.later("the app is writing this row")) if is_there else missing_step(pulled)
+        if snapshot.has_row(pulled.key):
+            return Step(pulled, pulled.later("the app is writing this row"))
+        if cause := snapshot.hidden.get(pulled.entity):
+            return Step(pulled, pulled.later(cause))
+        return missing_step(pulled)
     if binding.synced_at >= read_after:
         # they may be values of before a push that is settled: nobody's change, but the base of then
         return Step(pulled, pulled.later("it was synced while Odoo was read"))

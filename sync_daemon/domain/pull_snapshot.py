@@ -97,7 +97,8 @@ class PullSnapshot:
     there ever were. `approvers` are by Odoo's id of the user. `invoices` are the changed ones, those that hold their
     records in Odoo, and all of the registrations concerned; `pointers` are by registration. `holders` are those of
     Odoo's records, by (model, id). Changes that were made after `app_busy_since` wait while a transaction of the app
-    would fail; None: none would.
+    would fail; None: none would. `hidden` are kinds of records of which rows may be there that were not seen, with the
+    cause.
     """
 
     bindings: Mapping[RecordKey, PulledBinding] = field(default_factory=dict)
@@ -117,6 +118,7 @@ class PullSnapshot:
     app_busy_since: datetime | None = None
     bridge_login: str = ""
     is_selftest: bool = False
+    hidden: Mapping[Entity, str] = field(default_factory=dict)
 
     def has_row(self, key: RecordKey) -> bool:
         """Whether the app has the record, locked or not."""

@@ -11,9 +11,10 @@ from uuid import UUID
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.document import NOTHING_SEEN, Scalar
-from sync_daemon.domain.keys import Lane, RecordKey, Version
+from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.overrides import Contracts
+from sync_daemon.domain.renamed import Renamed
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,9 @@ class Snapshot:
     maps a record to why its row could not be read at all. `customers` are clients that have an approved registration,
     `agents` users named by a commission. `dead` are related records that lie dead, with their cause. `numbers` are the
     registration numbers of clients that have no binding. `figures` are rows that no table has, by record and role.
-    `contents` are those of documents, as far as they were looked at.
+    `contents` are those of documents, as far as they were looked at. `hidden` are kinds of records, by tenant, of which
+    rows may be there that were not seen, with the cause. `renamed` are records of these tenants whose id the app
+    changed and Odoo has not heard of: those of the batch, and the oldest.
     """
 
     owed: Mapping[RecordKey, Owed]
@@ -115,6 +118,8 @@ class Snapshot:
     figures: Mapping[RecordKey, Mapping[str, Row]] = field(default_factory=dict)
     contents: Mapping[RecordKey, Content | Unreadable] = field(default_factory=dict)
     contracts: Contracts = field(default_factory=Contracts)
+    hidden: Mapping[tuple[UUID, Entity], str] = field(default_factory=dict)
+    renamed: tuple[Renamed, ...] = ()
 
     def contract(self, key: RecordKey) -> Contract:
         """The contract that holds for a record, which is its tenant's."""

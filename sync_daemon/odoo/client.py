@@ -202,6 +202,11 @@ class RpcOdoo:
             raise RejectedError("refused", refused)
         return model, bound
 
+    def rename_binding(self, key: RecordKey, record_id: UUID) -> str:
+        """Give a record of the app its new id; returns why Odoo refuses, empty if it is done."""
+        arguments = {"installation": self._installation, "record": wire.key(key), "record_id": str(record_id)}
+        return self._call("rename_binding", arguments, wire.refusal)
+
     def forget_binding(self, key: RecordKey) -> None:
         """End a binding whose record is gone. Raises RejectedError with Odoo's sentence if Odoo refuses."""
         if refused := self._call(

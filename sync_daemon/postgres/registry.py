@@ -40,6 +40,7 @@ class FlowState:
     problem: str
     held: int = 0
     is_about: bool = False
+    remedy: str = ""
 
 
 MOST_COUNTED = 50_000
@@ -63,6 +64,11 @@ class Registry:
     def tenants(self) -> list[RegisteredTenant]:
         """Every tenant that the app registered."""
         return [RegisteredTenant(*row) for row in self._rows("registered", selftest=self._selftest)]
+
+    def follow_app(self) -> None:
+        """Follow tenants whose schema was renamed, and end those that the app dropped with their schema."""
+        self._rows("follow_schemas")
+        self._run("end_dropped", selftest=self._selftest)
 
     def set_state(self, tenant: UUID, state: str) -> None:
         """Set whether a tenant's records flow (`active`)."""
@@ -95,7 +101,9 @@ class Registry:
                     f"{info.epoch}.{info.newest}, but the app has already taken {known}; stop the daemon and follow "
                     "docs/runbook.md, After a restore: c360 epoch bump --side odoo"
                 )
-            self._see_epoch(instance, info.epoch)
+            # nothing is written unless there is news: a frozen database can be asked all the same
+            if self._rows("is_newer_epoch", instance=instance, epoch=info.epoch)[0][0]:
+                self._see_epoch(instance, info.epoch)
 
         return verify
 
@@ -103,7 +111,8 @@ class Registry:
         """The same, but accept an Odoo that was set back: its epoch is about to be raised."""
 
         def verify(info: OdooInfo) -> None:
-            self._run("see_instance", instance=instance, uuid=info.instance_uuid, epoch=info.epoch)
+            if not self.instance_uuid(instance):
+                self._run("see_instance", instance=instance, uuid=info.instance_uuid, epoch=info.epoch)
             if (known := self.instance_uuid(instance)) != info.instance_uuid:
                 raise FatalError(
                     f"another Odoo database answers for instance {instance}: {info.instance_uuid} ({info.database}), "

@@ -3,7 +3,7 @@ SELECT id FROM bridge.installation
 
 -- name: registered (every tenant that the app names, and what the bridge made of it; attaching that was cut short
 -- before the records that were there had been marked begins anew)
-SELECT t.id, t.subdomain, t.status, s.schema_name, s.status, coalesce(b.state, ''),
+SELECT t.id, t.subdomain, CASE WHEN t.deleted_at IS NULL THEN t.status ELSE 'deleted' END, s.schema_name, s.status, coalesce(b.state, ''),
        CASE WHEN b.queued_at IS NULL THEN 0 ELSE b.attach_level END,
        coalesce(b.tenant_digest, ''), md5(concat_ws('|', t.name, t.subdomain, t.status)), coalesce(b.problem, ''),
        coalesce(b.instance_id, '')
@@ -12,6 +12,15 @@ JOIN public.tenant_schemas AS s ON s.tenant_id = t.id
 LEFT JOIN bridge.tenant AS b ON b.tenant_id = t.id
 WHERE coalesce(b.selftest, false) = %(selftest)s
 ORDER BY t.subdomain
+
+-- name: follow_schemas
+SELECT bridge.follow_schemas()
+
+-- name: end_dropped (the app's registry and its schema are gone)
+UPDATE bridge.tenant AS b SET state = 'deleted', updated_at = now()
+WHERE b.state IN ('active', 'suspended') AND b.selftest = %(selftest)s
+  AND NOT EXISTS (SELECT FROM public.tenants AS t WHERE t.id = b.tenant_id)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = b.schema_name)
 
 -- name: set_state
 UPDATE bridge.tenant SET state = %(state)s, updated_at = now()
@@ -31,6 +40,9 @@ UNION ALL
  WHERE instance_id = %(instance)s AND odoo_version > 0
  ORDER BY odoo_epoch DESC, odoo_version DESC
  LIMIT 1)
+
+-- name: is_newer_epoch
+SELECT EXISTS (SELECT FROM bridge.odoo_instance WHERE id = %(instance)s AND epoch < %(epoch)s)
 
 -- name: see_epoch (a row only where it is a newer one)
 UPDATE bridge.odoo_instance SET epoch = %(epoch)s WHERE id = %(instance)s AND epoch < %(epoch)s RETURNING epoch
@@ -117,7 +129,9 @@ SELECT t.id, t.subdomain,
        CASE d.direction WHEN 'app_to_odoo' THEN least(m.oldest, v.oldest) END,
        coalesce(l.dead, 0), coalesce(b.problem, ''),
        CASE d.direction WHEN 'app_to_odoo' THEN coalesce(v.held, 0) ELSE 0 END,
-       d.direction = 'app_to_odoo' AND (coalesce(m.owed, 0) > %(most)s OR coalesce(v.owed, 0) > %(most)s)
+       d.direction = 'app_to_odoo' AND (coalesce(m.owed, 0) > %(most)s OR coalesce(v.owed, 0) > %(most)s),
+       CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = s.schema_name)
+            THEN format('c360 db attach --tenant %%s', t.id) ELSE format('c360 tenant create %%s', t.subdomain) END
 FROM public.tenants AS t
 JOIN public.tenant_schemas AS s ON s.tenant_id = t.id
 CROSS JOIN (VALUES ('app_to_odoo'), ('odoo_to_app')) AS d (direction)

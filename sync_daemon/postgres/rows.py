@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from sync_daemon.domain.contracts import CONTRACTS, FREE, columns_of
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row, UnreadableJson
 from sync_daemon.domain.overrides import Contracts
+from sync_daemon.domain.renamed import Renamed
 from sync_daemon.domain.snapshot import Base, Binding, BindingState, Former, Owed, Snapshot
 from sync_daemon.domain.tenant import Tenant, of_replaced_tables
 from sync_daemon.errors import BusyError, TransientError
@@ -23,6 +24,7 @@ from sync_daemon.postgres.connection import Cursor, Database, read_json
 from sync_daemon.postgres.linked_users import linked_users
 from sync_daemon.postgres.marks import key_arrays
 from sync_daemon.postgres.overrides import ContractsInForce
+from sync_daemon.postgres.sight import Sight, sight
 from sync_daemon.postgres.statements import statements
 
 TENANT_TABLES = (Entity.USER, Entity.CLIENT, Entity.REGISTRATION, Entity.COMMISSION, Entity.DOCUMENT)
@@ -70,14 +72,27 @@ class Rows:
         try:
             with self._database.transaction(snapshot=True) as cursor:
                 cursor.execute(_SQL["limit_waiting"])
-                return self._reading(cursor).snapshot(keys)
+                found = self._reading(cursor).snapshot(keys)
+            return self._proven(found)
         except TransientError:
             # The app may have dropped or renamed a column since the catalog was read.
             self._catalog.forget()
             raise
 
+    def _proven(self, found: Snapshot) -> Snapshot:
+        """The same; what has no row is looked for once more, with its table's policies held as they are.
+
+        A snapshot shows the policies of the instant at which it began, while rows are read under those of now.
+        """
+        unseen = _unseen(found)
+        if not unseen:
+            return found
+        with self._database.transaction() as cursor:
+            hidden = self._reading(cursor).hidden_now(unseen)
+        return replace(found, hidden={**hidden, **found.hidden}) if hidden else found
+
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
-        """The keys that are rows of their own tenant, not of another one."""
+        """The keys that are rows of their own tenant, not of another one, or may be for all that is seen."""
         with self._database.transaction(snapshot=True) as cursor:
             return self._reading(cursor).existing(keys)
 
@@ -119,6 +134,7 @@ class _Reading:
         bindings = self._bindings(known)
         # The app has no index on these columns: ask only for what the batch does not show by itself.
         open_ones = [key for key in owed if key not in bindings]
+        seen = sight(self._cursor, tenants.values(), TENANT_TABLES)
         return Snapshot(
             owed,
             rows,
@@ -130,7 +146,7 @@ class _Reading:
             | self._named(Entity.CLIENT, Entity.REGISTRATION, "client_id", open_ones, tenants, columns),
             agents=_agents(rows) | self._named(Entity.USER, Entity.COMMISSION, "agent_id", open_ones, tenants, columns),
             dead=self._dead(sorted(set(known) - set(owed))),
-            unreadable=_unreadable(owed, recorded, columns),
+            unreadable=_unreadable(owed, recorded, columns, seen),
             numbers=self._numbers(open_ones, tenants, columns),
             suspended=recorded.suspended,
             figures=_joined(
@@ -138,6 +154,16 @@ class _Reading:
                 self._linked({key: rows[key] for key in owed if key in rows}),
             ),
             contracts=self._rules,
+            hidden=seen.hidden,
+            renamed=self._renamed(tenants, {*owed, *_named_by(rows)}),
+        )
+
+    def _renamed(self, tenants: Collection[UUID], keys: Collection[RecordKey]) -> tuple[Renamed, ...]:
+        ids = [key.record_id for key in keys]
+        self._cursor.execute(_SQL["renamed"], {"tenants": list(tenants), "ids": ids})
+        return tuple(
+            Renamed(number, RecordKey(tenant, Entity(entity), former), present)
+            for number, tenant, entity, former, present in self._cursor.fetchall()
         )
 
     def owed(self, keys: Collection[RecordKey]) -> dict[RecordKey, Owed]:
@@ -146,7 +172,18 @@ class _Reading:
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
         tenants = self._tenants({key.tenant for key in keys}).tenants
         columns = self._catalog.columns(self._cursor, {tenant.schema for tenant in tenants.values()})
-        return set(self._rows(keys, tenants, columns))
+        found = set(self._rows(keys, tenants, columns))
+        hidden = sight(self._cursor, tenants.values(), {key.entity for key in keys}).hidden
+        return found | {key for key in keys if (key.tenant, key.entity) in hidden}
+
+    def hidden_now(self, keys: Collection[RecordKey]) -> dict[tuple[UUID, Entity], str]:
+        """The tables of these keys that are not seen wholly, or have a row of theirs after all."""
+        tenants = self._tenants({key.tenant for key in keys}).tenants
+        columns = self._catalog.columns(self._cursor, {tenant.schema for tenant in tenants.values()})
+        # first the rows: the lock of reading them lets no policy change until the end
+        found = self._rows(keys, tenants, columns)
+        hidden = sight(self._cursor, tenants.values(), {key.entity for key in keys}).hidden
+        return {**{(key.tenant, key.entity): f"{key} was written just now" for key in found}, **hidden}
 
     def _tenants(self, ids: Collection[UUID]) -> _Recorded:
         self._cursor.execute(_SQL["tenants"], {"tenants": list(ids)})
@@ -163,7 +200,9 @@ class _Reading:
         for tenant, entity, record_id, schema, number, attempts, lane, ago in self._all("owed", sorted(set(keys))):
             key = RecordKey(tenant, Entity(entity), record_id)
             version = Version(recorded.epochs.get(tenant, 1), number)
-            found[key] = Owed(key, schema, version, attempts, Lane(lane), ago)
+            # the tenant's schema may have been renamed since the record was owed
+            known = recorded.tenants.get(tenant)
+            found[key] = Owed(key, known.schema if known else schema, version, attempts, Lane(lane), ago)
         return found
 
     def _rows(
@@ -447,7 +486,13 @@ def _id(key: RecordKey, column: str, value: object) -> UUID:
         raise BusyError(f"the app has just changed the type of {column}, of {key.entity} {key.record_id}") from None
 
 
-def _unreadable(owed: Iterable[RecordKey], recorded: _Recorded, columns: Columns) -> dict[RecordKey, str]:
+def _unseen(found: Snapshot) -> set[RecordKey]:
+    """What is owed or named, should be a row of a table that is seen wholly, and is none."""
+    wanted = {*found.owed, *_named_by(found.rows)} - found.rows.keys() - found.unreadable.keys()
+    return {key for key in wanted if key.entity in TENANT_TABLES and (key.tenant, key.entity) not in found.hidden}
+
+
+def _unreadable(owed: Iterable[RecordKey], recorded: _Recorded, columns: Columns, seen: Sight) -> dict[RecordKey, str]:
     found = {}
     for key in owed:
         tenant = recorded.tenants.get(key.tenant)
@@ -460,4 +505,6 @@ def _unreadable(owed: Iterable[RecordKey], recorded: _Recorded, columns: Columns
             (tenant.schema, CONTRACTS[key.entity].table), frozenset()
         ):
             found[key] = f"the table {tenant.schema}.{CONTRACTS[key.entity].table} does not exist or cannot be read"
+        elif cause := seen.blind.get((key.tenant, key.entity)):
+            found[key] = cause
     return found

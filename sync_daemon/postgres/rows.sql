@@ -12,6 +12,14 @@ JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (te
     USING (tenant_id, entity, record_id)
 WHERE d.instance_id = %(instance)s AND d.dead_version IS DISTINCT FROM d.version
 
+-- name: renamed (ids that the app changed: those of the batch, and the oldest of these tenants)
+SELECT id, tenant_id, entity, former_id, present_id
+FROM bridge.renamed_record
+WHERE tenant_id = ANY(%(tenants)s::uuid[])
+  AND (former_id = ANY(%(ids)s::uuid[]) OR present_id = ANY(%(ids)s::uuid[])
+       OR id IN (SELECT id FROM bridge.renamed_record WHERE tenant_id = ANY(%(tenants)s::uuid[]) ORDER BY id LIMIT 100))
+ORDER BY id
+
 -- name: bindings
 SELECT b.tenant_id, b.entity, b.record_id, b.state, b.res_model, b.res_id, b.epoch, b.version, b.digest,
        b.odoo_epoch, b.odoo_version, b.outline

@@ -178,6 +178,10 @@ class Pusher:
     def _read(self, keys: Collection[RecordKey]) -> Snapshot:
         """Everything that decides about these records, and about those that must go before them."""
         snapshot = self._with_parents(keys)
+        if snapshot.renamed:
+            for renamed in snapshot.renamed:
+                self.ledger.rename(renamed, self.odoo.rename_binding)
+            snapshot = self._with_parents(keys)
         if candidates := possibly_sent(snapshot):
             self._look_for(candidates)
             # parents too: another pusher may have settled one meanwhile, by an older view of whether it goes

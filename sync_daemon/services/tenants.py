@@ -58,6 +58,7 @@ class TenantKeeper:
 
     def run_once(self) -> Report:
         """Look at every tenant once; one that cannot be made whole is tried again later, and the others go on."""
+        self.registry.follow_app()
         # attaching waits for the app: nobody waits behind a tenant that failed before
         tenants = sorted(self.registry.tenants(), key=lambda tenant: (tenant.id, Step.ATTACH) in self.trials)
         return Report(done=sum(self._keep(tenant) for tenant in tenants))

@@ -19,6 +19,7 @@ from sync_daemon.domain.document import Scalar
 from sync_daemon.domain.event import OutgoingEvent
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.pull_snapshot import KnownInvoice, LeadOutcome
+from sync_daemon.domain.renamed import Renamed
 from sync_daemon.domain.snapshot import Base, BindingState, Former
 from sync_daemon.errors import StatementError, TransientError
 from tests.memory.clock import Clock
@@ -237,6 +238,9 @@ class State:
     """Tables at which a trigger of the app leaves every row as it is."""
     unreadable: dict[RecordKey, str] = field(default_factory=dict)
     """Rows at which every statement that reads them fails, with what the database says."""
+    hidden: set[tuple[UUID, Entity]] = field(default_factory=set)
+    """Tables of which the bridge sees no row, although they may have some."""
+    renamed: list[Renamed] = field(default_factory=list)
     odoo_epoch: int = 1
 
     def copy(self) -> State:
@@ -364,6 +368,21 @@ class App:
         old = state.rows[key]
         state.rows[key] = {**old, **columns}
         self._capture(state, state.schemas[key], key.entity, [old], [state.rows[key]])
+
+    def rename(self, key: RecordKey, record_id: UUID) -> RecordKey:
+        """Another id for one row and for whoever names it, in a transaction of its own."""
+        present = dataclasses.replace(key, record_id=record_id)
+        with self.server.transaction() as state:
+            state.renamed.append(Renamed(self.server.draw(), key, record_id))
+            state.schemas[present] = state.schemas.pop(key)
+            row = {**state.rows.pop(key), "id": str(record_id)}
+            state.rows[present] = row
+            self._capture(state, state.schemas[present], key.entity, [row], [row])
+            for other, named in list(state.rows.items()):
+                columns = {name: str(record_id) for name, value in named.items() if value == str(key.record_id)}
+                if other.tenant == key.tenant and columns:
+                    self.apply(state, other, columns)
+        return present
 
     def delete(self, key: RecordKey) -> None:
         """One row, in a transaction of its own."""

@@ -118,7 +118,7 @@ class PullUnit:
         return PullSnapshot(
             bindings={key: _pulled(state.bindings[key]) for key in page.keys if key in state.bindings},
             rows={key: row for key, row in rows.items() if key not in server.locked},
-            present=frozenset(key for key in wanted if key in state.rows),
+            present=frozenset(key for key in wanted if key in state.rows and not self._is_hidden(key)),
             tables=frozenset(group.entity for group in page.rows if group.table in ENTITIES),
             bases=self._bases(rows),
             formers=formers(state, rows, self._database.now),
@@ -132,10 +132,22 @@ class PullUnit:
             holders=self._holders(page.invoices.values()),
             app_busy_since=self._database.now - PATIENCE if server.has_writing_snapshots else None,
             bridge_login=LOGIN,
+            hidden=dict(self._hidden(page)),
         )
 
+    def _hidden(self, page: PullPage) -> Iterator[tuple[Entity, str]]:
+        for tenant, entity in self._state.hidden:
+            if tenant == self._tenant:
+                yield entity, f"the bridge may not see all {entity} rows"
+        for item in self._state.renamed:
+            if {item.key, item.present} & set(page.keys):
+                yield item.key.entity, "the app changed its id; Odoo follows first"
+
+    def _is_hidden(self, key: RecordKey) -> bool:
+        return (key.tenant, key.entity) in self._state.hidden
+
     def _row(self, key: RecordKey) -> Row | None:
-        row = self._state.rows.get(key)
+        row = self._state.rows.get(key) if not self._is_hidden(key) else None
         return row if row is not None and row["tenant_id"] == str(key.tenant) else None
 
     def _bases(self, rows: Collection[RecordKey]) -> dict[RecordKey, dict[str, Base]]:

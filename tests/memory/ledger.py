@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.pull_invoices import INVOICE_POINTER
+from sync_daemon.domain.renamed import Renamed
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed
 from tests.memory.app import INSTANCE, Bound, Database, DeadLetter, Line, State, changed, mark
@@ -57,6 +58,26 @@ class Ledger:
             now.bindings[key] = Bound(state, model, res_id, *versions, self._database.now)
             if state is BindingState.ACTIVE:
                 mark_dependants(self._database, now, [key])
+
+    def rename(self, renamed: Renamed, hand_over: Callable[[RecordKey, UUID], str]) -> None:
+        """Let a record have its new id: first in Odoo, which may refuse, then here."""
+        former, present = renamed.key, renamed.present
+        with self._database.transaction() as state:
+            if renamed not in state.renamed:
+                return
+            refusal = hand_over(former, renamed.record_id)
+            state.renamed.remove(renamed)
+            if not refusal:
+                if former in state.bindings:
+                    state.bindings[present] = state.bindings.pop(former)
+                for key, name in [key for key in state.bases if key[0] == former]:
+                    state.bases[present, name] = state.bases.pop((key, name))
+                for key, name in [key for key in state.conflicts if key[0] == former]:
+                    state.conflicts[present, name] = state.conflicts.pop((key, name))
+                state.deliveries.pop(former, None)
+            detail = {"former": str(former.record_id), **({"refused": refusal} if refusal else {})}
+            state.lines.append(Line(None, present, Direction.APP_TO_ODOO, "renamed", "", detail))
+            mark(self._database.server, state, [present])
 
 
 class _Settling:

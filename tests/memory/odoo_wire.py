@@ -181,6 +181,18 @@ class Wire:
         self._odoo.state.bindings[key] = Bound(model, int(res_id))
         return {"model": model, "res_id": res_id, "refused": ""}
 
+    def rename_binding(self, installation: str, record: Mapping[str, str], record_id: str) -> Values:
+        former, present = _key(installation, record), _key(installation, {**record, "record_id": record_id})
+        if former in self._odoo.state.bindings and present in self._odoo.state.bindings:
+            return {"refused": f"{record['entity']} {record_id} is bound already"}
+        if bound := self._odoo.state.bindings.pop(former, None):
+            self._odoo.state.bindings[present] = bound
+            self._odoo.state.marks = [
+                dataclasses.replace(mark, key=present) if mark.key == former else mark
+                for mark in self._odoo.state.marks
+            ]
+        return {"refused": ""}
+
     def forget_binding(self, installation: str, record: Mapping[str, str]) -> Values:
         key = _key(installation, record)
         bound = self._odoo.state.bindings.get(key)

@@ -28,6 +28,9 @@ class Registry:
         with self._database.transaction() as state:
             return [_registered(item) for item in sorted(state.tenants.values(), key=lambda item: item.subdomain)]
 
+    def follow_app(self) -> None:
+        """Nothing to follow: in memory both sides read the same name of a tenant's schema."""
+
     def set_state(self, tenant: UUID, state: str) -> None:
         """Let a tenant's records flow (`active`) or not."""
         with self._database.transaction() as now:

@@ -52,12 +52,16 @@ class Rows:
                 figures={
                     key: found for key in owed if key in rows and (found := dict(_figures(state, key, rows[key])))
                 },
+                renamed=tuple(item for item in state.renamed if item.key.tenant in {key.tenant for key in keys}),
+                hidden={table: f"the bridge may not see all {table[1]} rows" for table in state.hidden},
             )
 
     def existing(self, keys: Collection[RecordKey]) -> set[RecordKey]:
         """Those of the keys that are rows of their own tenant."""
         with self._database.transaction() as state:
-            return {key for key, _ in _rows(state, keys)}
+            return {key for key, _ in _rows(state, keys)} | {
+                key for key in keys if (key.tenant, key.entity) in state.hidden
+            }
 
     def owed(self, keys: Collection[RecordKey]) -> Mapping[RecordKey, Owed]:
         """What is owed of these, without a look at the app's rows."""
@@ -93,6 +97,8 @@ def _rows(state: State, keys: Iterable[RecordKey]) -> Iterator[tuple[RecordKey, 
         elif key.entity is Entity.ISSUE:
             named = key.tenant, key.record_id
             yield from ((key, _issue(item)) for item in state.letters.values() if (item.tenant, item.id) == named)
+        elif (key.tenant, key.entity) in state.hidden:
+            continue
         elif (row := state.rows.get(key)) and row["tenant_id"] == str(key.tenant):
             wanted = columns_of(key.entity) | {"id"}
             yield key, {name: value for name, value in row.items() if name in wanted}

@@ -181,6 +181,18 @@ class Platform(Protocol):
         """The app's table is dropped and made again with its rows, as a restore does."""
         ...
 
+    def rename_record(self, key: RecordKey, record_id: UUID) -> RecordKey:
+        """The app changes the id of a row; rows that name it follow."""
+        ...
+
+    def hide(self, table: str) -> None:
+        """A policy of the app hides the table's rows from the bridge."""
+        ...
+
+    def show(self, table: str) -> None:
+        """The policy is gone again."""
+        ...
+
     def answers(self, info: OdooInfo) -> None:
         """An Odoo answers for the instance."""
         ...
@@ -342,6 +354,15 @@ class InMemory:
     def make_anew(self, table: str) -> None:
         self.app.replace_tables(self.tenant)
 
+    def rename_record(self, key: RecordKey, record_id: UUID) -> RecordKey:
+        return self.app.rename(key, record_id)
+
+    def hide(self, table: str) -> None:
+        self.server.state.hidden.add((self.tenant, in_memory.ENTITIES[table]))
+
+    def show(self, table: str) -> None:
+        self.server.state.hidden.remove((self.tenant, in_memory.ENTITIES[table]))
+
     def answers(self, info: OdooInfo) -> None:
         self.registry.verify_instance()(info)
 
@@ -489,6 +510,31 @@ class Real:
             "ALTER TABLE {schema}.anew RENAME TO {table}",
         ):
             self._here.app(statement, table=table)
+
+    def rename_record(self, key: RecordKey, record_id: UUID) -> RecordKey:
+        # as an app would whose references do not follow by themselves
+        self._app("ALTER TABLE {table} ALTER CONSTRAINT commissions_registration_id_fkey DEFERRABLE", "commissions", {})
+        schema = self._here.tenant.schema
+        with databases.as_app(self._here.settings) as app:
+            app.autocommit = False
+            with app.cursor() as cursor:
+                cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+                named = {"former": str(key.record_id), "present": str(record_id)}
+                table = TABLES[key.entity]
+                cursor.execute(f'UPDATE "{schema}".{table} SET id = %(present)s WHERE id = %(former)s', named)
+                cursor.execute(
+                    f'UPDATE "{schema}".commissions SET registration_id = %(present)s'
+                    " WHERE registration_id = %(former)s",
+                    named,
+                )
+            app.commit()
+        return RecordKey(key.tenant, key.entity, record_id)
+
+    def hide(self, table: str) -> None:
+        self._app("CREATE POLICY nothing ON {table} AS RESTRICTIVE USING (false)", table, {})
+
+    def show(self, table: str) -> None:
+        self._app("DROP POLICY nothing ON {table}", table, {})
 
     def answers(self, info: OdooInfo) -> None:
         self._here.registry.verify_instance(INSTANCE)(info)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
+from sync_daemon.domain.plan import plan
 from sync_daemon.domain.settlement import Applied, Dead
 from sync_daemon.domain.snapshot import Base, Binding, BindingState, Owed, Snapshot
 from tests.ports.platform import Platform, fill, named
@@ -167,3 +168,62 @@ def test_how_long_ago_a_record_was_sent_grows(platform: Platform) -> None:
     second = platform.rows.snapshot([registration]).owed[registration].sent_ago
     assert first is not None and second is not None
     assert second > first
+
+
+def test_a_row_that_a_policy_hides_is_not_gone(platform: Platform) -> None:
+    [registration] = fill(platform)
+    platform.hide("registrations")
+    hidden = owed(platform, registration)
+    assert hidden.rows == {}
+    assert "may not see" in hidden.hidden[platform.tenant, Entity.REGISTRATION]
+    assert plan(hidden).waiting[0].owed.key == registration
+    assert platform.rows.existing([registration]) == {registration}, "for all that is seen it may be there"
+    platform.show("registrations")
+    shown = platform.rows.snapshot([registration])
+    assert set(shown.rows) >= {registration}
+    assert shown.hidden == {}
+
+
+def test_a_record_waits_while_a_row_that_it_names_or_counts_is_hidden(platform: Platform) -> None:
+    [registration] = fill(platform)
+    [commission] = platform.keys(Entity.COMMISSION)
+    for table in ("clients", "users", "documents"):
+        platform.hide(table)
+        snapshot = owed(platform, registration, commission)
+        waiting = {item.owed.key for item in plan(snapshot).waiting}
+        expected = {"clients": {registration}, "users": {commission}, "documents": {registration}}
+        assert waiting == expected[table], table
+        platform.show(table)
+    assert not plan(owed(platform, registration, commission)).waiting
+
+
+def test_a_record_whose_id_the_app_changed_keeps_its_pair_and_waits_for_odoo(platform: Platform) -> None:
+    [former] = fill(platform)
+    [commission] = platform.keys(Entity.COMMISSION)
+    settled(platform, former, "crm.lead")
+    present = platform.rename_record(former, uuid4())
+    snapshot = owed(platform, former, present, commission)
+    assert [(item.key, item.present) for item in snapshot.renamed] == [(former, present)]
+    assert {item.owed.key for item in plan(snapshot).waiting} == {former, present, commission}
+    told = []
+
+    def hand_over(key: RecordKey, record_id: UUID) -> str:
+        told.append((key, record_id))
+        return ""
+
+    for _ in range(2):
+        platform.ledger.rename(snapshot.renamed[0], hand_over)
+    assert told == [(former, present.record_id)], "a second pusher has nothing left to hand over"
+    after = owed(platform, former, present, commission)
+    assert after.renamed == ()
+    assert set(after.bindings) == {present}
+
+
+def test_an_id_that_odoo_refuses_makes_another_record(platform: Platform) -> None:
+    [former] = fill(platform)
+    settled(platform, former, "crm.lead")
+    present = platform.rename_record(former, uuid4())
+    [renamed] = owed(platform, present).renamed
+    platform.ledger.rename(renamed, lambda _key, _id: "it is bound already")
+    after = owed(platform, former, present)
+    assert (after.renamed, set(after.bindings)) == ((), {former})

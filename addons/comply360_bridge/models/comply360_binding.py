@@ -247,6 +247,38 @@ class Comply360Binding(models.Model):
         record.write(record._comply360_key_values(tenant, key))
         return rows[0][0]
 
+    def _rename(self, installation, key, record_id):
+        """Let everything that names a record of the app name it by its new id; without effect once that is done."""
+        tenant, entity, former = key
+        self.env.flush_all()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                UPDATE comply360_binding SET external_id = %s, compared_digest = NULL
+                 WHERE installation = %s AND tenant = %s AND entity = %s AND external_id = %s
+             RETURNING res_model, res_id, state
+                """,
+                record_id,
+                installation,
+                tenant,
+                entity,
+                former,
+            )
+        )
+        self.env.invalidate_all()
+        for model, res_id, state in rows:
+            record = self.env[model].browse(res_id or []).exists()
+            if state == "active" and record and record._fields["x_comply360_external_id"].store:
+                record.write({"x_comply360_external_id": record_id})
+        of_tenant = [("tenant_id.uuid", "=", tenant), ("tenant_id.installation", "=", installation)]
+        issues = self.env["comply360.issue"].search(
+            [*of_tenant, ("record_entity", "=", entity), ("record_id", "=", former)]
+        )
+        issues.write({"record_id": record_id})
+        if entity == "client":
+            proposals = self.env["comply360.link"].search([*of_tenant, ("external_id", "=", former)])
+            proposals.write({"external_id": record_id})
+
     def _set_opted_out(self, model, ids, opted_out):
         """Opt bound records out of the sync, or in again: then the app is asked to send them."""
         rows = self.env.execute_query(

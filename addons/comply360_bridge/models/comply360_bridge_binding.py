@@ -1,10 +1,13 @@
 from odoo import api, models
 from odoo.exceptions import ValidationError
 
+from ..exchange.quiet import quiet
 from ..mappers import MAPPERS
+from ..mappers.document import is_uuid, printable
 from .comply360_bridge import instant, key_of
 
 RELINKABLE = ("client", "user", "registration", "commission")
+RENAMABLE = (*RELINKABLE, "document")
 
 
 class Comply360Bridge(models.AbstractModel):
@@ -47,6 +50,21 @@ class Comply360Bridge(models.AbstractModel):
         except ValidationError as error:
             return {"model": "", "res_id": "", "refused": str(error)}
         return {"model": target._name, "res_id": str(target.id), "refused": ""}
+
+    @api.model
+    def rename_binding(self, installation, record, record_id):
+        """Give a binding the id that the app's record has now; `refused` says why it was not done."""
+        self._check_service()
+        own = self._superuser(comply360_bridge=self._installation_of(installation))
+        tenant, entity, _former = key_of(record)
+        if entity not in RENAMABLE or not is_uuid(record_id):
+            return {"refused": f"a {entity} cannot get the id {printable(record_id)}"}
+        binding = own._binding_of(installation, record)
+        if binding and own._binding_of(installation, {**record, "record_id": record_id}):
+            return {"refused": f"{entity} {record_id} of tenant {tenant} is bound already"}
+        with quiet():
+            own.env["comply360.binding"]._rename(installation, key_of(record), record_id)
+        return {"refused": ""}
 
     @api.model
     def forget_binding(self, installation, record):

@@ -24,6 +24,7 @@ RECORD = {"tenant": TENANT, "entity": "registration", "record_id": TENANT}
 ARGUMENTS = {
     "show_binding": (INSTALLATION, RECORD),
     "relink_binding": (INSTALLATION, RECORD, "1"),
+    "rename_binding": (INSTALLATION, RECORD, INSTALLATION),
     "forget_binding": (INSTALLATION, RECORD),
     "ping": ("2",),
     "put_content": (INSTALLATION, RECORD, "0" * 64, "0", ""),
@@ -103,6 +104,7 @@ CALLERS = {
                 "put_content",
                 "raise_epoch",
                 "relink_binding",
+                "rename_binding",
                 "report_again",
                 "requeue_changes",
                 "show_binding",
@@ -270,6 +272,7 @@ class TestRights(BridgeCase):
                     "put_content",
                     "raise_epoch",
                     "relink_binding",
+                    "rename_binding",
                     "requeue_changes",
                     "report_again",
                     "revoke_keys",

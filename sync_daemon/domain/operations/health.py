@@ -50,10 +50,16 @@ class FlowDebt:
 
 @dataclass(frozen=True)
 class Lack:
-    """An object of the bridge that is missing from a tenant's schema."""
+    """What a tenant's schema lacks: an object of ours, or the sight of a table; no `remedy` means to attach it."""
 
     tenant: UUID
     what: str
+    remedy: str = ""
+
+    @property
+    def fix(self) -> str:
+        """What to do."""
+        return self.remedy or f"c360 db attach --tenant {self.tenant}"
 
 
 def blocked(services: Iterable[Service]) -> list[str]:

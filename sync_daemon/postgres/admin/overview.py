@@ -11,12 +11,14 @@ from sync_daemon.domain.contract import written_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Direction, Entity
 from sync_daemon.domain.operations.health import Lack
+from sync_daemon.domain.tenant import Tenant
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.registry import MOST_COUNTED
 from sync_daemon.postgres.rows import TENANT_TABLES
+from sync_daemon.postgres.sight import Fault, Hidden, app_role, hidden_tables
 from sync_daemon.postgres.statements import statements
 
-EVENTS = ("insert", "update", "delete", "truncate")
+EVENTS = ("insert", "update", "delete", "truncate", "renamed")
 COUNTING = ("count_insert", "count_update_from", "count_update_to", "count_delete")
 """On documents besides: leads show how many there are."""
 VIEWS = ("comply360_sync_state", "comply360_lead_outcome", "comply360_invoices")
@@ -42,6 +44,7 @@ class AppSide:
     receiving: frozenset[UUID]
     not_attached: Mapping[UUID, bool]
     bloat: int
+    frozen: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,9 @@ class Overview:
             cursor.execute(_SQL["not_attached"])
             not_attached = dict(cursor.fetchall())
             cursor.execute(_SQL["bloat"])
-            return AppSide(now, owed, oldest, dead, receiving, not_attached, cursor.fetchall()[0][0])
+            bloat = cursor.fetchall()[0][0]
+        frozen = next((str(freeze) for freeze in self._database.freezes()), "")
+        return AppSide(now, owed, oldest, dead, receiving, not_attached, bloat, frozen)
 
     def causes(self) -> list[Cause]:
         """Why records wait, lie dead or do not flow, as the app's side knows it."""
@@ -98,7 +103,7 @@ class Overview:
             for entity in TENANT_TABLES
             for name in (*EVENTS, *(COUNTING if entity is Entity.DOCUMENT else ()))
         ]
-        parameters = {
+        parameters: dict[str, list[str]] = {
             "states": list(states),
             "tables": [CONTRACTS[entity].table for entity in TENANT_TABLES],
             "trigger_tables": [table for table, _ in triggers],
@@ -110,4 +115,30 @@ class Overview:
         }
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["lacking"], parameters)
-            return [Lack(tenant, what) for tenant, what in cursor.fetchall()]
+            found = [Lack(tenant, what) for tenant, what in cursor.fetchall()]
+            cursor.execute(_SQL["attached"], parameters)
+            attached = [(Tenant(*row[:3]), *row[3:]) for row in cursor.fetchall()]
+            hidden = hidden_tables(cursor, [tenant for tenant, *_ in attached], parameters["tables"])
+            role = app_role(cursor)
+        return [
+            *(_lost(tenant, is_in_use) for tenant, has_schema, is_in_use in attached if not has_schema),
+            *_joined(found, hidden, role),
+        ]
+
+
+def _lost(tenant: Tenant, is_in_use: bool) -> Lack:
+    command = "create" if is_in_use else "forget"
+    return Lack(tenant.id, f"schema {tenant.schema}", f"c360 tenant {command} {tenant.subdomain}")
+
+
+def _joined(found: list[Lack], hidden: list[Hidden], role: str) -> list[Lack]:
+    """What is missing, with what is not seen; of a table that was replaced nothing else is said."""
+    replaced = {(item.tenant, item.table) for item in hidden if item.remedy(role) and item.fault is Fault.REPLACED}
+    left = [
+        lack
+        for lack in found
+        if not any(lack.tenant == tenant and f" on {table}" in lack.what for tenant, table in replaced)
+    ]
+    known = {(lack.tenant, lack.what) for lack in left}
+    more = [Lack(item.tenant, item.lack, item.remedy(role)) for item in hidden]
+    return [*left, *(lack for lack in more if (lack.tenant, lack.what) not in known)]

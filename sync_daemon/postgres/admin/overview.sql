@@ -49,7 +49,7 @@ SELECT a.id, coalesce(t.problem, '') <> ''
 FROM public.tenants AS a
 JOIN public.tenant_schemas AS s ON s.tenant_id = a.id AND s.status = 'active'
 LEFT JOIN bridge.tenant AS t ON t.tenant_id = a.id
-WHERE a.status = 'active' AND NOT coalesce(t.selftest, false) AND (t.queued_at IS NULL OR t.problem <> '')
+WHERE a.status = 'active' AND a.deleted_at IS NULL AND NOT coalesce(t.selftest, false) AND (t.queued_at IS NULL OR t.problem <> '')
 ORDER BY a.id
 
 -- name: bloat (row versions in the queues that nobody needs any more and no vacuum could remove yet)
@@ -61,7 +61,7 @@ WHERE schemaname = 'bridge' AND relname IN ('outbox', 'delivery')
 WITH attached AS (
     SELECT t.tenant_id, t.schema_name, n.oid AS schema_oid
     FROM bridge.tenant AS t
-    LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = t.schema_name
+    JOIN pg_catalog.pg_namespace AS n ON n.nspname = t.schema_name
     WHERE t.attach_level > 0 AND NOT t.selftest AND t.state = ANY(%(states)s::text[])
 ), captured AS (
     SELECT a.tenant_id, k.name AS table_name, c.oid
@@ -96,6 +96,14 @@ JOIN unnest(%(right_tables)s::text[], %(right_columns)s::text[], %(privileges)s:
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = r.column_name AND NOT a.attisdropped
 WHERE NOT has_column_privilege(c.oid, a.attnum, r.privilege)
 ORDER BY tenant_id, what
+
+-- name: attached (tenants in these states, whether their schema is there, and whether the app still names them)
+SELECT b.tenant_id, coalesce(t.subdomain, b.schema_name), b.schema_name, n.oid IS NOT NULL,
+       t.id IS NOT NULL AND t.deleted_at IS NULL AND t.status <> 'deleted'
+FROM bridge.tenant AS b
+LEFT JOIN public.tenants AS t ON t.id = b.tenant_id
+LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = b.schema_name
+WHERE b.attach_level > 0 AND NOT b.selftest AND b.state = ANY(%(states)s::text[])
 
 -- name: causes (why records do not flow now; equal words but for the ids that they name are one cause; of each tenant at
 -- most so many records are looked at)

@@ -41,8 +41,9 @@ def check(database: Database, registry: Registry, interval: timedelta) -> list[D
     tenants = registry.tenants()
     names = {tenant.id: tenant.subdomain for tenant in tenants}
     with database.transaction() as cursor:
-        found = [*_server(cursor), *_rights(cursor), *_tenants(tenants), *_events(cursor)]
+        found = [*_server(cursor), *_rights(cursor), *_tenants(cursor, tenants), *_events(cursor)]
         found += [*_stops(cursor, names), *_refused(cursor)]
+    found += [Diagnosis(PLACE, str(freeze), freeze.remedy) for freeze in database.freezes()]
     found += [*_lacking(database, names), *_replaced(database)]
     return [*found, *_heartbeats(database, interval, registry.now())]
 
@@ -90,9 +91,10 @@ def _rights(cursor: Cursor) -> Iterator[Diagnosis]:
 
 def _lacking(database: Database, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:
     for lack in Overview(database).lacking(["active", "suspended"]):
-        problem = f"{lack.what} is missing: changes are missed or values are skipped"
-        place = f"tenant {names.get(lack.tenant, lack.tenant)}"
-        yield Diagnosis(place, problem, f"c360 db attach --tenant {lack.tenant}")
+        problem = f"{lack.what} is missing: changes are missed, wait or lose values"
+        if lack.remedy:
+            problem = f"lacks {lack.what}: records wait"
+        yield Diagnosis(f"tenant {names.get(lack.tenant, lack.tenant)}", problem, lack.fix)
 
 
 def _replaced(database: Database) -> Iterator[Diagnosis]:
@@ -135,9 +137,14 @@ def _refused(cursor: Cursor) -> Iterator[Diagnosis]:
         yield Diagnosis(f"tenant {subdomain}", f"{problem} ({records} records)", fix)
 
 
-def _tenants(tenants: list[RegisteredTenant]) -> Iterator[Diagnosis]:
+def _tenants(cursor: Cursor, tenants: list[RegisteredTenant]) -> Iterator[Diagnosis]:
+    cursor.execute(_SQL["without_schema"])
+    without_schema = {row[0] for row in cursor.fetchall()}
     for tenant in tenants:
-        if tenant.problem:
+        if tenant.id in without_schema:
+            problem = f"its schema {tenant.schema}, which the app's registry names, does not exist"
+            yield Diagnosis(f"tenant {tenant.subdomain}", problem, f"c360 tenant create {tenant.subdomain}")
+        elif tenant.problem:
             yield Diagnosis(f"tenant {tenant.subdomain}", tenant.problem, f"c360 db attach --tenant {tenant.id}")
         elif tenant.attach_level == 0 and (tenant.app_status, tenant.schema_status) == ("active", "active"):
             yield Diagnosis(f"tenant {tenant.subdomain}", "is not attached", f"c360 db attach --tenant {tenant.id}")

@@ -30,6 +30,13 @@ WHERE NOT c.relispartition
            AND (n.nspname = 'bridge' OR (starts_with(c.relname::text, 'comply360_')
                 AND EXISTS (SELECT FROM bridge.tenant AS t WHERE t.schema_name = n.nspname)))))
 
+-- name: without_schema (tenants in use whose schema is not there)
+SELECT t.id
+FROM public.tenants AS t
+JOIN public.tenant_schemas AS s ON s.tenant_id = t.id
+WHERE t.deleted_at IS NULL AND t.status <> 'deleted'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = s.schema_name)
+
 -- name: events (how many wait to be published, and for how long the oldest does)
 SELECT waiting, floor(coalesce(extract(epoch FROM now() - oldest), 0) / 60)::int FROM bridge.monitor_events
 

@@ -33,6 +33,7 @@ from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor
 from sync_daemon.postgres.linked_users import people_of_odoo
 from sync_daemon.postgres.marks import key_arrays
+from sync_daemon.postgres.sight import sight
 from sync_daemon.postgres.statements import statements
 
 PATIENCE = timedelta(minutes=2)
@@ -77,10 +78,11 @@ class PageReading:
         rows = self._rows(page.rows, tables)
         holders = self._holders(list(page.invoices.values()))
         invoices = self._invoices([*page.invoices, *self._own(holders)], page.invoiced)
+        present = self._present(page.rows, tables, rows)
         return PullSnapshot(
             bindings=bindings,
             rows=rows,
-            present=self._present(page.rows, tables, rows),
+            present=present,
             tables=frozenset(group.entity for group in page.rows if group.table in tables),
             bases=self._bases(list(rows)),
             formers=self._formers(list(rows)),
@@ -92,11 +94,12 @@ class PageReading:
             ),
             outcomes=self._outcomes(page.of(Entity.REGISTRATION)),
             invoices=invoices,
-            pointers=self._pointers({*page.invoiced, *_registrations(invoices)}, tables),
+            pointers=self._pointers(page, {*page.invoiced, *_registrations(invoices)}, tables),
             holders=holders,
             app_busy_since=app_busy_since,
             bridge_login=self._bridge_login,
             is_selftest=self._instance == SELFTEST_INSTANCE,
+            hidden=self._hidden(page, {*rows, *present}),
         )
 
     def _bindings(self, keys: Sequence[RecordKey]) -> dict[RecordKey, PulledBinding]:
@@ -142,6 +145,18 @@ class PageReading:
                 self._cursor.execute(_PRESENT.format(table=self._table(group.table)), {"ids": missing})
                 present |= {self._key(group.entity, row[0]) for row in self._cursor.fetchall()}
         return frozenset(present)
+
+    def _hidden(self, page: PullPage, seen: Collection[RecordKey]) -> dict[Entity, str]:
+        wanted = {self._key(group.entity, one) for group in page.rows for one in group.record_ids}
+        missing = {key.entity for key in wanted - set(seen)}
+        if not missing:
+            return {}
+        renamed = self._all("renamed", {"ids": [key.record_id for key in wanted]})
+        found = sight(self._cursor, [self._tenant], missing).hidden
+        return {
+            **{Entity(entity): "the app changed its id; Odoo follows first" for (entity,) in renamed},
+            **{entity: cause for (_, entity), cause in found.items()},
+        }
 
     def _bases(self, keys: Sequence[RecordKey]) -> dict[RecordKey, dict[str, Base]]:
         found: defaultdict[RecordKey, dict[str, Base]] = defaultdict(dict)
@@ -197,9 +212,12 @@ class PageReading:
         }
 
     def _pointers(
-        self, registrations: Collection[UUID], tables: Mapping[str, frozenset[str]]
+        self, page: PullPage, registrations: Collection[UUID], tables: Mapping[str, frozenset[str]]
     ) -> dict[UUID, InvoicePointer]:
         table = CONTRACTS[Entity.REGISTRATION].table
+        if not page.rules[Entity.REGISTRATION].write_back:
+            # a deployment keeps Odoo's ids out of the app's rows
+            return {}
         if not registrations or INVOICE_POINTER not in tables.get(table, frozenset()):
             return {}
         names = {"table": self._table(table), "pointer": sql.Identifier(INVOICE_POINTER)}

@@ -69,3 +69,7 @@ WHERE i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s
 
 -- name: app_busy_since (no row while no transaction of the app would fail)
 SELECT (now() - %(patience)s) AT TIME ZONE 'UTC' WHERE bridge.writing_snapshots()
+
+-- name: renamed (kinds of records of which one of these has another id in the app by now)
+SELECT DISTINCT entity FROM bridge.renamed_record
+WHERE tenant_id = %(tenant)s AND (former_id = ANY(%(ids)s::uuid[]) OR present_id = ANY(%(ids)s::uuid[]))

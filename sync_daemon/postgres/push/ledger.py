@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,9 @@ from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.dependants import DEPENDANTS
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.overrides import Contracts
 from sync_daemon.domain.pull_invoices import INVOICE_POINTER
+from sync_daemon.domain.renamed import Renamed
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed
 from sync_daemon.errors import TransientError
@@ -29,6 +31,7 @@ from sync_daemon.postgres.dead_letters import raise_letters, resolve_letters
 from sync_daemon.postgres.dependants import mark_dependants
 from sync_daemon.postgres.journal import JOURNAL
 from sync_daemon.postgres.marks import key_arrays, mark
+from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.push.outbox import owe
 from sync_daemon.postgres.statements import statements
 
@@ -48,6 +51,7 @@ class Ledger:
         self._database = database
         self._instance = instance
         self._catalog = Catalog()
+        self._contracts = ContractsInForce()
         self._strikes = Strikes()
 
     def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None:
@@ -55,7 +59,9 @@ class Ledger:
         try:
             with self._database.transaction() as cursor:
                 cursor.execute(_SQL["limit_waiting"])
-                _Settling(cursor, self._instance, self._catalog, run, self._strikes).settle(settlements)
+                _Settling(cursor, self._instance, self._catalog, self._contracts, run, self._strikes).settle(
+                    settlements
+                )
                 reached(CrashPoint.PUSH_SETTLING)
         except TransientError:
             # The app may have dropped or renamed a column since the catalog was read.
@@ -84,14 +90,57 @@ class Ledger:
                         cursor, self._instance, self._catalog, key.tenant, owed.schema, dependant, [key.record_id]
                     )
 
+    def rename(self, renamed: Renamed, hand_over: Callable[[RecordKey, UUID], str]) -> None:
+        """Let a record have its new id: first in Odoo, which `hand_over` asks and may refuse, then here."""
+        key = renamed.key
+        parameters = {
+            "instance": self._instance,
+            "number": renamed.number,
+            "tenant": key.tenant,
+            "entity": key.entity.value,
+            "former": key.record_id,
+            "present": renamed.record_id,
+        }
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["lock_renamed"], parameters)
+            if cursor.fetchone() is None:
+                return
+            refusal = hand_over(key, renamed.record_id)
+            if not refusal:
+                cursor.execute(_SQL["rename"], parameters)
+            cursor.execute(_SQL["forget_renamed"], parameters)
+            detail = {"former": str(key.record_id), **({"refused": refusal} if refusal else {})}
+            cursor.execute(
+                _SQL["record"],
+                {
+                    "run": None,
+                    "instance": self._instance,
+                    "direction": Direction.APP_TO_ODOO.value,
+                    **key_arrays([renamed.present]),
+                    "actions": ["renamed"],
+                    "versions": [""],
+                    "details": [json.dumps(detail)],
+                },
+            )
+            mark(cursor, [renamed.present], Lane.LIVE)
+
 
 class _Settling:
     """One settlement transaction."""
 
-    def __init__(self, cursor: Cursor, instance: str, catalog: Catalog, run: UUID, strikes: Strikes) -> None:
+    def __init__(
+        self,
+        cursor: Cursor,
+        instance: str,
+        catalog: Catalog,
+        contracts: ContractsInForce,
+        run: UUID,
+        strikes: Strikes,
+    ) -> None:
         self._cursor = cursor
         self._instance = instance
         self._catalog = catalog
+        self._contracts = contracts
         self._run = run
         self._strikes = strikes
 
@@ -188,8 +237,11 @@ class _Settling:
                 group[item.owed.key.record_id] = item.res_id
         busy: dict[RecordKey, tuple[timedelta, str]] = {}
         letters: list[DeadLetter] = []
+        contracts = self._contracts.read(self._cursor) if groups else Contracts()
         for (tenant, schema, entity), ids in groups.items():
-            column = CONTRACTS[entity].write_back
+            column = contracts.of(tenant)[entity].write_back
+            if not column:
+                continue
             locked, refused = self._write_back_group(tenant, schema, entity, column, ids)
             busy |= dict.fromkeys(
                 (RecordKey(tenant, entity, one) for one in locked), (APP_ROW_BUSY, "the app is writing this row")

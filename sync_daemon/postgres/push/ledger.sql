@@ -7,6 +7,47 @@ WHERE d.instance_id = %(instance)s
 ORDER BY d.tenant_id, d.entity, d.record_id
 FOR UPDATE OF d SKIP LOCKED
 
+-- name: lock_renamed (one that another pusher hands over right now is waited for: their order counts)
+SELECT id FROM bridge.renamed_record WHERE id = %(number)s FOR UPDATE
+
+-- name: rename (everything that names the record by its former id; what was done stays under the name of its time)
+WITH binding AS (
+    UPDATE bridge.binding SET record_id = %(present)s, compared_digest = NULL
+    WHERE instance_id = %(instance)s AND (tenant_id, entity, record_id) = (%(tenant)s, %(entity)s, %(former)s)
+), base AS (
+    UPDATE bridge.base_value SET record_id = %(present)s
+    WHERE instance_id = %(instance)s AND (tenant_id, entity, record_id) = (%(tenant)s, %(entity)s, %(former)s)
+), conflict AS (
+    UPDATE bridge.conflict SET record_id = %(present)s
+    WHERE instance_id = %(instance)s AND (tenant_id, entity, record_id) = (%(tenant)s, %(entity)s, %(former)s)
+), letter AS (
+    UPDATE bridge.dead_letter AS l SET record_id = %(present)s::text
+    WHERE l.instance_id = %(instance)s AND (l.tenant_id, l.entity, l.record_id) = (%(tenant)s, %(entity)s, %(former)s::text)
+      AND NOT EXISTS (SELECT FROM bridge.dead_letter AS other
+                      WHERE (other.instance_id, other.tenant_id, other.direction, other.entity, other.record_id, other.field)
+                          = (l.instance_id, l.tenant_id, l.direction, l.entity, %(present)s::text, l.field))
+), content AS (
+    UPDATE bridge.content SET document_id = %(present)s
+    WHERE (tenant_id, document_id) = (%(tenant)s, %(former)s) AND %(entity)s = 'document'
+), link AS (
+    UPDATE bridge.user_link SET user_id = %(present)s
+    WHERE instance_id = %(instance)s AND (tenant_id, user_id) = (%(tenant)s, %(former)s) AND %(entity)s = 'user'
+), outcome AS (
+    UPDATE bridge.lead_outcome SET registration_id = %(present)s
+    WHERE instance_id = %(instance)s AND (tenant_id, registration_id) = (%(tenant)s, %(former)s)
+      AND %(entity)s = 'registration'
+), invoice AS (
+    UPDATE bridge.invoice
+    SET registration_id = CASE WHEN registration_id = %(former)s THEN %(present)s ELSE registration_id END,
+        client_id = CASE WHEN client_id = %(former)s THEN %(present)s ELSE client_id END
+    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND %(former)s IN (registration_id, client_id)
+)
+DELETE FROM bridge.delivery
+WHERE instance_id = %(instance)s AND (tenant_id, entity, record_id) = (%(tenant)s, %(entity)s, %(former)s)
+
+-- name: forget_renamed
+DELETE FROM bridge.renamed_record WHERE id = %(number)s
+
 -- name: displace (bindings of other records to the records of Odoo that these are bound to now)
 DELETE FROM bridge.binding AS b
 USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[])

@@ -62,9 +62,20 @@ WITH near AS MATERIALIZED (
         message = EXCLUDED.message, value = EXCLUDED.value, code = EXCLUDED.code
     RETURNING instance_id, tenant_id, id
 ), own AS (
-    SELECT t.instance_id, c.tenant_id, c.schema_name, c.entity, c.record_id, c.lane, c.marked_at
+    SELECT t.instance_id, c.tenant_id, t.schema_name, c.entity, c.record_id, c.lane, c.marked_at
     FROM compact AS c
     JOIN bridge.tenant AS t USING (tenant_id, schema_name)
+    UNION ALL
+    -- Its schema was renamed, and the bridge has not followed yet; a copy of a schema that is there is none of ours.
+    SELECT t.instance_id, c.tenant_id, t.schema_name, c.entity, c.record_id, max(c.lane), min(c.marked_at)
+    FROM compact AS c
+    JOIN bridge.tenant AS t USING (tenant_id)
+    WHERE c.schema_name NOT IN (SELECT schema_name FROM bridge.tenant)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = t.schema_name)
+      AND NOT EXISTS (SELECT FROM compact AS same
+                      WHERE (same.tenant_id, same.schema_name, same.entity, same.record_id)
+                          = (t.tenant_id, t.schema_name, c.entity, c.record_id))
+    GROUP BY t.instance_id, c.tenant_id, t.schema_name, c.entity, c.record_id
     UNION ALL
     SELECT f.instance_id, f.tenant_id, t.schema_name, 'issue', f.id, 'live', now()
     FROM foreign_rows AS f
