@@ -422,6 +422,10 @@ class Brake(Protocol):
 
     def unit(self, run: UUID) -> AbstractContextManager[BrakeUnit]: ...
 
+    def lapse(self) -> int:
+        """End the stops that hold nothing any more, because the app took it back; returns how many."""
+        ...
+
 
 class Ledger(Protocol):
     """Writes down the outcome of a batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections import Counter
@@ -21,6 +22,7 @@ from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.drift import DRIFT, Drift, Finding, Remedy
 from sync_daemon.domain.keys import Entity
 from sync_daemon.domain.tenant import Tenant
+from sync_daemon.postgres.admin.brakes import Brakes
 from sync_daemon.services.reconcile import ENTITIES, Comparison, Reconciler
 
 SHOWN = 50
@@ -94,9 +96,15 @@ def _fix(bridge: Bridge, compared: Sequence[Comparison], plan_file: Path | None,
     everything = sum(len(item.drifts) for item in compared)
     if dry_run:
         return everything
+    if yes and (ending := [drift.key for drift in planned if drift.finding is Finding.MISSING_IN_APP]):
+        Brakes(bridge.database, bridge.settings.odoo_instance).permit(ending, "c360 reconcile --fix --yes", _who())
     mended = bridge.reconciler(bridge.settings.odoo_instance).mend(run, planned)
     say(f"{mended} repairs are in the bulk lane as run {run}; wait for them with: c360 drain")
     return everything - mended
+
+
+def _who() -> str:
+    return f"{getpass.getuser()} (c360)"
 
 
 def _planned(item: Comparison, yes: bool) -> list[Drift]:

@@ -77,7 +77,8 @@ class Tally:
     """What is known of one kind of a tenant's records.
 
     Shapes: `passed` lost something within the window, `bound` are in Odoo; `in_force` is the stop that holds the kind.
-    What was owed at a version up to `released` goes by a person's decision, up to `rejected` it does not.
+    What was owed at a version up to `released` goes by a person's decision, up to `rejected` it does not. `freed` are
+    records that a person let go by name.
     """
 
     passed: int = 0
@@ -86,6 +87,7 @@ class Tally:
     in_force: UUID | None = None
     released: int = 0
     rejected: int = 0
+    freed: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,10 @@ def without(decided: Plan, keys: Collection[RecordKey]) -> Plan:
 
 def _brake(group: Group, lost: Sequence[Loss], tally: Tally, limits: Limits) -> Braking:
     rejected = tuple(loss for loss in lost if loss.owed.version.number <= tally.rejected)
-    rest = tuple(loss for loss in lost if loss.owed.version.number > max(tally.rejected, tally.released))
+    decided = max(tally.rejected, tally.released)
+    rest = tuple(
+        loss for loss in lost if loss.owed.version.number > decided and loss.owed.key.record_id not in tally.freed
+    )
     if not rest:
         return Braking(rejected=rejected)
     if tally.in_force is not None:

@@ -14,6 +14,6 @@ class Limits:
     """
 
     records: int = 200
-    percent: int = 25
+    percent: int = 40
     at_least: int = 25
     window: timedelta = timedelta(minutes=10)

@@ -61,7 +61,9 @@ class TenantKeeper:
         self.registry.follow_app()
         # attaching waits for the app: nobody waits behind a tenant that failed before
         tenants = sorted(self.registry.tenants(), key=lambda tenant: (tenant.id, Step.ATTACH) in self.trials)
-        return Report(done=sum(self._keep(tenant) for tenant in tenants))
+        done = sum(self._keep(tenant) for tenant in tenants)
+        self.pusher.brake.lapse()
+        return Report(done=done)
 
     def register(self, tenant: UUID) -> None:
         """Register the tenant in Odoo. Raises UnavailableError if Odoo did not accept it."""

@@ -196,6 +196,32 @@ def test_emptying_a_table_asks_for_a_reconcile(installation: Settings, tenant: A
     ) == [("commission", "truncate", None)]
 
 
+def test_emptying_a_table_marks_what_odoo_has_of_it_and_no_other_kind(
+    installation: Settings, tenant: AppTenant
+) -> None:
+    bound = [str(uuid4()) for _ in range(2_500)]
+    rows(
+        as_sync(installation),
+        "INSERT INTO bridge.binding (instance_id, tenant_id, entity, record_id, res_model, res_id, state)"
+        " SELECT 'main', %(t)s::uuid, entity, record_id, 'x', n, state"
+        " FROM (VALUES ('commission', 'active', 0), ('client', 'active', 10000), ('commission', 'unlinked', 20000))"
+        "     AS kind (entity, state, first),"
+        "   LATERAL (SELECT CASE WHEN state = 'active' THEN id ELSE gen_random_uuid() END AS record_id,"
+        "                   first + place AS n FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS k (id, place))"
+        " AS record",
+        t=str(tenant.id),
+        ids=bound,
+    )
+    try:
+        rows(as_app(installation), "TRUNCATE {s}.commissions", s=tenant.schema)
+        assert sorted(str(mark[3]) for mark in marks(installation)) == sorted(bound)
+        assert {mark[2] for mark in marks(installation)} == {"commission"}
+        pieces = rows(as_sync(installation), "SELECT max(cardinality(record_ids)) FROM bridge.outbox")
+        assert pieces == [(1000,)], "no mark holds all of them"
+    finally:
+        rows(as_sync(installation), "DELETE FROM bridge.binding WHERE res_model = 'x'")
+
+
 def test_marking_again_by_name(installation: Settings, tenant: AppTenant) -> None:
     record = uuid4()
     assert rows(

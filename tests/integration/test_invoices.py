@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg2 import errors
 
-from sync_daemon.domain.document import Change, Op, Ruling, Scalar
+from sync_daemon.domain.document import Change, Op, Ruling, Scalar, Status
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.plan import plan
+from sync_daemon.domain.settlement import Applied
 from tests import databases
 from tests.integration.conftest import Installation
 
@@ -86,6 +87,18 @@ def test_an_invoice_that_odoo_made_is_read_by_the_app_with_its_registration(
         ("account.move", 7, "active", 3)
     ]
     assert installation.outbox.collect(10) == 0, "what came from Odoo is not sent back"
+
+
+def test_a_registration_saved_without_its_invoice_names_it_again(
+    installation: Installation, registration: UUID
+) -> None:
+    take(installation, told(installation.key(Entity.INVOICE, uuid4()), 1, registration=str(registration)))
+    installation.app("UPDATE {schema}.registrations SET odoo_invoice_id = NULL")
+    key = installation.key(Entity.REGISTRATION, registration)
+    installation.outbox.collect(10)
+    owed = installation.rows.snapshot([key]).owed[key]
+    installation.ledger.settle(uuid4(), [Applied(owed, Status.CREATED, "crm.lead", 41, "d", {}, {}, ())])
+    assert pointer(installation) == 7
 
 
 def test_an_older_state_changes_nothing(installation: Installation, registration: UUID) -> None:

@@ -167,6 +167,7 @@ class Stopped:
     engaged_at: datetime
     state: str = "engaged"
     until: int = 0
+    decided_at: datetime | None = None
     held: Mapping[RecordKey, int] = field(default_factory=dict)
 
 

@@ -16,6 +16,8 @@ from sync_daemon.domain.snapshot import BindingState
 from tests.memory.app import NEVER, Database, Line, State, Stopped, changed
 from tests.memory.letters import new, raise_letters, show
 
+DAY = timedelta(days=1)
+
 
 class Brake:
     """The brake of one Odoo instance."""
@@ -29,6 +31,28 @@ class Brake:
         with self._database.transaction() as state:
             yield BrakeUnit(self._database, state, run)
 
+    def lapse(self) -> int:
+        """End the stops that hold nothing any more; how many."""
+        with self._database.transaction() as state:
+            since = self._database.now - timedelta(minutes=1)
+            idle = [
+                name
+                for name, known in state.stops.items()
+                if known.state == "engaged"
+                and known.engaged_at < since
+                and not known.held.keys() & state.deliveries.keys()
+            ]
+            for name in idle:
+                state.stops[name] = dataclasses.replace(state.stops[name], state="lapsed")
+                self._close(state, name)
+            return len(idle)
+
+    def _close(self, state: State, stop: UUID) -> None:
+        for letter in list(state.letters.values()):
+            if letter.record_id == str(stop) and letter.resolved_at is None:
+                state.letters[letter.name] = dataclasses.replace(letter, resolved_at=self._database.now)
+                show(self._database, state, letter)
+
     def decide(self, stop: UUID, word: str) -> list[RecordKey]:
         """A person releases or rejects a stop; which records it held."""
         with self._database.transaction() as state:
@@ -40,11 +64,9 @@ class Brake:
                 else:
                     del state.deliveries[key]
             until = self._database.server.draw()
-            state.stops[stop] = dataclasses.replace(known, state=word, until=until)
-            for letter in list(state.letters.values()):
-                if letter.record_id == str(stop):
-                    state.letters[letter.name] = dataclasses.replace(letter, resolved_at=self._database.now)
-                    show(self._database, state, letter)
+            decided = self._database.now
+            state.stops[stop] = dataclasses.replace(known, state=word, until=until, decided_at=decided)
+            self._close(state, stop)
             return held
 
 
@@ -83,6 +105,12 @@ class BrakeUnit:
             in_force[0] if in_force else None,
             until["released"],
             until["rejected"],
+            frozenset(
+                key.record_id
+                for known in own.values()
+                if known.decided_at and known.state == "released" and known.decided_at > self._database.now - DAY
+                for key in known.held.keys() & batch
+            ),
         )
 
     def _is_held(self, key: RecordKey) -> bool:

@@ -109,6 +109,13 @@ def test_what_was_rejected_is_owed_no_more_unless_it_changed_meanwhile(platform:
     assert set(platform.rows.snapshot([first, second]).owed) == {second}
 
 
+def test_a_stop_ends_by_itself_no_sooner_than_it_is_a_minute_old(platform: Platform) -> None:
+    [registration] = fill(platform)
+    settle(platform, stopped(owe(platform, registration)))
+    assert platform.brake.lapse() == 0
+    assert len(platform.letters("brake")) == 1
+
+
 def test_other_kinds_and_their_stops_are_told_apart(platform: Platform) -> None:
     [registration] = fill(platform)
     [client] = platform.keys(Entity.CLIENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -93,6 +94,11 @@ def test_what_the_app_takes_back_goes_without_a_person(world: World, daemon: Dae
     world.settle(daemon)
     assert {client: world.people.sees(client)["email"] for client in clients} == before
     assert not [item for item in world.server.state.deliveries.values() if item.is_held]
+    world.clock.advance(timedelta(minutes=2))
+    world.settle(daemon)
+    daemon.run("tenants")
+    world.settle(daemon)
+    assert world.letters() == [], "a stop that holds nothing ends by itself"
 
 
 def test_an_emptied_table_of_commissions_is_held_and_told(world: World, daemon: Daemon) -> None:

@@ -84,6 +84,12 @@ def test_an_emptied_table_is_stopped_however_small_it_is() -> None:
     assert weighed(lost(3), bound=3, is_truncated=True).passed, "only what ends came of it"
 
 
+def test_records_that_a_person_named_go_though_their_kind_is_stopped() -> None:
+    found = lost(3)
+    named = frozenset(loss.owed.key.record_id for loss in found[:2])
+    assert weighed(found, in_force=uuid4(), freed=named).held == (found[2],)
+
+
 def test_what_was_decided_goes_or_does_not_and_later_changes_count_again() -> None:
     old, new = lost(150, number=7), lost(150, number=9)
     released = weighed(old, released=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,6 +81,16 @@ class Brakes:
     def reject(self, stop: StoppedKind, by: str) -> list[UUID]:
         """Let nothing go that was held or is owed by now; returns the held records."""
         return self._decide(stop, "rejected", "drop", by)
+
+    def permit(self, keys: Sequence[RecordKey], reason: str, by: str) -> None:
+        """Let the ends of these records go, which a person has named."""
+        groups: defaultdict[tuple[UUID, Entity], list[UUID]] = defaultdict(list)
+        for key in keys:
+            groups[key.tenant, key.entity].append(key.record_id)
+        with self._database.transaction() as cursor:
+            for (tenant, entity), ids in groups.items():
+                scope = {"instance": self._instance, "tenant": tenant, "entity": entity.value, "ids": ids}
+                cursor.execute(_SQL["permit"], {**scope, "reason": reason, "by": by})
 
     def _decide(self, stop: StoppedKind, state: str, act: str, by: str) -> list[UUID]:
         scope = {"instance": self._instance, "id": stop.id}

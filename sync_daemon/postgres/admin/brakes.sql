@@ -60,6 +60,18 @@ WHERE e.id = %(id)s AND l.resolved_at IS NULL AND l.code = 'brake'
     = (e.instance_id, e.tenant_id, 'app_to_odoo', e.entity, e.id::text)
 RETURNING l.tenant_id, l.id
 
+-- name: permit (records that a person lets go by name, held or not)
+WITH permitted AS (
+    INSERT INTO bridge.brake
+        (instance_id, tenant_id, entity, state, reason, until_version, decided_by, decided_at)
+    VALUES (%(instance)s, %(tenant)s, %(entity)s, 'released', %(reason)s, 0, %(by)s, now())
+    RETURNING id
+)
+INSERT INTO bridge.brake_held (brake_id, record_id, version, ends, changes)
+SELECT id, record_id, 0, true, '[{"field": "active", "new": ""}]'
+FROM permitted CROSS JOIN unnest(%(ids)s::uuid[]) AS k (record_id)
+ORDER BY record_id
+
 -- name: audit
 INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action, detail)
 SELECT e.instance_id, e.tenant_id, 'app_to_odoo', e.entity, k.record_id, %(action)s, %(detail)s::jsonb

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from sync_daemon.domain.brake import Braking, Group, Loss, Stop, Tally
 from sync_daemon.domain.dead_letter import DeadLetter
-from sync_daemon.domain.keys import Direction, Entity, RecordKey
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.limits import Limits
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import raise_letters
 from sync_daemon.postgres.journal import JOURNAL
-from sync_daemon.postgres.marks import key_arrays
+from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.statements import statements
 
 _SQL = statements("push/brake")
@@ -33,6 +33,14 @@ class Brake:
         """One transaction, in which the losses of a batch are weighed and written down."""
         with self._database.transaction() as cursor:
             yield BrakeUnit(cursor, self._instance, run)
+
+    def lapse(self) -> int:
+        """End the stops that hold nothing any more, because the app took it back; returns how many."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_SQL["lapse_idle"], {"instance": self._instance})
+            closed = [RecordKey(tenant, Entity.ISSUE, letter) for tenant, letter in cursor.fetchall()]
+            mark(cursor, closed, Lane.LIVE)
+        return len(closed)
 
 
 class BrakeUnit:
@@ -57,7 +65,7 @@ class BrakeUnit:
         }
         self._execute("lock", parameters)
         self._execute("tally", parameters)
-        return {(tenant, Entity(entity)): Tally(*known) for tenant, entity, *known in self._cursor.fetchall()}
+        return {(tenant, Entity(entity)): _tally(*known) for tenant, entity, *known in self._cursor.fetchall()}
 
     def settle(self, braking: Braking) -> None:
         """Write down what passes, what is held and what is stopped from now on."""
@@ -115,3 +123,15 @@ def _columns(losses: Sequence[Loss]) -> dict[str, Any]:
 def _example(loss: Loss) -> str:
     said = ", ".join(change.words for change in loss.changes)
     return f"for instance, of {loss.owed.key.entity} {loss.owed.key.record_id} {said}"
+
+
+def _tally(
+    passed: int,
+    bound: int,
+    is_truncated: bool,
+    in_force: UUID | None,
+    released: int,
+    rejected: int,
+    freed: Sequence[UUID],
+) -> Tally:
+    return Tally(passed, bound, is_truncated, in_force, released, rejected, frozenset(freed))

@@ -29,7 +29,11 @@ SELECT g.tenant_id, g.entity, passed.records,
           AND e.state = 'released'),
        (SELECT coalesce(max(e.until_version), 0) FROM bridge.brake AS e
         WHERE e.instance_id = %(instance)s AND e.tenant_id = g.tenant_id AND e.entity = g.entity
-          AND e.state = 'rejected')
+          AND e.state = 'rejected'),
+       (SELECT coalesce(array_agg(h.record_id), '{}') FROM bridge.brake_held AS h
+        JOIN bridge.brake AS e ON e.id = h.brake_id
+        WHERE e.instance_id = %(instance)s AND e.tenant_id = g.tenant_id AND e.entity = g.entity
+          AND e.state = 'released' AND e.decided_at > now() - interval '1 day' AND h.record_id = ANY (%(ids)s::uuid[]))
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(losts)s::int[], %(percents)s::int[], %(seconds)s::float[])
     AS g (tenant_id, entity, lost, percent, seconds)
 CROSS JOIN LATERAL (
@@ -48,6 +52,25 @@ SELECT %(instance)s, k.tenant_id, k.entity, k.record_id
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
 ORDER BY k.tenant_id, k.entity, k.record_id
 ON CONFLICT (instance_id, tenant_id, entity, record_id) DO UPDATE SET at = now()
+
+-- name: lapse_idle (stops that held something and hold nothing any more: the app took it back; with their letters)
+WITH idle AS (
+    UPDATE bridge.brake AS e SET state = 'lapsed', decided_at = now()
+    WHERE e.instance_id = %(instance)s AND e.state = 'engaged' AND e.engaged_at < now() - interval '1 minute'
+      AND NOT EXISTS (SELECT FROM bridge.brake_held AS h
+                      JOIN bridge.delivery AS d
+                          ON (d.instance_id, d.tenant_id, d.entity, d.record_id)
+                           = (e.instance_id, e.tenant_id, e.entity, h.record_id)
+                      WHERE h.brake_id = e.id)
+    RETURNING e.instance_id, e.tenant_id, e.entity, e.id
+)
+UPDATE bridge.dead_letter AS l
+SET resolved_at = now()
+FROM idle AS e
+WHERE l.resolved_at IS NULL AND l.code = 'brake'
+  AND (l.instance_id, l.tenant_id, l.direction, l.entity, l.record_id)
+    = (e.instance_id, e.tenant_id, 'app_to_odoo', e.entity, e.id::text)
+RETURNING l.tenant_id, l.id
 
 -- name: lapse (a stop that is not in force any more makes way)
 UPDATE bridge.brake SET state = 'lapsed', decided_at = now()
