@@ -48,6 +48,7 @@ _FORGOTTEN = (
     "backfill",
     "brake",
     "brake_passed",
+    "renamed_record",
 )
 
 
