@@ -15,8 +15,9 @@ from urllib.parse import quote, urlsplit
 
 from audit.canaries import MARK
 from sync_daemon import logs
-from sync_daemon.config import LOOPBACK, Settings
+from sync_daemon.config import Settings
 from sync_daemon.errors import ConfigError, FatalError, UnavailableError
+from sync_daemon.urls import is_local
 
 EVENTS = "comply360.odoo"
 TIMEOUT = 20.0
@@ -93,7 +94,7 @@ def management(settings: Settings) -> Management:
     if missing:
         raise ConfigError(f"the audit of RabbitMQ needs {', '.join(missing)}; or leave it out with --only")
     parts = urlsplit(settings.rabbitmq_management_url)
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+    if parts.scheme == "http" and not is_local(parts.hostname or ""):
         raise ConfigError(f"RABBITMQ_MANAGEMENT_URL: {parts.hostname} would get the password unencrypted; use https")
     return Management(settings)
 

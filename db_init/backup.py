@@ -25,7 +25,8 @@ Tell = Callable[[str], None]
 def back_up(settings: Settings, folder: Path, parts: Collection[str] = PARTS, tell: Tell = lambda _: None) -> Path:
     """Make one backup in its own folder below `folder`, which gets its final name once it is complete.
 
-    Shapes: it contains no password and no hash: `c360 db init` creates roles from the settings.
+    Shapes: it contains no role's password: `c360 db init` creates roles from the settings. It does contain what the
+    databases hold, such as the password hashes of the app's and of Odoo's users.
     Raises: ConfigError for a missing program, right or setting; UnavailableError for an absent server, a full disk.
     """
     made_at = datetime.now(UTC)

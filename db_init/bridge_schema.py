@@ -10,8 +10,16 @@ from db_init.connect import Connection, Cursor
 from sync_daemon.config import BRIDGE_OWNER_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, SYNC_ROLE, Settings
 from sync_daemon.errors import ConfigError
 
-# An empty text in either setting makes the app's own policies fail with a cast error, for every role they hold for.
-_SYNC_DEFAULTS = {"app.current_tenant_id": "00000000-0000-0000-0000-000000000000", "app.is_global_admin": "false"}
+_SYNC_DEFAULTS = {
+    # An empty text in either setting makes the app's own policies fail with a cast error, for every role they hold for.
+    "app.current_tenant_id": "00000000-0000-0000-0000-000000000000",
+    "app.is_global_admin": "false",
+    # of the role, not of a session: a pooler hands each transaction to another session
+    "timezone": "UTC",
+    "lock_timeout": "2s",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "60s",
+}
 _REGISTRY_COLUMNS = {
     "tenants": (
         "id",

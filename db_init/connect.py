@@ -11,8 +11,9 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from sync_daemon.config import LOOPBACK, MIGRATOR_ROLE, Settings, tls_mode
+from sync_daemon.config import MIGRATOR_ROLE, Settings, tls_mode
 from sync_daemon.errors import BridgeError, ConfigError, FatalError, TransientError, UnavailableError
+from sync_daemon.urls import is_local
 
 __all__ = [
     "Connection",
@@ -45,7 +46,7 @@ class Server:
     @property
     def is_local(self) -> bool:
         """Whether the server is local: loopback or a socket's folder."""
-        return self.host in LOOPBACK or self.host.startswith("/") or not self.host
+        return is_local(self.host)
 
 
 def app_server(settings: Settings) -> Server:
@@ -176,7 +177,7 @@ def _open(server: Server, database: str, user: str, password: str) -> Connection
 
 def sslmode(server: Server) -> str:
     """The TLS mode for this server. Raises: ConfigError for one too weak for a network."""
-    return tls_mode(server.host, server.sslmode)
+    return tls_mode(server.host, server.sslmode, server.sslrootcert)
 
 
 def translated(error: psycopg2.Error, where: str) -> BridgeError:

@@ -13,13 +13,15 @@ from uuid import uuid4
 
 from psycopg2 import sql
 
-from db_init import bridge_schema, connect, filestore, init, known_database, manifest, programs, roles
+from db_init import bridge_schema, connect, erasures, filestore, init, known_database, manifest, programs, roles
 from db_init.backup import Tell
 from db_init.connect import Connection, Cursor, Server
 from db_init.manifest import Part
 from db_init.roles import Role
 from sync_daemon.config import BRIDGE_OWNER_ROLE, SYNC_ROLE, Settings
 from sync_daemon.errors import ConfigError, UnavailableError
+
+Erased = tuple[list[tuple[object, ...]], list[tuple[object, ...]]]
 
 
 @dataclass(frozen=True)
@@ -130,11 +132,14 @@ def _throw_away_role(admin: Connection, server: Server, name: str) -> Server:
 def _restore_app(settings: Settings, path: Path, part: Part, into: str, tell: Tell) -> tuple[str, str]:
     server, target = connect.app_server(settings), into or settings.platform_postgres_db
     init.make_roles(server, roles.app_side(settings), tell)
+    erased = _erased(settings)
 
     def finish(cursor: Cursor, database: str) -> None:
         bridge_schema.secure(cursor, settings.model_copy(update={"platform_postgres_db": database}))
         if target == settings.platform_postgres_db:
             known_database.confirm(cursor, target)
+        if again := erasures.carry_over(cursor, erased):
+            tell(f"app: erased {again} customers again")
 
     return target, _replace(server, path, part, target, settings.c360_app_user, "", finish, tell)
 
@@ -153,8 +158,28 @@ def _restore_odoo(settings: Settings, path: Path, part: Part, into: str, tell: T
         )
         if row := cursor.fetchone():
             tell(f"odoo: started version epoch {row[0]}")
+        if not into:
+            _odoo_was_set_back(settings, tell)
 
     return target, _replace(server, path, part, target, settings.c360_odoo_db_user, "LC_COLLATE 'C'", finish, tell)
+
+
+def _erased(settings: Settings) -> Erased:
+    """The erasures of the app's database that is to be replaced, if it is there."""
+    server = connect.app_server(settings)
+    with connect.as_admin(server) as admin, admin.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %(name)s", {"name": settings.platform_postgres_db})
+        if cursor.fetchone() is None:
+            return [], []
+    with connect.as_admin(server, settings.platform_postgres_db) as connection, connection.cursor() as cursor:
+        return erasures.carried_out(cursor)
+
+
+def _odoo_was_set_back(settings: Settings, tell: Tell) -> None:
+    with connect.as_operator(settings) as connection, connection.cursor() as cursor:
+        number = erasures.odoo_was_set_back(cursor, settings.odoo_instance)
+    if number:
+        tell(f"odoo: {number} erased customers are back; start Odoo and run: c360 erase replay")
 
 
 def _known_epoch(settings: Settings) -> int:

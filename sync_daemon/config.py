@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sync_daemon.errors import ConfigError
-from sync_daemon.urls import database_settings
+from sync_daemon.urls import bare_host, database_settings, is_local, require_encryption
 
 SYNC_ROLE = "comply360_sync"
 MIGRATOR_ROLE = "comply360_migrator"
@@ -25,10 +25,7 @@ BRIDGE_OWNER_ROLE = "comply360_bridge_owner"
 # ODOO_INSTANCE cannot have a hyphen: no tenant of anybody's can belong to it
 SELFTEST_INSTANCE = "self-test"
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
 SslMode = Literal["", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
-_WITHOUT_TLS = frozenset({"disable", "allow", "prefer"})
 
 
 class Settings(BaseSettings):
@@ -116,12 +113,18 @@ class Settings(BaseSettings):
     c360_reconcile_hours: float = Field(24.0, gt=0)
     c360_event_days: float = Field(7.0, gt=0)
     c360_heartbeat_seconds: float = Field(30.0, gt=0, le=600)
-    c360_health_host: str = "127.0.0.1"
+    c360_health_host: str = Field("127.0.0.1", min_length=1)
     c360_health_port: int = Field(0, ge=0, le=65535)
     c360_ready_seconds: float = Field(300.0, gt=0)
-    c360_keep_ledger_months: int = Field(84, ge=1, le=600)
+    c360_keep_ledger_months: int = Field(84, ge=12, le=600)
+    c360_person: str = ""
     c360_keep_closed_days: int = Field(90, ge=1, le=36_500)
     c360_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("platform_postgres_host", "odoo_postgres_host", "rabbitmq_host", "c360_health_host", mode="before")
+    @classmethod
+    def _bare(cls, host: object) -> object:
+        return bare_host(host) if isinstance(host, str) else host
 
     @property
     def lease(self) -> timedelta:
@@ -171,16 +174,17 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise ConfigError(_sentences(error)) from None
 
 
-def tls_mode(host: str, sslmode: str) -> str:
+def tls_mode(host: str, sslmode: str, sslrootcert: str = "") -> str:
     """The sslmode of connections to the PostgreSQL server on `host`, given the one that is set.
 
-    Raises: ConfigError for one that sends passwords unencrypted over a network.
+    Raises: ConfigError for one that does not verify a server beyond this machine.
     """
-    if host in LOOPBACK or host.startswith("/") or not host:
-        return sslmode or "prefer"
-    if sslmode in _WITHOUT_TLS:
-        raise ConfigError(f"sslmode {sslmode} is not accepted for {host}: use verify-full")
-    return sslmode or "verify-full"
+    chosen = sslmode or ("prefer" if is_local(host) else "verify-full")
+    # any server can show a certificate of a public authority: verify-ca means something with an authority of one's own
+    is_verified = chosen == "verify-full" or (chosen == "verify-ca" and bool(sslrootcert))
+    remedy = f"sslmode {chosen} is not accepted for {host}: use verify-full, or verify-ca with an sslrootcert"
+    require_encryption("sslmode", host, is_verified, remedy)
+    return chosen
 
 
 def redacted(settings: Settings) -> dict[str, Any]:
@@ -192,7 +196,7 @@ def _shown(value: object) -> object:
     if isinstance(value, SecretStr):
         return "***" if value.get_secret_value() else ""
     # what stands before the @ of an address is refused where it is used, and may be a password all the same
-    return re.sub("//.*@", "//***@", value) if isinstance(value, str) else value
+    return re.sub(r"^(\w+://)?.*@", r"\1***@", value, flags=re.DOTALL) if isinstance(value, str) else value
 
 
 def _file(path: Path) -> dict[str, str]:
@@ -222,6 +226,8 @@ def _secret_file(name: str, path: Path) -> str:
         raise ConfigError(f"{name}: cannot read {path}: {error.strerror}") from None
     if stat.S_IMODE(mode) & 0o077 and not str(path).startswith("/run/secrets/"):
         raise ConfigError(f"{name}: {path} is readable by others; run: chmod 600 {path}")
+    if not text.strip():
+        raise ConfigError(f"{name}: {path} is empty")
     return text.strip()
 
 

@@ -6,10 +6,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from types import FrameType
 from uuid import UUID
@@ -32,6 +32,7 @@ from sync_daemon.parts.heartbeat import HeartbeatCarrier, HeartbeatSender
 from sync_daemon.ports import Odoo, OdooInfo
 from sync_daemon.postgres.admin.app_schema import AppSchema
 from sync_daemon.postgres.admin.dead_letters import DeadLetters
+from sync_daemon.postgres.admin.erasures import Erasures
 from sync_daemon.postgres.admin.restored import RestoredTenants
 from sync_daemon.postgres.admin.retention import Retention
 from sync_daemon.postgres.claims import Claims
@@ -58,11 +59,12 @@ from sync_daemon.services.pull import Puller
 from sync_daemon.services.push import HintedPusher, Pusher
 from sync_daemon.services.reconcile import Comparison, Reconciler, ReconcileSchedule
 from sync_daemon.services.relay import Relay
+from sync_daemon.services.retention import Retention as RetentionService
 from sync_daemon.services.tenants import Step, TenantKeeper
 from sync_daemon.storage.open import open_storage
 from sync_daemon.watch import watch_loops
 
-SERVICES = ("relay", "push", "pull", "publish", "events", "tenants", "reconcile", "contract")
+SERVICES = ("relay", "push", "pull", "publish", "events", "tenants", "reconcile", "contract", "retention")
 SELFTEST_SERVICES = ("relay", "push", "pull", "tenants")
 CONTRACT_REST = 3600.0
 RECONCILE_REST = 2.0
@@ -71,6 +73,9 @@ RENEWED = timedelta(seconds=2)
 # Renewed with every round: the next publisher waits no longer for one that died.
 PUBLISH_LEASE = timedelta(seconds=8)
 RETENTION_REST = 60.0
+# months begin and end slowly, and what is too old by an hour does no harm
+KEEPING_REST = 3600.0
+THE_BRIDGE = "the bridge"
 HINT_WAIT = timedelta(seconds=1)
 CONFIGURATION = 78
 """The exit code of a daemon whose database is not the installation's own."""
@@ -82,6 +87,7 @@ BESIDE_A_CALL, ATTACHING = 90.0, 900.0
 log = structlog.get_logger("sync_daemon")
 
 Attach = Callable[[UUID], None]
+DropMonth = Callable[[date], None]
 
 
 @dataclass(frozen=True)
@@ -119,10 +125,10 @@ class Bridge:
         """What carries heartbeats to one Odoo instance and back."""
         return HeartbeatCarrier(instance, Heartbeats(self.database), self.instances[instance])
 
-    def retention(self) -> Retention:
-        """The service that deletes closed items after their retention time."""
+    def retention(self, drop_month: DropMonth | None = None) -> Retention:
+        """What is kept for a time only; without `drop_month`, the ledger's months stay."""
         days, months = self.settings.c360_keep_closed_days, self.settings.c360_keep_ledger_months
-        return Retention(self.database, timedelta(days=days), months)
+        return Retention(self.database, timedelta(days=days), months, drop_month)
 
     def restorer(self, instance: str) -> Restorer:
         """The part that raises epochs after a restore."""
@@ -226,12 +232,13 @@ class Daemon:
         only: Collection[str] = SERVICES,
         attach: Attach | None = None,
         health: Health | None = None,
+        drop_month: DropMonth | None = None,
     ) -> None:
         self._bridge = bridge
         self._stop = threading.Event()
         self._crashed: list[str] = []
         self.refused = False
-        self.loops = list(_loops(bridge, only, attach))
+        self.loops = list(_loops(bridge, only, attach, drop_month))
         for loop in self.loops:
             loop.patience = max(loop.patience, bridge.settings.odoo_timeout_seconds + BESIDE_A_CALL)
         if health is not None and bridge.settings.c360_health_port:
@@ -297,11 +304,17 @@ class Daemon:
             self._stop.set()
 
 
-def serve(settings: Settings, only: Collection[str] = SERVICES, attach: Attach | None = None) -> int:
+def serve(
+    settings: Settings,
+    only: Collection[str] = SERVICES,
+    attach: Attach | None = None,
+    drop_month: DropMonth | None = None,
+) -> int:
     """Run until SIGTERM or SIGINT; the process's exit code. A second signal ends it at once."""
     health = Health(settings.heartbeat_interval, settings.c360_ready_seconds)
     with open_bridge(settings, health.odoo_called, renews=True) as bridge, served(settings, health):
-        daemon = Daemon(bridge, only, attach, health)
+        _refuse_what_came_back(bridge)
+        daemon = Daemon(bridge, only, attach, health, drop_month)
         _on_signals(daemon)
         daemon.start()
         daemon.wait()
@@ -311,6 +324,16 @@ def serve(settings: Settings, only: Collection[str] = SERVICES, attach: Attach |
             # a thread that hangs in a driver holds what closing the connections would wait for
             os._exit(code)
     return code
+
+
+def _refuse_what_came_back(bridge: Bridge) -> None:
+    """Raises: ConfigError while a restore has brought erased customers back."""
+    undone = [one for one in Erasures(bridge.database, bridge.settings.odoo_instance).listed() if one.is_undone]
+    if undone:
+        raise errors.ConfigError(
+            f"a restore brought {len(undone)} erased customers back, client {undone[0].client} of tenant"
+            f" {undone[0].tenant} first: run `c360 erase replay`, then start the daemon"
+        )
 
 
 def _on_signals(daemon: Daemon) -> None:
@@ -323,14 +346,12 @@ def _on_signals(daemon: Daemon) -> None:
         signal.signal(number, handle)
 
 
-def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iterator[Loop]:
+def _loops(
+    bridge: Bridge, only: Collection[str], attach: Attach | None, drop_month: DropMonth | None
+) -> Iterator[Loop]:
     settings = bridge.settings
     if "relay" in only:
-        publisher = RabbitPublisher(settings)
-        instances = [] if settings.is_selftest else list(bridge.instances)
-        sender = HeartbeatSender(Heartbeats(bridge.database), publisher, instances, settings.heartbeat_interval)
-        relay = Relay(bridge.outbox, publisher, settings.lease, sender)
-        yield Loop("relay", relay.run_once, settings.c360_poll_seconds, publisher.close)
+        yield _relay_loop(bridge)
     for instance in bridge.instances:
         if "push" in only:
             yield from _push_loops(bridge, instance)
@@ -347,16 +368,32 @@ def _loops(bridge: Bridge, only: Collection[str], attach: Attach | None) -> Iter
         yield from _publish_loops(bridge)
     if "events" in only:
         yield _event_loop(bridge)
+    yield from _slow_loops(bridge, only, attach, drop_month)
+
+
+def _slow_loops(
+    bridge: Bridge, only: Collection[str], attach: Attach | None, drop_month: DropMonth | None
+) -> Iterator[Loop]:
     if "tenants" in only:
         keeper = bridge.keeper(attach)
-        yield Loop("tenants", keeper.run_once, settings.c360_tenant_refresh_seconds, patience=ATTACHING)
+        yield Loop("tenants", keeper.run_once, bridge.settings.c360_tenant_refresh_seconds, patience=ATTACHING)
+    if "retention" in only:
+        yield _retention_loop(bridge, drop_month)
+
+
+def _relay_loop(bridge: Bridge) -> Loop:
+    settings, publisher = bridge.settings, RabbitPublisher(bridge.settings)
+    instances = [] if settings.is_selftest else list(bridge.instances)
+    sender = HeartbeatSender(Heartbeats(bridge.database), publisher, instances, settings.heartbeat_interval)
+    relay = Relay(bridge.outbox, publisher, settings.lease, sender)
+    return Loop("relay", relay.run_once, settings.c360_poll_seconds, publisher.close)
 
 
 def _retrier(bridge: Bridge) -> Callable[[str, Collection[UUID]], None]:
     def retry(code: str, tenants: Collection[UUID]) -> None:
         letters = [letter for letter in bridge.dead_letters.open(code=code) if letter.tenant in tenants]
         if letters:
-            bridge.dead_letters.retry(letters)
+            bridge.dead_letters.retry(letters, THE_BRIDGE)
 
     return retry
 
@@ -400,6 +437,19 @@ def _warn(found: Mismatch) -> None:
         where=found.place,
         value=found.value,
         message=found.message,
+    )
+
+
+def _retention_loop(bridge: Bridge, drop_month: DropMonth | None) -> Loop:
+    keeping = RetentionService(bridge.retention(drop_month), bridge.registry.ensure_partitions, _kept_for_longer)
+    return Loop("retention", keeping.run_once, KEEPING_REST, patience=2 * KEEPING_REST)
+
+
+def _kept_for_longer(months: Sequence[date]) -> None:
+    log.warning(
+        "ledger.months_kept",
+        months=[month.strftime("%Y-%m") for month in months],
+        message="only the migrator drops them: set C360_MIGRATOR_PASSWORD, or run c360 db prune",
     )
 
 

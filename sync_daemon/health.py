@@ -6,6 +6,7 @@ It shows no tenant's name, no personal data and no record's value; the number of
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -213,11 +214,11 @@ def served(settings: Settings, health: Health) -> Iterator[None]:
     if not settings.c360_health_port:
         yield
         return
-    address = settings.c360_health_host, settings.c360_health_port
+    host, port = settings.c360_health_host, settings.c360_health_port
     try:
-        server = ThreadingHTTPServer(address, _handler(health))
+        server = _server(host, port, _handler(health))
     except OSError as error:
-        place = f"{address[0]}:{address[1]}"
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         raise ConfigError(f"C360_HEALTH_PORT: {place} cannot be used: {error.strerror or error}") from None
     # who stops the server waits for half an interval
     interval = {"poll_interval": 0.1}
@@ -227,6 +228,18 @@ def served(settings: Settings, health: Health) -> Iterator[None]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _server(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    if not host.strip():
+        # an empty host would be every address of the machine
+        raise ConfigError("C360_HEALTH_HOST is empty: name an address, such as 127.0.0.1 or ::1")
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+    class Server(ThreadingHTTPServer):
+        address_family = found[0][0]
+
+    return Server((host, port), handler)
 
 
 def _handler(health: Health) -> type[BaseHTTPRequestHandler]:

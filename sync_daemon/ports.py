@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from sync_daemon.domain.operations.adoption import Half, Sought
 from sync_daemon.domain.operations.books import OdooEntry
 from sync_daemon.domain.operations.claims import Claim
 from sync_daemon.domain.operations.contract_check import Mismatch, OdooFields
+from sync_daemon.domain.operations.erasure import OdooErasure
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.overrides import Rules
 from sync_daemon.domain.pull_page import PullPage
@@ -194,6 +195,14 @@ class Odoo(Protocol):
 
     def purge_selftest(self, tenant: UUID) -> int:
         """Raises RejectedError with a plain sentence unless the tenant is the selftest's."""
+        ...
+
+    def erase_client(self, erasure: UUID, key: RecordKey, records: Sequence[RecordKey], dry_run: bool) -> OdooErasure:
+        """Erase a customer with its leads and documents. Raises RejectedError with a plain sentence."""
+        ...
+
+    def erasures(self) -> Mapping[UUID, frozenset[RecordKey]]:
+        """The erasures that Odoo carried out, with their records."""
         ...
 
     def holdings(self) -> Holdings:
@@ -438,6 +447,22 @@ class Ledger(Protocol):
 
     def rename(self, renamed: Renamed, hand_over: Callable[[RecordKey, UUID], str]) -> None:
         """Let a record have its new id: first in Odoo, which `hand_over` asks and may refuse, then here."""
+        ...
+
+
+class Kept(Protocol):
+    """What is kept for a time only."""
+
+    def forget_some(self) -> int:
+        """Delete a batch of each kind that was closed long ago; returns the number of rows."""
+        ...
+
+    def overdue_months(self) -> Sequence[date]:
+        """The months of the ledger that were kept for long enough, oldest first."""
+        ...
+
+    def drop_months(self) -> int:
+        """Drop those months, if this process may; returns how many."""
         ...
 
 

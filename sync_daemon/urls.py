@@ -1,9 +1,10 @@
-"""Addresses in settings, parsed without ever showing what may be a secret."""
+"""Addresses in settings, parsed without ever showing what may be a secret, and what may cross a network."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from sync_daemon.errors import ConfigError
@@ -12,6 +13,32 @@ _DATABASE_FORM = "postgresql://user:password@host:5432/comply360_app"
 _ESCAPES = "a reserved character in a user or a password is written as % and two digits (/ is %2F, @ is %40, % is %25)"
 _PASSED_ON = {"sslmode": "PLATFORM_POSTGRES_SSLMODE", "sslrootcert": "PLATFORM_POSTGRES_SSLROOTCERT"}
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+
+
+def is_local(host: str) -> bool:
+    """Whether a host is this machine: loopback, or the folder of a socket."""
+    name = bare_host(host).lower()
+    if not name or name.startswith(("/", "@")) or name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def bare_host(host: str) -> str:
+    """A host without the brackets that an IPv6 address has in URLs."""
+    name = host.strip()
+    return name[1:-1] if name.startswith("[") and name.endswith("]") else name
+
+
+def require_encryption(setting: str, host: str, is_verified: bool, remedy: str) -> None:
+    """The one decision about every neighbour: what leaves this machine is encrypted, and the other end is verified.
+
+    Raises: ConfigError otherwise, with what to set instead.
+    """
+    if not is_verified and not is_local(host):
+        raise ConfigError(f"{setting}: passwords and data would cross the network readable or to anybody; {remedy}")
 
 
 def split_url(setting: str, url: str) -> SplitResult:

@@ -1,4 +1,4 @@
-"""`c360 audit`: prove on this installation that tenants stay apart."""
+"""`c360 audit`: prove on this installation that tenants stay apart, and that the ledger is as it was written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from audit.matrix import Finding, Outcome, exit_code, table
 from sync_daemon import logs
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
+from sync_daemon.postgres.admin.chain import LedgerChain
+from sync_daemon.postgres.connection import Database
 
+FINDINGS = 3
 PLACES = ("odoo", "postgres", "rabbitmq")
 # columns in this order; users and roles that the bridge does not know come after them, by name
 ACTORS = (*rooms.ACTORS, *postgres_office.KNOWN)
@@ -21,7 +24,7 @@ ACTORS = (*rooms.ACTORS, *postgres_office.KNOWN)
 
 @click.group("audit")
 def audit() -> None:
-    """Prove on this installation that tenants stay apart."""
+    """Prove that tenants stay apart and the ledger is whole."""
 
 
 @audit.command()
@@ -67,6 +70,38 @@ def isolation(
     else:
         _print(findings)
     sys.exit(exit_code(findings))
+
+
+@audit.command()
+@click.option("--tenant", help="Limit to this tenant (subdomain or UUID).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(tenant: str | None, as_json: bool) -> None:
+    """Verify that the ledger is as it was written.
+
+    Every entry's hash covers the entry before it. The command names each tenant's first entry that was changed,
+    removed, inserted or moved, and prints the hash at the end of each chain; keep it elsewhere to notice a ledger that
+    was written anew.
+
+    Exit code 3 if a chain is broken.
+
+    Example: c360 audit verify --tenant agency1
+    """
+    database = Database(load_settings())
+    try:
+        chain = LedgerChain(database)
+        tenants = chain.tenants(tenant)
+        if tenant is not None and not tenants:
+            raise click.UsageError(f"the ledger has no entry of tenant {tenant}")
+        found = [chain.verify(*named) for named in tenants]
+    finally:
+        database.close()
+    if as_json:
+        print_json([vars(item) for item in found])
+    else:
+        columns = ("tenant", "entries", "last hash", "result")
+        lines = [(item.subdomain or item.tenant, item.entries, item.head[:16], item.sentence or "ok") for item in found]
+        print_table("Ledger", columns, lines)
+    sys.exit(FINDINGS if any(item.fault for item in found) else 0)
 
 
 def _check(settings: Settings, places: Sequence[str]) -> None:

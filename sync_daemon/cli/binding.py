@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from sync_daemon.cli.actor import actor
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
@@ -65,7 +66,7 @@ def relink(record: UUID, odoo_id: int, tenant: str | None, dry_run: bool, yes: b
             return
         # Odoo first: it refuses an impossible link, and a second run completes an interrupted one.
         model, res_id = odoo.relink_binding(view.key, odoo_id)
-        bindings.relink(view.key, model, res_id)
+        bindings.relink(view.key, model, res_id, actor())
         say(f"{view.key} is linked to {model} {res_id}")
 
 
@@ -87,7 +88,7 @@ def recreate(record: UUID, tenant: str | None, dry_run: bool, yes: bool) -> None
         if not _agreed_to(f"create a new {view.model} for {view.key}", dry_run, yes):
             return
         odoo.forget_binding(view.key)
-        bindings.forget(view.key)
+        bindings.forget(view.key, actor())
         say(f"{view.key} will be created again in Odoo")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from sync_daemon.cli.actor import actor
 from sync_daemon.cli.backfill import tenant_option
 from sync_daemon.cli.output import ago, print_json, print_table, say
 from sync_daemon.config import load_settings
@@ -91,7 +91,7 @@ def release(stop_id: str, dry_run: bool) -> None:
     """
     with open_bridge(load_settings()) as bridge:
         stop = _find(bridge, stop_id, is_open=True)
-        number = stop.held if dry_run else _brakes(bridge).release(stop, _who())
+        number = stop.held if dry_run else _brakes(bridge).release(stop, actor())
     say(f"{number} {stop.entity} records of {stop.subdomain} {'would go' if dry_run else 'go'} to Odoo")
 
 
@@ -109,7 +109,7 @@ def reject(stop_id: str, dry_run: bool, as_json: bool) -> None:
     """
     with open_bridge(load_settings()) as bridge:
         stop = _find(bridge, stop_id, is_open=True)
-        rows = list(_brakes(bridge).records(stop)) if dry_run else _brakes(bridge).reject(stop, _who())
+        rows = list(_brakes(bridge).records(stop)) if dry_run else _brakes(bridge).reject(stop, actor())
         schema = next((item.schema for item in bridge.registry.tenants() if item.id == stop.tenant), "")
     table = f"{schema}.{CONTRACTS[stop.entity].table}"
     if as_json:
@@ -160,10 +160,6 @@ def _find(bridge: Bridge, given: str, is_open: bool = False) -> StoppedKind:
         many = "several stops begin with" if found else "no open stop" if is_open else "no stop"
         raise click.UsageError(f"{many} {given}; see: c360 brake list")
     return found[0]
-
-
-def _who() -> str:
-    return f"{getpass.getuser()} (c360)"
 
 
 def _json(stop: StoppedKind) -> dict[str, Any]:

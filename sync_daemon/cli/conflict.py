@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from sync_daemon.cli.actor import actor
 from sync_daemon.cli.backfill import tenant_option
 from sync_daemon.cli.output import ago, print_json, print_table, say
 from sync_daemon.config import load_settings
@@ -108,7 +108,7 @@ def resolve(conflict_id: str, tenant: str | None, keep: str | None, value: str |
         stands = [outcome_of(contracts, item, chosen, value or "") for item in found]
         if not dry_run:
             for item in found:
-                _conflicts(bridge).decide(item, chosen, value or "", _who())
+                _conflicts(bridge).decide(item, chosen, value or "", actor())
             bridge.instances[bridge.settings.odoo_instance].requeue_changes([item.key for item in found])
     for item, outcome in zip(found, stands, strict=True):
         said = "would become" if dry_run else "becomes"
@@ -140,10 +140,6 @@ def _find(bridge: Bridge, given: str, tenant: str | None) -> Sequence[OpenConfli
     if not found:
         raise click.UsageError(f"no open conflict {given}; see: c360 conflict list")
     return found
-
-
-def _who() -> str:
-    return f"{getpass.getuser()} (c360)"
 
 
 def _json(item: OpenConflict) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from sync_daemon.cli.actor import actor
 from sync_daemon.cli.backfill import found as found_tenants
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
@@ -95,7 +95,7 @@ def apply(file_name: str | None, dry_run: bool, as_json: bool) -> None:
         _show_plan(planned, as_json)
         if dry_run or not (planned.changes or planned.limits):
             return
-        marked = planned.books.apply(planned.overrides, planned.changes, planned.version, getpass.getuser())
+        marked = planned.books.apply(planned.overrides, planned.changes, planned.version, actor())
     said = ", ".join(f"{number} of {entity}" for entity, number in sorted(marked.items())) or "none"
     say(f"version {planned.version + 1} is in force; records marked: {said}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +20,8 @@ from db_init import tenants as tenancy
 from db_init.attach import attach as attach_all
 from db_init.attach import detach as detach_all
 from db_init.attach import planned_attach
+from db_init.connect import as_operator
+from db_init.ledger import drop_month
 from db_init.registry import Tenant
 from db_init.tenant_objects import Outcome
 from sync_daemon.cli.output import print_json, print_table, say
@@ -160,7 +164,7 @@ def status(as_json: bool) -> None:
 def backup(folder: Path, parts: Sequence[str], as_json: bool) -> None:
     """Back up both databases and Odoo's filestore.
 
-    Both sides keep working meanwhile. It prints the folder of the backup, which contains no passwords. Exit code 3 if
+    Both sides keep working meanwhile. It prints the folder of the backup. Exit code 3 if
     files of the filestore are missing or damaged.
 
     Example: c360 db backup --to /var/backups/comply360
@@ -264,20 +268,27 @@ def prune(dry_run: bool, as_json: bool) -> None:
     """Delete closed items and old ledger months.
 
     Closed items go after C360_KEEP_CLOSED_DAYS, ledger months after C360_KEEP_LEDGER_MONTHS. Bindings, bases and
-    everything open stay.
+    everything open stay. `c360 run` does the same every hour.
 
     Example: c360 db prune --dry-run
     """
     # imported here: creating databases needs neither Odoo nor RabbitMQ
     from sync_daemon.daemon import open_bridge
 
-    with open_bridge(load_settings()) as bridge:
-        found = bridge.retention().count() if dry_run else bridge.retention().forget()
+    settings = load_settings()
+    with open_bridge(settings) as bridge:
+        retention = bridge.retention(partial(_drop_month, settings))
+        found = retention.count() if dry_run else retention.forget()
     if as_json:
         print_json(found)
     else:
         title = "Would be deleted" if dry_run else "Deleted"
         print_table(title, ("what", "count"), list(found.items()))
+
+
+def _drop_month(settings: Settings, month: date) -> None:
+    with as_operator(settings) as connection:
+        drop_month(connection, month)
 
 
 def _verify(settings: Settings, folder: Path, parts: Sequence[str], as_json: bool) -> None:

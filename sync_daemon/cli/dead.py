@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sync_daemon.cli.actor import actor
 from sync_daemon.cli.output import ago, print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
@@ -101,7 +102,7 @@ def retry(ids: Sequence[str], tenant: str | None, code: str | None, everything: 
         if dry_run:
             _say_each("would retry", letters)
             return
-        bridge.dead_letters.retry(letters)
+        bridge.dead_letters.retry(letters, actor())
         to_app = [
             record_key(str(letter.tenant), letter.entity, letter.record_id)
             for letter in letters
@@ -133,7 +134,7 @@ def discard(
             return
         if not yes:
             _confirm(f"Discard {len(letters)} dead letters?")
-        bridge.dead_letters.discard(letters)
+        bridge.dead_letters.discard(letters, actor())
         _say_each("discarded", letters)
 
 

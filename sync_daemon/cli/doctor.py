@@ -14,13 +14,16 @@ from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.operations.diagnosis import Diagnosis
+from sync_daemon.domain.operations.erasure import lacking
 from sync_daemon.errors import BridgeError, CopyError, FatalError
 from sync_daemon.odoo import probe as odoo_probe
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.postgres.admin import probe as postgres_probe
+from sync_daemon.postgres.admin.erasures import Erasures
 from sync_daemon.rabbitmq import probe as rabbitmq_probe
 
 MISFIT = "`c360 contract check` names the rule; override it (docs/overrides.md), or grant a right with `c360 db attach`"
+REPLAY = "run: c360 erase replay"
 START = "start it, or check its settings with `c360 config show`"
 
 
@@ -55,6 +58,7 @@ def _sides(settings: Settings) -> Iterator[Diagnosis]:
         with open_bridge(settings, is_restored=True) as bridge:
             yield from _asked("app database", lambda: _app_side(bridge))
             yield from _odoo(bridge)
+            yield from _asked("erasures", lambda: _erasures(bridge))
             yield from _contract(bridge)
     except CopyError as error:
         yield Diagnosis("app database", error.problem, error.remedy)
@@ -75,6 +79,15 @@ def _odoo(bridge: Bridge) -> Iterator[Diagnosis]:
         if not found:
             yield from _asked("Odoo", partial(_restored, bridge, instance))
             yield from _asked("Odoo", partial(_claimed, bridge, instance))
+
+
+def _erasures(bridge: Bridge) -> list[Diagnosis]:
+    instance = bridge.settings.odoo_instance
+    listed = Erasures(bridge.database, instance).listed()
+    lost, unknown = lacking(listed, bridge.instances[instance].erasures())
+    back = {one.id: str(one.client) for one in [*(one for one in listed if not one.is_done), *lost]}
+    found = [*back.values(), *(f"of erasure {erasure}" for erasure in unknown)]
+    return [Diagnosis("erasures", f"customer {name} was erased and may be back", REPLAY) for name in found]
 
 
 def _restored(bridge: Bridge, instance: str) -> list[Diagnosis]:

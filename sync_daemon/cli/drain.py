@@ -22,7 +22,7 @@ from sync_daemon.postgres.events import OutgoingEvents
 
 POLL_SECONDS = 0.25
 PROGRESS_SECONDS = 2.0
-NOT_WORK = frozenset({"events", "reconcile", "contract"})
+NOT_WORK = frozenset({"events", "reconcile", "contract", "retention"})
 """Services that carry nothing owed between the sides."""
 
 

@@ -26,6 +26,7 @@ COMMANDS = (
     "doctor",
     "drain",
     "epoch",
+    "erase",
     "rebuild",
     "reconcile",
     "run",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection
+from datetime import date
 from uuid import UUID
 
 import click
@@ -12,7 +13,7 @@ import structlog
 
 from sync_daemon import crash_points, logs
 from sync_daemon.config import Settings, load_settings
-from sync_daemon.daemon import SELFTEST_SERVICES, SERVICES, Attach, serve
+from sync_daemon.daemon import SELFTEST_SERVICES, SERVICES, Attach, DropMonth, serve
 from sync_daemon.errors import FatalError
 
 
@@ -32,7 +33,7 @@ def run(only: str | None, selftest: bool) -> None:
         structlog.get_logger("sync_daemon").warning("crash_points.armed", at=asked)
     if selftest:
         sys.exit(serve(settings.of_selftest, _chosen(only, SELFTEST_SERVICES)))
-    sys.exit(serve(settings, _chosen(only, SERVICES), attacher(settings)))
+    sys.exit(serve(settings, _chosen(only, SERVICES), attacher(settings), month_dropper(settings)))
 
 
 def attacher(settings: Settings) -> Attach | None:
@@ -52,6 +53,22 @@ def attacher(settings: Settings) -> Attach | None:
         structlog.get_logger("sync_daemon").info("tenant.attached", tenant=str(tenant), action=outcome.action)
 
     return attach
+
+
+def month_dropper(settings: Settings) -> DropMonth | None:
+    """What drops a month of the ledger; None without the migrator's password."""
+    if not settings.c360_migrator_password.get_secret_value():
+        return None
+
+    def drop(month: date) -> None:
+        from db_init.connect import as_migrator
+        from db_init.ledger import drop_month
+
+        with as_migrator(settings) as connection:
+            drop_month(connection, month)
+        structlog.get_logger("sync_daemon").info("ledger.month_dropped", month=month.strftime("%Y-%m"))
+
+    return drop
 
 
 def _chosen(only: str | None, services: Collection[str]) -> Collection[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
+from sync_daemon.cli.actor import actor
 from sync_daemon.cli.backfill import found, tenant_option
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import load_settings
@@ -132,14 +132,14 @@ def unlink(tenant: str, app_user: str, dry_run: bool) -> None:
             proposed = _proposed(person)
             other_id, login = proposed.id, proposed.login
         if not dry_run:
-            _people(bridge).decide(owner, LinkDecision(one.id, other_id, login, LinkState.DECLINED, _who()))
+            _people(bridge).decide(owner, LinkDecision(one.id, other_id, login, LinkState.DECLINED, actor()))
     say(f"{'would mark' if dry_run else 'marked'} {one.email} of {owner.subdomain} and Odoo user {login} as two people")
 
 
 def _confirm(bridge: Bridge, tenant: Tenant, pairs: Sequence[tuple[AppUser, OdooUser]], dry_run: bool) -> None:
     for one, other in pairs:
         if not dry_run:
-            decision = LinkDecision(one.id, other.id, other.login, LinkState.CONFIRMED, _who())
+            decision = LinkDecision(one.id, other.id, other.login, LinkState.CONFIRMED, actor())
             _people(bridge).decide(tenant, decision)
         say(f"{'would link' if dry_run else 'linked'} {one.email} of {tenant.subdomain} to Odoo user {other.login}")
     if not pairs:
@@ -222,10 +222,6 @@ def _internal_users(bridge: Bridge) -> list[OdooUser]:
         page, more = odoo.internal_users(str(users[-1].id), PAGE)
         users += page
     return users
-
-
-def _who() -> str:
-    return f"{getpass.getuser()} (c360)"
 
 
 def _row(tenant: Tenant, person: Person) -> Sequence[object]:

@@ -16,6 +16,7 @@ from sync_daemon.domain.operations.adoption import Half, Sought
 from sync_daemon.domain.operations.books import OdooEntry
 from sync_daemon.domain.operations.claims import Claim
 from sync_daemon.domain.operations.contract_check import Mismatch, OdooFields
+from sync_daemon.domain.operations.erasure import OdooErasure
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import BridgeError, FatalError, RejectedError, TransientError
@@ -221,6 +222,24 @@ class RpcOdoo:
         if refused:
             raise RejectedError("refused", refused)
         return removed
+
+    def erase_client(self, erasure: UUID, key: RecordKey, records: Sequence[RecordKey], dry_run: bool) -> OdooErasure:
+        """Erase a customer with its leads and documents. Raises RejectedError with Odoo's sentence if Odoo refuses."""
+        arguments = {
+            "installation": self._installation,
+            "erasure": str(erasure),
+            "client": wire.key(key),
+            "records": [wire.key(record) for record in records],
+            "dry_run": dry_run,
+        }
+        found = self._call("erase_client", arguments, wire.erased)
+        if found.refused:
+            raise RejectedError("refused", found.refused)
+        return found
+
+    def erasures(self) -> Mapping[UUID, frozenset[RecordKey]]:
+        """The erasures that Odoo carried out, with their records."""
+        return self._call("erasures", {"installation": self._installation}, wire.erasures)
 
     def holdings(self) -> Holdings:
         """What Odoo has of this installation; nothing in a fresh database."""

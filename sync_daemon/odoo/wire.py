@@ -30,6 +30,7 @@ from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.operations.adoption import Candidate, Finding, Half, Sought
 from sync_daemon.domain.operations.books import Bill, Discrepancy, OdooEntry
 from sync_daemon.domain.operations.contract_check import Mismatch, OdooField, OdooFields
+from sync_daemon.domain.operations.erasure import KeptInOdoo, OdooErasure
 from sync_daemon.domain.operations.user_links import OdooUser
 from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.errors import RejectedError
@@ -206,6 +207,43 @@ def refusal(answer: object) -> str:
 def purged(answer: object) -> tuple[int, str]:
     """The number of removed records, or why none was removed."""
     return count(answer, "removed"), refusal(answer)
+
+
+def erased(answer: object) -> OdooErasure:
+    """The answer to erase_client."""
+    fields = _dict(answer, "the answer")
+    counts = _dict(fields.get("counts"), "counts")
+    return OdooErasure(
+        _text(fields, "refused"),
+        _text(fields, "customer"),
+        {kind: _number(counts, kind) for kind in counts},
+        tuple(_kept(_dict(row, "what was kept")) for row in _list(fields, "kept")),
+        frozenset(_record_key(_dict(row, "a record")) for row in _list(fields, "records")),
+    )
+
+
+def _kept(fields: Mapping[str, object]) -> KeptInOdoo:
+    ids = tuple(_parsed("ids", int, str(one)) for one in _list(fields, "ids"))
+    return KeptInOdoo(_text(fields, "model"), _number(fields, "records"), ids)
+
+
+def _record_key(fields: Mapping[str, object]) -> RecordKey:
+    return RecordKey(
+        _parsed("tenant", UUID, _text(fields, "tenant")),
+        _parsed("entity", Entity, _text(fields, "entity")),
+        _parsed("record_id", UUID, _text(fields, "record_id")),
+    )
+
+
+def erasures(answer: object) -> dict[UUID, frozenset[RecordKey]]:
+    """The answer to erasures."""
+    found = _dict(_dict(answer, "the answer").get("erasures"), "erasures")
+    return {
+        _parsed("erasure", UUID, erasure): frozenset(
+            _record_key(_dict(row, "a record")) for row in _list(found, erasure)
+        )
+        for erasure in found
+    }
 
 
 def digests(answer: object) -> tuple[list[RecordDigest], bool]:

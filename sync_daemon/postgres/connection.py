@@ -19,7 +19,7 @@ from psycopg2 import errors
 from psycopg2.pool import ThreadedConnectionPool
 
 from sync_daemon.config import SYNC_ROLE, Settings, tls_mode
-from sync_daemon.errors import BusyError, FatalError, StatementError, TransientError
+from sync_daemon.errors import BusyError, ConfigError, FatalError, StatementError, TransientError
 
 Cursor = psycopg2.extensions.cursor
 
@@ -138,6 +138,41 @@ def is_busy(error: psycopg2.Error) -> bool:
     return isinstance(error, _BUSY) and not is_raised_by_the_app(error)
 
 
+# what `options` asks for, as the server says it
+_IN_FORCE = """SELECT current_setting('TimeZone') = 'UTC' AND current_setting('lock_timeout') = '2s'
+                      AND current_setting('statement_timeout') = '1min'
+                      AND current_setting('app.is_global_admin', true) = 'false'"""
+
+
+class _Connection(psycopg2.extensions.connection):
+    """A connection that knows whether its session has the bridge's settings."""
+
+    is_checked = False
+
+    def check(self) -> None:
+        """A pooler may drop what a session asks for; the role's own defaults do as well.
+
+        Raises: ConfigError if neither is in force.
+        """
+        if self.is_checked:
+            return
+        with self.cursor() as cursor:
+            cursor.execute(_IN_FORCE)
+            if cursor.fetchone() != (True,):
+                raise ConfigError(POOLED)
+        self.is_checked = True
+
+
+REFUSED_BY_POOLER = (
+    "PgBouncer refuses the startup parameter of the bridge's sessions: set ignore_startup_parameters = options there"
+    " (docs/installation.md, PgBouncer)"
+)
+POOLED = (
+    "a pooler drops the settings that the bridge's sessions need, and role comply360_sync has no such defaults in this"
+    " database: run `c360 db migrate` as a superuser, or connect to PostgreSQL itself (docs/installation.md, PgBouncer)"
+)
+
+
 class Database:
     """A small pool; one transaction at a time per thread."""
 
@@ -172,6 +207,8 @@ class Database:
                     isolation_level="REPEATABLE READ" if snapshot else "READ COMMITTED",
                     readonly=True if is_read_only else "default",
                 )
+                assert isinstance(connection, _Connection)
+                connection.check()
                 with connection.cursor() as cursor:
                     yield cursor
                 connection.commit()
@@ -205,7 +242,7 @@ class Database:
 
     def _opened(self) -> ThreadedConnectionPool:
         if self._pool is None:
-            self._pool = ThreadedConnectionPool(1, POOL_SIZE, **self._parameters)
+            self._pool = ThreadedConnectionPool(1, POOL_SIZE, connection_factory=_Connection, **self._parameters)
             # psycopg2 closes what comes back beyond this many; nothing is opened before it is needed.
             self._pool.minconn = POOL_SIZE
         return self._pool
@@ -222,7 +259,9 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
         "dbname": settings.platform_postgres_db,
         "user": SYNC_ROLE,
         "password": settings.c360_sync_password.get_secret_value(),
-        "sslmode": tls_mode(settings.platform_postgres_host, settings.platform_postgres_sslmode),
+        "sslmode": tls_mode(
+            settings.platform_postgres_host, settings.platform_postgres_sslmode, settings.platform_postgres_sslrootcert
+        ),
         "application_name": "comply360 bridge",
         "options": _SESSION,
         "keepalives_idle": 30,
@@ -262,6 +301,8 @@ def translated() -> Iterator[None]:
     except errors.InsufficientPrivilege as error:
         raise StatementError(f"the app's database refuses: {_first_line(error)}") from None
     except _AGAIN as error:
+        if "unsupported startup parameter" in str(error):
+            raise ConfigError(REFUSED_BY_POOLER) from None
         kind = BusyError if is_of_the_statement(error) else TransientError
         raise kind(f"the app's database: {_first_line(error)}") from None
     except psycopg2.Error as error:

@@ -7,11 +7,9 @@ ORDER BY k.tenant_id, k.entity, k.record_id, k.field
 ON CONFLICT (instance_id, tenant_id, entity, record_id, field) DO UPDATE
 SET app_value = EXCLUDED.app_value, odoo_value = EXCLUDED.odoo_value
 
--- name: record
-INSERT INTO bridge.ledger (run_id, instance_id, tenant_id, direction, entity, record_id, action, version, detail)
-SELECT %(run)s, %(instance)s, k.tenant_id, %(direction)s, k.entity, k.record_id::text, k.action, k.version, k.detail
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(actions)s::text[], %(versions)s::text[],
-            %(details)s::jsonb[]) AS k (tenant_id, entity, record_id, action, version, detail)
+-- name: record (late in the transaction: the tenants' chains are locked from here on)
+SELECT bridge.append_to_ledger(%(run)s, %(instance)s, %(direction)s, %(tenants)s::uuid[], %(entities)s::text[],
+                               %(ids)s::uuid[]::text[], %(actions)s::text[], %(versions)s::text[], %(details)s::jsonb[])
 
 -- name: succeed
 INSERT INTO bridge.flow AS f (instance_id, tenant_id, direction, last_success)

@@ -150,7 +150,7 @@ class Registry:
         return str(rows[0][0]) if rows else ""
 
     def ensure_partitions(self) -> None:
-        """Make the ledger's partitions for this month and the next."""
+        """Make the ledger's partitions for this month and the next two."""
         self._rows("ensure_partitions")
 
     def flows(self) -> list[FlowState]:

@@ -74,9 +74,9 @@ SELECT uuid FROM bridge.odoo_instance WHERE id = %(instance)s
 SELECT EXISTS (SELECT 1 FROM bridge.binding
                WHERE tenant_id = %(tenant)s AND entity = 'tenant' AND record_id = %(tenant)s AND state = 'active')
 
--- name: ensure_partitions (the ledger's, for this month and the next)
-SELECT bridge.ensure_ledger_partition(now()::date),
-       bridge.ensure_ledger_partition((now() + interval '1 month')::date)
+-- name: ensure_partitions (the ledger's, for this month and the next two)
+SELECT bridge.ensure_ledger_partition((date_trunc('month', now()) + ahead * interval '1 month')::date)
+FROM generate_series(0, 2) AS ahead
 
 -- name: owed (per tenant, app to Odoo; marks that are not collected yet count once per record, while they are few; what
 -- is more than `most` is not counted on)

@@ -12,6 +12,7 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from sync_daemon.config import Settings
 from sync_daemon.errors import BridgeError, FatalError, TransientError
+from sync_daemon.urls import require_encryption
 
 HEARTBEAT_SECONDS = 30
 CONNECT_SECONDS = 5.0
@@ -72,6 +73,7 @@ def _parameters(settings: Settings, purpose: str, heartbeat: int) -> pika.Connec
 
 
 def _tls(settings: Settings) -> pika.SSLOptions | None:
+    require_encryption("RABBITMQ_TLS", settings.rabbitmq_host, settings.rabbitmq_tls, "set RABBITMQ_TLS=true")
     if not settings.rabbitmq_tls:
         return None
     try:

@@ -10,11 +10,11 @@ from urllib.parse import quote
 import s3fs
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sync_daemon.config import LOOPBACK, Settings
+from sync_daemon.config import Settings
 from sync_daemon.domain.content import Place, Stat, parts_of
 from sync_daemon.errors import ConfigError, RejectedError, TransientError
 from sync_daemon.storage.root import Root
-from sync_daemon.urls import split_url
+from sync_daemon.urls import require_encryption, split_url
 
 TIMEOUT_SECONDS = 20
 
@@ -81,9 +81,8 @@ def _endpoint(settings: Settings) -> str:
         raise ConfigError("C360_STORAGE_ENDPOINT: remove user and password from the address")
     parts = split_url("C360_STORAGE_ENDPOINT", settings.c360_storage_endpoint)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-        raise ConfigError(f"C360_STORAGE_ENDPOINT: {parts.geturl()} should look like https://minio.example.com")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise ConfigError(f"C360_STORAGE_ENDPOINT: {parts.geturl()} would send documents unencrypted; use https")
+        raise ConfigError("C360_STORAGE_ENDPOINT should look like https://minio.example.com")
+    require_encryption("C360_STORAGE_ENDPOINT", parts.hostname, parts.scheme == "https", "use https")
     return settings.c360_storage_endpoint
 
 

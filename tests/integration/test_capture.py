@@ -497,9 +497,10 @@ def test_ledger_rows_written_before_their_months_partition_move_into_it(installa
     sync = as_sync(installation)
     record = str(uuid4())
     rows(
-        sync,
-        "INSERT INTO bridge.ledger (at, instance_id, tenant_id, direction, entity, record_id, action)"
-        " VALUES ('2031-05-17', 'main', gen_random_uuid(), 'app_to_odoo', 'client', %(r)s, 'created')",
+        as_admin(installation),
+        "INSERT INTO bridge.ledger (at, instance_id, tenant_id, direction, entity, record_id, action, number, hash,"
+        " detail_digest)"
+        " VALUES ('2031-05-17', 'main', gen_random_uuid(), 'app_to_odoo', 'client', %(r)s, 'created', 1, '', '')",
         r=record,
     )
     where = "SELECT tableoid::regclass::text FROM bridge.ledger WHERE record_id = %(r)s"

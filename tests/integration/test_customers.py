@@ -150,11 +150,11 @@ def test_an_operator_ends_or_moves_a_binding_and_the_record_is_owed(
 ) -> None:
     bindings = Bindings(installation.database, INSTANCE)
     assert [field for field, _, _ in bindings.bases(client)] == sorted(PLAIN)
-    bindings.relink(client, "res.partner", 31)
+    bindings.relink(client, "res.partner", 31, "ann (c360)")
     (view,) = bindings.find(client.record_id, installation.tenant.subdomain)
     assert (view.state, view.res_id, view.digest, bindings.bases(client)) == (BindingState.ACTIVE, 31, "", [])
     assert marked(installation) == {("client", str(client.record_id))}
-    bindings.forget(client)
+    bindings.forget(client, "ann (c360)")
     assert bindings.find(client.record_id) == []
-    actions = installation.bridge("SELECT action FROM bridge.ledger WHERE detail ->> 'by' = 'c360' ORDER BY id")
+    actions = installation.bridge("SELECT action FROM bridge.ledger WHERE detail ->> 'by' = 'ann (c360)' ORDER BY id")
     assert actions == [("relinked",), ("recreated",)]

@@ -126,7 +126,7 @@ def test_a_record_that_a_person_must_decide_about_can_be_linked(installation: In
     )
     rebuild(installation, Adopted({registration: half}))
     assert bindings(installation) == [(str(registration.record_id), "crm.lead", 21, "unlinked", "")]
-    Bindings(installation.database, INSTANCE).relink(registration, "crm.lead", 22)
+    Bindings(installation.database, INSTANCE).relink(registration, "crm.lead", 22, "admin (c360)")
     assert bindings(installation) == [(str(registration.record_id), "crm.lead", 22, "active", "")]
 
 

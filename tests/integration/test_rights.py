@@ -141,7 +141,10 @@ SYNC_IN_BRIDGE = {
     "flow": "IU",
     "lease": "IUD",
     "run": "IUD",
-    "ledger": "I",
+    "ledger": "",
+    "ledger_head": "",
+    "erasure": "I",
+    "erased": "I",
     "event": "IUD",
     "reconcile_request": "D",
     "invoice": "IU",
@@ -348,8 +351,8 @@ def test_the_ledger_is_append_only_for_the_daemon(installation: Settings) -> Non
     sync = as_sync(installation)
     rows(
         sync,
-        "INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action)"
-        " VALUES ('main', gen_random_uuid(), 'app_to_odoo', 'client', 'x', 'created')",
+        "SELECT bridge.append_to_ledger(NULL, 'main', 'app_to_odoo', ARRAY[gen_random_uuid()], ARRAY['client'],"
+        " ARRAY['x'], ARRAY['created'], ARRAY[''], ARRAY['{{}}'::jsonb])",
     )
     partitions = [
         str(row[0])
@@ -358,6 +361,11 @@ def test_the_ledger_is_append_only_for_the_daemon(installation: Settings) -> Non
         )
     ]
     for table in ("bridge.ledger", *partitions):
+        assert refused(
+            sync,
+            f"INSERT INTO {table} (instance_id, tenant_id, direction, entity, record_id, action, number, hash,"
+            " detail_digest) VALUES ('main', gen_random_uuid(), 'app_to_odoo', 'client', 'x', 'created', 1, '', '')",
+        )
         assert refused(sync, f"UPDATE {table} SET action = 'x'")
         assert refused(sync, f"DELETE FROM {table}")
         assert refused(sync, f"TRUNCATE {table}")
@@ -378,6 +386,8 @@ def test_the_app_calls_no_function_of_the_bridge(installation: Settings, tenant:
         "bridge.mark(gen_random_uuid(), 'x', 'client', '{{}}')",
         "bridge.writing_snapshots()",
         "bridge.ensure_ledger_partition(current_date)",
+        "bridge.drop_ledger_partition('2001-01-01')",
+        "bridge.append_to_ledger(NULL, 'x', 'x', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')",
         "bridge.capture()",
     ):
         assert refused(app, f"SELECT {call}")

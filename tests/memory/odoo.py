@@ -61,6 +61,7 @@ class State:
     remembered: dict[Key, str] = field(default_factory=dict)
     beats: dict[str, str] = field(default_factory=dict)
     claims: dict[str, tuple[int, str, str, datetime]] = field(default_factory=dict)
+    erased: dict[Key, str] = field(default_factory=dict)
     epoch: int = 1
 
     def copy(self) -> State:
@@ -142,6 +143,23 @@ class Odoo:
 
     def place(self, key: Key) -> tuple[str, int]:
         return self.state.bindings[key].model, self.state.bindings[key].res_id
+
+    def erase(self, erasure: str, keys: Collection[Key]) -> None:
+        """Take the values of these records away, and remember that they are erased."""
+        for key in keys:
+            bound = self.state.bindings.get(key, Bound(MAPPERS[key[2]].model, 0, "unlinked"))
+            there = self.state.records.get((bound.model, bound.res_id))
+            if key[2] == "registration" and there is not None:
+                self.state.records[bound.model, bound.res_id] = {
+                    name: value if name.startswith("x_comply360") or name.endswith("_id") else False
+                    for name, value in there.items()
+                }
+            else:
+                self.state.records.pop((bound.model, bound.res_id), None)
+                bound = dataclasses.replace(bound, state="unlinked")
+            self.state.bindings[key] = dataclasses.replace(bound, digest="", sent={}, opted_out=True)
+            self.state.erased[key] = erasure
+        self.state.marks[:] = [mark for mark in self.state.marks if mark.key not in keys]
 
     def forget(self, keys: Collection[Key]) -> None:
         for key in keys:

@@ -81,7 +81,7 @@ class Batch:
         key = (self._installation, *document.key)
         bound = self._state.bindings.get(key, Bound(MAPPERS[document.entity].model, 0))
         work = Work(raw, document, bound)
-        if bound.res_id and (answer := self._settled_before(work)):
+        if (bound.res_id or key in self._state.erased) and (answer := self._settled_before(work)):
             return answer
         if document.entity != "tenant" and not self._tenant(document.tenant):
             message = f"tenant {document.tenant} is not known in Odoo yet"
@@ -95,6 +95,8 @@ class Batch:
         """The answer where the binding alone says it."""
         bound, document = work.bound, work.document
         ids = {"model": bound.model, "res_id": str(bound.res_id)}
+        if (self._installation, *document.key) in self._state.erased:
+            return _answer(work.raw, "opted_out" if bound.state == "active" else "removed", **ids)
         if bound.state != "active" and MAPPERS[document.entity].removes(document):
             return _answer(work.raw, "removed", **ids)
         if bound.state in ("unlinked", "alias"):

@@ -329,7 +329,11 @@ class Wire:
         return is_plain and self._odoo.state.remembered.get(key) == row["digest"]
 
     def _page(self, installation: str, tenant: str, entity: str, after: str, until: str) -> list[tuple[Key, Bound]]:
-        found = sorted((key, bound) for key, bound in self._odoo.of(installation) if key[1:3] == (tenant, entity))
+        found = sorted(
+            (key, bound)
+            for key, bound in self._odoo.of(installation)
+            if key[1:3] == (tenant, entity) and key not in self._odoo.state.erased
+        )
         return [row for row in found if row[0][3] > after and (not until or row[0][3] <= until)]
 
     def _digest(self, key: Key, bound: Bound, fields: Collection[str]) -> Values:
@@ -405,6 +409,43 @@ class Wire:
             {"id": str(number), "login": login, "name": login, "email": ""} for number, login in found[: int(limit)]
         ]
         return {"users": rows, "more": len(found) > int(limit)}
+
+    def erase_client(
+        self,
+        installation: str,
+        erasure: str,
+        client: Mapping[str, str],
+        records: Collection[Mapping[str, str]],
+        dry_run: bool,
+    ) -> Values:
+        keys = {_key(installation, client), *(_key(installation, record) for record in records)}
+        partner = self._odoo.state.bindings.get(_key(installation, client))
+        if partner is not None:
+            keys |= {
+                key
+                for key, bound in self._odoo.of(installation)
+                if key[1:3] == (client["tenant"], "client") and bound.res_id == partner.res_id
+            }
+        there = {key: bound for key, bound in self._odoo.of(installation) if key in keys}
+        customers = [key for key in there if key[2] == "client" and there[key].state == "active"]
+        if not dry_run:
+            self._odoo.erase(erasure, keys)
+        counts = {"customers": len(customers), "leads": sum(key[2] == "registration" for key in there)}
+        return {
+            "refused": "",
+            "customer": "deleted" if customers else "none",
+            "counts": {what: str(number) for what, number in counts.items() if number},
+            "kept": [],
+            "records": [{"tenant": key[1], "entity": key[2], "record_id": key[3]} for key in sorted(keys)],
+        }
+
+    def erasures(self, installation: str) -> Values:
+        found: dict[str, list[Values]] = {}
+        for key, erasure in sorted(self._odoo.state.erased.items()):
+            if key[0] == installation:
+                record = {"tenant": key[1], "entity": key[2], "record_id": key[3]}
+                found.setdefault(erasure, []).append(record)
+        return {"erasures": found}
 
     def purge_selftest(self, installation: str, tenant: str) -> Values:
         own = (installation, tenant, "tenant", tenant)

@@ -118,6 +118,11 @@ class Batch:
                 work.is_restored = work.res_id in restored
 
     def _is_due(self, work: Work, binding: Mapping[str, Any]) -> bool:
+        if binding["erasure"]:
+            is_there = binding["state"] == "active"
+            ids = {"model": binding["res_model"], "res_id": str(binding["res_id"] or 0)}
+            self._answer(work, results.answer(self._raw(work), "opted_out" if is_there else "removed", **ids))
+            return False
         if binding["state"] != "active" and MAPPERS[work.document.entity].removes(work.document):
             ids = {"model": binding["res_model"], "res_id": str(binding["res_id"] or 0)}
             self._answer(work, results.answer(self._raw(work), "removed", **ids))

@@ -84,6 +84,7 @@ class Comparison:
             """
             SELECT * FROM comply360_binding
              WHERE installation = %s AND tenant = %s AND entity = %s AND external_id > %s %s AND res_id IS NOT NULL
+               AND erasure IS NULL
             """,
             self.installation,
             self.tenant,

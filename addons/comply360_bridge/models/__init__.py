@@ -22,6 +22,7 @@ from . import (
     comply360_bridge_claim,
     comply360_bridge_comparison,
     comply360_bridge_epoch,
+    comply360_bridge_erasure,
     comply360_bridge_key,
     comply360_bridge_selftest,
     comply360_bridge_setup,

@@ -53,6 +53,9 @@ class Comply360Binding(models.Model):
         readonly=True,
         help="The bridge created the record. Others were in Odoo before, and removing a test tenant keeps them.",
     )
+    erasure = fields.Char(
+        readonly=True, help="The erasure of the customer whose record this was. It is not synced again."
+    )
     opted_out = fields.Boolean(readonly=True, help="A user stopped syncing this record, in both directions.")
 
     _record_unique = models.UniqueIndex(
@@ -125,7 +128,7 @@ class Comply360Binding(models.Model):
         self.env.cr.execute(
             """
             SELECT b.id, b.tenant, b.entity, b.external_id, b.res_model, b.res_id, b.state, b.version, b.digest,
-                   b.opted_out, b.sent
+                   b.opted_out, b.sent, b.erasure
               FROM comply360_binding b
               JOIN unnest(%s::text[], %s::text[], %s::text[]) AS k(tenant, entity, id)
                 ON (b.tenant, b.entity, b.external_id) = (k.tenant, k.entity, k.id)

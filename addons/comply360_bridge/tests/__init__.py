@@ -11,6 +11,7 @@ from . import (
     test_compared,
     test_concurrency,
     test_documents,
+    test_erasures,
     test_extra_fields,
     test_guard,
     test_heartbeat,

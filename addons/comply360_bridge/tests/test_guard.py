@@ -189,6 +189,7 @@ DECISIONS = {
             "compared_from",
             "candidates",
             "is_created",
+            "erasure",
             "opted_out",
         ),
         BRIDGE,

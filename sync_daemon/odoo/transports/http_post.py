@@ -16,10 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
-from sync_daemon.config import LOOPBACK, Settings
+from sync_daemon.config import Settings
 from sync_daemon.crash_points import answered
 from sync_daemon.errors import ConfigError, FatalError, TransientError
-from sync_daemon.urls import split_url
+from sync_daemon.urls import require_encryption, split_url
 
 CONNECT_SECONDS = 10.0
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -103,9 +103,8 @@ def odoo_address(url: str) -> SplitResult:
         raise ConfigError("ODOO_URL: user and password do not belong into the address")
     parts = split_url("ODOO_URL", url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigError(f"ODOO_URL: {url} should look like https://odoo.example.com")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise ConfigError(f"ODOO_URL: {url} would send the key unencrypted; use https")
+        raise ConfigError("ODOO_URL should look like https://odoo.example.com")
+    require_encryption("ODOO_URL", parts.hostname, parts.scheme == "https", "use https")
     return parts
 
 

@@ -55,24 +55,23 @@ class Bindings:
             cursor.execute(_SQL["bases"], self._named(key))
             return [(field, app, odoo) for field, app, odoo in cursor.fetchall()]
 
-    def forget(self, key: RecordKey) -> None:
+    def forget(self, key: RecordKey, by: str) -> None:
         """End a binding and owe the record, so that it is created again."""
         with self._database.transaction() as cursor:
             for name in ("forget_bases", "forget"):
                 cursor.execute(_SQL[name], self._named(key))
-            self._record(cursor, key, "recreated", {})
+            self._record(cursor, key, "recreated", {"by": by})
             mark(cursor, [key], Lane.LIVE)
 
-    def relink(self, key: RecordKey, model: str, res_id: int) -> None:
+    def relink(self, key: RecordKey, model: str, res_id: int, by: str) -> None:
         """Relink a binding to another Odoo record and owe the record."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["forget_bases"], self._named(key))
             cursor.execute(_SQL["relink"], {**self._named(key), "model": model, "res_id": res_id})
-            self._record(cursor, key, "relinked", {"model": model, "res_id": res_id})
+            self._record(cursor, key, "relinked", {"model": model, "res_id": res_id, "by": by})
             mark(cursor, [key], Lane.LIVE)
 
     def _record(self, cursor: Cursor, key: RecordKey, action: str, detail: Mapping[str, object]) -> None:
-        detail = {**detail, "by": "c360"}
         cursor.execute(_SQL["record"], {**self._named(key), "action": action, "detail": json.dumps(detail)})
 
     def _named(self, key: RecordKey) -> dict[str, Any]:

@@ -27,5 +27,5 @@ SET res_model = %(model)s, res_id = %(res_id)s, state = 'active', digest = '', s
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND record_id = %(id)s
 
 -- name: record
-INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action, detail)
-VALUES (%(instance)s, %(tenant)s, 'app_to_odoo', %(entity)s, %(id)s::text, %(action)s, %(detail)s::jsonb)
+SELECT bridge.append_to_ledger(NULL, %(instance)s, 'app_to_odoo', ARRAY[%(tenant)s::uuid], ARRAY[%(entity)s::text],
+                               ARRAY[%(id)s::text], ARRAY[%(action)s::text], ARRAY[''::text], ARRAY[%(detail)s::jsonb])

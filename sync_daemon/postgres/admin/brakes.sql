@@ -73,11 +73,13 @@ FROM permitted CROSS JOIN unnest(%(ids)s::uuid[]) AS k (record_id)
 ORDER BY record_id
 
 -- name: audit
-INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action, detail)
-SELECT e.instance_id, e.tenant_id, 'app_to_odoo', e.entity, k.record_id, %(action)s, %(detail)s::jsonb
+SELECT bridge.append_to_ledger(
+           NULL, e.instance_id, 'app_to_odoo', array_agg(e.tenant_id), array_agg(e.entity), array_agg(k.record_id),
+           array_agg(%(action)s::text), array_agg(''::text), array_agg(%(detail)s::jsonb))
 FROM bridge.brake AS e
 CROSS JOIN unnest(%(records)s::text[]) AS k (record_id)
 WHERE e.id = %(id)s
+GROUP BY e.instance_id
 
 -- name: holding (the stop that holds a record now)
 SELECT e.id

@@ -52,7 +52,7 @@ class DeadLetters:
             cursor.execute(_SQL["open"], parameters)
             return [OpenDeadLetter(*row) for row in cursor.fetchall()]
 
-    def retry(self, letters: Sequence[OpenDeadLetter]) -> int:
+    def retry(self, letters: Sequence[OpenDeadLetter], by: str) -> int:
         """Owe the records of these dead letters again; returns how many. Rows under a foreign tenant are skipped."""
         keys = [
             RecordKey(letter.tenant, Entity(letter.entity), UUID(letter.record_id))
@@ -62,19 +62,19 @@ class DeadLetters:
         ]
         with self._database.transaction() as cursor:
             marked = mark(cursor, keys, Lane.LIVE)
-            _audit(cursor, "retried", letters)
+            _audit(cursor, "retried", letters, by)
         return marked
 
-    def discard(self, letters: Sequence[OpenDeadLetter]) -> int:
+    def discard(self, letters: Sequence[OpenDeadLetter], by: str) -> int:
         """Close dead letters by a person's decision, and show that in Odoo; returns how many."""
         with self._database.transaction() as cursor:
-            _audit(cursor, "discarded", letters)
+            _audit(cursor, "discarded", letters, by)
             cursor.execute(_SQL["discard"], {"ids": [letter.id for letter in letters]})
             closed = [RecordKey(tenant, Entity.ISSUE, letter) for tenant, letter in cursor.fetchall()]
             mark(cursor, closed, Lane.LIVE)
         return len(closed)
 
 
-def _audit(cursor: Cursor, action: str, letters: Sequence[OpenDeadLetter]) -> None:
-    detail = json.dumps({"by": "c360"})
+def _audit(cursor: Cursor, action: str, letters: Sequence[OpenDeadLetter], by: str) -> None:
+    detail = json.dumps({"by": by})
     cursor.execute(_SQL["audit"], {"action": action, "detail": detail, "ids": [letter.id for letter in letters]})

@@ -79,11 +79,13 @@ WHERE instance_id = %(instance)s
 UPDATE bridge.tenant SET tenant_digest = '', updated_at = now() WHERE instance_id = %(instance)s
 
 -- name: note
-INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action, detail)
-SELECT %(instance)s, tenant_id, 'app_to_odoo', 'tenant', tenant_id::text, 'rebuilt',
-       jsonb_build_object('former', %(known)s::text, 'present', %(uuid)s::text)
+SELECT bridge.append_to_ledger(
+           NULL, %(instance)s, 'app_to_odoo', array_agg(tenant_id), array_agg('tenant'::text),
+           array_agg(tenant_id::text), array_agg('rebuilt'::text), array_agg(''::text),
+           array_agg(jsonb_build_object('former', %(known)s::text, 'present', %(uuid)s::text)))
 FROM bridge.tenant
 WHERE instance_id = %(instance)s
+HAVING count(*) > 0
 
 -- name: take_place (only if nobody else has done it meanwhile)
 UPDATE bridge.odoo_instance SET uuid = %(uuid)s, epoch = %(epoch)s WHERE id = %(instance)s AND uuid = %(known)s

@@ -13,6 +13,6 @@ WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.state = 'o
 UPDATE bridge.tenant SET tables = bridge.tables_of(%(schema)s), updated_at = now() WHERE tenant_id = %(tenant)s
 
 -- name: note
-INSERT INTO bridge.ledger (instance_id, tenant_id, direction, entity, record_id, action, detail)
-VALUES (%(instance)s, %(tenant)s, 'app_to_odoo', 'tenant', %(tenant)s::text, 'restored',
-        jsonb_build_object('marked', %(marked)s::int))
+SELECT bridge.append_to_ledger(NULL, %(instance)s, 'app_to_odoo', ARRAY[%(tenant)s::uuid], ARRAY['tenant'::text],
+                               ARRAY[%(tenant)s::text], ARRAY['restored'::text], ARRAY[''::text],
+                               ARRAY[jsonb_build_object('marked', %(marked)s::int)])

@@ -69,6 +69,3 @@ JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'bridge.ledger'::regclass AND c.relname ~ '^ledger_[0-9]{4}_[0-9]{2}$'
   AND to_date(substr(c.relname, 8), 'YYYY_MM') < date_trunc('month', now() - %(months)s * interval '1 month')
 ORDER BY 1
-
--- name: drop_ledger_month
-SELECT bridge.drop_ledger_partition(%(month)s)

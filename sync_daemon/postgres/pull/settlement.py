@@ -62,10 +62,11 @@ class Settling:
         self._end_invoices([*effects.displaced, *effects.ended])
         self._take_invoices(effects.invoices)
         self._letters(effects)
-        self._record(effects.ledger)
         self._mark_dependants(effects.shown)
         mark(self._cursor, effects.marks, Lane.LIVE)
         announce(self._cursor, self._instance, self._tenant.id, effects.events)
+        # late, as it locks the tenant's chain; pushers do the same
+        self._record(effects.ledger)
         parameters = {"tenants": [self._tenant.id], "direction": Direction.ODOO_TO_APP.value}
         self._execute(JOURNAL["succeed"], parameters["tenants"], parameters)
 

@@ -34,8 +34,10 @@ from sync_daemon.postgres.statements import statements
 
 _SQL = statements("reconcile/comparison")
 _ROW_IDS = sql.SQL("""
-    SELECT id FROM {table}
-    WHERE (%(after)s::uuid IS NULL OR id > %(after)s::uuid) AND (%(until)s::uuid IS NULL OR id <= %(until)s::uuid)
+    SELECT id FROM {table} AS r
+    WHERE NOT EXISTS (SELECT FROM bridge.erased AS e
+                      WHERE (e.tenant_id, e.entity, e.record_id) = (%(tenant)s, %(entity)s, r.id))
+      AND (%(after)s::uuid IS NULL OR id > %(after)s::uuid) AND (%(until)s::uuid IS NULL OR id <= %(until)s::uuid)
     ORDER BY id LIMIT %(limit)s
 """)
 _IDS = sql.SQL("({rows}) UNION ({bound}) ORDER BY id LIMIT %(limit)s")

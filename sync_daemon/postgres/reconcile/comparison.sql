@@ -1,6 +1,8 @@
 -- name: bound_ids
-SELECT record_id AS id FROM bridge.binding
+SELECT record_id AS id FROM bridge.binding AS b
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s
+  AND NOT EXISTS (SELECT FROM bridge.erased AS e
+                  WHERE (e.tenant_id, e.entity, e.record_id) = (b.tenant_id, b.entity, b.record_id))
   AND (%(after)s::uuid IS NULL OR record_id > %(after)s::uuid)
   AND (%(until)s::uuid IS NULL OR record_id <= %(until)s::uuid)
 ORDER BY record_id
