@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -74,13 +75,16 @@ class Management:
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=TIMEOUT, context=self._tls()) as response:  # noqa: S310
                 return int(response.status), response.read()
         except urllib.error.HTTPError as error:
             with error:
                 return int(error.code), b""
         except OSError as error:
             raise UnavailableError(f"RabbitMQ's management at {address} does not answer: {error}") from None
+
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.settings.rabbitmq_cafile or None)
 
 
 def management(settings: Settings) -> Management:
@@ -94,6 +98,8 @@ def management(settings: Settings) -> Management:
     if missing:
         raise ConfigError(f"the audit of RabbitMQ needs {', '.join(missing)}; or leave it out with --only")
     parts = urlsplit(settings.rabbitmq_management_url)
+    if parts.username or parts.password:
+        raise ConfigError("RABBITMQ_MANAGEMENT_URL: leave the user out, and set RABBITMQ_ADMIN_USER and its password")
     if parts.scheme == "http" and not is_local(parts.hostname or ""):
         raise ConfigError(f"RABBITMQ_MANAGEMENT_URL: {parts.hostname} would get the password unencrypted; use https")
     return Management(settings)

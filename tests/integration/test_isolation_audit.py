@@ -491,6 +491,10 @@ def test_without_the_management_it_says_what_it_needs(stack_settings: Settings) 
     blind = stack_settings.model_copy(update={"rabbitmq_management_url": "", "rabbitmq_admin_user": ""})
     with pytest.raises(ConfigError, match=r"needs RABBITMQ_MANAGEMENT_URL, RABBITMQ_ADMIN_USER; or .* --only"):
         management(blind)
+    open_url = stack_settings.model_copy(update={"rabbitmq_management_url": "http://admin:hidden@127.0.0.1:15672"})
+    with pytest.raises(ConfigError, match="leave the user out") as told:
+        management(open_url)
+    assert "hidden" not in str(told.value)
     far = stack_settings.model_copy(update={"rabbitmq_management_url": "http://broker.example:15672"})
     with pytest.raises(ConfigError, match=r"broker\.example would get the password unencrypted"):
         management(far)
