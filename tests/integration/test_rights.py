@@ -146,7 +146,9 @@ SYNC_IN_BRIDGE = {
     "erasure": "I",
     "erased": "I",
     "event": "IUD",
-    "reconcile_request": "D",
+    # its schema may be renamed
+    "reconcile_request": "UD",
+    "renamed_record": "D",
     "invoice": "IU",
     "lead_outcome": "IU",
     "user_link": "IU",
@@ -433,8 +435,12 @@ def test_functions_with_the_owners_rights_pin_their_search_path(installation: Se
     # whoever calls it reads the catalogue with rights of its own
     assert rows(
         as_admin(installation),
-        "SELECT proname, proconfig::text FROM pg_proc WHERE pronamespace = 'bridge'::regnamespace AND NOT prosecdef",
-    ) == [("tables_of", '{"search_path=pg_catalog, pg_temp"}')]
+        "SELECT proname, proconfig::text FROM pg_proc WHERE pronamespace = 'bridge'::regnamespace AND NOT prosecdef"
+        " ORDER BY proname",
+    ) == [
+        ("follow_schemas", '{"search_path=pg_catalog, pg_temp"}'),
+        ("tables_of", '{"search_path=pg_catalog, pg_temp"}'),
+    ]
 
 
 def test_a_temporary_table_cannot_shadow_the_outbox(installation: Settings, tenant: AppTenant) -> None:
