@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
 from types import FrameType
@@ -35,6 +35,7 @@ from sync_daemon.postgres.admin.dead_letters import DeadLetters
 from sync_daemon.postgres.admin.erasures import Erasures
 from sync_daemon.postgres.admin.restored import RestoredTenants
 from sync_daemon.postgres.admin.retention import Retention
+from sync_daemon.postgres.app_rows import Strikes
 from sync_daemon.postgres.claims import Claims
 from sync_daemon.postgres.connection import Database
 from sync_daemon.postgres.dead_letters import park_message
@@ -102,10 +103,11 @@ class Bridge:
     installation: UUID
     instances: Mapping[str, Odoo]
     contents: Contents
+    strikes: Strikes = field(default_factory=Strikes)
 
     def pusher(self, instance: str) -> Pusher:
         """A pusher to one Odoo instance."""
-        rows, ledger = Rows(self.database, instance), Ledger(self.database, instance)
+        rows, ledger = Rows(self.database, instance), Ledger(self.database, instance, self.strikes)
         return Pusher(
             instance,
             self.outbox,

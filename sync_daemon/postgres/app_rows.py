@@ -18,6 +18,8 @@ from sync_daemon.postgres.statements import statements
 KEPT = "a trigger or a policy of the app left the row as it was"
 """Why a row is refused that a statement touched without an error and without effect."""
 
+CLOSED = "code of the app at this table takes too long, so that it is tried less often"
+
 BUDGET = 1.5
 """Seconds that failed statements of one set may take: other tenants wait meanwhile."""
 
@@ -30,11 +32,38 @@ Execute = Callable[[Sequence[_T]], Collection[int]]
 """Writes a set in one statement; returns the places of those that were left as they were."""
 
 
+OFTEN, LATELY = 4, 60.0
+"""So many statements that were too slow within so many seconds close a table for a while."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 10.0, 60.0
+
+
 @dataclass(frozen=True)
 class Strikes:
-    """How often a row was too slow alone, by its name."""
+    """How often a row was too slow alone, by its name, and which tables are closed because they are slow.
+
+    Others wait while a slow statement runs: a table that keeps being slow is tried ever less often.
+    """
 
     counts: Counter[Hashable] = field(default_factory=Counter)
+    _slow: dict[Hashable, list[float]] = field(default_factory=dict)
+    _closed: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+
+    def is_closed(self, table: Hashable) -> bool:
+        """Whether nothing is to be tried at this table now."""
+        return time.monotonic() < self._closed.get(table, (0.0, 0.0))[0]
+
+    def note(self, table: Hashable) -> None:
+        """A statement at this table was too slow."""
+        now = time.monotonic()
+        recent = [*(moment for moment in self._slow.get(table, ()) if now - moment < LATELY), now]
+        self._slow[table] = recent
+        if len(recent) >= OFTEN:
+            _, before = self._closed.get(table, (0.0, FIRST_PAUSE / 2))
+            pause = min(2 * before, LONGEST_PAUSE)
+            self._closed[table] = now + pause, pause
+        else:
+            self._closed.pop(table, None)
 
     def judged(self, name: Hashable, refusal: Refusal) -> Refusal:
         """The same, but a row that keeps being too slow is refused."""
@@ -48,9 +77,12 @@ class Strikes:
 class Attempt(Generic[_T]):
     """One set that is written within an open transaction."""
 
-    def __init__(self, cursor: Cursor, execute: Execute[_T], name: Callable[[_T], Hashable], strikes: Strikes) -> None:
+    def __init__(
+        self, cursor: Cursor, execute: Execute[_T], table: Hashable, name: Callable[[_T], Hashable], strikes: Strikes
+    ) -> None:
         self._cursor = cursor
         self._execute = execute
+        self._table = table
         self._name = name
         self._strikes = strikes
         self._spent = 0.0
@@ -62,6 +94,8 @@ class Attempt(Generic[_T]):
         """
         if not items:
             return []
+        if self._strikes.is_closed(self._table):
+            return [(item, Refusal(CLOSED, is_busy=True)) for item in items]
         began = time.monotonic()
         try:
             kept = self._tried(items)
@@ -89,10 +123,12 @@ class Attempt(Generic[_T]):
 
     def _split(self, items: Sequence[_T], error: psycopg2.Error) -> Iterator[tuple[_T, Refusal]]:
         refusal = Refusal(error.diag.message_primary or type(error).__name__, is_busy(error))
+        is_slow = isinstance(error, errors.QueryCanceled) and refusal.is_busy
+        if is_slow:
+            self._strikes.note(self._table)
         if is_of_the_table(error):
             yield from ((item, refusal) for item in items)
         elif len(items) == 1:
-            is_slow = isinstance(error, errors.QueryCanceled) and refusal.is_busy
             yield items[0], self._strikes.judged(self._name(items[0]), refusal) if is_slow else refusal
         elif self._spent >= BUDGET:
             yield from ((item, Refusal(refusal.reason, is_busy=True)) for item in items)
@@ -105,7 +141,8 @@ class Attempt(Generic[_T]):
 
     def _one_by_one(self, items: Sequence[_T], refusal: Refusal) -> Iterator[tuple[_T, Refusal]]:
         """Waiting for halves would cost others as much time again for each."""
-        for item in items:
+        # those that were too slow before come last, so that they keep nobody from being tried
+        for item in sorted(items, key=lambda item: self._strikes.counts[self._name(item)]):
             if self._spent >= BUDGET:
                 yield item, refusal
             else:

@@ -243,6 +243,26 @@ def test_a_trigger_that_is_too_slow_for_one_row_keeps_the_others_for_seconds_and
     assert "statement timeout" in letter.message
 
 
+def test_a_table_that_is_too_slow_for_every_row_is_tried_less_often(
+    installation: Installation, commission: RecordKey
+) -> None:
+    installation.fill(5)
+    found = installation.app(
+        "SELECT id::text FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.record_id)
+    )
+    keys = [commission, *(agreed_on(installation, UUID(str(row[0])), number) for number, row in enumerate(found, 6))]
+    installation.app(SLOW)
+    inbound, tenant = installation.inbound, Tenant(installation.tenant.id, "", installation.tenant.schema)
+    changes = [change(key, 1, **PAID) for key in keys]
+    spent = []
+    for _ in range(4):
+        began = time.monotonic()
+        verdicts = take_in(inbound, uuid4(), tenant, changes, datetime.now(UTC))
+        spent.append(time.monotonic() - began)
+        assert {verdict.ruling for verdict in verdicts} == {Ruling.LATER}
+    assert spent[-1] < 0.5, "it is closed for a while"
+
+
 def test_a_trigger_that_waits_for_a_lock_of_the_app_lets_the_change_come_later(
     installation: Installation, commission: RecordKey
 ) -> None:

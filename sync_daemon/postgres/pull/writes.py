@@ -41,7 +41,9 @@ def write(cursor: Cursor, schema: str, writes: Sequence[AppWrite], strikes: Stri
     refused: dict[RecordKey, Refusal] = {}
     for (table, columns), group in groups.items():
         execute = partial(_execute, cursor, _statement(cursor, schema, table, columns))
-        for item, refusal in Attempt(cursor, execute, lambda item: item.causes, strikes).refused(group):
+        for item, refusal in Attempt(cursor, execute, (schema, table), lambda item: item.causes, strikes).refused(
+            group
+        ):
             refused |= dict.fromkeys(item.causes, refusal)
     return refused
 

@@ -45,14 +45,17 @@ _SQL = {**JOURNAL, **statements("push/ledger")}
 
 
 class Ledger:
-    """The bridge's books for one Odoo instance."""
+    """The bridge's books for one Odoo instance.
 
-    def __init__(self, database: Database, instance: str) -> None:
+    Shapes: all ledgers of a process share `strikes`, so that a slow table costs them together no more than one.
+    """
+
+    def __init__(self, database: Database, instance: str, strikes: Strikes | None = None) -> None:
         self._database = database
         self._instance = instance
         self._catalog = Catalog()
         self._contracts = ContractsInForce()
-        self._strikes = Strikes()
+        self._strikes = strikes or Strikes()
 
     def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None:
         """Write down one batch. A record whose app row is busy stays owed, so its write-back is not lost."""
@@ -293,7 +296,8 @@ class _Settling:
             locked.update(one for one, (is_free, _) in found.items() if not is_free)
             return {place for place, one in enumerate(wanted) if found.get(one) == (True, False)}
 
-        refused = Attempt(self._cursor, execute, lambda one: (tenant, one), self._strikes).refused(list(ids))
+        attempt = Attempt(self._cursor, execute, (schema, table), lambda one: (tenant, one), self._strikes)
+        refused = attempt.refused(list(ids))
         return locked - {record_id for record_id, _ in refused}, refused
 
     def _different(self, names: Mapping[str, sql.Composable], parameters: Mapping[str, Any]) -> set[UUID]:
