@@ -268,6 +268,20 @@ class TestLeads(BridgeCase):
         with self.assertRaises(AccessError):
             self.record("registration", "1").with_user(outsider).action_comply360_opt_out()
 
+    def test_a_record_whose_id_the_app_changed_is_the_same_record(self):
+        self.apply(document("registration", "1"), document("registration", "2"))
+        lead, present = self.record("registration", "1"), record_id("registration", "9")
+        named = {"tenant": TENANT, "entity": "registration", "record_id": record_id("registration", "1")}
+        for _again in range(2):
+            self.assertEqual(self.bridge.rename_binding(INSTALLATION, named, present), {"refused": ""})
+        self.assertEqual(lead.x_comply360_external_id, present)
+        self.assertEqual(self.apply(document("registration", "9", version="1.2"))[0]["res_id"], str(lead.id))
+        self.assertEqual(self.bridge.show_binding(INSTALLATION, named)["state"], "")
+        other = {**named, "record_id": record_id("registration", "2")}
+        self.assertIn("bound already", self.bridge.rename_binding(INSTALLATION, other, present)["refused"])
+        self.assertTrue(self.bridge.rename_binding(INSTALLATION, other, "9")["refused"], "that is no id")
+        self.assertTrue(self.bridge.rename_binding(INSTALLATION, {**other, "entity": "issue"}, present)["refused"])
+
     def test_an_operator_forgets_and_relinks_bindings_within_a_tenant_only(self):
         self.apply(document("tenant", "two", tenant=OTHER_TENANT, subdomain="agency2"))
         self.apply(document("registration", "1"), document("registration", "2", tenant=OTHER_TENANT))
