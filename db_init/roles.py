@@ -11,6 +11,13 @@ from db_init.connect import Connection, Cursor
 from sync_daemon.config import BRIDGE_OWNER_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, SYNC_ROLE, Settings
 
 _MEMBER = "SELECT 1 FROM pg_auth_members WHERE roleid = %(group)s::regrole AND member = %(member)s::regrole"
+_ADMINISTRATORS = {
+    "rolsuper": "SUPERUSER",
+    "rolcreatedb": "CREATEDB",
+    "rolcreaterole": "CREATEROLE",
+    "rolreplication": "REPLICATION",
+    "rolbypassrls": "BYPASSRLS",
+}
 BRIDGE_ROLES = (SYNC_ROLE, MIGRATOR_ROLE, MONITOR_ROLE, BRIDGE_OWNER_ROLE)
 
 
@@ -46,9 +53,9 @@ def exists(cursor: Cursor, name: str) -> bool:
 
 
 def ensure(connection: Connection, role: Role) -> None:
-    """Create the role if it is missing and set its password.
+    """Create the role if it is missing and set its password; take an administrator's rights from the bridge's own.
 
-    An existing role keeps its other attributes, because the app may have created it.
+    Another role that exists keeps its attributes, because the app may have created it.
     """
     name = sql.Identifier(role.name)
     with connection.cursor() as cursor:
@@ -57,11 +64,23 @@ def ensure(connection: Connection, role: Role) -> None:
             cursor.execute(
                 sql.SQL("CREATE ROLE {} {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION").format(name, login)
             )
+        elif role.name in BRIDGE_ROLES:
+            _take_rights(cursor, role.name)
         act_as(cursor, role.name)
         if role.password:
             # hashed here, so that no server log can show the password
             secret = encrypt_password(role.password, role.name, connection, "scram-sha-256")
             cursor.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(secret)))
+
+
+def _take_rights(cursor: Cursor, name: str) -> None:
+    """Take what no role of the bridge needs; a server without a superuser allows that only where there is some."""
+    columns = ", ".join(_ADMINISTRATORS)
+    cursor.execute(f"SELECT {columns} FROM pg_roles WHERE rolname = %(name)s", {"name": name})
+    [present] = cursor.fetchall()
+    for has_right, right in zip(present, _ADMINISTRATORS.values(), strict=True):
+        if has_right:
+            cursor.execute(sql.SQL("ALTER ROLE {} NO{}").format(sql.Identifier(name), sql.SQL(right)))
 
 
 def grant_membership(cursor: Cursor, group: str, member: str) -> None:

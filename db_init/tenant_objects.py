@@ -419,6 +419,12 @@ _MISSING_ON_TABLE = """
             UNION ALL SELECT 'UPDATE', unnest(%(writable)s::text[])) AS wanted
       JOIN pg_attribute ON attrelid = to_regclass(%(name)s) AND attname = wanted.name AND NOT attisdropped
      WHERE NOT has_column_privilege(%(role)s, attrelid, attnum, privilege)
+    UNION ALL
+    SELECT 'the lack of ' || privilege || ' on ' || %(table)s || '.' || attname
+      FROM pg_attribute CROSS JOIN unnest('{SELECT,UPDATE}'::text[]) AS privilege
+     WHERE attrelid = to_regclass(%(name)s) AND attnum > 0 AND NOT attisdropped
+       AND has_column_privilege(%(role)s, attrelid, attnum, privilege)
+       AND attname <> ALL (CASE privilege WHEN 'SELECT' THEN %(readable)s::text[] ELSE %(writable)s::text[] END)
 """
 
 

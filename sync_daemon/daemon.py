@@ -63,7 +63,7 @@ from sync_daemon.services.relay import Relay
 from sync_daemon.services.retention import Retention as RetentionService
 from sync_daemon.services.tenants import Step, TenantKeeper
 from sync_daemon.storage.open import open_storage
-from sync_daemon.watch import watch_loops
+from sync_daemon.watch import watch_itself, watch_loops
 
 SERVICES = ("relay", "push", "pull", "publish", "events", "tenants", "reconcile", "contract", "retention")
 SELFTEST_SERVICES = ("relay", "push", "pull", "tenants")
@@ -243,8 +243,8 @@ class Daemon:
         self.loops = list(_loops(bridge, only, attach, drop_month))
         for loop in self.loops:
             loop.patience = max(loop.patience, bridge.settings.odoo_timeout_seconds + BESIDE_A_CALL)
-        if health is not None and bridge.settings.c360_health_port:
-            self.loops += watch_loops(bridge.settings, bridge.database, bridge.installation, health)
+        if health is not None:
+            self.loops += _watch_loops(bridge, health)
             health.loops = self.loops
         self._threads = [
             threading.Thread(target=self._supervised, args=(loop,), name=loop.name, daemon=True) for loop in self.loops
@@ -389,6 +389,13 @@ def _relay_loop(bridge: Bridge) -> Loop:
     sender = HeartbeatSender(Heartbeats(bridge.database), publisher, instances, settings.heartbeat_interval)
     relay = Relay(bridge.outbox, publisher, settings.lease, sender)
     return Loop("relay", relay.run_once, settings.c360_poll_seconds, publisher.close)
+
+
+def _watch_loops(bridge: Bridge, health: Health) -> Iterator[Loop]:
+    if bridge.settings.c360_health_port:
+        yield from watch_loops(bridge.settings, bridge.database, bridge.installation, health)
+    if not bridge.settings.is_selftest:
+        yield watch_itself(bridge.settings, bridge.database, health)
 
 
 def _retrier(bridge: Bridge) -> Callable[[str, Collection[UUID]], None]:

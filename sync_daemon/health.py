@@ -22,7 +22,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sync_daemon.config import Settings
-from sync_daemon.domain.operations.health import FlowDebt, Lack, Neighbour, blocked, unattachable, unready
+from sync_daemon.domain.operations.health import (
+    FlowDebt,
+    Lack,
+    Neighbour,
+    blocked,
+    explained,
+    unattachable,
+    unready,
+)
 from sync_daemon.domain.operations.heartbeat import Break, Heartbeat, Hop, broken
 from sync_daemon.errors import ConfigError
 from sync_daemon.logs import hide_secrets
@@ -31,6 +39,7 @@ from sync_daemon.ports import OdooBacklog
 
 REQUEST_SECONDS = 5.0
 DAY = timedelta(days=1)
+NOT_ASKED = "has not been asked yet"
 
 
 @dataclass(eq=False)
@@ -76,7 +85,7 @@ class Health:
     def expect(self, neighbours: Collection[str]) -> None:
         """Register the neighbours that will be asked."""
         self._answered.update(dict.fromkeys(neighbours, time.monotonic()))
-        self._errors.update(dict.fromkeys(neighbours, "has not been asked yet"))
+        self._errors.update(dict.fromkeys(neighbours, NOT_ASKED))
 
     def answered(self, neighbour: str) -> None:
         """Note that a neighbour answered."""
@@ -137,6 +146,12 @@ class Health:
             "owed": [asdict(debt) for debt in debts],
             "heartbeats": self.ages,
         }
+
+    def problems(self) -> list[str]:
+        """What `c360 doctor` cannot see by itself: services that fail, with their errors, neighbours, what is late."""
+        asked = [neighbour for neighbour in self.neighbours if neighbour.error != NOT_ASKED]
+        late = unready(asked, (), self.debts, (), (), self.longest_owed, self.oldest_event)
+        return [hide_secrets(problem) for problem in (*explained(loop.seen() for loop in self.loops), *late)]
 
     def metrics(self) -> bytes:
         """All figures in Prometheus' text format."""

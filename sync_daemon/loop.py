@@ -66,6 +66,8 @@ class Loop:
     kind: str = ""
     failed: int = 0
     failing_since: float = 0.0
+    failed_at: float = 0.0
+    failed_with: str = ""
     pulsed_at: float = field(default_factory=time.monotonic)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -81,7 +83,9 @@ class Loop:
         """The loop's state, seen from outside."""
         now = time.monotonic()
         failing = now - self.failing_since if self.failures or self.failing_parts else 0.0
-        return Service(self.name, now - self.pulsed_at, self.patience, failing, self.kind)
+        error = self.last_error or "; ".join(self.failing_parts) or self.failed_with
+        failed = now - self.failed_at if error else 0.0
+        return Service(self.name, now - self.pulsed_at, self.patience, failing, self.kind, error, failed)
 
     def _round(self) -> float:
         try:
@@ -97,6 +101,9 @@ class Loop:
         if self.failures:
             log.info("service.recovered", service=self.name, after=self.failures)
         self.failures, self.last_error = 0, ""
+        if report.done:
+            # a round without work does not show that the failure is over
+            self.failed_with = ""
         self._note_parts(report.failures)
         self.counts.update(done=report.done, sent=report.sent, postponed=report.postponed, dead=report.dead)
         if report.done:
@@ -126,5 +133,6 @@ class Loop:
         if not self.failures:
             self.failing_since = time.monotonic()
         self.failures, self.last_error, self.kind = self.failures + 1, str(error), type(error).__name__
+        self.failed_with, self.failed_at = self.last_error, time.monotonic()
         self.failed += 1
         return pause_after(self.failures, random.random(), first, longest).total_seconds()

@@ -42,11 +42,12 @@ from sync_daemon.domain.tenant import RegisteredTenant, Tenant
 class OdooInfo:
     """The Odoo that answers; `key_expires` is None for a key that never expires.
 
-    Shapes: `newest` is the number of the newest mark drawn there.
+    Shapes: `newest` is the number of the newest mark drawn there; `addon` the version that its database has.
     """
 
     protocol: str
     addon: str
+    addon_on_disk: str
     odoo: str
     instance_uuid: str
     epoch: int

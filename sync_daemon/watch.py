@@ -1,14 +1,20 @@
-"""The watchers of the neighbours for /readyz and /metrics: they ask each one every few seconds."""
+"""The watchers: of the neighbours for /readyz and /metrics, and of the daemon itself for `c360 doctor`."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from uuid import UUID
+from pathlib import Path
+from uuid import UUID, uuid4
 
+from sync_daemon import __version__
 from sync_daemon.config import Settings
 from sync_daemon.domain.keys import Direction
+from sync_daemon.domain.operations.daemons import RunningDaemon
 from sync_daemon.domain.operations.health import FlowDebt
 from sync_daemon.errors import BridgeError
 from sync_daemon.health import Health
@@ -17,6 +23,7 @@ from sync_daemon.odoo.client import open_odoo
 from sync_daemon.ports import Odoo, OdooBacklog, OdooInfo
 from sync_daemon.postgres.admin.overview import AppSide, Overview
 from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.daemons import Daemons
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.known_database import KnownDatabase
@@ -26,6 +33,7 @@ from sync_daemon.services.report import Report
 REST_SECONDS = 4.0
 ODOO_SECONDS = 8.0
 CATALOGUE_SECONDS = 15.0
+NOTE_SECONDS = 2.0
 
 BROKER = "RabbitMQ"
 
@@ -60,6 +68,39 @@ def watch_loops(settings: Settings, database: Database, installation: UUID, heal
     health.expect(asks)
     for neighbour, ask in asks.items():
         yield Loop(f"watch {neighbour}", Watch(neighbour, ask, health).run_once, REST_SECONDS)
+
+
+def watch_itself(settings: Settings, database: Database, health: Health) -> Loop:
+    """The loop that notes what is wrong with this daemon where `c360 doctor` reads it."""
+    note = _Note(Daemons(database), health, _digest(settings.c360_contract_file))
+    return Loop("watch daemon", note.run_once, NOTE_SECONDS, note.close)
+
+
+@dataclass(frozen=True)
+class _Note:
+    daemons: Daemons
+    health: Health
+    contract_file: str
+    daemon_id: UUID = field(default_factory=uuid4)
+
+    def run_once(self) -> Report:
+        problems = tuple(self.health.problems())
+        itself = RunningDaemon(socket.gethostname(), os.getpid(), __version__, self.contract_file, problems)
+        self.daemons.note(self.daemon_id, itself)
+        return Report()
+
+    def close(self) -> None:
+        self.daemons.ended(self.daemon_id)
+
+
+def _digest(file_name: str) -> str:
+    """What tells two contract files apart. Shapes: empty without one; its name if it cannot be read."""
+    if not file_name:
+        return ""
+    try:
+        return hashlib.sha256(Path(file_name).read_bytes()).hexdigest()
+    except OSError:
+        return f"unreadable: {file_name}"
 
 
 def _app_database(database: Database, health: Health) -> _AppDatabase:

@@ -37,6 +37,7 @@ PROMISES = {
     "R-ISOLATION": "A user limited to a tenant reaches nothing of another one, and the audit names whatever they reach",
     "R-MUTANTS": "Every guard is proven: without it, the test that watches it fails",
     "R-HEALTH": "What is wrong is named: the neighbour, the age of what is owed, the hop, what a tenant lacks",
+    "R-DOCTOR": "Each fault of the setup is named with a remedy, and who follows the remedy is rid of it",
     "R-DAEMONS": "Any of several daemons may die, freeze, stop or be replaced; the others go on, nothing is lost",
     "R-TIMEOUTS": "Every call ends; one whose answer never came is repeated safely; the newer value stays",
     "R-COPY": "A copy of the app's database, or a tenant that was restored, undoes nothing",

@@ -13,6 +13,7 @@ from sync_daemon.cli.contract import located
 from sync_daemon.cli.output import print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
 from sync_daemon.daemon import Bridge, open_bridge
+from sync_daemon.domain.operations.daemons import diagnose
 from sync_daemon.domain.operations.diagnosis import Diagnosis
 from sync_daemon.domain.operations.erasure import lacking
 from sync_daemon.errors import BridgeError, CopyError, FatalError
@@ -20,11 +21,20 @@ from sync_daemon.odoo import probe as odoo_probe
 from sync_daemon.odoo.client import open_odoo
 from sync_daemon.postgres.admin import probe as postgres_probe
 from sync_daemon.postgres.admin.erasures import Erasures
+from sync_daemon.postgres.daemons import Daemons
 from sync_daemon.rabbitmq import probe as rabbitmq_probe
+from sync_daemon.storage import probe as storage_probe
 
 MISFIT = "`c360 contract check` names the rule; override it (docs/overrides.md), or grant a right with `c360 db attach`"
 REPLAY = "run: c360 erase replay"
 START = "start it, or check its settings with `c360 config show`"
+# what the error says, and what mends it
+APP_FIXES = {
+    "password authentication failed": "correct C360_SYNC_PASSWORD; to give the role another password: c360 db init",
+    "does not exist": "correct PLATFORM_POSTGRES_DB, or make the database: c360 db init",
+    "c360 db migrate": "c360 db migrate",
+    "c360 db init": "c360 db init",
+}
 
 
 @click.command()
@@ -37,7 +47,7 @@ def doctor(as_json: bool) -> None:
     Example: c360 doctor --json
     """
     settings = load_settings()
-    findings = [*_broker(settings), *_sides(settings)]
+    findings = [*rabbitmq_probe.check(settings), *storage_probe.check(settings), *_sides(settings)]
     if as_json:
         print_json([vars(finding) for finding in findings])
     elif findings:
@@ -48,11 +58,6 @@ def doctor(as_json: bool) -> None:
     sys.exit(3 if findings else 0)
 
 
-def _broker(settings: Settings) -> Iterator[Diagnosis]:
-    for problem in rabbitmq_probe.check(settings):
-        yield Diagnosis("RabbitMQ", problem, START)
-
-
 def _sides(settings: Settings) -> Iterator[Diagnosis]:
     try:
         with open_bridge(settings, is_restored=True) as bridge:
@@ -60,10 +65,12 @@ def _sides(settings: Settings) -> Iterator[Diagnosis]:
             yield from _odoo(bridge)
             yield from _asked("erasures", lambda: _erasures(bridge))
             yield from _contract(bridge)
+            yield from _asked("daemons", lambda: list(diagnose(Daemons(bridge.database).running())))
     except CopyError as error:
         yield Diagnosis("app database", error.problem, error.remedy)
     except BridgeError as error:
-        yield Diagnosis("app database", str(error), START)
+        fixes = (fix for sign, fix in APP_FIXES.items() if sign in str(error))
+        yield Diagnosis("app database", str(error), next(fixes, START))
 
 
 def _app_side(bridge: Bridge) -> list[Diagnosis]:

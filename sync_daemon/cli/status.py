@@ -19,6 +19,7 @@ from sync_daemon.domain.operations.heartbeat import Heartbeat, Hop, broken
 from sync_daemon.errors import BridgeError, CopyError
 from sync_daemon.ports import OdooBacklog
 from sync_daemon.postgres.admin.overview import Cause, Overview
+from sync_daemon.postgres.daemons import Daemons
 from sync_daemon.postgres.events import OutgoingEvents
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.known_database import KnownDatabase
@@ -34,7 +35,8 @@ def status(as_json: bool) -> None:
     """Show what is owed, how old it is and what is dead.
 
     One line per tenant and direction, then why records wait or do not flow, waiting events and heartbeats. Exit code 3
-    if anything is dead or missing, a tenant is not attached or heartbeats stop; 69 if Odoo does not answer.
+    if anything is dead or missing, a tenant is not attached, heartbeats stop or a service of a running daemon fails; 69
+    if Odoo does not answer.
 
     Example: c360 status --json
     """
@@ -46,6 +48,7 @@ def status(as_json: bool) -> None:
         heartbeats = Heartbeats(bridge.database).newest()
         lacks = Overview(bridge.database).lacking(["active", "suspended"])
         replaced = [str(item) for item in KnownDatabase(bridge.database).replaced()]
+        daemons = Daemons(bridge.database).running()
         backlog, problem = _backlog(bridge)
         freezes = bridge.database.freezes()
         causes = [*Overview(bridge.database).causes(), *_causes_in_odoo(bridge, flows, problem)]
@@ -64,6 +67,7 @@ def status(as_json: bool) -> None:
                 "restored": replaced,
                 "frozen": [str(freeze) for freeze in freezes],
                 "causes": [asdict(cause) for cause in causes],
+                "daemons": [asdict(daemon) for daemon in daemons],
             }
         )
     else:
@@ -102,7 +106,9 @@ def status(as_json: bool) -> None:
         say(f"{events.waiting} events wait to be published, the oldest was written {ago(events.oldest, now)}")
     _explain(problem)
     of_odoo = (words for item in heartbeats for words in _of_odoo(item))
-    said = [*map(str, freezes), *_not_attached(flows), *map(str, breaks), *of_odoo, *_missing(flows, lacks), *replaced]
+    failing = (f"{daemon.place}: {problem}" for daemon in daemons for problem in daemon.problems)
+    lacking = _missing(flows, lacks)
+    said = [*map(str, freezes), *_not_attached(flows), *map(str, breaks), *of_odoo, *lacking, *replaced, *failing]
     for words in said:
         say(words)
     if problem:

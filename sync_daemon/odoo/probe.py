@@ -17,6 +17,7 @@ ADOPT = (
     "after a new installation of the addon, adopt them: c360 rebuild --adopt (changes nothing without --yes); if this "
     "is a copy of the expected database, check ODOO_URL and ODOO_DATABASE"
 )
+UPGRADE = "odoo module upgrade comply360_bridge, then restart Odoo"
 ANOTHER = "check ODOO_URL and ODOO_DATABASE; if the expected one is gone for good: c360 rebuild --dry-run"
 
 
@@ -42,6 +43,9 @@ def _findings(
     if info.protocol != PROTOCOL:
         problem = f"the addon {info.addon} speaks protocol {info.protocol}, this bridge {PROTOCOL}"
         yield Diagnosis(PLACE, problem, "upgrade the addon comply360_bridge and the daemon to the same release")
+    if info.addon != info.addon_on_disk:
+        problem = f"database {info.database} has the addon {info.addon}, on disk is {info.addon_on_disk}"
+        yield Diagnosis(PLACE, problem, UPGRADE)
     if known_instance and known_instance != info.instance_uuid:
         problem = f"another database answers: {info.instance_uuid}, expected {known_instance}"
         yield Diagnosis(PLACE, *_another(holdings, problem))

@@ -99,6 +99,7 @@ def info(answer: object) -> OdooInfo:
     return OdooInfo(
         protocol=_text(fields, "protocol"),
         addon=_text(fields, "addon"),
+        addon_on_disk=_text(fields, "addon_on_disk"),
         odoo=_text(fields, "odoo"),
         instance_uuid=_text(fields, "instance_uuid"),
         epoch=_number(fields, "epoch"),

@@ -123,8 +123,9 @@ def is_of_the_statement(error: psycopg2.Error) -> bool:
 
 
 def is_raised_by_the_app(error: psycopg2.Error) -> bool:
-    """Whether code of the app raised it: its class means what the app's developers like."""
-    return "RAISE" in (error.diag.context or "")
+    """Whether code of the app raised it, not the bridge's own: its class means what the app's developers like."""
+    where = (error.diag.context or "").partition("\n")[0]
+    return "RAISE" in where and "function bridge." not in where
 
 
 def is_of_the_table(error: psycopg2.Error) -> bool:
@@ -242,10 +243,18 @@ class Database:
 
     def _opened(self) -> ThreadedConnectionPool:
         if self._pool is None:
-            self._pool = ThreadedConnectionPool(1, POOL_SIZE, connection_factory=_Connection, **self._parameters)
+            try:
+                self._pool = ThreadedConnectionPool(1, POOL_SIZE, connection_factory=_Connection, **self._parameters)
+            except psycopg2.OperationalError as error:
+                raise self._named(error) from None
             # psycopg2 closes what comes back beyond this many; nothing is opened before it is needed.
             self._pool.minconn = POOL_SIZE
         return self._pool
+
+    def _named(self, error: psycopg2.OperationalError) -> TransientError:
+        """The error with the server's address, which the driver leaves out while it waits for it."""
+        place = f"{self._parameters['host']}:{self._parameters['port']}"
+        return TransientError(f"the app's database at {place}: {_first_line(error)}")
 
 
 def connection_parameters(settings: Settings) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from sync_daemon.postgres.statements import statements
 
 _SQL = statements("registry")
 
+SCHEMA_LEVEL = "0031"
+"""The level of schema bridge that this version reads and writes; the newest of db_init's."""
+
 
 @dataclass(frozen=True)
 class FlowState:
@@ -55,11 +58,27 @@ class Registry:
         self._selftest = selftest
 
     def installation(self) -> UUID:
-        """The uuid that names this app installation to Odoo. Raises FatalError before `c360 db init`."""
+        """The uuid that names this app installation to Odoo.
+
+        Raises: FatalError before `c360 db init`, or if the schema has another level than this version needs.
+        """
+        self._check_level()
         rows = self._rows("installation")
         if not rows:
             raise FatalError("schema bridge is empty; run: c360 db init")
         return UUID(str(rows[0][0]))
+
+    def _check_level(self) -> None:
+        try:
+            level = "".join(row[0] for row in self._rows("level"))
+        except FatalError:
+            # up to level 0030 this role could not read it
+            level = ""
+        if level > SCHEMA_LEVEL:
+            raise FatalError(f"schema bridge has level {level}, this version knows up to {SCHEMA_LEVEL}: update c360")
+        if level < SCHEMA_LEVEL:
+            found = f"has level {level}" if level else "is older than this version"
+            raise FatalError(f"schema bridge {found}, this version needs {SCHEMA_LEVEL}; run: c360 db migrate")
 
     def tenants(self) -> list[RegisteredTenant]:
         """Every tenant that the app registered."""

@@ -1,3 +1,6 @@
+-- name: level
+SELECT version_num FROM bridge.schema_version
+
 -- name: installation
 SELECT id FROM bridge.installation
 

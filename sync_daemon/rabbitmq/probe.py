@@ -9,7 +9,8 @@ from pika.exceptions import ChannelClosedByBroker, UnroutableError
 
 from sync_daemon.config import Settings
 from sync_daemon.domain.keys import Lane
-from sync_daemon.errors import BridgeError
+from sync_daemon.domain.operations.diagnosis import Diagnosis
+from sync_daemon.errors import BridgeError, FatalError
 from sync_daemon.rabbitmq.connection import broker_errors, close_quietly, connect
 from sync_daemon.rabbitmq.topology import (
     HINTS_EXCHANGE,
@@ -22,22 +23,30 @@ from sync_daemon.rabbitmq.topology import (
 )
 
 PULSE_HEARTBEAT_SECONDS = 10
+PLACE = "RabbitMQ"
+START = "start RabbitMQ, or correct RABBITMQ_HOST, RABBITMQ_PORT and the network; `c360 config show` prints them"
+REFUSED = "correct RABBITMQ_USER, RABBITMQ_PASSWORD and RABBITMQ_VHOST, or create user and virtual host in RabbitMQ"
+CREATES = "start `c360 run`: it creates what is missing"
 
 
-def check(settings: Settings) -> list[str]:
-    """Findings, one sentence each; none if user, rights, exchanges, queues and their arguments are right.
+def check(settings: Settings) -> list[Diagnosis]:
+    """Findings; none if user, rights, exchanges, queues and their arguments are right.
 
     Missing queues are fine before the first `c360 run`, which creates them.
     """
     try:
         connection = connect(settings, "doctor")
+    except FatalError as error:
+        return [Diagnosis(PLACE, str(error), REFUSED)]
     except BridgeError as error:
-        return [str(error)]
+        return [Diagnosis(PLACE, str(error), START)]
     try:
         with broker_errors(settings):
             return list(_findings(connection, settings))
+    except FatalError as error:
+        return [Diagnosis(PLACE, str(error), _grant(settings))]
     except BridgeError as error:
-        return [str(error)]
+        return [Diagnosis(PLACE, str(error), START)]
     finally:
         close_quietly(connection)
 
@@ -91,27 +100,34 @@ def _queues(settings: Settings) -> list[Queue]:
     return [queue for topology in _topologies(settings) for queue in topology.queues]
 
 
-def _findings(connection: pika.BlockingConnection, settings: Settings) -> Iterator[str]:
+def _grant(settings: Settings) -> str:
+    user, vhost = settings.rabbitmq_user, settings.rabbitmq_vhost
+    return f"rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'"
+
+
+def _findings(connection: pika.BlockingConnection, settings: Settings) -> Iterator[Diagnosis]:
     for topology in _topologies(settings):
         for exchange in topology.exchanges:
             if not _exchange_exists(connection, exchange.name):
-                yield f"RabbitMQ has no exchange {exchange.name}; `c360 run` creates it"
+                yield Diagnosis(PLACE, f"exchange {exchange.name} is missing", CREATES)
         for queue in topology.queues:
             yield from _queue_findings(connection, queue, settings)
     if _exchange_exists(connection, HINTS_EXCHANGE) and not _may_publish(connection):
-        yield f"RabbitMQ does not let user {settings.rabbitmq_user} write to exchange {HINTS_EXCHANGE}"
+        problem = f"user {settings.rabbitmq_user} may not write to exchange {HINTS_EXCHANGE}"
+        yield Diagnosis(PLACE, problem, _grant(settings))
 
 
-def _queue_findings(connection: pika.BlockingConnection, queue: Queue, settings: Settings) -> Iterator[str]:
+def _queue_findings(connection: pika.BlockingConnection, queue: Queue, settings: Settings) -> Iterator[Diagnosis]:
     depth = _depth(connection, queue)
     if depth is None:
-        yield f"RabbitMQ has no queue {queue.name}; `c360 run` creates it"
+        yield Diagnosis(PLACE, f"queue {queue.name} is missing", CREATES)
         return
     if _has_other_arguments(connection, queue):
-        yield f"RabbitMQ's queue {queue.name} has other arguments; delete it once empty, `c360 run` creates it again"
+        fix = "delete it once it is empty, then start `c360 run`: it creates the queue again"
+        yield Diagnosis(PLACE, f"queue {queue.name} has other arguments", fix)
     # a consumer on a queue that holds messages would be given some: their delivery counts would rise
     if depth == 0 and not _may_consume(connection, queue.name):
-        yield f"RabbitMQ does not let user {settings.rabbitmq_user} read queue {queue.name}"
+        yield Diagnosis(PLACE, f"user {settings.rabbitmq_user} may not read queue {queue.name}", _grant(settings))
 
 
 def _exchange_exists(connection: pika.BlockingConnection, name: str) -> bool:

@@ -69,6 +69,14 @@ class Bucket:
         base = self._endpoint.rstrip("/") or "https://s3.amazonaws.com"
         return f"{base}/{quote(self._key(place))}"
 
+    def problem(self) -> str:
+        """Why the bucket cannot be read; empty if it can."""
+        name = self._root.bucket
+        try:
+            return "" if self._files.exists(name) else f"the bucket {name} does not exist: documents wait"
+        except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+            return f"the bucket {name} cannot be read: {type(error).__name__}: documents wait"
+
     def _key(self, place: Place) -> str:
         parts = parts_of(place, self._root.names_tenant)
         return "/".join(filter(None, (self._root.bucket, self._root.of(place), *parts)))

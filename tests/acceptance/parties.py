@@ -205,6 +205,15 @@ class Broker:
         """The names of all queues."""
         return [str(queue["name"]) for queue in self.get(f"queues/{_VHOST}")]
 
+    def delete(self, what: str, name: str) -> None:
+        """Delete a queue (`queues`) or an exchange (`exchanges`)."""
+        self._ask("DELETE", f"{what}/{_VHOST}/{name}", None)
+
+    def permit(self, user: str, configure: str, write: str, read: str) -> None:
+        """Give a user these rights and no others."""
+        rights = {"configure": configure, "write": write, "read": read}
+        self._ask("PUT", f"permissions/{_VHOST}/{user}", rights)
+
     def published(self, name: str) -> int:
         """How many messages were ever published into the queue, as its counter says."""
         stats = self.queue(name).get("message_stats") or {}

@@ -25,7 +25,7 @@ from tests.integration.conftest import INSTANCE, Installation
 
 def odoo() -> OdooInfo:
     """Gives a database that nobody has met."""
-    return OdooInfo("1", "19.0.1.0.0", "19.0", str(uuid4()), 1, 0, "odoo", "bot", None)
+    return OdooInfo("1", "19.0.1.0.0", "19.0.1.0.0", "19.0", str(uuid4()), 1, 0, "odoo", "bot", None)
 
 
 def rebuild(installation: Installation, adopted: Adopted = NOTHING) -> int:

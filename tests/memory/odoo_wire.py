@@ -29,6 +29,7 @@ class Wire:
         return {
             "protocol": "2",
             "addon": "19.0.0",
+            "addon_on_disk": "19.0.0",
             "odoo": "19.0",
             "instance_uuid": self._odoo.instance_uuid,
             "epoch": str(self._odoo.state.epoch),

@@ -36,7 +36,8 @@ def test_what_is_missing_is_named_and_not_made(broker: Broker) -> None:
     assert probe.check(broker.settings) == findings
     exchanges = (topology.HINTS_EXCHANGE, topology.EVENTS_EXCHANGE, *topology.APP_EXCHANGES)
     for name in (topology.DEAD, LIVE, topology.APP_EVENTS_QUEUE, *exchanges):
-        assert any(f" {name};" in finding for finding in findings)
+        assert any(f" {name} is missing" in finding.problem for finding in findings)
+    assert {finding.fix for finding in findings} == {probe.CREATES}
     assert probe.depths(broker.settings) == {}
 
 
@@ -46,15 +47,16 @@ def test_other_arguments_are_named(broker: Broker) -> None:
     with broker.channel() as channel:
         channel.queue_declare(LIVE, durable=True)
     [finding] = probe.check(broker.settings)
-    assert f"queue {LIVE} has other arguments" in finding
+    assert f"queue {LIVE} has other arguments" in finding.problem
 
 
 def test_missing_rights_are_named(broker: Broker) -> None:
     build(broker)
     [finding] = probe.check(broker.user(write="^$"))
-    assert f"write to exchange {topology.HINTS_EXCHANGE}" in finding
+    assert f"write to exchange {topology.HINTS_EXCHANGE}" in finding.problem
+    assert finding.fix.startswith("rabbitmqctl set_permissions -p ")
     findings = probe.check(broker.user(read="^$"))
-    assert [finding for finding in findings if f"read queue {LIVE}" in finding]
+    assert [finding for finding in findings if f"read queue {LIVE}" in finding.problem]
 
 
 def test_depths_are_counted_and_looking_takes_nothing(broker: Broker) -> None:
@@ -77,7 +79,7 @@ def test_a_broker_that_is_away_is_one_finding(broker: Broker) -> None:
         pass
     settings = broker.settings.model_copy(update={"rabbitmq_port": gone.port})
     [finding] = probe.check(settings)
-    assert f"127.0.0.1:{gone.port}" in finding
+    assert f"127.0.0.1:{gone.port}" in finding.problem
     with pytest.raises(TransientError):
         probe.depths(settings)
 
@@ -85,8 +87,9 @@ def test_a_broker_that_is_away_is_one_finding(broker: Broker) -> None:
 def test_a_refused_login_is_one_finding(broker: Broker) -> None:
     wrong = type(broker.settings.rabbitmq_password)("canary-password")
     [finding] = probe.check(broker.settings.model_copy(update={"rabbitmq_password": wrong}))
-    assert "refuses user" in finding
-    assert "canary-password" not in finding
+    assert "refuses user" in finding.problem
+    assert finding.fix == probe.REFUSED
+    assert "canary-password" not in str(finding)
 
 
 def test_the_pulse_finds_the_broker_again_after_it_was_away(broker: Broker) -> None:

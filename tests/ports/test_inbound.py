@@ -242,7 +242,7 @@ def test_after_the_first_word_of_a_new_epoch_odoos_changes_count_as_ever(
 
 
 def test_a_pair_whose_answer_was_lost_begins_in_odoos_present_epoch(platform: Platform) -> None:
-    odoo = OdooInfo("1", "19.0.1.0.0", "19.0", str(uuid4()), 2, 0, "odoo", "bot", None)
+    odoo = OdooInfo("1", "19.0.1.0.0", "19.0.1.0.0", "19.0", str(uuid4()), 2, 0, "odoo", "bot", None)
     platform.answers(odoo)
     fill(platform)
     [key] = platform.keys(Entity.COMMISSION)

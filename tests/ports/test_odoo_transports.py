@@ -24,6 +24,7 @@ KEY = "canary-api-key"
 PING = {
     "protocol": "2",
     "addon": "19.0.1.0.0",
+    "addon_on_disk": "19.0.1.0.0",
     "odoo": "19.0",
     "instance_uuid": str(uuid4()),
     "epoch": "1",

@@ -8,6 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,7 +16,15 @@ import pytest
 
 from sync_daemon.config import Settings
 from sync_daemon.domain.keys import Direction
-from sync_daemon.domain.operations.health import FlowDebt, Lack, Neighbour, Service, blocked, unready
+from sync_daemon.domain.operations.health import (
+    FlowDebt,
+    Lack,
+    Neighbour,
+    Service,
+    blocked,
+    explained,
+    unready,
+)
 from sync_daemon.domain.operations.heartbeat import Break, Hop
 from sync_daemon.errors import ConfigError, TransientError
 from sync_daemon.health import Health, served
@@ -73,6 +82,31 @@ def test_a_service_that_goes_on_failing_is_named_without_its_message() -> None:
     assert causes(service=Service("pull main", 1.0, 60.0, 20.0, "FatalError")) == [
         "pull main has been failing for 20 s (FatalError); its log says why"
     ]
+
+
+def test_an_operator_is_told_the_error_also_of_a_service_that_has_no_work_since() -> None:
+    failing = Service("pull main", 1.0, 60.0, 5.0, "FatalError", "no route", 5.0)
+    assert explained([LOOP, failing]) == ["pull main has been failing for 5 s: no route"]
+    idle = Service("push main 1", 1.0, 60.0, 0.0, "TransientError", "the disk is full", 59.0)
+    assert explained([idle]) == ["push main 1 failed 59 s ago: the disk is full"]
+    assert explained([replace(idle, failed=61.0)]) == []
+
+
+def test_only_a_round_with_work_shows_that_a_failure_is_over() -> None:
+    rounds: list[Report | TransientError] = [TransientError("the disk is full"), Report(), Report(done=1)]
+
+    def run_once() -> Report:
+        result = rounds.pop(0)
+        if isinstance(result, TransientError):
+            raise result
+        return result
+
+    loop = Loop("push main 1", run_once, 0.0)
+    told = []
+    for _ in range(3):
+        loop._round()
+        told.append(bool(explained([loop.seen()])))
+    assert told == [True, True, False]
 
 
 def test_a_broken_hop_and_what_is_lacking_are_causes() -> None:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from db_init import schema_level, tenant_objects
+from sync_daemon.postgres import registry
 
 MIGRATIONS = Path(schema_level.__file__).parent / "migrations"
 TENANT = Path(tenant_objects.__file__).parent / "tenant"
@@ -20,6 +21,10 @@ def test_a_level_is_named_by_what_it_does() -> None:
     assert versions == [f"level_{name}" for name in names]
     assert [name[:4] for name in names] == schema_level.levels()
     assert [name for name in names if not re.fullmatch(r"\d{4}(_[a-z]+)+", name)] == []
+
+
+def test_the_daemon_asks_for_the_newest_level() -> None:
+    assert schema_level.levels()[-1] == registry.SCHEMA_LEVEL
 
 
 def test_what_attaching_makes_is_named_by_what_it_does() -> None:

@@ -189,7 +189,7 @@ def test_backlog_digests_and_ping() -> None:
     }
     digest = RecordDigest(RECORD, "1.1", "d", "active", opted_out=False, waiting=True, twins=(7,))
     assert wire.digests({"digests": [row], "more": False}) == ([digest], False)
-    ping = dict.fromkeys(("protocol", "addon", "odoo", "instance_uuid", "database", "user"), "x")
+    ping = dict.fromkeys(("protocol", "addon", "addon_on_disk", "odoo", "instance_uuid", "database", "user"), "x")
     ping |= {"epoch": "1", "newest": "105"}
     assert wire.info({**ping, "key_expires": ""}).key_expires is None
     assert wire.info({**ping, "key_expires": "2026-11-20 10:00:00"}).key_expires == oldest

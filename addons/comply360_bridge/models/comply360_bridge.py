@@ -47,9 +47,12 @@ class Comply360Bridge(models.AbstractModel):
         """Versions, instance, epoch and database of this Odoo."""
         self._check_service()
         own = self._superuser()
+        module = own.env["ir.module.module"].search([("name", "=", "comply360_bridge")])
         return {
             "protocol": PROTOCOL,
-            "addon": own.env["ir.module.module"].search([("name", "=", "comply360_bridge")]).installed_version or "",
+            # Odoo calls the version that the database has the latest, and the one on disk the installed one
+            "addon": module.latest_version or "",
+            "addon_on_disk": module.installed_version or "",
             "odoo": release.version,
             "instance_uuid": own.env["ir.config_parameter"].get_param("comply360_bridge.instance", ""),
             "epoch": str(own._epoch()),

@@ -13,6 +13,9 @@ SILENT_SECONDS = 12.0
 """A neighbour is asked every few seconds; after this silence it counts as down."""
 
 FAILING_SECONDS = 12.0
+LATELY_SECONDS = 60.0
+"""What failed may not be tried again for so long; until then a service without work has not recovered."""
+
 SHOWN = 5
 
 WAYS = {Direction.APP_TO_ODOO: "from app to Odoo", Direction.ODOO_TO_APP: "from Odoo to app"}
@@ -20,13 +23,18 @@ WAYS = {Direction.APP_TO_ODOO: "from app to Odoo", Direction.ODOO_TO_APP: "from 
 
 @dataclass(frozen=True)
 class Service:
-    """One loop: how long it has been silent and may be, how long it has been failing, and with which kind of error."""
+    """One loop: how long it has been silent and may be, how long it has been failing, and with which error.
+
+    Shapes: `failed` is the age of the last failure after which nothing was done, 0 if there is none.
+    """
 
     name: str
     silent: float
     patience: float
     failing: float
     kind: str
+    error: str = ""
+    failed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,17 @@ def blocked(services: Iterable[Service]) -> list[str]:
         f"{service.name} has been blocked for {service.silent:.0f} s"
         for service in services
         if service.silent > service.patience
+    ]
+
+
+def explained(services: Iterable[Service]) -> list[str]:
+    """Services that fail or failed lately, each with its error: for operators, not for pages that anyone can read."""
+    failing = (service for service in services if service.failing or 0 < service.failed < LATELY_SECONDS)
+    return [
+        f"{service.name} has been failing for {service.failing:.0f} s: {service.error}"
+        if service.failing
+        else f"{service.name} failed {service.failed:.0f} s ago: {service.error}"
+        for service in failing
     ]
 
 

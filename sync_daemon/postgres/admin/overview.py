@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sync_daemon.domain.contract import written_columns
+from sync_daemon.domain.contract import Contract, written_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
 from sync_daemon.domain.keys import Direction, Entity
 from sync_daemon.domain.operations.health import Lack
@@ -94,7 +94,7 @@ class Overview:
         rights = [
             (CONTRACTS[entity].table, column, privilege)
             for entity in TENANT_TABLES
-            for privilege, columns in (("SELECT", columns_of(entity)), ("UPDATE", written_columns(CONTRACTS[entity])))
+            for privilege, columns in (("SELECT", columns_of(entity)), ("UPDATE", _written(CONTRACTS[entity])))
             for column in sorted(columns)
         ]
         tables, columns, privileges = (list(part) for part in zip(*rights, strict=True))
@@ -142,3 +142,8 @@ def _joined(found: list[Lack], hidden: list[Hidden], role: str) -> list[Lack]:
     known = {(lack.tenant, lack.what) for lack in left}
     more = [Lack(item.tenant, item.lack, item.remedy(role)) for item in hidden]
     return [*left, *(lack for lack in more if (lack.tenant, lack.what) not in known)]
+
+
+def _written(contract: Contract) -> frozenset[str]:
+    """The columns that the bridge writes, Odoo's ids among them."""
+    return written_columns(contract) | frozenset(filter(None, [contract.write_back]))

@@ -72,8 +72,9 @@ def _rights(cursor: Cursor) -> Iterator[Diagnosis]:
     if public_connects:
         yield Diagnosis(PLACE, "PUBLIC may connect", "c360 db init")
     cursor.execute(_SQL["readable_secrets"])
-    for schema, table, column in cursor.fetchall():
-        yield Diagnosis(PLACE, f"the sync role can read {schema}.{table}.{column}", "c360 db attach")
+    for tenant, schema, table, column in cursor.fetchall():
+        fix = f"c360 db attach --tenant {tenant}"
+        yield Diagnosis(PLACE, f"the sync role can read {schema}.{table}.{column}", fix)
     cursor.execute(_SQL["open_walls"])
     tables, views, is_blind = cursor.fetchall()[0]
     if tables:

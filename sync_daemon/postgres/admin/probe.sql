@@ -10,7 +10,7 @@ FROM pg_catalog.pg_roles AS r
 WHERE r.rolname = session_user
 
 -- name: readable_secrets (columns of the app that the sync role must not read)
-SELECT n.nspname, c.relname, a.attname
+SELECT t.tenant_id::text, n.nspname, c.relname, a.attname
 FROM bridge.tenant AS t
 JOIN pg_catalog.pg_namespace AS n ON n.nspname = t.schema_name
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'users'
