@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PINS := requirements.txt requirements-odoo.txt
+PINS := requirements.lock
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help

@@ -20,7 +20,8 @@ from stack import layout, packages, teardown  # noqa: E402 - the checkout must b
 from stack.progress import step  # noqa: E402
 from sync_daemon.errors import BridgeError, ConfigError, UnavailableError  # noqa: E402
 
-_PINS = ("requirements.txt", "requirements-odoo.txt")
+# the pins of both files, each with the SHA-256 of every file that its index has of it
+_LOCK = "requirements.lock"
 # pip says "from versions: none" after it has given up on the index
 _NO_INDEX = ("Failed to establish a new connection", "Temporary failure in name resolution", "from versions: none")
 _MADE = (".cache", "build", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache")
@@ -42,7 +43,7 @@ def make_environment(folder: Path) -> None:
             _call([sys.executable, "-m", "venv", str(folder)])
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
     with step("installing the pinned Python packages"):
-        _call([*pip, *(word for name in _PINS for word in ("-r", str(ROOT / name)))])
+        _call([*pip, "--require-hashes", "--no-deps", "-r", str(ROOT / _LOCK)])
         _call([*pip, "--no-build-isolation", "--no-deps", "-e", str(ROOT)])
     (folder / ".installed").touch()
 
