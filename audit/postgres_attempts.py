@@ -48,6 +48,8 @@ WAYS = {
     "attach a foreign key": "REFERENCES",
     "attach a trigger": "TRIGGER",
 }
+# what the monitor reads besides counts: no record is in it
+_MONITORED = frozenset({"heartbeat", "daemon"})
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE"})
 _CAPTURED = {captured.table: captured for captured in CAPTURED}
 # roles whose rights nobody else may have
@@ -199,7 +201,7 @@ def _may_use(actor: Actor, schema: str, name: str, kind: str, privilege: str) ->
             # which columns: see _other_columns
             return kind == "table" and name in _CAPTURED and privilege in ("SELECT", "UPDATE")
         case "monitor":
-            return in_bridge and privilege == "SELECT" and (name.startswith("monitor_") or name == "heartbeat")
+            return in_bridge and privilege == "SELECT" and (name.startswith("monitor_") or name in _MONITORED)
         case _:
             return False
 
@@ -350,7 +352,7 @@ def _row_security(made: Scene) -> Iterator[Finding]:
         "read by a policy": [
             f"{name} ({role})"
             for name, _, _, allowed in found
-            for role in set(allowed) - (monitored if name == "heartbeat" else monitored - {MONITOR_ROLE})
+            for role in set(allowed) - (monitored if name in _MONITORED else monitored - {MONITOR_ROLE})
         ],
     }
     nobody = next(actor for actor in made.actors if actor.label == PUBLIC)

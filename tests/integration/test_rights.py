@@ -156,6 +156,7 @@ SYNC_IN_BRIDGE = {
     "content": "IUD",
     "contract_override": "I",
     "heartbeat": "IU",
+    "daemon": "IUD",
 }
 BRIDGE_TABLES = (*SYNC_IN_BRIDGE, "schema_version")
 
@@ -408,8 +409,8 @@ def test_the_monitor_counts_and_reads_no_record(installation: Settings, tenant: 
     assert rows(monitor, "SELECT count(*) FROM bridge.monitor_tenant") == [(1,)]
     assert rows(monitor, "SELECT marks > 0 FROM bridge.monitor_marks") == [(True,)]
     assert rows(monitor, "SELECT waiting FROM bridge.monitor_events") == [(0,)]
-    # a heartbeat is a number and some times
-    for table in set(BRIDGE_TABLES) - {"heartbeat"}:
+    # a heartbeat is a number and some times; a daemon describes itself
+    for table in set(BRIDGE_TABLES) - {"heartbeat", "daemon"}:
         assert refused(monitor, "SELECT 1 FROM bridge.{t}", t=table)
     assert refused(monitor, "SELECT 1 FROM {s}.clients", s=tenant.schema)
     assert refused(monitor, "SELECT 1 FROM public.tenants")
