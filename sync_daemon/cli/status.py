@@ -49,9 +49,10 @@ def status(as_json: bool) -> None:
         lacks = Overview(bridge.database).lacking(["active", "suspended"])
         replaced = [str(item) for item in KnownDatabase(bridge.database).replaced()]
         daemons = Daemons(bridge.database).running()
-        backlog, problem = _backlog(bridge)
         freezes = bridge.database.freezes()
-        causes = [*Overview(bridge.database).causes(), *_causes_in_odoo(bridge, flows, problem)]
+        # what is asked of Odoo is noted first, which a freeze forbids: it is named instead
+        backlog, problem = _backlog(bridge, is_silent=bool(freezes))
+        causes = [*Overview(bridge.database).causes(), *_causes_in_odoo(bridge, flows, problem or bool(freezes))]
     rows = [_row(flow, backlog) for flow in flows]
     breaks = [found for item in heartbeats if (found := broken(item, now, settings.heartbeat_interval))]
     if as_json:
@@ -116,10 +117,10 @@ def status(as_json: bool) -> None:
     sys.exit(3 if said or any(row["dead"] or row["state"] == "error" for row in rows) else 0)
 
 
-def _backlog(bridge: Bridge) -> tuple[Mapping[UUID, OdooBacklog], str]:
+def _backlog(bridge: Bridge, is_silent: bool) -> tuple[Mapping[UUID, OdooBacklog], str]:
     found: dict[UUID, OdooBacklog] = {}
     try:
-        for odoo in bridge.instances.values():
+        for odoo in bridge.instances.values() if not is_silent else ():
             found.update(odoo.backlog())
     except CopyError:
         raise
@@ -128,10 +129,10 @@ def _backlog(bridge: Bridge) -> tuple[Mapping[UUID, OdooBacklog], str]:
     return found, ""
 
 
-def _causes_in_odoo(bridge: Bridge, flows: list[FlowState], problem: str) -> Iterator[Cause]:
+def _causes_in_odoo(bridge: Bridge, flows: list[FlowState], is_silent: object) -> Iterator[Cause]:
     """Why records wait in Odoo, of all tenants of the bridge; none while Odoo does not answer."""
     names = {flow.tenant: flow.subdomain for flow in flows}
-    for odoo in bridge.instances.values() if not problem else ():
+    for odoo in bridge.instances.values() if not is_silent else ():
         for tenant, causes in odoo.causes().items():
             for cause, records in causes.items():
                 yield Cause(names.get(tenant, str(tenant)), Direction.ODOO_TO_APP, f"in Odoo: {cause}", records)
