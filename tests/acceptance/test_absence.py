@@ -137,7 +137,7 @@ def test_a_freeze_of_the_database_is_obeyed_and_named(app: App, odoo: Odoo) -> N
         assert "is frozen" in c360("drain", "--timeout", "3", expect=69).stderr
         assert lead_of(odoo, app, registration)["partner_name"] != "Frozen"
         assert any("app.maintenance is on" in words for words in printed("status", expect=3)["frozen"])
-        [fix] = [item["fix"] for item in printed("doctor", expect=3) if "frozen" in item["problem"]]
+        [fix] = [item["fix"] for item in printed("doctor", expect=3) if "app.maintenance" in item["problem"]]
     finally:
         as_dba(app, f'ALTER ROLE "{app.settings.c360_app_user}" IN DATABASE "{database}" RESET app.maintenance')
     assert "ALTER ROLE" in fix
