@@ -165,15 +165,22 @@ def test_a_second_sync_of_what_was_normalised_writes_nothing(app: App, odoo: Odo
 
 
 @pytest.mark.acceptance("C2")
-def test_a_value_that_odoo_changed_and_the_app_changed_back_is_changed_back_in_odoo(app: App, odoo: Odoo) -> None:
+def test_a_value_that_odoo_changed_and_the_app_insists_on_is_changed_back_by_a_person(app: App, odoo: Odoo) -> None:
     _, client = _customer(app)
     phone = _row(app, client)["phone"]
     odoo.call("res.partner", "write", [_partner(odoo, client)["id"]], {"phone": "+263 242 1"})
     c360("drain")
     assert _row(app, client)["phone"] == "+263 242 1"
-    app.run("UPDATE {t}.clients SET phone = %s WHERE id = %s", [phone, client])
+    change = "UPDATE {t}.clients SET phone = %s WHERE id = %s"
+    app.run(change, [phone, client])
     c360("drain")
-    assert _partner(odoo, client)["phone"] == phone
+    assert _row(app, client)["phone"] == "+263 242 1", "it may have been read before Odoo's change"
+    app.run(change, [phone, client])
+    c360("drain", expect=3)
+    [conflict] = printed("conflict", "list", "--tenant", app.subdomain, expect=3)
+    c360("conflict", "resolve", conflict["id"], "--keep", "app")
+    c360("drain")
+    assert _row(app, client)["phone"] == _partner(odoo, client)["phone"] == phone
     assert _letters(app) == []
 
 
