@@ -102,6 +102,9 @@ def plan(settings: Settings, new: NewTenant) -> list[str]:
 
 def registered(settings: Settings, name: str) -> UUID | None:
     """The uuid of the tenant that the app knows by that subdomain, schema or uuid."""
+    if "\0" in name:
+        # no text of PostgreSQL's has one
+        return None
     with connect.as_operator(settings) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT app.id::text FROM public.tenants AS app"

@@ -146,7 +146,7 @@ class Odoo(Protocol):
 
     def ping(self) -> OdooInfo: ...
 
-    def claim(self, claim: Claim, holder: str, renew: bool) -> Claimed:
+    def claim(self, instance: str, claim: Claim, holder: str, renew: bool) -> Claimed:
         """Show Odoo the token that this database left there last; with `renew`, leave the next one."""
         ...
 

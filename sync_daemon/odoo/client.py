@@ -82,9 +82,10 @@ class RpcOdoo:
         """Who answers."""
         return self._call("ping", {"protocol": wire.PROTOCOL}, wire.info)
 
-    def claim(self, claim: Claim, holder: str, renew: bool) -> Claimed:
+    def claim(self, instance: str, claim: Claim, holder: str, renew: bool) -> Claimed:
         """Show the token that this database left in Odoo last; with `renew`, leave the next one."""
         shown = {
+            "instance": instance,
             "token": str(claim.token),
             "next": str(claim.following or ""),
             "number": str(claim.number),

@@ -16,6 +16,11 @@ class Claims(Protocol):
     """The tokens of the app's side."""
 
     @property
+    def instance(self) -> str:
+        """The name that this database has for the Odoo."""
+        ...
+
+    @property
     def holder(self) -> str:
         """This database and its host, for people."""
         ...
@@ -62,7 +67,7 @@ class Claimant:
         raise TransientError("the database's token in Odoo is being renewed all the time")
 
     def _shown(self, odoo: Odoo, claim: Claim, words: str, renews: bool) -> Claimed:
-        answer = odoo.claim(claim, self.claims.holder, renews)
+        answer = odoo.claim(self.claims.instance, claim, self.claims.holder, renews)
         if answer.is_held and renews:
             self.claims.left(claim, answer.number, words)
         return answer

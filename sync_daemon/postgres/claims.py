@@ -17,6 +17,7 @@ class Claims:
     def __init__(self, database: Database, instance: str, installation: UUID, holder: str) -> None:
         self._database = database
         self._named = {"instance": instance, "installation": installation}
+        self.instance = instance
         self.holder = holder
 
     def present(self) -> Claim:

@@ -25,6 +25,7 @@ class Claims:
 
     def __init__(self, row: Row, holder: str = "app at memory") -> None:
         self._row = row
+        self.instance = "main"
         self.holder = holder
 
     def present(self) -> Claim:

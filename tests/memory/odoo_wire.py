@@ -41,13 +41,13 @@ class Wire:
         }
 
     def claim(self, installation: str, claim: Mapping[str, Any]) -> Values:
-        present = self._odoo.state.claims.get(installation)
+        present = self._odoo.state.claims.get(name := f"{installation} {claim['instance']}")
         shown, following = claim["token"], claim.get("next") or claim["token"]
         is_own = present is None or present[1] in (shown, following)
         if claim.get("renew") and (is_own or claim.get("anyway")):
             number = max(present[0] if present else 0, int(claim["number"]))
             number += present is None or present[1] != following
-            self._odoo.state.claims[installation] = number, following, claim["holder"], self._odoo.clock.now
+            self._odoo.state.claims[name] = number, following, claim["holder"], self._odoo.clock.now
             return {"held": True, "number": str(number), "holder": claim["holder"], "at": ""}
         if present is None:
             return {"held": True, "number": claim["number"], "holder": "", "at": ""}

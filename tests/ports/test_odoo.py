@@ -641,19 +641,19 @@ def test_the_newest_epoch_that_was_applied_is_known(here: Installation) -> None:
 
 def test_a_database_is_known_by_the_token_that_it_left_last(here: Installation) -> None:
     tokens = [uuid4() for _ in range(4)]
-    assert here.odoo.claim(Claim(tokens[0], tokens[1]), "app at db1", renew=False).is_held
-    first = here.odoo.claim(Claim(tokens[0], tokens[1]), "app at db1", renew=True)
-    again = here.odoo.claim(Claim(tokens[0], tokens[1]), "app at db1", renew=True)
+    assert here.odoo.claim("main", Claim(tokens[0], tokens[1]), "app at db1", renew=False).is_held
+    first = here.odoo.claim("main", Claim(tokens[0], tokens[1]), "app at db1", renew=True)
+    again = here.odoo.claim("main", Claim(tokens[0], tokens[1]), "app at db1", renew=True)
     assert (first.is_held, again.is_held, again.number) == (True, True, first.number)
-    second = here.odoo.claim(Claim(tokens[1], tokens[2], first.number), "app at db1", renew=True)
+    second = here.odoo.claim("main", Claim(tokens[1], tokens[2], first.number), "app at db1", renew=True)
     assert second.number == first.number + 1
     for renew in (True, False):
-        copy = here.odoo.claim(Claim(tokens[1], tokens[3], first.number), "copy at db2", renew)
+        copy = here.odoo.claim("main", Claim(tokens[1], tokens[3], first.number), "copy at db2", renew)
         assert (copy.is_held, copy.number, copy.holder) == (False, second.number, "app at db1")
         assert copy.at is not None
     announced = Claim(tokens[1], tokens[3], first.number, is_announced=True)
-    assert here.odoo.claim(announced, "copy at db2", renew=True).number == second.number + 1
-    assert not here.odoo.claim(Claim(tokens[2], tokens[0], second.number), "app at db1", renew=True).is_held
+    assert here.odoo.claim("main", announced, "copy at db2", renew=True).number == second.number + 1
+    assert not here.odoo.claim("main", Claim(tokens[2], tokens[0], second.number), "app at db1", renew=True).is_held
 
 
 def test_every_lead_is_reported_again_on_request(here: Installation) -> None:

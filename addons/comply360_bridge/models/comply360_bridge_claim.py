@@ -20,12 +20,15 @@ class Comply360Bridge(models.AbstractModel):
         installation = self._installation_of(installation)
         shown, following = self._token(claim.get("token")), self._token(claim.get("next"), may_lack=True)
         number = self._number(claim.get("number"), "number", LARGEST_ID - 1)
+        instance = printable(str(claim.get("instance", "")))[:LONGEST_HOLDER]
         holder = printable(str(claim.get("holder", "")))[:LONGEST_HOLDER]
         if claim.get("renew") is True:
-            taken = own._take(installation, shown, following or shown, number, holder, claim.get("anyway") is True)
+            taken = own._take(
+                installation, instance, shown, following or shown, number, holder, claim.get("anyway") is True
+            )
             if taken:
                 return {"held": True, "number": str(taken), "holder": holder, "at": ""}
-        present = own._present(installation)
+        present = own._present(installation, instance)
         if present is None:
             return {"held": True, "number": str(number), "holder": "", "at": ""}
         found, token, name, seen = present

@@ -7,7 +7,14 @@ FIRST, SECOND, THIRD, STRANGE = (record_id("token", str(number)) for number in r
 
 class TestClaim(BridgeCase):
     def _claim(self, token, following="", number=0, **more):
-        shown = {"token": token, "next": following, "number": str(number), "holder": "app at db1", **more}
+        shown = {
+            "instance": "main",
+            "token": token,
+            "next": following,
+            "number": str(number),
+            "holder": "app at db1",
+            **more,
+        }
         return self.bridge.claim(INSTALLATION, shown)
 
     def test_the_next_token_takes_the_place_of_the_one_that_is_shown(self):
@@ -23,6 +30,12 @@ class TestClaim(BridgeCase):
             self.assertEqual((found["held"], found["number"], found["holder"]), (False, "2", "app at db1"))
             self.assertTrue(found["at"])
         self.assertTrue(self._claim(THIRD, STRANGE, 2)["held"], "it left nothing")
+
+    def test_a_database_that_has_two_names_for_this_odoo_leaves_a_token_for_each(self):
+        self._claim(FIRST, SECOND, renew=True)
+        self.assertTrue(self._claim(STRANGE, THIRD, instance="second", renew=True)["held"])
+        self.assertTrue(self._claim(SECOND)["held"])
+        self.assertFalse(self._claim(FIRST, instance="second")["held"])
 
     def test_a_call_whose_answer_was_lost_comes_again(self):
         self._claim(FIRST, SECOND, renew=True)

@@ -211,7 +211,7 @@ DECISIONS = {
     ),
     "comply360.kept.commission": dict.fromkeys(("tenant_id", "external_id", "line_id", "approver_id"), BRIDGE),
     "comply360.heartbeat": dict.fromkeys(("installation", "beat", "received_at"), BRIDGE),
-    "comply360.claim": dict.fromkeys(("installation", "number", "token", "holder", "claimed_at"), BRIDGE),
+    "comply360.claim": dict.fromkeys(("installation", "instance", "number", "token", "holder", "claimed_at"), BRIDGE),
     "comply360.upload": dict.fromkeys(
         ("installation", "tenant", "external_id", "sha256", "position", "data", "received_at"), BRIDGE
     ),
@@ -261,7 +261,7 @@ class TestEveryField(GuardCase):
         binding = cls.env["comply360.binding"].search([("entity", "=", "registration")], limit=1)
         cls.env["comply360.outbox"]._append(binding.ids, "upsert")
         cls.env["comply360.heartbeat"]._take(INSTALLATION, "7")
-        cls.env["comply360.claim"]._take(INSTALLATION, TENANT, OTHER_TENANT, 1, "app at db1", False)
+        cls.env["comply360.claim"]._take(INSTALLATION, "main", TENANT, OTHER_TENANT, 1, "app at db1", False)
         cls.env["comply360.upload"]._put((INSTALLATION, tenant.uuid, tenant.uuid), "0" * 64, 0, b"a")
         cls.target = new_test_user(cls.env, "c360_target", groups="base.group_user")
         cls.env.flush_all()
