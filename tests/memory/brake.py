@@ -109,6 +109,8 @@ class BrakeUnit:
                 key.record_id
                 for known in own.values()
                 if known.decided_at and known.state == "released" and known.decided_at > self._database.now - DAY
+                # a person named these records, and decided about no version
+                if not known.until
                 for key in known.held.keys() & batch
             ),
         )

@@ -71,6 +71,22 @@ def test_released_all_of_it_goes(world: World, daemon: Daemon, clients: list[Rec
     assert world.letters() == []
 
 
+def test_what_was_released_once_is_stopped_when_it_is_lost_again(
+    world: World, daemon: Daemon, clients: list[RecordKey]
+) -> None:
+    empty(world, clients)
+    world.settle(daemon)
+    daemon.brake.decide(stop(world), "released")
+    world.settle(daemon)
+    for client in clients:
+        world.app.update(client, email="new@example.org")
+    world.settle(daemon)
+    empty(world, clients)
+    world.settle(daemon)
+    assert emails(world, clients) == MANY
+    assert world.letters() == ["brake"]
+
+
 def test_rejected_none_of_it_goes_and_later_edits_do(world: World, daemon: Daemon, clients: list[RecordKey]) -> None:
     empty(world, clients)
     world.settle(daemon)

@@ -33,7 +33,8 @@ SELECT g.tenant_id, g.entity, passed.records,
        (SELECT coalesce(array_agg(h.record_id), '{}') FROM bridge.brake_held AS h
         JOIN bridge.brake AS e ON e.id = h.brake_id
         WHERE e.instance_id = %(instance)s AND e.tenant_id = g.tenant_id AND e.entity = g.entity
-          AND e.state = 'released' AND e.decided_at > now() - interval '1 day' AND h.record_id = ANY (%(ids)s::uuid[]))
+          AND e.state = 'released' AND e.until_version = 0 AND e.decided_at > now() - interval '1 day'
+          AND h.record_id = ANY (%(ids)s::uuid[]))
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(losts)s::int[], %(percents)s::int[], %(seconds)s::float[])
     AS g (tenant_id, entity, lost, percent, seconds)
 CROSS JOIN LATERAL (
