@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from db_init.attach import attach
+from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.operations.health import Lack
 from sync_daemon.domain.plan import Plan, plan
+from sync_daemon.domain.settlement import Applied
+from sync_daemon.errors import BusyError
 from sync_daemon.postgres.admin.overview import Overview
 from tests import databases
 from tests.integration.conftest import Installation
@@ -98,3 +103,22 @@ def test_a_policy_that_came_after_the_snapshot_began_is_noticed_all_the_same(ins
         late = installation.rows.snapshot_as_owed(cursor, [registration])
     assert (late.rows, late.hidden) == ({}, {})
     assert set(installation.rows._proven(late).hidden) == {(installation.tenant.id, Entity.REGISTRATION)}
+
+
+@pytest.mark.reliability("F90")
+@pytest.mark.parametrize("table", ["registrations", "commissions"])
+def test_what_was_read_before_its_rows_were_hidden_stays_owed_until_they_are_seen(
+    installation: Installation, table: str
+) -> None:
+    """The rows that get Odoo's id, and those that go after the record."""
+    [registration] = installation.fill(1)
+    installation.outbox.owe([registration])
+    [owed] = installation.rows.owed([registration]).values()
+    answer = [Applied(owed, Status.CREATED, "crm.lead", 4711, "d", {}, {}, ())]
+    installation.app(f"DROP POLICY comply360_bridge_sync ON {{schema}}.{table}")
+    with pytest.raises(BusyError, match=f"may not see all of .*{table}"):
+        installation.ledger.settle(uuid4(), answer)
+    attach(installation.settings, installation.tenant.id)
+    installation.ledger.settle(uuid4(), answer)
+    assert installation.app("SELECT odoo_lead_id FROM {schema}.registrations") == [(4711,)]
+    assert installation.rows.owed([registration]) == {}

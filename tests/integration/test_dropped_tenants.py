@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from db_init import forget
 from db_init.attach import attach
 from db_init.tenants import NewTenant, create_app_side
+from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import RecordKey
 from sync_daemon.domain.operations.health import unattachable, unready
 from sync_daemon.domain.plan import plan
-from sync_daemon.errors import RejectedError
+from sync_daemon.domain.settlement import Applied
+from sync_daemon.domain.snapshot import Owed
+from sync_daemon.errors import BusyError, RejectedError
 from sync_daemon.postgres.admin import probe
 from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.backfill import Backfills
@@ -68,6 +71,30 @@ def test_a_renamed_schema_is_followed_with_all_that_was_marked_meanwhile(
     assert sent(installation, before, during, after) == {before.record_id, during.record_id, after.record_id}
     assert {owed.schema for owed in installation.rows.snapshot([before]).owed.values()} == {name}
     assert (lacking(installation), causes(installation), advised(installation)) == ([], [], {})
+
+
+@pytest.mark.reliability("F91")
+def test_odoos_ids_of_records_that_were_read_before_a_rename_are_written_after_it(installation: Installation) -> None:
+    [registration] = installation.fill(1)
+    installation.outbox.mark([registration])
+    installation.outbox.collect(100)
+    owed = installation.rows.snapshot([registration]).owed[registration]
+    admin = databases.as_admin(installation.settings)
+    names = {"schema": installation.tenant.schema, "name": "agency_renamed"}
+    databases.rows(admin, "ALTER SCHEMA {schema} RENAME TO {name}", **names)
+    ledger = installation.ledger
+
+    def settle(one: Owed) -> None:
+        ledger.settle(uuid4(), [Applied(one, Status.CREATED, "crm.lead", 4711, "d", {}, {}, ())])
+
+    with pytest.raises(BusyError, match="renamed or dropped since its records were read"):
+        settle(owed)
+    databases.rows(admin, "ALTER SCHEMA {name} RENAME TO {schema}", **names)
+    # at once: what was known of the columns while the name was another one is forgotten
+    settle(installation.rows.snapshot([registration]).owed[registration])
+    [(lead,)] = databases.rows(admin, "SELECT odoo_lead_id FROM {schema}.registrations", **names)
+    assert lead == 4711
+    assert installation.rows.owed([registration]) == {}
 
 
 @pytest.mark.reliability("F91")

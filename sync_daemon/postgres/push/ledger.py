@@ -23,7 +23,8 @@ from sync_daemon.domain.pull_invoices import INVOICE_POINTER
 from sync_daemon.domain.renamed import Renamed
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
 from sync_daemon.domain.snapshot import BindingState, Owed
-from sync_daemon.errors import TransientError
+from sync_daemon.domain.tenant import Tenant
+from sync_daemon.errors import BusyError, TransientError
 from sync_daemon.postgres.app_rows import Attempt, Strikes
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
@@ -33,6 +34,7 @@ from sync_daemon.postgres.journal import JOURNAL
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.overrides import ContractsInForce
 from sync_daemon.postgres.push.outbox import owe
+from sync_daemon.postgres.sight import ENTITIES, sight
 from sync_daemon.postgres.statements import statements
 
 APP_ROW_BUSY = timedelta(seconds=1)
@@ -148,8 +150,9 @@ class _Settling:
         self._strikes = strikes
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
-        current = self._lock([item.owed for item in settlements])
         applied = [item for item in settlements if isinstance(item, Applied)]
+        self._look_for_tables(applied)
+        current = self._lock([item.owed for item in settlements])
         dead = [item for item in settlements if isinstance(item, Dead)]
         answered = [item for item in applied if item.status is not None]
         paired = self._paired(answered)
@@ -167,9 +170,45 @@ class _Settling:
         self._mark_dead(dead)
         self._republish([item.owed for item in settlements])
         self._letters(applied, dead, [item for item in settlements if isinstance(item, Dropped)], kept_out)
-        self._mark_dependants(settlements, {item.owed.key for item in answered} - paired)
+        new = {item.owed.key for item in answered} - paired
+        self._mark_dependants(settlements, new)
         self._record(settlements)
         self._succeed(applied)
+        self._look_for_rows(applied, new)
+
+    def _look_for_tables(self, applied: Sequence[Applied]) -> None:
+        """Raises: BusyError if a table has another name than when its records were read.
+
+        Neither Odoo's ids nor dependants could be written to it, and nobody would come back to them.
+        """
+        tables = sorted(
+            {
+                (item.owed.schema, CONTRACTS[item.owed.key.entity].table)
+                for item in applied
+                if item.owed.key.entity in ENTITIES.values()
+            }
+        )
+        if not tables:
+            return
+        names = {"schemas": [schema for schema, _ in tables], "tables": [table for _, table in tables]}
+        if lost := self._fetch("lost_tables", names):
+            raise BusyError(f"{lost[0][0]} was renamed or dropped since its records were read")
+        if not set(tables) <= self._catalog.columns(self._cursor, names["schemas"]).keys():
+            self._catalog.forget()
+
+    def _look_for_rows(self, applied: Sequence[Applied], new: Set[RecordKey]) -> None:
+        """Raises: BusyError if rows could not be seen that were to get Odoo's id or to be marked.
+
+        Asked last: what was read lets no policy change until the transaction ends.
+        """
+        wanted = {(item.owed.key.tenant, item.owed.key.entity) for item in applied}
+        wanted |= {
+            (key.tenant, dependant.entity) for key in new for entity, dependant in DEPENDANTS if entity is key.entity
+        }
+        tenants = {Tenant(item.owed.key.tenant, "", item.owed.schema) for item in applied}
+        hidden = sight(self._cursor, tenants, {entity for _, entity in wanted}).hidden if tenants else {}
+        if cause := next((hidden[one] for one in sorted(wanted) if one in hidden), ""):
+            raise BusyError(cause)
 
     def _lock(self, owed: Sequence[Owed]) -> dict[RecordKey, tuple[int, int]]:
         """Version and attempts of the owed records that no other transaction is settling."""

@@ -149,3 +149,8 @@ WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entit
 
 -- name: limit_waiting (for tables that a tenant's app has locked: other tenants are settled in the same transaction)
 SET LOCAL lock_timeout = '1s'
+
+-- name: lost_tables (those that have another name by now, or are gone)
+SELECT format('%%I.%%I', k.schema_name, k.table_name)
+FROM unnest(%(schemas)s::text[], %(tables)s::text[]) AS k (schema_name, table_name)
+WHERE to_regclass(format('%%I.%%I', k.schema_name, k.table_name)) IS NULL
