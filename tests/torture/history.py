@@ -58,6 +58,41 @@ class Intent:
         return self.outcome is not Outcome.UNDONE
 
 
+@dataclass(frozen=True)
+class MassLoss:
+    """A careless statement of the app: how many records lost something, and how many in Odoo before anybody decided.
+
+    Shapes: `most` may do so before the brake holds the rest.
+    """
+
+    what: str
+    records: int
+    arrived: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """A freeze of the app's database: what the bridge had written down soon after it began, and at its end."""
+
+    before: int
+    after: int
+
+
+@dataclass
+class Witnessed:
+    """What was seen while people's acts lasted, and what nobody could tell at the end.
+
+    Shapes: `ended` are rows that were there when Odoo's record had ended, `copies` the exit codes of daemons on copies
+    of the app's database, None for one that went on.
+    """
+
+    ended: set[UUID] = field(default_factory=set)
+    copies: list[int | None] = field(default_factory=list)
+    losses: list[MassLoss] = field(default_factory=list)
+    freezes: list[Freeze] = field(default_factory=list)
+
+
 @dataclass
 class History:
     """All intents. Any thread may add; each record is changed by one thread per side, so its order is its truth."""
@@ -65,6 +100,7 @@ class History:
     intents: list[Intent] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
+    witnessed: Witnessed = field(default_factory=Witnessed)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def attempt(self, intents: Iterable[Intent]) -> list[Intent]:

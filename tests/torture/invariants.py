@@ -21,6 +21,11 @@ SHOWN = 700
 """Letters of a log's line: an error stands at its end."""
 MOST_USED = {"bytes of memory": 200_000_000, "open files": 200, "threads": 60}
 OUTCOMES = {"pending": "open", "won": "won", "lost": "lost"}
+REFUSED_A_COPY = 78
+"""The exit code of a daemon that ended before it did anything."""
+
+OF_A_COPY = "Of the copy"
+"""A name that only a copy of the app's database has."""
 
 
 def check(history: History, found: Findings) -> list[Breach]:
@@ -91,7 +96,7 @@ def the_app_keeps_its_own(history: History, found: Findings) -> Iterator[Breach]
     """What is the app's to decide stands as the app wrote it last."""
     for entity, rows, names in (
         ("registration", found.registrations, ("company_name", "status")),
-        ("client", found.clients, ("city",)),
+        ("client", found.clients, ("city", "email")),
     ):
         possible = history.possible(entity, Side.APP)
         for row in rows:
@@ -268,6 +273,43 @@ def outcomes_are_equal(history: History, found: Findings) -> Iterator[Breach]:
             yield Breach(DIFFERING, f"the lead of registration {row['id']} is {sides}")
 
 
+def what_is_hidden_does_not_end(history: History, _found: Findings) -> Iterator[Breach]:
+    """What the bridge could not see for a while did not end in Odoo, not even until it was seen again."""
+    for identity in sorted(history.witnessed.ended):
+        yield Breach(LOST, f"{identity} ended in Odoo while its row was in the app")
+
+
+def mass_losses_are_stopped(history: History, _found: Findings) -> Iterator[Breach]:
+    """A careless statement reached Odoo with few records before a person decided."""
+    for loss in history.witnessed.losses:
+        if loss.arrived > loss.most:
+            sides = f"{loss.arrived} of {loss.records} records had lost it in Odoo before anybody decided"
+            yield Breach(LOST, f"{loss.what}: {sides}")
+
+
+def copies_are_refused(history: History, found: Findings) -> Iterator[Breach]:
+    """A daemon on a copy of the app's database ended at once, and nothing of the copy is in Odoo or in the app."""
+    for code in history.witnessed.copies:
+        if code != REFUSED_A_COPY:
+            ended = "went on" if code is None else f"ended with {code}"
+            yield Breach(UNEXPECTED, f"a daemon on a copy of the app's database {ended}")
+    for entity, name, rows in (
+        ("lead of", "partner_name", found.leads),
+        ("registration", "company_name", found.registrations),
+    ):
+        for row in rows:
+            if row[name] == OF_A_COPY:
+                yield Breach(UNEXPECTED, f"{entity} {row['id']} has the name that a copy of the app's database has")
+
+
+def freezes_are_obeyed(history: History, _found: Findings) -> Iterator[Breach]:
+    """Nothing was written by the bridge while the app's database was frozen."""
+    for freeze in history.witnessed.freezes:
+        if freeze.before != freeze.after:
+            sides = f"it had written {freeze.before} when it began, {freeze.after} at its end"
+            yield Breach(UNEXPECTED, f"the bridge wrote during a freeze of the app's database: {sides}")
+
+
 def nobody_wrote(before: Mapping[str, str], after: Mapping[str, str], when: str) -> list[Breach]:
     """Nothing changed in either database."""
     return [Breach(UNEXPECTED, f"{table} changed {when}") for table in sorted(before) if before[table] != after[table]]
@@ -313,6 +355,10 @@ INVARIANTS: tuple[Callable[[History, Findings], Iterable[Breach]], ...] = (
     documents_are_whole,
     customers_show_documents,
     invoices_are_equal,
+    what_is_hidden_does_not_end,
+    mass_losses_are_stopped,
+    copies_are_refused,
+    freezes_are_obeyed,
 )
 
 

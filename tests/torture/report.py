@@ -143,6 +143,10 @@ class Run:
             "latency_s": self._latencies(),
             "latency_by_tenant_p95_s": self._by_tenant(),
             "app_transactions_refused": dict(self.history.refusals),
+            "mass_losses_before_a_person_decided": [
+                f"{loss.what}: {loss.arrived} of {loss.records}" for loss in self.history.witnessed.losses
+            ],
+            "daemons_on_copies_ended_with": self.history.witnessed.copies,
             "calls_to_odoo": self.calls,
             "hints_replayed_at_the_end": self.hints,
             "daemons": {

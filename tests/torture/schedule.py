@@ -6,15 +6,18 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from tests.torture.acts import ACTS
 from tests.torture.faults import FAULTS, Fault
 from tests.torture.history import History
 from tests.torture.stage import Stage
 
 BETWEEN_SECONDS = (3.0, 8.0)
-LONGEST_FAULT = 90.0
+LONGEST_FAULT = 240.0
+KINDS = (*FAULTS, *ACTS)
+"""What fails, and what people do."""
 
 
 @dataclass
@@ -29,11 +32,12 @@ class Strike:
 
 @dataclass
 class Schedule:
-    """The faults of one run."""
+    """The faults of one run; `only` names its kinds, if not all may strike."""
 
     stage: Stage
     history: History
     random: random.Random
+    only: Collection[str] = ()
     strikes: list[Strike] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     _busy: set[str] = field(default_factory=set)
@@ -57,7 +61,8 @@ class Schedule:
 
     def _kinds(self) -> Iterator[Fault]:
         while True:
-            kinds = [fault for fault in FAULTS if fault.name != "clock_jumped" or self.stage.has_clocks]
+            kinds = [kind for kind in KINDS if kind.name != "clock_jumped" or self.stage.has_clocks]
+            kinds = [kind for kind in kinds if kind.name in self.only or not self.only]
             self.random.shuffle(kinds)
             yield from kinds
 

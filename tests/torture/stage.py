@@ -109,6 +109,12 @@ class Stage:
     daemons: list[Daemon] = field(default_factory=list)
     tenants: list[App] = field(default_factory=list)
     hints: dict[bytes, None] = field(default_factory=dict)
+    careless: App | None = None
+
+    @property
+    def working(self) -> list[App]:
+        """The tenants that writers and people work for: all but the one whose app makes careless statements."""
+        return [app for app in self.tenants if app is not self.careless]
 
     @property
     def broker(self) -> Broker:

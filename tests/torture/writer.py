@@ -45,6 +45,9 @@ CITIES = ("Harare", "Gweru", "Bulawayo", "Mutare", "Pretoria", "Durban")
 STEPS = {"draft": "submitted", "submitted": "in_review", "in_review": "approved", "rejected": "in_review"}
 CURRENCIES = ("ZAR", "USD", "ZWL")
 AT_ONCE = 30
+OPEN_SECONDS = 6.0
+"""So long a form is open at least, before it is saved."""
+MOST_FORMS = 12
 HELD_SECONDS = (1.0, 5.0)
 SIZES = {0: 5, 300: 60, 60_000: 28, 600_000: 5, 5_000_000: 2}
 """Bytes of a document's content, about, and how often."""
@@ -58,6 +61,15 @@ class Row:
     client: UUID
     status: str
     has_commission: bool = False
+
+
+@dataclass(frozen=True)
+class Form:
+    """A row as a person read it, who saves the whole of it later. Units: `opened` is the monotonic clock's."""
+
+    entity: str
+    values: tuple[Any, ...]
+    opened: float
 
 
 @dataclass
@@ -75,6 +87,8 @@ class Writer:
     agents: list[UUID] = field(default_factory=list)
     documents: dict[UUID, UUID] = field(default_factory=dict)
     contents: int = 0
+    forms: dict[UUID, Form] = field(default_factory=dict)
+    saved: set[UUID] = field(default_factory=set)
 
     def run(self, stop: threading.Event) -> None:
         """Write until `stop`."""
@@ -176,6 +190,49 @@ class Writer:
         statement = (_DECIDE, [status, status, status, status, f"APP-{str(commission)[:8]}", commission])
         if self._transaction([self._update("commission", commission, status=status)], [statement]):
             self.commissions[commission] = status
+
+    def open_form(self) -> None:
+        """A person reads a row whose values Odoo decides about, to save it later; each row once.
+
+        Who saves values of before Odoo's a second time means it: then a person has to decide.
+        """
+        if len(self.forms) >= MOST_FORMS:
+            return
+        entity = self.random.choice(list(_FORMS))
+        clients = [row.client for row in self.rows.values() if row.has_commission]
+        known = [identity for identity in self.commissions if owner(identity) == "odoo"]
+        if entity == "client":
+            known = [identity for identity in clients if owner(identity) != "both"]
+        if not (fresh := [identity for identity in known if identity not in self.saved | self.forms.keys()]):
+            return
+        identity, columns = self.random.choice(fresh), ", ".join(_FORMS[entity])
+        try:
+            connection = self._connected()
+            rows = self.app.on(connection, f"SELECT {columns} FROM {{t}}.{entity}s WHERE id = %s", [identity])
+            connection.rollback()
+        except psycopg2.Error as error:
+            self.history.refused(getattr(error, "pgcode", None))
+            self._close()
+            return
+        for values in rows:
+            self.forms[identity] = Form(entity, values, time.monotonic())
+
+    def save_form(self) -> None:
+        """The whole row as it was read: what Odoo wrote meanwhile is not taken back, what the app wrote is."""
+        ready = [one for one, form in self.forms.items() if time.monotonic() - form.opened > OPEN_SECONDS]
+        if not ready:
+            return
+        identity = self.random.choice(ready)
+        form = self.forms.pop(identity)
+        self.saved.add(identity)
+        columns = _FORMS[form.entity]
+        own = {"city": str(form.values[columns.index("city")] or "")} if form.entity == "client" else {}
+        statement = (
+            f"UPDATE {{t}}.{form.entity}s SET ({', '.join(columns)}) = ROW ({', '.join(['%s'] * len(columns))})"
+            " WHERE id = %s",
+            [*form.values, identity],
+        )
+        self._transaction([self._update(form.entity, identity, **own)], [statement])
 
     def delete(self) -> None:
         """A registration without commission goes, softly or not; or a commission does."""
@@ -369,6 +426,12 @@ _DECIDE = """
            payment_reference = CASE WHEN %s = 'paid' THEN %s ELSE payment_reference END
      WHERE id = %s
 """
+_FORMS = {
+    "commission": ("status", "approved_at", "approved_by", "paid_at", "payment_reference"),
+    "client": ("full_name", "email", "phone", "city", "postal_code"),
+}
+"""The columns that a form of the app saves."""
+
 _DELETE_COMMISSION = "DELETE FROM {t}.commissions WHERE id = %s"
 
 _STEPS: dict[Callable[[Writer], None], int] = {
@@ -382,4 +445,6 @@ _STEPS: dict[Callable[[Writer], None], int] = {
     Writer.attach: 7,
     Writer.revise: 5,
     Writer.discard: 1,
+    Writer.open_form: 6,
+    Writer.save_form: 6,
 }

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from tests.torture.breach import DIFFERING, DOUBLED, LOST, UNEXPECTED
-from tests.torture.history import Action, History, Intent, Outcome, Side
+from tests.torture.history import Action, Freeze, History, Intent, MassLoss, Outcome, Side
 from tests.torture.invariants import check, nobody_wrote, nothing_piled_up
 from tests.torture.reader import Findings
 
@@ -212,7 +212,63 @@ def test_a_bill_of_another_amount_pays_no_commission() -> None:
     assert check(history, found) == []
 
 
+def test_acts_that_the_bridge_stood_are_no_fault() -> None:
+    history, found = _history(), _findings()
+    witnessed = history.witnessed
+    witnessed.copies.append(78)
+    witnessed.losses += [MassLoss("emptied", 40, 24, 24), MassLoss("truncated", 12, 0, 0)]
+    witnessed.freezes.append(Freeze(7, 7))
+    assert check(history, found) == []
+
+
 WRONG: dict[str, tuple[Change, str]] = {
+    "what was hidden ended": (lambda h, _f: h.witnessed.ended.add(REGISTRATION), LOST),
+    "a careless statement was not stopped": (
+        lambda h, _f: h.witnessed.losses.append(MassLoss("emptied", 40, 25, 24)),
+        LOST,
+    ),
+    "a truncated table ended one record": (
+        lambda h, _f: h.witnessed.losses.append(MassLoss("truncated", 12, 1, 0)),
+        LOST,
+    ),
+    "a daemon on a copy went on": (lambda h, _f: h.witnessed.copies.append(None), UNEXPECTED),
+    "a daemon on a copy ended of another cause": (lambda h, _f: h.witnessed.copies.append(1), UNEXPECTED),
+    "a copy wrote into Odoo": (lambda _h, f: f.leads[0].update(partner_name="Of the copy"), UNEXPECTED),
+    "a copy wrote into the app": (lambda _h, f: f.registrations[0].update(company_name="Of the copy"), UNEXPECTED),
+    "a freeze was not obeyed": (lambda h, _f: h.witnessed.freezes.append(Freeze(7, 8)), UNEXPECTED),
+    "an address stayed empty": (
+        lambda h, f: (
+            h.intents.append(_intent(Side.APP, Action.UPDATE, "client", CLIENT, email="a@mail.example")),
+            [row.update(email="") for row in (f.clients[0], f.partners[0])],
+        ),
+        LOST,
+    ),
+    "a row saved as it was before a payment undid it": (
+        lambda h, f: (
+            h.intents.append(_intent(Side.APP, Action.UPDATE, "commission", COMMISSION)),
+            [row.update(status="approved", payment_reference="") for row in (f.commissions[0], f.records[0])],
+        ),
+        LOST,
+    ),
+    "a row saved as it was before a payment is a conflict": (
+        lambda h, f: (
+            h.intents.append(_intent(Side.APP, Action.UPDATE, "commission", COMMISSION)),
+            _shown(f, _letter(code="conflict", entity="commission", record_id=str(COMMISSION), field="status")),
+        ),
+        UNEXPECTED,
+    ),
+    "what a trigger refused is still parked after it is gone": (
+        lambda _h, f: _shown(f, _letter(direction="odoo_to_app", code="refused_by_app")),
+        UNEXPECTED,
+    ),
+    "a column that is as before still parks its field": (
+        lambda _h, f: _shown(f, _letter(code="missing_column", field="email")),
+        UNEXPECTED,
+    ),
+    "the brake still holds what nobody lost": (
+        lambda _h, f: _shown(f, _letter(code="brake", record_id=str(UUID(int=98)))),
+        UNEXPECTED,
+    ),
     "a lead is missing": (lambda _h, f: f.leads.clear(), LOST),
     "a commission is missing in Odoo": (lambda _h, f: f.records.clear(), LOST),
     "a customer is missing": (lambda _h, f: f.partners.pop(0), LOST),
