@@ -61,15 +61,20 @@ def row(installation: Installation) -> tuple[object, ...]:
     return found
 
 
-REFUSING = {
-    "a trigger": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+def _trigger(action: str, when: str = "BEFORE") -> str:
+    """Code of the app that does this to one row."""
+    return f"""
+        CREATE FUNCTION {{schema}}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'no such payment'; END IF;
+            IF new.payment_reference = 'EFT 4711' THEN {action} END IF;
             RETURN new;
         END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
+        CREATE TRIGGER refuse {when} UPDATE ON {{schema}}.commissions FOR EACH ROW EXECUTE FUNCTION {{schema}}.refuse()
+    """
+
+
+REFUSING = {
+    "a trigger": _trigger("RAISE EXCEPTION 'no such payment';"),
     "a check at the end of the transaction": """
         CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -83,104 +88,20 @@ REFUSING = {
         CREATE POLICY refuse ON {schema}.commissions AS RESTRICTIVE FOR UPDATE TO comply360_sync
             USING (true) WITH CHECK (payment_reference IS DISTINCT FROM 'EFT 4711')
     """,
-    "a trigger that calls itself": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN
-                UPDATE {schema}.commissions SET metadata = '{{}}' WHERE id = new.id;
-            END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse AFTER UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that leaves the row out": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN RETURN NULL; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that puts the old row back": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN RETURN old; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that puts one old value back": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN new.status := old.status; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that may not write elsewhere": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN DELETE FROM public.tenants; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse AFTER UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that reads a table which is gone": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN PERFORM FROM gone; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that reads a column which is gone": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN PERFORM gone FROM {schema}.commissions; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger with a value of the wrong type": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN PERFORM 'x'::int; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that says serialization failure": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'once more' USING ERRCODE = '40001'; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that says query cancelled": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'too slow' USING ERRCODE = '57014'; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that says disk full": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    "a trigger that says connection failure": """
-        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF new.payment_reference = 'EFT 4711' THEN RAISE EXCEPTION 'gone' USING ERRCODE = '08006'; END IF;
-            RETURN new;
-        END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.commissions FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
+    "a trigger that calls itself": _trigger(
+        "UPDATE {schema}.commissions SET metadata = '{{}}' WHERE id = new.id;", "AFTER"
+    ),
+    "a trigger that leaves the row out": _trigger("RETURN NULL;"),
+    "a trigger that puts the old row back": _trigger("RETURN old;"),
+    "a trigger that puts one old value back": _trigger("new.status := old.status;"),
+    "a trigger that may not write elsewhere": _trigger("DELETE FROM public.tenants;", "AFTER"),
+    "a trigger that reads a table which is gone": _trigger("PERFORM FROM gone;"),
+    "a trigger that reads a column which is gone": _trigger("PERFORM gone FROM {schema}.commissions;"),
+    "a trigger with a value of the wrong type": _trigger("PERFORM 'x'::int;"),
+    "a trigger that says serialization failure": _trigger("RAISE EXCEPTION 'once more' USING ERRCODE = '40001';"),
+    "a trigger that says query cancelled": _trigger("RAISE EXCEPTION 'too slow' USING ERRCODE = '57014';"),
+    "a trigger that says disk full": _trigger("RAISE EXCEPTION 'no room' USING ERRCODE = '53100';"),
+    "a trigger that says connection failure": _trigger("RAISE EXCEPTION 'gone' USING ERRCODE = '08006';"),
 }
 
 
