@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import select
 import sys
 import time
@@ -110,8 +111,13 @@ class Freeze:
         return f"psql: BEGIN READ WRITE; ALTER {place} RESET {self.setting}; COMMIT"
 
 
-_OF_THE_SERVER = ("08", "25006", "53", "57P", "58", "F0", "XX001", "XX002")
-"""SQLSTATEs of the machine and not of a statement: no room, no memory, a standby, a shutdown, a broken file."""
+_OF_THE_SERVER = ("25006", "53", "57P", "F0")
+"""SQLSTATEs of the machine and not of a statement: no room, no memory, a standby, a shutdown."""
+
+_OF_WHAT_IS_ASKED = ("08", "58", "XX001", "XX002")
+"""SQLSTATEs of a connection, a file or a broken page: the server's own, or one that code of the app asks for."""
+
+_CODE_OF_THE_APP = re.compile(r"\bfunction (?!bridge\.)")
 
 
 def is_of_the_statement(error: psycopg2.Error) -> bool:
@@ -119,13 +125,18 @@ def is_of_the_statement(error: psycopg2.Error) -> bool:
     if error.diag.severity_nonlocalized != "ERROR":
         return False  # the connection is gone, or never was
     # whatever class the app's own code raises is about its row
-    return not str(error.pgcode).startswith(_OF_THE_SERVER) or is_raised_by_the_app(error)
+    if is_raised_by_the_app(error):
+        return True
+    code = str(error.pgcode)
+    if code.startswith(_OF_WHAT_IS_ASKED):
+        return _CODE_OF_THE_APP.search(error.diag.context or "") is not None
+    return not code.startswith(_OF_THE_SERVER)
 
 
 def is_raised_by_the_app(error: psycopg2.Error) -> bool:
     """Whether code of the app raised it, not the bridge's own: its class means what the app's developers like."""
     where = (error.diag.context or "").partition("\n")[0]
-    return "RAISE" in where and "function bridge." not in where
+    return "RAISE" in where and _CODE_OF_THE_APP.search(where) is not None
 
 
 def is_of_the_table(error: psycopg2.Error) -> bool:

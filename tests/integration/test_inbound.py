@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -102,7 +103,20 @@ REFUSING = {
     "a trigger that says query cancelled": _trigger("RAISE EXCEPTION 'too slow' USING ERRCODE = '57014';"),
     "a trigger that says disk full": _trigger("RAISE EXCEPTION 'no room' USING ERRCODE = '53100';"),
     "a trigger that says connection failure": _trigger("RAISE EXCEPTION 'gone' USING ERRCODE = '08006';"),
+    "a trigger that calls a server which is away": _trigger(
+        "PERFORM public.dblink_connect('host=127.0.0.1 port=1 user=x password=x');"
+    ),
+    "a trigger that reads a file which is gone": _trigger("PERFORM public.peek();"),
+    "a trigger that hands on what its call met": _trigger(
+        "BEGIN PERFORM public.peek(); EXCEPTION WHEN OTHERS THEN RAISE; END;"
+    ),
 }
+# what such code calls, made by the app's DBA
+CALLED = """
+    CREATE EXTENSION dblink SCHEMA public;
+    CREATE FUNCTION public.peek() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ SELECT pg_read_file('/gone') $$;
+    GRANT USAGE ON SCHEMA public TO comply360_sync
+"""
 
 
 @pytest.mark.parametrize("refusing", REFUSING)
@@ -114,6 +128,9 @@ def test_of_a_set_only_the_row_that_the_app_refuses_is_left_out(
         "SELECT id::text FROM {schema}.commissions WHERE id <> %(id)s", id=str(commission.record_id)
     )
     others = [agreed_on(installation, UUID(str(row[0])), number) for number, row in enumerate(found, 6)]
+    if "dblink" in REFUSING[refusing] or "peek" in REFUSING[refusing]:
+        with closing(databases.as_admin(installation.settings)) as admin, admin.cursor() as cursor:
+            cursor.execute(CALLED)
     installation.app(REFUSING[refusing])
     bad = change(commission, 1, **PAID)
     good = [change(key, 1, **{**PAID, "payment_reference": "EFT 4712"}) for key in others]
