@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC
@@ -30,10 +31,10 @@ REPLAY = "run: c360 erase replay"
 START = "start it, or check its settings with `c360 config show`"
 # what the error says, and what mends it
 APP_FIXES = {
-    "password authentication failed": "correct C360_SYNC_PASSWORD; to give the role another password: c360 db init",
-    "does not exist": "correct PLATFORM_POSTGRES_DB, or make the database: c360 db init",
-    "c360 db migrate": "c360 db migrate",
-    "c360 db init": "c360 db init",
+    r"password authentication failed": "correct C360_SYNC_PASSWORD; to give the role another password: c360 db init",
+    r'database "\S+" does not exist': "correct PLATFORM_POSTGRES_DB, or make the database: c360 db init",
+    r"run: c360 db migrate": "c360 db migrate",
+    r"run: c360 db init": "c360 db init",
 }
 
 
@@ -54,7 +55,7 @@ def doctor(as_json: bool) -> None:
         columns = ("where", "problem", "fix")
         print_table(f"{len(findings)} findings", columns, [(f.place, f.problem, f.fix) for f in findings])
     else:
-        say("no problems found: app database, tenants, RabbitMQ, Odoo")
+        say("no problems found: app database, tenants, daemons, RabbitMQ, documents, Odoo")
     sys.exit(3 if findings else 0)
 
 
@@ -69,7 +70,7 @@ def _sides(settings: Settings) -> Iterator[Diagnosis]:
     except CopyError as error:
         yield Diagnosis("app database", error.problem, error.remedy)
     except BridgeError as error:
-        fixes = (fix for sign, fix in APP_FIXES.items() if sign in str(error))
+        fixes = (fix for sign, fix in APP_FIXES.items() if re.search(sign, str(error)))
         yield Diagnosis("app database", str(error), next(fixes, START))
 
 

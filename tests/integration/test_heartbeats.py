@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
@@ -77,6 +78,20 @@ def test_a_lease_that_is_not_renewed_goes_to_the_next_and_one_that_is_does_not(i
     installation.bridge("SELECT pg_sleep(0.15)")
     assert comparison.acquire(second, LATER)
     assert not comparison.acquire(first, LATER)
+
+
+def test_a_clock_that_differs_from_the_servers_is_named(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clocks() -> list[str]:
+        found = probe.check(installation.database, installation.registry, LATER)
+        return [finding.problem for finding in found if "clock" in finding.problem]
+
+    assert clocks() == []
+    ours = time.time
+    monkeypatch.setattr(time, "time", lambda: ours() + 120)
+    [problem] = clocks()
+    assert "differs by -1" in problem
 
 
 def test_what_a_tenant_lacks_is_found_also_after_the_app_forgot_its_name(installation: Installation) -> None:
