@@ -90,19 +90,20 @@ def copy_database(layout: Layout, settings: Settings, target: str) -> None:
         write_private(_recorded(layout, target), digest.read_text())
 
 
-def start(layout: Layout, settings: Settings) -> bool:
-    """Starts the server; gives whether it had to be started.
+def start(layout: Layout, settings: Settings, options: Sequence[str] = ()) -> bool:
+    """Starts the server; gives whether it had to be started. Options come on top of the configuration.
 
     Raises: ConfigError for a busy port.
     """
     source = locate(layout.cache)
     configuration = write_configuration(layout, settings)
-    fingerprint = hashlib.sha256((addon_digest(layout, source) + configuration.read_text()).encode()).hexdigest()
+    present = addon_digest(layout, source) + configuration.read_text() + " ".join(options)
+    fingerprint = hashlib.sha256(present.encode()).hexdigest()
     if (record := processes.running(layout, NAME)) and record.fingerprint == fingerprint:
         return False
     stop(layout)
     processes.require_free({"Odoo": layout.ports.odoo, "Odoo's live channel": layout.ports.odoo_gevent})
-    command = _command(layout, [])
+    command = _command(layout, options)
     processes.launch(layout, Program(NAME, command, environment(layout, source), fingerprint, layout.state))
     return True
 

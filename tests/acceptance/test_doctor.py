@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -13,11 +13,13 @@ from uuid import uuid4
 import pytest
 
 from demo.databases import odoo_database
+from stack import odoo as odoo_server
 from stack.layout import Layout
 from sync_daemon.domain.keys import Lane
 from sync_daemon.rabbitmq import topology
 from tests import databases
 from tests.acceptance.command import c360, daemon, eventually, printed
+from tests.acceptance.disk import full, in_the_app
 from tests.acceptance.parties import App, Broker, Odoo
 
 LIVE = topology.hints_queue("main", Lane.LIVE)
@@ -80,22 +82,17 @@ def follow(fix: str) -> None:
     c360(*shlex.split(words)[1:])
 
 
+def wrong(remedy: str, **environment: str) -> Callable[[Place], Steps]:
+    """A setting of an operator's that is wrong, and what the remedy names."""
+
+    def inject(place: Place) -> Steps:
+        with place.set(**environment):
+            assert remedy in (yield)
+
+    return inject
+
+
 # -- the app's database ------------------------------------------------------------------------------------------------
-
-
-def wrong_password(place: Place) -> Steps:
-    with place.set(C360_SYNC_PASSWORD="not the password"):
-        assert "C360_SYNC_PASSWORD" in (yield)
-
-
-def no_server(place: Place) -> Steps:
-    with place.set(PLATFORM_POSTGRES_PORT="1"):
-        assert "config show" in (yield)
-
-
-def no_database(place: Place) -> Steps:
-    with place.set(PLATFORM_POSTGRES_DB="comply360_nothing"):
-        assert "PLATFORM_POSTGRES_DB" in (yield)
 
 
 def open_to_the_public(place: Place) -> Steps:
@@ -158,21 +155,6 @@ def tenant_not_attached(place: Place) -> Steps:
 # -- RabbitMQ ----------------------------------------------------------------------------------------------------------
 
 
-def no_broker(place: Place) -> Steps:
-    with place.set(RABBITMQ_PORT="1"):
-        assert "RABBITMQ_PORT" in (yield)
-
-
-def wrong_broker_password(place: Place) -> Steps:
-    with place.set(RABBITMQ_PASSWORD="not the password"):
-        assert "RABBITMQ_PASSWORD" in (yield)
-
-
-def wrong_virtual_host(place: Place) -> Steps:
-    with place.set(RABBITMQ_VHOST="/nowhere"):
-        assert "RABBITMQ_VHOST" in (yield)
-
-
 def queue_missing(place: Place) -> Steps:
     place.broker.delete("queues", LIVE)
     assert "c360 run" in (yield)
@@ -200,19 +182,16 @@ def no_rights_in_the_broker(place: Place) -> Steps:
 # -- Odoo --------------------------------------------------------------------------------------------------------------
 
 
-def no_odoo(place: Place) -> Steps:
-    with place.set(ODOO_URL="http://127.0.0.1:1"):
-        assert "ODOO_URL" in (yield)
-
-
-def wrong_odoo_database(place: Place) -> Steps:
-    with place.set(ODOO_DATABASE="comply360_nothing"):
-        assert "ODOO_DATABASE" in (yield)
-
-
-def revoked_key(place: Place) -> Steps:
-    with place.set(ODOO_API_KEY="0123456789abcdef0123456789abcdef01234567"):
-        assert "c360 stack issue-key" in (yield)
+def rpc_not_loaded(place: Place) -> Steps:
+    layout, settings = place.broker.layout, place.app.settings
+    # with a database of its own, Odoo finds the module there
+    odoo_server.start(layout, settings, ["--load=base,web", "--database="])
+    odoo_server.await_ready(layout)
+    try:
+        assert "server_wide_modules must contain rpc" in (yield)
+    finally:
+        odoo_server.start(layout, settings)
+        odoo_server.await_ready(layout)
 
 
 def key_that_ends_soon(place: Place) -> Steps:
@@ -296,15 +275,11 @@ def service_that_fails(place: Place) -> Steps:
 
 
 def full_disk(place: Place) -> Steps:
-    with ExitStack() as stack:
-        stack.enter_context(place.running())
+    with place.running():
         eventually(lambda: printed("status")["daemons"], "the daemon is at work")
-        place.admin(_FULL)
-        try:
+        with full(in_the_app, place.app.settings):
             place.app.register()
             assert "the service goes on by itself" in (yield)
-        finally:
-            place.admin("DROP FUNCTION bridge.full_disk CASCADE")
         eventually(lambda: place.app.leads() == 1, "the lead arrives when there is room", seconds=60)
 
 
@@ -317,19 +292,16 @@ def no_daemon(place: Place) -> Steps:
             eventually(lambda: not [row for row in place.findings() if row["place"] == "heartbeat"], "it beats again")
 
 
-_FULL = """
-    CREATE FUNCTION bridge.full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
-    END $$;
-    CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON bridge.binding FOR EACH STATEMENT
-        EXECUTE FUNCTION bridge.full_disk();
-"""
-
 FAULTS: Mapping[str, tuple[Callable[[Place], Steps], Sequence[str]]] = {
-    "wrong password": (wrong_password, ["password authentication failed"]),
-    "no server": (no_server, ["127.0.0.1:1"]),
-    "no database": (no_database, ["comply360_nothing", "does not exist"]),
+    "wrong password": (
+        wrong("C360_SYNC_PASSWORD", C360_SYNC_PASSWORD="not the password"),
+        ["password authentication failed"],
+    ),
+    "no server": (wrong("config show", PLATFORM_POSTGRES_PORT="1"), ["127.0.0.1:1"]),
+    "no database": (
+        wrong("PLATFORM_POSTGRES_DB", PLATFORM_POSTGRES_DB="comply360_nothing"),
+        ["comply360_nothing", "does not exist"],
+    ),
     "CONNECT for PUBLIC": (open_to_the_public, ["PUBLIC may connect"]),
     "an administrator's rights": (administrators_rights, ["administrator's rights"]),
     "a secret is readable": (readable_secret, ["can read", "password_hash"]),
@@ -340,16 +312,20 @@ FAULTS: Mapping[str, tuple[Callable[[Place], Steps], Sequence[str]]] = {
     "a revoked right": (right_revoked, ["right UPDATE on registrations.odoo_lead_id"]),
     "a dropped view": (view_dropped, ["view comply360_sync_state"]),
     "a tenant that is not attached": (tenant_not_attached, ["is not attached"]),
-    "no broker": (no_broker, ["127.0.0.1:1"]),
-    "wrong password of the broker": (wrong_broker_password, ["refuses user"]),
-    "wrong virtual host": (wrong_virtual_host, ["/nowhere"]),
+    "no broker": (wrong("RABBITMQ_PORT", RABBITMQ_PORT="1"), ["127.0.0.1:1"]),
+    "wrong password of the broker": (
+        wrong("RABBITMQ_PASSWORD", RABBITMQ_PASSWORD="not the password"),
+        ["refuses user"],
+    ),
+    "wrong virtual host": (wrong("RABBITMQ_VHOST", RABBITMQ_VHOST="/nowhere"), ["/nowhere"]),
     "missing queue": (queue_missing, [f"queue {LIVE} is missing"]),
     "missing exchange": (exchange_missing, [f"exchange {topology.HINTS_EXCHANGE} is missing"]),
     "no rights in the broker": (no_rights_in_the_broker, ["may not write to exchange"]),
-    "no Odoo": (no_odoo, ["127.0.0.1:1"]),
-    "wrong database of Odoo": (wrong_odoo_database, ["Odoo: "]),
-    "revoked key": (revoked_key, ["Odoo: "]),
+    "no Odoo": (wrong("ODOO_URL", ODOO_URL="http://127.0.0.1:1"), ["127.0.0.1:1"]),
+    "wrong database of Odoo": (wrong("ODOO_DATABASE", ODOO_DATABASE="comply360_nothing"), ["Odoo: "]),
+    "revoked key": (wrong("c360 stack issue-key", ODOO_API_KEY="0123456789abcdef0123456789abcdef01234567"), ["Odoo: "]),
     "a key that ends soon": (key_that_ends_soon, ["expires in 4 days"]),
+    "rpc is not loaded": (rpc_not_loaded, ["Odoo: ", "404"]),
     "expired key": (expired_key, ["Odoo: "]),
     "older addon": (older_addon, ["has the addon 19.0.1.0.0"]),
     "a trigger is missing in Odoo": (trigger_missing_in_odoo, ["comply360_ir_attachment_deleted is missing"]),
