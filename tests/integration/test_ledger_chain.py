@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -212,8 +212,9 @@ def write_long_ago(installation: Installation, months: int) -> None:
 
 def drop(installation: Installation, months: int) -> bool:
     [(month,)] = tamper(installation, f"SELECT {LONG_AGO.format(months)}")
+    assert isinstance(month, date)
     with as_migrator(installation.settings) as connection:
-        return drop_month(connection, month)  # type: ignore[arg-type]
+        return drop_month(connection, month)
 
 
 @pytest.mark.reliability("F11")
@@ -232,9 +233,9 @@ def test_months_go_by_the_migrator_only_and_the_chain_holds_from_there(installat
     assert verified(installation).fault is None
     assert verified(installation).entries == 4
 
-    def as_the_migrator(month: object) -> None:
+    def as_the_migrator(month: date) -> None:
         with as_migrator(installation.settings) as connection:
-            drop_month(connection, month)  # type: ignore[arg-type]
+            drop_month(connection, month)
 
     retention = Retention(installation.database, timedelta(days=90), 24, as_the_migrator)
     assert retention.count()[LEDGER] == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
 
 from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.snapshot import Snapshot
 from tests.memory.app import Tenant
 from tests.services.world import Daemon, World
 
@@ -73,15 +75,22 @@ def test_a_tenant_none_of_whose_rows_can_be_read_is_named_and_waits_with_its_cau
     assert daemon.hinted.run_once().failures == ()
 
 
-def test_a_tenant_in_trouble_costs_the_others_one_reading_more(world: World, daemon: Daemon, other: Tenant) -> None:
+def test_a_tenant_in_trouble_costs_the_others_one_reading_more(
+    world: World, daemon: Daemon, other: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(10):
         world.registration()
     world.server.state.failing.add(world.tenant.id)
     rounds(world, daemon)
     reads: list[frozenset[object]] = []
-    pusher = daemon.pusher
-    snapshot = pusher.rows.snapshot
-    pusher.rows.snapshot = lambda keys: (reads.append(frozenset(key.tenant for key in keys)), snapshot(keys))[1]  # type: ignore[method-assign]
+    rows = daemon.pusher.rows
+    snapshot = rows.snapshot
+
+    def noted(keys: Collection[RecordKey]) -> Snapshot:
+        reads.append(frozenset(key.tenant for key in keys))
+        return snapshot(keys)
+
+    monkeypatch.setattr(rows, "snapshot", noted)
     own, theirs = world.registration(), world.registration(other)
     world.hint(own, theirs)
     daemon.run("relay")
