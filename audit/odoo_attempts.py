@@ -12,6 +12,7 @@ from uuid import uuid4
 from audit.canaries import MARK
 from audit.odoo_office import SERVICE, Probe, Side
 from sync_daemon.odoo.visitor import Answer, Visitor
+from sync_daemon.odoo.wire import PROTOCOL, as_text
 
 Do = Callable[[Visitor], Answer]
 
@@ -297,10 +298,10 @@ def bridge_attempts(probe: Probe, own: Side, other: Side) -> Iterator[Attempt]:
         return
     methods: dict[str, dict[str, object]] = {
         "ping": {},
-        "apply_batch": {"batch": {"protocol": "2", "installation": foreign, "documents": []}},
+        "apply_batch": {"batch": as_text({"protocol": PROTOCOL, "installation": foreign, "documents": []})},
         "put_content": {"installation": foreign, "record": key, "sha256": "0" * 64, "offset": "0", "data": ""},
         "pull_changes": {"installation": foreign, "limit": "1", "per_tenant": "1"},
-        "ack_changes": {"installation": foreign, "verdicts": []},
+        "ack_changes": {"installation": foreign, "verdicts": as_text([])},
         "requeue_changes": {"installation": foreign, "records": []},
         "show_binding": {"installation": foreign, "record": key},
         "relink_binding": {"installation": foreign, "record": key, "res_id": str(other.one("lead"))},

@@ -107,7 +107,11 @@ class RpcOdoo:
             "documents": [wire.document(document) for document in documents],
             **({"selftest": True} if self._selftest else {}),
         }
-        return self._call("apply_batch", {"batch": batch}, lambda answer: wire.results(answer, documents))
+        return self._call(
+            "apply_batch",
+            {"batch": wire.as_text(batch)},
+            lambda answer: wire.results(wire.from_text(answer), documents),
+        )
 
     def put_content(self, key: RecordKey, sha256: str, pieces: Iterator[bytes]) -> None:
         """Upload a content in pieces, in order; this replaces earlier pieces of the same content.
@@ -149,14 +153,14 @@ class RpcOdoo:
     def pull_changes(self, limit: int, per_tenant: int) -> Pulled:
         """What changed in Odoo, oldest first; nothing is removed."""
         arguments = {"installation": self._installation, "limit": str(limit), "per_tenant": str(per_tenant)}
-        return self._call("pull_changes", arguments, wire.pulled)
+        return self._call("pull_changes", arguments, lambda answer: wire.pulled(wire.from_text(answer)))
 
     def ack_changes(self, verdicts: Sequence[Verdict]) -> None:
         """Send the verdicts on pulled changes."""
         rows = [wire.verdict(verdict) for verdict in verdicts]
         self._call(
             "ack_changes",
-            {"installation": self._installation, "verdicts": rows},
+            {"installation": self._installation, "verdicts": wire.as_text(rows)},
             lambda answer: wire.count(answer, "acked"),
         )
 

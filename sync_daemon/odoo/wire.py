@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ from sync_daemon.domain.snapshot import BindingState
 from sync_daemon.errors import RejectedError
 from sync_daemon.ports import Claimed, Holdings, OdooBacklog, OdooBinding, OdooInfo, Pulled, Pulse, RecordDigest
 
-PROTOCOL = "2"
+PROTOCOL = "3"
 
 _T = TypeVar("_T")
 
@@ -75,6 +76,29 @@ def document(value: Document) -> dict[str, object]:
         **({"initial": initial} if initial else {}),
         **({"numbers": numbers} if numbers else {}),
     }
+
+
+def as_text(value: object) -> str:
+    """A batch or a list as the one text that crosses.
+
+    Raises: RejectedError for what no JSON carries, and for half a character, which no transport encodes.
+    """
+    try:
+        shown = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        shown.encode()
+    except (TypeError, ValueError) as error:
+        raise RejectedError("not_transferable", f"JSON cannot carry this: {error}"[:300]) from None
+    return shown
+
+
+def from_text(answer: object) -> object:
+    """What the JSON text of an answer says."""
+    if not isinstance(answer, str):
+        raise MalformedError("the answer is not JSON text")
+    try:
+        return json.loads(answer)
+    except (ValueError, RecursionError):
+        raise MalformedError("the answer is not JSON text") from None
 
 
 def key(value: RecordKey) -> dict[str, object]:

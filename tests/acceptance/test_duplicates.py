@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xmlrpc.client
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +17,7 @@ from demo.databases import odoo_database
 from sync_daemon.config import Settings
 from sync_daemon.domain.keys import Lane
 from sync_daemon.errors import FatalError
+from sync_daemon.odoo.wire import PROTOCOL
 from sync_daemon.rabbitmq.topology import HINTS_EXCHANGE, hints_queue, hints_routing_key
 from tests.acceptance.command import c360, daemon, eventually
 from tests.acceptance.parties import App, Broker, Odoo, as_sync
@@ -86,7 +88,7 @@ def _batch(app: App, identity: UUID) -> dict[str, Any]:
         "two_way": {},
         "refs": {},
     }
-    return {"protocol": "2", "installation": installation, "run": str(uuid4()), "documents": [document]}
+    return {"protocol": PROTOCOL, "installation": installation, "run": str(uuid4()), "documents": [document]}
 
 
 def _user(settings: Settings) -> Any:
@@ -97,12 +99,12 @@ def _user(settings: Settings) -> Any:
 
 def _apply(settings: Settings, user: Any, batch: dict[str, Any]) -> Any:
     key = settings.odoo_api_key.get_secret_value()
-    arguments = [settings.odoo_database, user, key, "comply360.bridge", "apply_batch", [batch]]
+    arguments = [settings.odoo_database, user, key, "comply360.bridge", "apply_batch", [json.dumps(batch)]]
     for _ in range(TIMES):
         # Odoo listens with a backlog of eight connections per worker; one that is turned away is made again, as the
         # daemon does. Whether a call that was cut off had been carried out does not matter: that is the point.
         with suppress(ConnectionError), xmlrpc.client.ServerProxy(f"{settings.odoo_url}/xmlrpc/2/object") as models:
-            return models.execute_kw(*arguments)
+            return json.loads(str(models.execute_kw(*arguments)))
     raise AssertionError("Odoo took none of the connections")
 
 

@@ -25,4 +25,5 @@ def _load() -> ModuleType:
 mappers = _load()
 codec = importlib.import_module(f"{NAME}.codec")
 document = importlib.import_module(f"{NAME}.document")
+text = importlib.import_module(f"{NAME}.text")
 registration = importlib.import_module(f"{NAME}.registration")

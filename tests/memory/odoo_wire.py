@@ -16,6 +16,7 @@ from tests.memory.odoo_batch import Batch
 
 LATER = timedelta(seconds=5)
 LOGIN = "comply360-bridge"
+TEXT: Any = addon.text
 TYPES = {"Choice": "selection", "Flag": "boolean", "Instant": "datetime", "Amount": "float", "Count": "integer"}
 
 
@@ -25,9 +26,9 @@ class Wire:
     def __init__(self, odoo: Odoo) -> None:
         self._odoo = odoo
 
-    def ping(self, protocol: str = "2") -> Values:
+    def ping(self, protocol: str = "3") -> Values:
         return {
-            "protocol": "2",
+            "protocol": "3",
             "addon": "19.0.0",
             "addon_on_disk": "19.0.0",
             "odoo": "19.0",
@@ -53,9 +54,10 @@ class Wire:
             return {"held": True, "number": claim["number"], "holder": "", "at": ""}
         return {"held": is_own, "number": str(present[0]), "holder": present[2], "at": _instant(present[3])}
 
-    def apply_batch(self, batch: Mapping[str, Any]) -> Values:
-        results = Batch(self._odoo, batch["installation"], batch["documents"], bool(batch.get("selftest"))).run()
-        return {"run": batch["run"], "results": results}
+    def apply_batch(self, batch: str) -> str:
+        given = TEXT.from_text(batch)
+        results = Batch(self._odoo, given["installation"], given["documents"], bool(given.get("selftest"))).run()
+        return str(TEXT.as_text({"run": given["run"], "results": results}))
 
     def put_content(self, installation: str, record: Mapping[str, str], sha256: str, offset: str, data: str) -> Values:
         key, piece = _key(installation, record), base64.b64decode(data)
@@ -64,12 +66,13 @@ class Wire:
         self._odoo.state.uploads[key] = sha256, content
         return {"received": str(len(content))}
 
-    def pull_changes(self, installation: str, limit: str, per_tenant: str) -> Values:
+    def pull_changes(self, installation: str, limit: str, per_tenant: str) -> str:
         due = [(turn, oldest, mark) for turn, oldest, mark in self._due(installation) if turn < int(per_tenant)]
         due.sort(key=lambda item: item[:2])
         changes = [self._change(mark) for _turn, _oldest, mark in due[: int(limit)]]
         beat = self._odoo.state.beats.get(installation, "")
-        return {"epoch": str(self._odoo.state.epoch), "changes": changes, "more": len(due) > int(limit), "beat": beat}
+        epoch, more = str(self._odoo.state.epoch), len(due) > int(limit)
+        return str(TEXT.as_text({"epoch": epoch, "changes": changes, "more": more, "beat": beat}))
 
     def _due(self, installation: str) -> Iterator[tuple[int, int, Mark]]:
         """The newest mark of each record that may be pulled, with its turn within its tenant and its oldest mark."""
@@ -108,9 +111,9 @@ class Wire:
             "sent": {name: dict(pair) for name, pair in bound.sent.items() if name in present},
         }
 
-    def ack_changes(self, installation: str, verdicts: Sequence[Mapping[str, str]]) -> Values:
+    def ack_changes(self, installation: str, verdicts: str) -> Values:
         acked = 0
-        for verdict in verdicts:
+        for verdict in TEXT.from_text(verdicts):
             epoch, _, number = verdict["version"].partition(".")
             if int(epoch) == self._odoo.state.epoch:
                 acked += self._settle(_key(installation, verdict), int(number), verdict["verdict"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -348,7 +349,7 @@ def test_another_protocol_is_fatal(settings: Settings) -> None:
     odoo = open_odoo(settings, uuid4())
     batch = {"protocol": "99", "installation": str(uuid4()), "run": str(uuid4()), "documents": []}
     with pytest.raises(FatalError, match="speaks protocol 99"):
-        odoo._transport.call("apply_batch", {"batch": batch})
+        odoo._transport.call("apply_batch", {"batch": json.dumps(batch)})
 
 
 @pytest.mark.reliability("F41")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import xmlrpc.client
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,14 @@ from pydantic import SecretStr
 from sync_daemon.config import Settings
 from sync_daemon.errors import BridgeError, ConfigError, FatalError, RejectedError, TransientError
 from sync_daemon.odoo import admin
-from sync_daemon.odoo.client import open_odoo
-from sync_daemon.odoo.transports import http_post
+from sync_daemon.odoo.client import RpcOdoo, open_odoo
+from sync_daemon.odoo.transports import http_post, kept
 from tests.ports.certificates import certificate, served
 from tests.ports.web_server import WebServer, response
 
 KEY = "canary-api-key"
 PING = {
-    "protocol": "2",
+    "protocol": "3",
     "addon": "19.0.1.0.0",
     "addon_on_disk": "19.0.1.0.0",
     "odoo": "19.0",
@@ -98,6 +99,90 @@ def test_an_answer_that_is_not_read_keeps_no_socket_open(transport: str, monkeyp
     assert [answer.isclosed() for answer in answers] == [True]
 
 
+def lasting(transport: str) -> bytes:
+    """A good answer that leaves the connection open, as a proxy's does."""
+    return encoded(transport, PING).replace(b"Connection: close\r\n", b"")
+
+
+def opened(transport: str, url: str) -> RpcOdoo:
+    odoo = open_odoo(settings_for(transport, url), uuid4())
+    if transport == "xmlrpc":
+        odoo._transport._uid = 7  # type: ignore[attr-defined]
+    return odoo
+
+
+def test_a_connection_that_the_server_leaves_open_serves_the_next_calls(transport: str, tmp_path: Path) -> None:
+    good = certificate(tmp_path, "127.0.0.1")
+    for tls in (None, served(good)):
+        with WebServer(lasting(transport), tls, per_connection=3) as server:
+            settings = settings_for(transport, server.url, odoo_cafile=str(good))
+            odoo = open_odoo(settings, uuid4())
+            if transport == "xmlrpc":
+                odoo._transport._uid = 7  # type: ignore[attr-defined]
+            for _ in range(3):
+                assert odoo.ping().user == "bot"
+        assert (server.connections, len(server.requests)) == (1, 3)
+
+
+def test_a_connection_that_was_closed_between_two_calls_is_made_again(transport: str) -> None:
+    with WebServer(lasting(transport)) as server:
+        odoo = opened(transport, server.url)
+        for _ in range(3):
+            assert odoo.ping().user == "bot"
+            assert server.ended.acquire(timeout=10)
+    assert (server.connections, len(server.requests)) == (3, 3)
+
+
+def test_bytes_that_nobody_asked_for_are_no_answer_to_the_next_call() -> None:
+    found, (own, other) = kept.Kept(), socket.socketpair()
+    connection = http.client.HTTPConnection("127.0.0.1")
+    connection.sock = own
+    found.keep(connection)
+    assert found.take() is connection
+    found.keep(connection)
+    with other:
+        other.sendall(b"HTTP/1.1 200 OK\r\n")
+        assert found.take() is None
+    assert own.fileno() == -1
+
+
+def test_a_call_whose_kept_connection_breaks_is_not_sent_again(transport: str) -> None:
+    with WebServer(lasting(transport), per_connection=2, deaf=True) as server:
+        odoo = opened(transport, server.url)
+        assert odoo.ping().user == "bot"
+        with pytest.raises(TransientError, match="no answer"):
+            odoo.ping()
+        assert len(server.requests) == 2
+        assert odoo.ping().user == "bot"
+    assert (server.connections, len(server.requests)) == (2, 3)
+
+
+def test_an_old_connection_is_not_used(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "KEPT_SECONDS", 0.0)
+    with WebServer(lasting(transport), per_connection=2) as server:
+        odoo = opened(transport, server.url)
+        assert [odoo.ping().user for _ in range(2)] == ["bot", "bot"]
+    assert server.connections == 2
+
+
+def test_a_refused_call_ends_its_connection(transport: str) -> None:
+    refusal = response("503 Service Unavailable", b"busy", ends=False)
+    with WebServer(refusal, per_connection=2) as server:
+        odoo = opened(transport, server.url)
+        for _ in range(2):
+            with pytest.raises(TransientError):
+                odoo.ping()
+    assert server.connections == 2
+
+
+def test_an_addon_of_another_release_gets_nothing(transport: str) -> None:
+    old = {**PING, "protocol": "2", "addon": "19.0.1.3.0"}
+    sentence = "addon 19.0.1.3.0 speaks protocol 2, this bridge 3: bring both to the same release"
+    with WebServer(encoded(transport, old)) as server, pytest.raises(FatalError, match=sentence):
+        opened(transport, server.url).apply_batch(uuid4(), [])
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
 def test_a_redirect_is_not_followed(transport: str, status: str) -> None:
     with WebServer(encoded(transport, PING)) as elsewhere:
@@ -154,7 +239,7 @@ def test_an_unusable_answer_is_a_transient_error(transport: str, answer: bytes) 
         "text",
         ["list"],
         {},
-        {**PING, "protocol": 2},
+        {**PING, "protocol": 3},
         {**PING, "epoch": "one"},
         {**PING, "key_expires": "tomorrow"},
     ],

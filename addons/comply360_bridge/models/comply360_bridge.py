@@ -10,9 +10,10 @@ from ..exchange.hand import HAND
 from ..exchange.quiet import quiet
 from ..mappers import MAPPERS
 from ..mappers.document import is_uuid, parse_version, printable, show_version
+from ..mappers.text import as_text, from_text
 from .comply360_upload import LARGEST_PIECE
 
-PROTOCOL = "2"
+PROTOCOL = "3"
 MOST_RECORDS = 5000
 KEY_SCOPE = "rpc"
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -67,8 +68,12 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def apply_batch(self, batch):
-        """Apply documents, each once however often it is sent; one result per document, in the same order."""
+        """Apply documents, each once however often it is sent; one result per document, in the same order.
+
+        Shapes: `batch` and the answer are JSON text.
+        """
         self._check_service()
+        batch = self._batch(batch)
         self._check_protocol(batch.get("protocol"))
         documents = batch.get("documents", [])
         if len(documents) > MOST_DOCUMENTS:
@@ -79,7 +84,7 @@ class Comply360Bridge(models.AbstractModel):
         with quiet():
             results = Batch(own.env, installation, documents).run()
             own.env.flush_all()
-        return {"run": str(batch.get("run", "")), "results": results}
+        return as_text({"run": str(batch.get("run", "")), "results": results})
 
     @api.model
     def put_content(self, installation, record, sha256, offset, data):
@@ -98,7 +103,10 @@ class Comply360Bridge(models.AbstractModel):
 
     @api.model
     def pull_changes(self, installation, limit, per_tenant):
-        """Current values of the records that changed in Odoo, oldest change first; removes nothing."""
+        """Current values of the records that changed in Odoo, oldest change first; removes nothing.
+
+        Shapes: the answer is JSON text.
+        """
         self._check_service()
         own = self._superuser()
         most, each = self._limit(limit), self._number(per_tenant, "per_tenant")
@@ -109,22 +117,27 @@ class Comply360Bridge(models.AbstractModel):
         for row in rows[:most]:
             if _is_there(row):
                 together.setdefault(row["res_model"], []).append(row["res_id"])
-        return {
-            "epoch": str(epoch),
-            "changes": [own._change(row, epoch, together.get(row["res_model"], [])) for row in rows[:most]],
-            "more": len(rows) > most,
-            "beat": own.env["comply360.heartbeat"]._newest(installation),
-        }
+        return as_text(
+            {
+                "epoch": str(epoch),
+                "changes": [own._change(row, epoch, together.get(row["res_model"], [])) for row in rows[:most]],
+                "more": len(rows) > most,
+                "beat": own.env["comply360.heartbeat"]._newest(installation),
+            }
+        )
 
     @api.model
     def ack_changes(self, installation, verdicts):
-        """Apply the daemon's verdicts; those about another epoch's versions are skipped."""
+        """Apply the daemon's verdicts; those about another epoch's versions are skipped.
+
+        Shapes: `verdicts` is JSON text.
+        """
         self._check_service()
         own = self._superuser()
         installation = self._installation_of(installation)
         epoch = own._epoch()
         acked = 0
-        for verdict in sorted(self._few(verdicts), key=key_of):
+        for verdict in sorted(self._few(self._from_text(verdicts, "verdicts", list)), key=key_of):
             if verdict["verdict"] not in ("applied", "later", "parked"):
                 raise UserError(self.env._("%(verdict)s is not a verdict.", verdict=verdict["verdict"]))
             version = parse_version(verdict["version"])
@@ -228,6 +241,22 @@ class Comply360Bridge(models.AbstractModel):
                     ours=PROTOCOL,
                 )
             )
+
+    def _batch(self, text):
+        if isinstance(text, dict):
+            # older protocols sent the batch itself
+            self._check_protocol(text.get("protocol"))
+        return self._from_text(text, "batch", dict)
+
+    def _from_text(self, text, name, kind):
+        """What a JSON text of the wire holds. Raises UserError unless it is of this kind."""
+        try:
+            found = from_text(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, kind):
+            raise UserError(self.env._("%(name)s is not the JSON text that the wire contract asks for.", name=name))
+        return found
 
     def _installation_of(self, installation):
         self._check_caller(self._uuid_of(installation))

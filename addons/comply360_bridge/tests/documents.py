@@ -1,5 +1,6 @@
 """Documents as the daemon sends them, and the case that all tests of the bridge share."""
 
+import json
 from uuid import NAMESPACE_OID, uuid5
 
 from odoo.tests import TransactionCase, new_test_user
@@ -125,8 +126,18 @@ def commission(name, /, **changes):
 
 
 def batch(*documents):
-    """The argument of `apply_batch`."""
-    return {"protocol": "2", "installation": INSTALLATION, "run": "run 1", "documents": list(documents)}
+    """The argument of `apply_batch`, before it becomes a text."""
+    return {"protocol": "3", "installation": INSTALLATION, "run": "run 1", "documents": list(documents)}
+
+
+def applied(bridge, argument):
+    """The answer of `apply_batch`, as the daemon reads it."""
+    return json.loads(bridge.apply_batch(json.dumps(argument)))
+
+
+def pulled(bridge, installation=INSTALLATION, limit="100", per_tenant="100"):
+    """The answer of `pull_changes`, as the daemon reads it."""
+    return json.loads(bridge.pull_changes(installation, limit, per_tenant))
 
 
 class BridgeCase(TransactionCase):
@@ -142,7 +153,7 @@ class BridgeCase(TransactionCase):
     @classmethod
     def apply(cls, *documents):
         """The results of one batch; what Odoo still holds in memory is forgotten, as at the end of a call."""
-        answer = cls.bridge.apply_batch(batch(*documents))
+        answer = applied(cls.bridge, batch(*documents))
         cls.env.invalidate_all()
         return answer["results"]
 
@@ -173,9 +184,9 @@ class BridgeCase(TransactionCase):
     def changes(self, limit="100", per_tenant="100"):
         """What the daemon would pull now."""
         self.env.flush_all()
-        return self.bridge.pull_changes(INSTALLATION, limit, per_tenant)["changes"]
+        return pulled(self.bridge, INSTALLATION, limit, per_tenant)["changes"]
 
     def acknowledge(self, change, verdict, message=""):
         """Send one verdict."""
         named = {key: change[key] for key in ("tenant", "entity", "record_id", "version")}
-        return self.bridge.ack_changes(INSTALLATION, [{**named, "verdict": verdict, "message": message}])
+        return self.bridge.ack_changes(INSTALLATION, json.dumps([{**named, "verdict": verdict, "message": message}]))

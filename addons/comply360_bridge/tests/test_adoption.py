@@ -1,3 +1,5 @@
+import json
+
 from odoo.tests import new_test_user
 from odoo.tools import SQL
 
@@ -67,13 +69,11 @@ class TestAdoption(AdoptionCase):
         )
 
     def test_bound_records_match_and_are_reported_again(self):
-        self.bridge.ack_changes(
-            INSTALLATION,
-            [
-                {key: change[key] for key in ("tenant", "entity", "record_id", "version")} | {"verdict": "applied"}
-                for change in self.changes()
-            ],
-        )
+        verdicts = [
+            {key: change[key] for key in ("tenant", "entity", "record_id", "version")} | {"verdict": "applied"}
+            for change in self.changes()
+        ]
+        self.bridge.ack_changes(INSTALLATION, json.dumps(verdicts))
         found = self.adopt("registration", "1", "2", "3")
         self.assertEqual([row["verdict"] for row in found.values()], ["matched", "matched", "new"])
         self.assertEqual(found["1"]["res_id"], str(self.record("registration", "1").id))

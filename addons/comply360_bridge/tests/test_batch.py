@@ -1,3 +1,4 @@
+import json
 from copy import deepcopy
 from unittest.mock import patch
 
@@ -5,7 +6,7 @@ from odoo.exceptions import UserError
 
 from ..mappers.document import digest_of
 from ..models import comply360_bridge_comparison
-from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, batch, commission, document, record_id
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, applied, batch, commission, document, record_id
 from .reliability import reliability
 
 
@@ -149,13 +150,14 @@ class TestBatch(BridgeCase):
     def test_arguments_are_not_changed(self):
         argument = batch(document("registration", "1"), commission("1"), document("user", "1"))
         before = deepcopy(argument)
-        self.bridge.apply_batch(argument)
+        applied(self.bridge, argument)
         self.assertEqual(argument, before)
 
     @reliability("F39")
     def test_results_hold_texts_booleans_lists_and_mappings_only(self):
-        answer = self.bridge.apply_batch(
-            batch(document("registration", "1"), document("registration", "2", status="x"), commission("1"))
+        answer = applied(
+            self.bridge,
+            batch(document("registration", "1"), document("registration", "2", status="x"), commission("1")),
         )
         self._assert_wire(answer)
 
@@ -172,11 +174,36 @@ class TestBatch(BridgeCase):
 
     def test_too_many_documents_are_an_error_of_the_call(self):
         with self.assertRaises(UserError):
-            self.bridge.apply_batch(batch(*[document("registration", str(n)) for n in range(1001)]))
+            applied(self.bridge, batch(*[document("registration", str(n)) for n in range(1001)]))
 
     def test_another_protocol_is_an_error_of_the_call(self):
-        with self.assertRaisesRegex(UserError, "protocol 3"):
-            self.bridge.apply_batch({**batch(), "protocol": "3"})
+        with self.assertRaisesRegex(UserError, "protocol 4"):
+            applied(self.bridge, {**batch(), "protocol": "4"})
+
+    @reliability("F43")
+    def test_an_older_daemon_is_told_to_update(self):
+        """Up to protocol 2 a batch crossed as itself, not as a text."""
+        with self.assertRaisesRegex(UserError, "speaks protocol 2, this addon 3: update the older one"):
+            self.bridge.apply_batch({**batch(document("client", "1")), "protocol": "2"})
+        self.assertFalse(self.binding("client", "1"))
+
+    def test_what_is_not_the_text_of_a_batch_is_an_error_of_the_call(self):
+        for wrong in ("", "{", "[]", "null", "1", "[" * 100_000, batch(), None, b"{}"):
+            with self.subTest(str(wrong)[:20]), self.assertRaisesRegex(UserError, "batch is not the JSON text"):
+                self.bridge.apply_batch(wrong)
+        for wrong in ("", "{}", "null", []):
+            with self.subTest(str(wrong)), self.assertRaisesRegex(UserError, "verdicts is not the JSON text"):
+                self.bridge.ack_changes(INSTALLATION, wrong)
+
+    @reliability("F39")
+    def test_answers_hold_no_character_that_xml_cannot_carry(self):
+        self.apply(document("client", "1"))
+        self.record("client", "1").city = "Cape\x0b\x1f\ufffe\r\nTown \\b \\u0001 \N{LION FACE}"
+        self.env.flush_all()
+        text = self.bridge.pull_changes(INSTALLATION, "1", "1")
+        self.assertNotRegex(text, r"(?<!\\)\\[ubfr]")
+        [change] = json.loads(text)["changes"]
+        self.assertEqual(change["fields"]["city"], "Cape\nTown \\b \\u0001 \N{LION FACE}")
 
     def test_the_digest_of_the_record_is_the_digest_of_the_document(self):
         documents = {

@@ -1,6 +1,6 @@
 from odoo.exceptions import UserError
 
-from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, commission, document, record_id
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, commission, document, pulled, record_id
 from .reliability import reliability
 
 
@@ -120,7 +120,7 @@ class TestChanges(BridgeCase):
             self.env.flush_all()
         self.record("commission", "9").action_approve()
         self.env.flush_all()
-        page = self.bridge.pull_changes(INSTALLATION, "2", "10")
+        page = pulled(self.bridge, INSTALLATION, "2", "10")
         self.assertEqual({change["tenant"] for change in page["changes"]}, {TENANT, OTHER_TENANT})
         self.assertTrue(page["more"])
         self.assertEqual(len(self.changes(per_tenant="1")), 2)
@@ -169,7 +169,7 @@ class TestChanges(BridgeCase):
 
     def test_another_bridges_changes_are_not_shown(self):
         self._pay()
-        self.assertEqual(self.another_bridge().pull_changes(TENANT, "10", "10")["changes"], [])
+        self.assertEqual(pulled(self.another_bridge(), TENANT, "10", "10")["changes"], [])
 
     def test_an_epoch_begins_beyond_both_sides_and_old_marks_are_reported_under_it(self):
         self._pay()

@@ -1,6 +1,6 @@
 from odoo.tests import HttpCase, new_test_user, tagged
 
-from .documents import DEFAULTS, INSTALLATION, batch, commission, document
+from .documents import DEFAULTS, INSTALLATION, applied, batch, commission, document, pulled
 
 
 @tagged("post_install", "-at_install")
@@ -9,7 +9,7 @@ class TestCommissionPage(HttpCase):
         new_test_user(self.env, "c360_accountant", groups="comply360_bridge.group_accountant")
         bridge = self.env["comply360.bridge"].with_user(self.env.ref("comply360_bridge.user_bridge"))
         documents = [document(entity, "1") for entity in ("tenant", "registration", "user")]
-        bridge.apply_batch(batch(*documents, commission("1")))
+        applied(bridge, batch(*documents, commission("1")))
         record = self.env["x_commission"].search(
             [("lead_id.partner_name", "=", DEFAULTS["registration"]["company_name"])]
         )
@@ -18,6 +18,6 @@ class TestCommissionPage(HttpCase):
         self.env.invalidate_all()
         self.assertEqual((record.state, record.payment_reference), ("paid", "EFT-2026-0042"))
         self.assertTrue(record.paid_at)
-        changes = bridge.pull_changes(INSTALLATION, "10", "10")["changes"]
+        changes = pulled(bridge, INSTALLATION, "10", "10")["changes"]
         self.assertEqual([change["fields"]["payment_reference"] for change in changes], ["EFT-2026-0042"])
         self.assertEqual(changes[0]["by"], "c360_accountant")

@@ -1,5 +1,6 @@
 """Real transactions on connections of their own: a test that rolls back sees neither triggers at commit nor races."""
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from odoo.tests.common import BaseCase, get_db_name
 from odoo.tools import mute_logger
 
 from ..exchange.hand import HAND
-from .documents import batch, commission, document
+from .documents import applied, batch, commission, document, pulled
 from .reliability import reliability
 
 INSTALLATION = str(uuid5(NAMESPACE_OID, "bridge of concurrent tests"))
@@ -86,10 +87,12 @@ class TestConcurrency(BaseCase):
             return retrying(partial(getattr(env["comply360.bridge"], method), *arguments), env)
 
     def _apply(self, *documents):
-        return self._call("apply_batch", {**batch(*documents), "installation": INSTALLATION})["results"]
+        return json.loads(self._call("apply_batch", json.dumps({**batch(*documents), "installation": INSTALLATION})))[
+            "results"
+        ]
 
     def _changes(self):
-        return self._call("pull_changes", INSTALLATION, "100", "100")["changes"]
+        return json.loads(self._call("pull_changes", INSTALLATION, "100", "100"))["changes"]
 
     def _one(self, query, *arguments):
         with self.registry.cursor() as cr:
@@ -135,7 +138,7 @@ class TestConcurrency(BaseCase):
             bot = env.ref("comply360_bridge.user_bridge").id
         with ThreadPoolExecutor(1) as pool:
             with self._environment(bot) as env:
-                first = env["comply360.bridge"].apply_batch({**batch(raw), "installation": INSTALLATION})["results"][0]
+                first = applied(env["comply360.bridge"], {**batch(raw), "installation": INSTALLATION})["results"][0]
                 later = pool.submit(self._apply, raw)
                 self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
             second = later.result(DEADLINE)[0]
@@ -151,7 +154,7 @@ class TestConcurrency(BaseCase):
         self.addCleanup(self._unlink, known.id)
         with ThreadPoolExecutor(1) as pool:
             with self._environment(bot) as env:
-                first = env["comply360.bridge"].apply_batch({**batch(raw), "installation": INSTALLATION})["results"][0]
+                first = applied(env["comply360.bridge"], {**batch(raw), "installation": INSTALLATION})["results"][0]
                 later = pool.submit(self._apply, raw)
                 self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
             second = later.result(DEADLINE)[0]
@@ -177,7 +180,7 @@ class TestConcurrency(BaseCase):
                 bot = env.ref("comply360_bridge.user_bridge").id
             with ThreadPoolExecutor(1) as pool, self.subTest(first=first["entity"]):
                 with self._environment(bot) as env:
-                    env["comply360.bridge"].apply_batch({**batch(first), "installation": INSTALLATION})
+                    applied(env["comply360.bridge"], {**batch(first), "installation": INSTALLATION})
                     later = pool.submit(self._apply, second)
                     self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
                 self.assertIn(later.result(DEADLINE)[0]["status"], ("created", "updated"))
@@ -193,7 +196,7 @@ class TestConcurrency(BaseCase):
             env.flush_all()
 
         def cancel(env, _record):
-            env["comply360.bridge"].apply_batch({**batch(cancelled), "installation": INSTALLATION})
+            applied(env["comply360.bridge"], {**batch(cancelled), "installation": INSTALLATION})
 
         def whole(step, record):
             with self._environment(bot) as env:
@@ -265,7 +268,7 @@ class TestConcurrency(BaseCase):
         paid = commission("1", tenant=TENANT, version="1.2", currency="USD", bases={"status": "approved"}, **told)
 
         def by_the_app(env, _record):
-            env["comply360.bridge"].apply_batch({**batch(paid), "installation": INSTALLATION})
+            applied(env["comply360.bridge"], {**batch(paid), "installation": INSTALLATION})
 
         def part(env, record):
             bill = env["x_commission"].browse(record).bill_id
@@ -385,7 +388,7 @@ class TestConcurrency(BaseCase):
         with self._environment() as env:
             bot = env.ref("comply360_bridge.user_bridge").id
             pulling = env(user=bot)["comply360.bridge"]
-            self.assertEqual(len(pulling.pull_changes(INSTALLATION, "10", "10")["changes"]), 1)
+            self.assertEqual(len(pulled(pulling, INSTALLATION, "10", "10")["changes"]), 1)
             with self._environment() as person:
                 person.cr.execute("SET LOCAL lock_timeout = '2s'")
                 person["x_commission"].browse(commission_id).action_cancel()
@@ -400,4 +403,4 @@ class TestConcurrency(BaseCase):
             }
             for change in changes
         ]
-        self._call("ack_changes", INSTALLATION, verdicts)
+        self._call("ack_changes", INSTALLATION, json.dumps(verdicts))

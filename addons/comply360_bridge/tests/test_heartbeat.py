@@ -1,6 +1,6 @@
 from odoo.exceptions import UserError
 
-from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, document, record_id
+from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, document, pulled, record_id
 
 STRANGER = record_id("client", "nobody")
 
@@ -10,7 +10,7 @@ class TestHeartbeat(BridgeCase):
         return self.bridge.heartbeat(INSTALLATION, number, list(tenants))
 
     def _pulled(self):
-        return self.bridge.pull_changes(INSTALLATION, "1", "1")["beat"]
+        return pulled(self.bridge, INSTALLATION, "1", "1")["beat"]
 
     def test_the_newest_heartbeat_goes_back_with_every_pull(self):
         self.assertEqual(self._pulled(), "")
@@ -26,7 +26,7 @@ class TestHeartbeat(BridgeCase):
 
     def test_another_installations_heartbeat_is_not_ours(self):
         self._beat("7")
-        another = self.another_bridge().pull_changes(record_id("bridge", "another"), "1", "1")
+        another = pulled(self.another_bridge(), record_id("bridge", "another"), "1", "1")
         self.assertEqual(another["beat"], "")
 
     def test_tenants_that_odoo_does_not_know_or_serve_are_named(self):

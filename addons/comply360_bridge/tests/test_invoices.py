@@ -2,7 +2,7 @@ from odoo import Command
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import Form, new_test_user
 
-from .documents import OTHER_TENANT, TENANT, BridgeCase, batch, document, record_id
+from .documents import OTHER_TENANT, TENANT, BridgeCase, applied, batch, document, record_id
 
 
 class TestInvoices(BridgeCase):
@@ -161,7 +161,7 @@ class TestInvoices(BridgeCase):
 
     def test_the_app_cannot_send_an_invoice(self):
         raw = {**document("registration", "9"), "entity": "invoice"}
-        result = self.bridge.apply_batch(batch(raw))["results"][0]
+        result = applied(self.bridge, batch(raw))["results"][0]
         self.assertEqual((result["status"], result["code"]), ("rejected", "read_only"))
 
     def test_digests_change_with_what_is_reported(self):

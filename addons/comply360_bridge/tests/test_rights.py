@@ -1,5 +1,6 @@
 import csv
 import inspect
+import json
 from pathlib import Path
 
 from odoo import models
@@ -28,10 +29,10 @@ ARGUMENTS = {
     "forget_binding": (INSTALLATION, RECORD),
     "ping": ("2",),
     "put_content": (INSTALLATION, RECORD, "0" * 64, "0", ""),
-    "apply_batch": (batch(),),
+    "apply_batch": (json.dumps(batch()),),
     "pull_changes": (INSTALLATION, "1", "1"),
     "adopt_records": (INSTALLATION, {"record_id": TENANT, "name": ""}, "registration", [], True),
-    "ack_changes": (INSTALLATION, []),
+    "ack_changes": (INSTALLATION, "[]"),
     "requeue_changes": (INSTALLATION, []),
     "claim": (INSTALLATION, {"token": TENANT, "number": "0"}),
     "heartbeat": (INSTALLATION, "1", []),

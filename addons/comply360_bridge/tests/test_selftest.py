@@ -3,7 +3,7 @@ from uuid import NAMESPACE_OID, uuid5
 from odoo.exceptions import UserError
 
 from ..models.comply360_bridge import selftest_of
-from .documents import INSTALLATION, TENANT, BridgeCase, batch, commission, document
+from .documents import INSTALLATION, TENANT, BridgeCase, applied, batch, commission, document, pulled
 
 SELFTEST = selftest_of(INSTALLATION)
 """The selftest as an app installation of its own."""
@@ -24,7 +24,7 @@ class TestSelftest(BridgeCase):
         return {"refs": {"registration": ("registration", "1"), "agent": ("user", "1")}} if raw["refs"] else {}
 
     def _selftest(self, *documents):
-        answer = self.bridge.apply_batch({**batch(*documents), "installation": SELFTEST, "selftest": True})
+        answer = applied(self.bridge, {**batch(*documents), "installation": SELFTEST, "selftest": True})
         self.env.invalidate_all()
         return answer["results"]
 
@@ -73,7 +73,7 @@ class TestSelftest(BridgeCase):
                 tenant.with_user(admin).write({"selftest": flag})
         own.with_user(admin).write({"selftest": False, "team_id": False})
         raw = document("tenant", "one", version="1.2", name="Another")
-        answer = self.bridge.apply_batch({**batch(raw), "selftest": True})
+        answer = applied(self.bridge, {**batch(raw), "selftest": True})
         self.assertEqual(answer["results"][0]["status"], "updated")
         self.assertFalse(own.selftest)
 
@@ -82,6 +82,6 @@ class TestSelftest(BridgeCase):
             self.env["x_commission"].search([("x_comply360_tenant_id", "=", tenant.id)]).action_approve()
         self.env.flush_all()
         for bridge, tenant in ((INSTALLATION, TENANT), (SELFTEST, TRIED)):
-            changes = self.bridge.pull_changes(bridge, "100", "100")["changes"]
+            changes = pulled(self.bridge, bridge)["changes"]
             self.assertEqual({change["tenant"] for change in changes}, {tenant})
             self.assertEqual(set(self.bridge.backlog(bridge)["tenants"]), {tenant})

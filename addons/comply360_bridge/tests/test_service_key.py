@@ -1,10 +1,11 @@
+import json
 from uuid import uuid4
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user
 
 from ..models.comply360_bridge import MOST_ITEMS, selftest_of
-from .documents import INSTALLATION, TENANT, BridgeCase, batch, commission, document, record_id
+from .documents import INSTALLATION, TENANT, BridgeCase, applied, batch, commission, document, record_id
 from .test_selftest import TRIED
 
 OTHER = str(uuid4())
@@ -42,7 +43,7 @@ class TestServiceKey(BridgeCase):
         for call in (
             lambda: self.bridge.pull_changes(OTHER, "1", "1"),
             lambda: self.bridge.backlog(OTHER),
-            lambda: self.bridge.apply_batch({**batch(), "installation": OTHER}),
+            lambda: applied(self.bridge, {**batch(), "installation": OTHER}),
             lambda: self.bridge.purge_selftest(OTHER, TENANT),
             lambda: self.bridge.digests(OTHER, TENANT, "client", "", "1"),
         ):
@@ -122,13 +123,13 @@ class TestServiceKey(BridgeCase):
         installation = selftest_of(INSTALLATION)
         documents = [document("tenant", "tried", tenant=TRIED, name="Selftest", subdomain="selftest1")]
         documents += [document("client", "1", tenant=TRIED), document("user", "1", tenant=TRIED)]
-        self.bridge.apply_batch({**batch(*documents), "installation": installation, "selftest": True})
+        applied(self.bridge, {**batch(*documents), "installation": installation, "selftest": True})
         partner = self.env["res.partner"].create({"name": "Somebody's customer"})
         made = self.env["res.partner"].search([("x_comply360_tenant_id.uuid", "=", TRIED)])
         self.assertEqual(len(made), 2)
         self.assertEqual(self.relink("client", partner, installation=installation, tenant=TRIED), "")
         sent = document("client", "1", tenant=TRIED, version="1.2", name="Written over")
-        self.bridge.apply_batch({**batch(sent), "installation": installation})
+        applied(self.bridge, {**batch(sent), "installation": installation})
         self.env.invalidate_all()
         self.assertEqual(partner.x_comply360_tenant_id.uuid, TRIED)
         self.assertEqual(self.bridge.purge_selftest(installation, TRIED), {"removed": "1", "refused": ""})
@@ -159,7 +160,7 @@ class TestServiceKey(BridgeCase):
         record = {"tenant": TENANT, "entity": "document", "record_id": TENANT}
         for call in (
             lambda: self.bridge.requeue_changes(INSTALLATION, many),
-            lambda: self.bridge.ack_changes(INSTALLATION, many),
+            lambda: self.bridge.ack_changes(INSTALLATION, json.dumps(many)),
             lambda: self.bridge.heartbeat(INSTALLATION, "1", many),
             lambda: self.bridge.digest_ranges(INSTALLATION, TENANT, "client", many),
             lambda: self.bridge.known_ranges(INSTALLATION, TENANT, "client", many),

@@ -6,7 +6,7 @@ import psycopg2
 from odoo.tests import tagged
 from odoo.tools import SQL
 
-from .documents import INSTALLATION, TENANT, BridgeCase, commission, document, record_id
+from .documents import INSTALLATION, TENANT, BridgeCase, commission, document, pulled, record_id
 from .test_documents import CUSTOMER, LEAD, DocumentCase
 
 OF_A_TENANT = ("user", "client", "registration", "commission")
@@ -261,7 +261,7 @@ class TestPolls(BridgeCase):
                 self.change(name, f"City {name}")
             self.env.invalidate_all()
             before = self.env.cr.sql_log_count
-            changes = self.bridge.pull_changes(INSTALLATION, "100", "100")["changes"]
+            changes = pulled(self.bridge)["changes"]
             queries.append(self.env.cr.sql_log_count - before)
             self.assertEqual(len(changes), len(names))
             for change in changes:

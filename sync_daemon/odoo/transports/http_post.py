@@ -1,8 +1,8 @@
 """One HTTP POST, sent exactly once.
 
 The standard library's XML-RPC transport sends a request again when the connection breaks before the answer; by then
-the first one may have been committed. Here a connection serves one request: there is no stale connection to hit,
-nothing to send again, and nothing that threads could share.
+the first one may have been committed. Here nothing is sent again. A connection that the server leaves open serves the
+next call, unless anything came on it meanwhile; Odoo's own server closes each one, a proxy in front of it does not.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import http.client
 import socket
 import ssl
 import time
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from urllib.parse import SplitResult
 from sync_daemon.config import Settings
 from sync_daemon.crash_points import answered
 from sync_daemon.errors import ConfigError, FatalError, TransientError
+from sync_daemon.odoo.transports.kept import Kept
 from sync_daemon.urls import require_encryption, split_url
 
 CONNECT_SECONDS = 10.0
@@ -42,6 +44,8 @@ class HttpPost:
         self._url = odoo_address(settings.odoo_url)
         self._timeout = settings.odoo_timeout_seconds
         self._tls = tls_context(settings) if self._url.scheme == "https" else None
+        self._kept = Kept()
+        weakref.finalize(self, self._kept.close)
 
     def __call__(self, path: str, body: bytes, headers: Mapping[str, str], method: str = "") -> Answer:
         """Send once and read the whole answer within the timeout; `method` is the method called.
@@ -49,9 +53,11 @@ class HttpPost:
         Raises: TransientError when no whole answer came, which does not mean that nothing was done; FatalError for a
         redirect or a certificate that cannot be trusted.
         """
-        connection = self._connection()
+        connection = self._kept.take() or self._connection()
+        is_kept = False
         try:
-            return self._exchange(connection, self._url.path.rstrip("/") + path, body, headers, method)
+            answer, is_kept = self._exchange(connection, self._url.path.rstrip("/") + path, body, headers, method)
+            return answer
         except ssl.SSLCertVerificationError as error:
             raise FatalError(f"Odoo's certificate cannot be trusted: {error.verify_message}") from None
         except TimeoutError:
@@ -59,7 +65,10 @@ class HttpPost:
         except (OSError, http.client.HTTPException) as error:
             raise TransientError(f"no answer from Odoo at {self._shown}: {_reason(error)}") from None
         finally:
-            connection.close()
+            if is_kept:
+                self._kept.keep(connection)
+            else:
+                connection.close()
 
     @property
     def _shown(self) -> str:
@@ -73,15 +82,19 @@ class HttpPost:
 
     def _exchange(
         self, connection: http.client.HTTPConnection, path: str, body: bytes, headers: Mapping[str, str], method: str
-    ) -> Answer:
-        connection.connect()
+    ) -> tuple[Answer, bool]:
+        """The answer, and whether the connection may serve another call."""
+        if connection.sock is None:
+            connection.connect()
         # getresponse() forgets the socket of a connection that is to be closed, but reads on from it
         link: socket.socket = connection.sock
         deadline = time.monotonic() + self._timeout
         link.settimeout(self._timeout)
         # a proxy that refuses a large request may answer before it has read it, and close
+        is_sent = False
         with suppress(BrokenPipeError, ConnectionResetError):
-            connection.request("POST", path, body, {**headers, "Connection": "close", "Accept-Encoding": "identity"})
+            connection.request("POST", path, body, {**headers, "Accept-Encoding": "identity"})
+            is_sent = True
         # an answer that is not read to its end keeps its socket until it is closed
         with connection.getresponse() as response:
             answered(method)
@@ -90,7 +103,9 @@ class HttpPost:
                 raise FatalError(f"Odoo at {self._shown} answers with a redirect ({response.status}); check ODOO_URL")
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise TransientError(f"Odoo at {self._shown} answers in an encoding that was not asked for")
-            return Answer(response.status, _read(response, link, deadline))
+            answer = Answer(response.status, _read(response, link, deadline))
+        # whoever refuses a request may not have read it to its end
+        return answer, is_sent and answer.status == 200 and not response.will_close
 
 
 def odoo_address(url: str) -> SplitResult:
