@@ -415,6 +415,43 @@ def test_the_probe_asked_twice_in_one_transaction_answers_twice(installation: Se
     sync.rollback()
 
 
+def test_the_probe_names_the_tenants_in_whose_tables_a_transaction_works(
+    installation: Settings, tenant: AppTenant
+) -> None:
+    sync, app, admin = as_sync(installation), as_app(installation), as_admin(installation)
+    other_tenant = register(installation, f"agency{uuid4().hex[:10]}")
+    migrate(installation)
+    asked = "SELECT bridge.writing_snapshots(%(own)s), bridge.writing_snapshots(%(theirs)s)"
+
+    def held() -> tuple[object, ...]:
+        [found] = rows(sync, asked, own=tenant.schema, theirs=other_tenant.schema)
+        return found
+
+    app.set_session(isolation_level="REPEATABLE READ", autocommit=False)
+    rows(app, "SELECT 1")
+    wait_for(lambda: is_a_second_old(admin))
+    assert held() == (True, True), "it may go anywhere"
+    rows(app, "SELECT 1 FROM {s}.clients", s=tenant.schema)
+    assert held() == (True, False)
+    rows(app, "UPDATE {s}.clients SET city = 'x'", s=other_tenant.schema)
+    assert held() == (True, True)
+    app.rollback()
+    assert held() == (False, False)
+    rows(app, "UPDATE {s}.clients SET city = 'x'", s=tenant.schema)
+    assert held() == (True, True), "it has just begun"
+    wait_for(lambda: is_a_second_old(admin))
+    assert held() == (True, False)
+    app.rollback()
+
+
+def is_a_second_old(admin: databases.Connection) -> bool:
+    """Whether each open transaction of the app is."""
+    oldest = (
+        "SELECT max(xact_start) < now() - interval '1 second' FROM pg_stat_activity WHERE usename = 'comply360_user'"
+    )
+    return rows(admin, oldest) == [(True,)]
+
+
 def test_a_write_of_the_daemon_would_fail_the_transaction_the_probe_names(
     installation: Settings, tenant: AppTenant
 ) -> None:

@@ -293,10 +293,12 @@ class Server:
         """Rows that open transactions of the app have changed."""
         return {key for app in self.app_transactions for key in app.changed}
 
-    @property
-    def has_writing_snapshots(self) -> bool:
-        """Whether a transaction of the app would fail if a row that it may write were written now."""
-        return any(app.is_snapshot for app in self.app_transactions)
+    def has_writing_snapshots(self, tenant: UUID) -> bool:
+        """Whether a transaction of the app would fail if a row of this tenant were written now."""
+        return any(
+            app.is_snapshot and (not app.changed or tenant in {key.tenant for key in app.changed})
+            for app in self.app_transactions
+        )
 
 
 class Database:

@@ -130,7 +130,7 @@ class PullUnit:
             invoices=invoices,
             pointers=dict(self._pointers(page.invoiced | named)),
             holders=self._holders(page.invoices.values()),
-            app_busy_since=self._database.now - PATIENCE if server.has_writing_snapshots else None,
+            app_busy_since=self._database.now - PATIENCE if server.has_writing_snapshots(self._tenant) else None,
             bridge_login=LOGIN,
             hidden=dict(self._hidden(page)),
         )

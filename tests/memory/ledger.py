@@ -161,7 +161,12 @@ class _Settling:
     def _point_at_invoice(self, key: RecordKey) -> None:
         """Give a registration back the id of its newest invoice."""
         row, server = self._state.rows.get(key), self._database.server
-        if key.entity is not Entity.REGISTRATION or row is None or key in server.locked or server.has_writing_snapshots:
+        if (
+            key.entity is not Entity.REGISTRATION
+            or row is None
+            or key in server.locked
+            or server.has_writing_snapshots(key.tenant)
+        ):
             return
         standing = [
             known.odoo_id
@@ -180,7 +185,7 @@ class _Settling:
             return ""
         server, delivery = self._database.server, self._state.deliveries.get(key)
         is_recent = delivery is not None and delivery.marked_at > self._database.now - PATIENCE
-        if key in server.locked or (server.has_writing_snapshots and is_recent):
+        if key in server.locked or (server.has_writing_snapshots(key.tenant) and is_recent):
             return BUSY
         is_left = key.entity in self._state.left
         if is_left or (key.entity, column, str(item.res_id)) in self._state.refused:

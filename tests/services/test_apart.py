@@ -140,3 +140,16 @@ def test_a_payment_that_a_trigger_leaves_out_is_no_event(world: World, daemon: D
     assert world.row(commission)["status"] == "pending"
     assert world.letters() == ["refused_by_app"]
     assert world.broker.drain("notifications") == []
+
+
+def test_a_long_transaction_of_one_tenant_keeps_odoos_ids_and_decisions_from_no_other_one(
+    world: World, daemon: Daemon, other: Tenant
+) -> None:
+    held, theirs = world.registration(), world.commission(world.registration(other), other)
+    world.settle(daemon)
+    world.app.begin(is_snapshot=True).update(held, company_name="Held")
+    own, free = world.registration(), world.registration(other)
+    world.people.write(theirs, **PAID)
+    rounds(world, daemon)
+    assert world.row(free)["odoo_lead_id"] and world.row(theirs)["status"] == "paid"
+    assert world.row(own)["odoo_lead_id"] is None

@@ -111,7 +111,7 @@ class PageReading:
         }
 
     def _app_busy_since(self) -> datetime | None:
-        rows = self._all("app_busy_since", {"patience": PATIENCE})
+        rows = self._all("app_busy_since", {"patience": PATIENCE, "schema": self._tenant.schema})
         return rows[0][0] if rows else None
 
     def _issues(self, ids: Sequence[UUID]) -> tuple[dict[UUID, OpenIssue], frozenset[UUID]]:

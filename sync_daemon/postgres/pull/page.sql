@@ -68,7 +68,7 @@ JOIN wanted USING (id)
 WHERE i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s
 
 -- name: app_busy_since (no row while no transaction of the app would fail)
-SELECT (now() - %(patience)s) AT TIME ZONE 'UTC' WHERE bridge.writing_snapshots()
+SELECT (now() - %(patience)s) AT TIME ZONE 'UTC' WHERE bridge.writing_snapshots(%(schema)s)
 
 -- name: renamed (kinds of records of which one of these has another id in the app by now)
 SELECT DISTINCT entity FROM bridge.renamed_record

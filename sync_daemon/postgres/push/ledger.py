@@ -325,7 +325,8 @@ class _Settling:
             different = self._different(names, parameters)
             if not different:
                 return set()
-            recent = self._owed_recently(tenant, entity, different) if self._app_transaction_would_fail() else set()
+            would_fail = self._app_transaction_would_fail(schema)
+            recent = self._owed_recently(tenant, entity, different) if would_fail else set()
             locked.update(recent)
             to_write = [one for one in wanted if one in different and one not in recent]
             self._cursor.execute(
@@ -350,8 +351,8 @@ class _Settling:
         )
         return {row[0] for row in rows}
 
-    def _app_transaction_would_fail(self) -> bool:
-        self._cursor.execute(_SQL["writing_snapshots"])
+    def _app_transaction_would_fail(self, schema: str) -> bool:
+        self._cursor.execute(_SQL["writing_snapshots"], {"schema": schema})
         return bool((self._cursor.fetchone() or (False,))[0])
 
     def _discharge(self, owed: Sequence[Owed]) -> None:

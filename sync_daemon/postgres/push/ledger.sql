@@ -138,7 +138,7 @@ WHERE d.instance_id = %(instance)s
   AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
 
 -- name: writing_snapshots
-SELECT bridge.writing_snapshots()
+SELECT bridge.writing_snapshots(%(schema)s)
 
 -- name: waiting_since (records owed for less than the patience)
 SELECT record_id
