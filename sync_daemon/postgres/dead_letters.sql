@@ -16,9 +16,15 @@ RETURNING l.tenant_id, l.id
 -- name: resolve (of records that went through, except for the fields that stayed behind)
 UPDATE bridge.dead_letter AS l
 SET resolved_at = now()
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-WHERE l.instance_id = %(instance)s AND l.direction = %(direction)s AND l.resolved_at IS NULL
-  AND (l.tenant_id, l.entity, l.record_id) = (k.tenant_id, k.entity, k.record_id::text)
+WHERE l.resolved_at IS NULL
+  AND l.id = ANY (ARRAY(
+      SELECT l.id
+      FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+      CROSS JOIN LATERAL (
+          SELECT id FROM bridge.dead_letter AS l
+          WHERE l.instance_id = %(instance)s AND l.tenant_id = k.tenant_id AND l.direction = %(direction)s
+            AND l.entity = k.entity AND l.record_id = k.record_id::text AND l.resolved_at IS NULL
+          OFFSET 0) AS l))
   -- A row under a foreign tenant is never read, so that it seems to be gone: only its arrival ends that letter.
   AND (l.code <> 'foreign_tenant' OR EXISTS (
       SELECT 1

@@ -2,14 +2,17 @@
 UPDATE bridge.delivery AS d
 SET version = nextval('bridge.version_seq')
 FROM (
-    SELECT ctid AS place
-    FROM bridge.delivery
-    WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s
-      AND record_id = ANY(%(ids)s::uuid[])
-      AND published_at IS NULL AND due_at <= now() AND dead_version IS DISTINCT FROM version
-      AND NOT coalesce(version > %(version)s, false)
-    -- One that is being settled right now was read.
-    FOR UPDATE SKIP LOCKED
+    SELECT found.place
+    FROM unnest(%(ids)s::uuid[]) AS k (record_id)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place, published_at, due_at, dead_version, version
+        FROM bridge.delivery
+        WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND entity = %(entity)s AND record_id = k.record_id
+        OFFSET 0
+        -- One that is being settled right now was read.
+        FOR UPDATE SKIP LOCKED) AS found
+    WHERE found.published_at IS NULL AND found.due_at <= now() AND found.dead_version IS DISTINCT FROM found.version
+      AND NOT coalesce(found.version > %(version)s, false)
 ) AS unread
 WHERE d.ctid = unread.place
 RETURNING d.record_id
@@ -17,12 +20,16 @@ RETURNING d.record_id
 -- name: dependants (of those, the ones that are bound or wait for the record that changed)
 SELECT k.record_id
 FROM unnest(%(ids)s::uuid[]) AS k (record_id)
-LEFT JOIN bridge.binding AS b
-    ON b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s AND b.entity = %(entity)s
-   AND b.record_id = k.record_id
-LEFT JOIN bridge.delivery AS d
-    ON d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
-   AND d.record_id = k.record_id
+LEFT JOIN LATERAL (
+    SELECT id, version FROM bridge.binding AS b
+    WHERE b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s AND b.entity = %(entity)s
+      AND b.record_id = k.record_id
+    OFFSET 0) AS b ON true
+LEFT JOIN LATERAL (
+    SELECT version FROM bridge.delivery AS d
+    WHERE d.instance_id = %(instance)s AND d.tenant_id = %(tenant)s AND d.entity = %(entity)s
+      AND d.record_id = k.record_id
+    OFFSET 0) AS d ON true
 WHERE (%(filtered)s OR b.id IS NOT NULL OR d.version IS NOT NULL)
   -- One whose version was drawn later has been read, or will be, with the change in sight.
   AND NOT coalesce(greatest(b.version, d.version) > %(version)s, false)

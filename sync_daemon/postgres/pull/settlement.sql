@@ -26,9 +26,14 @@ WHERE c.instance_id = %(instance)s AND c.tenant_id = %(tenant)s AND c.state = 'o
 
 -- name: displace (pairs of before Odoo was set back: it has given their numbers away again)
 UPDATE bridge.binding AS b SET state = 'unlinked'
-FROM unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, record_id)
-WHERE b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s
-  AND (b.entity, b.record_id) = (k.entity, k.record_id)
+WHERE b.id = ANY (ARRAY(
+    SELECT b.id
+    FROM unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, record_id)
+    CROSS JOIN LATERAL (
+        SELECT id FROM bridge.binding AS b
+        WHERE b.instance_id = %(instance)s AND b.tenant_id = %(tenant)s AND b.entity = k.entity
+          AND b.record_id = k.record_id
+        OFFSET 0) AS b))
 
 -- name: bind (Odoo's versions up to these are done; pairs that end first: their records may be another one's now)
 INSERT INTO bridge.binding

@@ -12,6 +12,7 @@ from sync_daemon.domain.brake import Braking, Group, Loss, Stop, Tally
 from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
 from sync_daemon.domain.limits import Limits
+from sync_daemon.postgres.by_index import BY_INDEX
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import raise_letters
 from sync_daemon.postgres.journal import JOURNAL
@@ -64,6 +65,7 @@ class BrakeUnit:
             "ids": [loss.owed.key.record_id for losses in lost.values() for loss in losses],
         }
         self._execute("lock", parameters)
+        self._cursor.execute(BY_INDEX)
         self._execute("tally", parameters)
         return {(tenant, Entity(entity)): _tally(*known) for tenant, entity, *known in self._cursor.fetchall()}
 

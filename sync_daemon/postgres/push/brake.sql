@@ -8,8 +8,11 @@ FROM (SELECT tenant_id, entity FROM unnest(%(tenants)s::uuid[], %(entities)s::te
 SELECT g.tenant_id, g.entity, passed.records,
        (SELECT count(*) FROM (
            SELECT FROM bridge.binding AS b
-           WHERE b.instance_id = %(instance)s AND b.tenant_id = g.tenant_id AND b.entity = g.entity
+           -- in the order of the one index that is for it, so that no estimate chooses another
+           WHERE (b.instance_id, b.tenant_id, b.entity) >= (%(instance)s, g.tenant_id, g.entity)
+             AND (b.instance_id, b.tenant_id, b.entity) <= (%(instance)s, g.tenant_id, g.entity)
              AND b.state = 'active'
+           ORDER BY b.instance_id, b.tenant_id, b.entity, b.record_id
            LIMIT (passed.records + g.lost) * 100 / g.percent + 1) AS bound),
        EXISTS (SELECT FROM bridge.reconcile_request AS r
                JOIN bridge.tenant AS t USING (schema_name)

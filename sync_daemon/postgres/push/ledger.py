@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg2 import sql
+from psycopg2 import errors, sql
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.app_write import Refusal
@@ -44,6 +44,9 @@ PATIENCE = timedelta(minutes=2)
 CHANGED = frozenset({Status.CREATED, Status.UPDATED})
 
 _SQL = {**JOURNAL, **statements("push/ledger")}
+_BIND = ";\n".join(_SQL[name] for name in ("begin_pairs", "bind", "end_pairs"))
+_ONE_PAIR = "binding_active_odoo_record"
+"""The index by which a record of Odoo has one active binding."""
 
 
 class Ledger:
@@ -168,7 +171,8 @@ class _Settling:
             ]
         )
         self._mark_dead(dead)
-        self._republish([item.owed for item in settlements])
+        # what is locked at its version cannot change before the end of the transaction
+        self._republish([item.owed for item in settlements if not _is_current(item.owed, current)])
         self._letters(applied, dead, [item for item in settlements if isinstance(item, Dropped)], kept_out)
         new = {item.owed.key for item in answered} - paired
         self._mark_dependants(settlements, new)
@@ -231,25 +235,31 @@ class _Settling:
         Another call of the same version may carry the row's earlier values and arrive last. Without a digest, the next
         change is sent even if its values were sent before.
         """
+        if not applied:
+            return
         targets = {"models": [item.model for item in applied], "res_ids": [item.res_id for item in applied]}
-        self._displace(applied, targets)
-        self._execute(
-            "bind",
-            applied,
-            {
-                **_columns([item.owed for item in applied]),
-                **targets,
-                "epochs": [item.owed.version.epoch for item in applied],
-                "digests": [item.digest if item.owed.key in sole else "" for item in applied],
-                "states": [_state(item).value for item in applied],
-                "outlines": [item.outline for item in applied],
-            },
-        )
+        pairs = {
+            **_columns([item.owed for item in applied]),
+            **targets,
+            "epochs": [item.owed.version.epoch for item in applied],
+            "digests": [item.digest if item.owed.key in sole else "" for item in applied],
+            "states": [_state(item).value for item in applied],
+            "outlines": [item.outline for item in applied],
+        }
+        try:
+            # one round trip: another record hardly ever has the number
+            self._cursor.execute(_BIND, {"instance": self._instance, **pairs})
+        except errors.UniqueViolation as error:
+            if error.diag.constraint_name != _ONE_PAIR:
+                raise
+            self._cursor.execute(_SQL["undo_pairs"])
+            self._displace(applied, targets)
+            self._execute("bind", applied, pairs)
 
     def _displace(self, applied: Sequence[Applied], targets: Mapping[str, Any]) -> None:
         """A restored Odoo assigns its numbers again: records formerly bound to such a number are owed again."""
         self._execute("displace", applied, {**key_arrays([item.owed.key for item in applied]), **targets})
-        if applied and self._cursor.rowcount:
+        if self._cursor.rowcount:
             mark(self._cursor, [RecordKey(t, Entity(e), i) for t, e, i in self._cursor.fetchall()], Lane.LIVE)
 
     def _keep_bases(self, applied: Sequence[Applied]) -> None:
@@ -503,6 +513,11 @@ def _is_sole(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:
     """Whether it was sent only once at its version, and is still owed at that version."""
     version, attempts = current.get(owed.key, (0, 0))
     return version == owed.version.number and attempts <= 1
+
+
+def _is_current(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:
+    """Whether it is locked, and still owed at the version that is settled."""
+    return owed.key in current and current[owed.key][0] == owed.version.number
 
 
 def _is_news(item: Settlement) -> bool:

@@ -1,11 +1,17 @@
+-- Each key is looked up in the primary key, alone (LATERAL ... OFFSET 0): VACUUM finds an empty queue, and a planner that
+-- believes in it would compare every key with every row. Rows are locked by one statement and written by the next in
+-- their places: who waited for a lock sees in its own statement only where the row was before.
+
 -- name: lock_deliveries (in key order; rows another pusher settles right now stay owed)
 SELECT d.tenant_id, d.entity, d.record_id, d.version, d.attempts
-FROM bridge.delivery AS d
-JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-    USING (tenant_id, entity, record_id)
-WHERE d.instance_id = %(instance)s
-ORDER BY d.tenant_id, d.entity, d.record_id
-FOR UPDATE OF d SKIP LOCKED
+FROM (SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+      ORDER BY tenant_id, entity, record_id) AS k
+CROSS JOIN LATERAL (
+    SELECT * FROM bridge.delivery AS d
+    WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
+      AND d.record_id = k.record_id
+    OFFSET 0
+    FOR UPDATE SKIP LOCKED) AS d
 
 -- name: lock_renamed (one that another pusher hands over right now is waited for: their order counts)
 SELECT id FROM bridge.renamed_record WHERE id = %(number)s FOR UPDATE
@@ -48,20 +54,39 @@ WHERE instance_id = %(instance)s AND (tenant_id, entity, record_id) = (%(tenant)
 -- name: forget_renamed
 DELETE FROM bridge.renamed_record WHERE id = %(number)s
 
+-- name: begin_pairs
+SAVEPOINT pairs
+
+-- name: end_pairs
+RELEASE SAVEPOINT pairs
+
+-- name: undo_pairs
+ROLLBACK TO SAVEPOINT pairs;
+RELEASE SAVEPOINT pairs
+
 -- name: displace (bindings of other records to the records of Odoo that these are bound to now)
 DELETE FROM bridge.binding AS b
-USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[])
-    AS k (tenant_id, entity, record_id, model, res_id)
-WHERE b.instance_id = %(instance)s AND b.state = 'active' AND (b.res_model, b.res_id) = (k.model, k.res_id)
-  AND (b.tenant_id, b.entity, b.record_id) <> (k.tenant_id, k.entity, k.record_id)
+WHERE b.id = ANY (ARRAY(
+    SELECT other.id
+    FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(models)s::text[], %(res_ids)s::int[])
+        AS k (tenant_id, entity, record_id, model, res_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM bridge.binding AS b
+        WHERE b.instance_id = %(instance)s AND b.state = 'active' AND b.res_model = k.model AND b.res_id = k.res_id
+        OFFSET 0) AS other
+    WHERE (other.tenant_id, other.entity, other.record_id) <> (k.tenant_id, k.entity, k.record_id)))
+  AND b.state = 'active'
 RETURNING b.tenant_id, b.entity, b.record_id
 
 -- name: bound (those that are a pair already)
 SELECT b.tenant_id, b.entity, b.record_id
-FROM bridge.binding AS b
-JOIN unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-    ON (b.tenant_id, b.entity, b.record_id) = (k.tenant_id, k.entity, k.record_id)
-WHERE b.instance_id = %(instance)s AND b.state = 'active'
+FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM bridge.binding AS b
+    WHERE b.instance_id = %(instance)s AND b.tenant_id = k.tenant_id AND b.entity = k.entity
+      AND b.record_id = k.record_id
+    OFFSET 0) AS b
+WHERE b.state = 'active'
 
 -- name: bind (a new pair begins in Odoo's present epoch)
 INSERT INTO bridge.binding AS b
@@ -90,9 +115,11 @@ INSERT INTO bridge.base_value (instance_id, tenant_id, entity, record_id, field,
 SELECT %(instance)s, k.tenant_id, k.entity, k.record_id, k.field, k.app_value, k.odoo_value
 FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(fields)s::text[], %(app)s::text[],
             %(odoo)s::text[], %(sent_over)s::text[]) AS k (tenant_id, entity, record_id, field, app_value, odoo_value, sent_over)
-LEFT JOIN bridge.base_value AS v
-    ON (v.instance_id, v.tenant_id, v.entity, v.record_id, v.field)
-     = (%(instance)s, k.tenant_id, k.entity, k.record_id, k.field)
+LEFT JOIN LATERAL (
+    SELECT * FROM bridge.base_value AS v
+    WHERE v.instance_id = %(instance)s AND v.tenant_id = k.tenant_id AND v.entity = k.entity
+      AND v.record_id = k.record_id AND v.field = k.field
+    OFFSET 0) AS v ON true
 WHERE v.field IS NULL OR v.odoo_value IS NOT DISTINCT FROM k.sent_over
 ORDER BY k.tenant_id, k.entity, k.record_id, k.field
 ON CONFLICT (instance_id, tenant_id, entity, record_id, field) DO UPDATE
@@ -107,35 +134,89 @@ GROUP BY registration_id
 
 -- name: discharge (what was settled at the version that is still owed)
 DELETE FROM bridge.delivery AS d
-USING unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[])
-    AS k (tenant_id, entity, record_id, version)
-WHERE d.instance_id = %(instance)s
-  AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
+WHERE d.ctid = ANY (ARRAY(
+    SELECT d.place
+    FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[])
+        AS k (tenant_id, entity, record_id, version)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place, version FROM bridge.delivery AS d
+        WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
+          AND d.record_id = k.record_id
+        OFFSET 0) AS d
+    WHERE d.version = k.version))
 
 -- name: republish (changed meanwhile: offered again at once)
+SELECT FROM (
+    SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    ORDER BY tenant_id, entity, record_id) AS k
+CROSS JOIN LATERAL (
+    SELECT FROM bridge.delivery AS d
+    WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
+      AND d.record_id = k.record_id
+    OFFSET 0
+    FOR UPDATE) AS d;
 UPDATE bridge.delivery AS d
 SET published_at = NULL, due_at = now(), attempts = 0
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[])
-    AS k (tenant_id, entity, record_id, version)
-WHERE d.instance_id = %(instance)s
-  AND (d.tenant_id, d.entity, d.record_id) = (k.tenant_id, k.entity, k.record_id)
-  AND d.version <> k.version
+WHERE d.ctid = ANY (ARRAY(
+    SELECT d.place
+    FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[])
+        AS k (tenant_id, entity, record_id, version)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place, version FROM bridge.delivery AS d
+        WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
+          AND d.record_id = k.record_id
+        OFFSET 0) AS d
+    WHERE d.version <> k.version))
 
 -- name: postpone
+SELECT FROM (
+    SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    ORDER BY tenant_id, entity, record_id) AS k
+CROSS JOIN LATERAL (
+    SELECT FROM bridge.delivery AS d
+    WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
+      AND d.record_id = k.record_id
+    OFFSET 0
+    FOR UPDATE) AS d;
 UPDATE bridge.delivery AS d
 SET published_at = NULL, due_at = now() + k.pause * interval '1 second', last_error = k.message
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[], %(pauses)s::float[],
-            %(messages)s::text[]) AS k (tenant_id, entity, record_id, version, pause, message)
-WHERE d.instance_id = %(instance)s
-  AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
+FROM (
+    SELECT d.place, k.pause, k.message
+    FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[], %(pauses)s::float[],
+                %(messages)s::text[]) AS k (tenant_id, entity, record_id, version, pause, message)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place, version FROM bridge.delivery AS d
+        WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
+          AND d.record_id = k.record_id
+        OFFSET 0) AS d
+    WHERE d.version = k.version
+    OFFSET 0) AS k
+WHERE d.ctid = k.place
 
 -- name: mark_dead
+SELECT FROM (
+    SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+    ORDER BY tenant_id, entity, record_id) AS k
+CROSS JOIN LATERAL (
+    SELECT FROM bridge.delivery AS d
+    WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
+      AND d.record_id = k.record_id
+    OFFSET 0
+    FOR UPDATE) AS d;
 UPDATE bridge.delivery AS d
 SET published_at = NULL, dead_version = d.version, last_error = k.message
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[], %(messages)s::text[])
-    AS k (tenant_id, entity, record_id, version, message)
-WHERE d.instance_id = %(instance)s
-  AND (d.tenant_id, d.entity, d.record_id, d.version) = (k.tenant_id, k.entity, k.record_id, k.version)
+FROM (
+    SELECT d.place, k.message
+    FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[], %(versions)s::bigint[],
+                %(messages)s::text[]) AS k (tenant_id, entity, record_id, version, message)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place, version FROM bridge.delivery AS d
+        WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
+          AND d.record_id = k.record_id
+        OFFSET 0) AS d
+    WHERE d.version = k.version
+    OFFSET 0) AS k
+WHERE d.ctid = k.place
 
 -- name: writing_snapshots
 SELECT bridge.writing_snapshots(%(schema)s)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.postgres.by_index import BY_INDEX
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.statements import statements
@@ -18,6 +19,8 @@ LARGEST_EDIT = 1_000
 """A statement of the app that changes more rows is a load, and goes in the bulk lane."""
 
 _SQL = statements("push/outbox")
+_CLAIM = ";\n".join([BY_INDEX, _SQL["claim"]])
+_COLLECT = ";\n".join([BY_INDEX, _SQL["limit_collecting"], _SQL["collect"]])
 
 
 class Outbox:
@@ -38,8 +41,7 @@ class Outbox:
             cursor.execute(_SQL["has_marks"], self._scope)
             if not _scalar(cursor.fetchone()):
                 return 0
-            cursor.execute(_SQL["limit_collecting"])
-            cursor.execute(_SQL["collect"], {"limit": limit, "edit": LARGEST_EDIT, **self._scope})
+            cursor.execute(_COLLECT, {"limit": limit, "edit": LARGEST_EDIT, **self._scope})
             taken = int(str(_scalar(cursor.fetchone())))
             reached(CrashPoint.RELAY_COLLECTING)
         reached(CrashPoint.RELAY_COLLECTED)
@@ -50,7 +52,7 @@ class Outbox:
         limits = {"per_tenant": PER_TENANT_IN_FLIGHT, "in_all": IN_FLIGHT, "lease": lease}
         claimed: defaultdict[str, list[RecordKey]] = defaultdict(list)
         with self._database.transaction() as cursor:
-            cursor.execute(_SQL["claim"], {"lane": lane.value, **limits, **self._scope})
+            cursor.execute(_CLAIM, {"lane": lane.value, **limits, **self._scope})
             for instance, tenant, entity, record_id in cursor.fetchall():
                 claimed[instance].append(RecordKey(tenant, Entity(entity), record_id))
             if claimed:
