@@ -91,14 +91,25 @@ class Person:
 
     @contextmanager
     def session(self) -> Iterator[Any]:
-        """The person's session; after an error the next one signs in anew. Raises: as `signed_in`."""
+        """The person's session; one that ended or broke is followed by a new one. Raises: as `signed_in`."""
         with refusals():
             odoo, self._odoo = self._odoo, None
             if odoo is None:
                 odoo = server(self._settings)
                 odoo.login(self._settings.odoo_database, self._login, self._password)
-            yield odoo
+            try:
+                yield odoo
+            except RPCError as error:
+                self._odoo = odoo if _is_refused_call(error) else None
+                raise
             self._odoo = odoo
+
+
+def _is_refused_call(error: RPCError) -> bool:
+    """Whether Odoo knew who asked, and refused what was asked."""
+    details = error.info.get("data", {}) if isinstance(error.info, dict) else {}
+    name = str(details.get("name", "")).rpartition(".")[2]
+    return bool(name) and name not in faults.NO_SESSION
 
 
 def administrator(settings: Settings) -> Person:

@@ -27,6 +27,9 @@ _CODES = {
 _FRAME = '  File "'
 _CAUSE = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$", re.DOTALL)
 
+NO_SESSION = frozenset({"AccessDenied", "SessionExpiredException", "Unauthorized"})
+"""What Odoo answers somebody who is not signed in, or no longer."""
+
 _PAUSE = frozenset({"AccessDenied", "AccessError", "SessionExpiredException", "Unauthorized", "Forbidden", "NotFound"})
 _PARK = frozenset(
     {
