@@ -166,15 +166,44 @@ def real(settings: Settings) -> Installation:
 
 def _with_own_user(settings: Settings) -> RpcOdoo:
     installation = uuid4()
-    login = f"comply360_{installation.hex[:12]}"
+    login = _login(settings)
     with _administrator(settings).session() as person:
-        groups = [person.env.ref(name).id for name in ("base.group_user", "comply360_bridge.group_service")]
-        values = {"name": login, "login": login, "group_ids": [(6, 0, groups)], "notification_type": "inbox"}
-        person.execute_kw("res.users", "create", [values], {"context": {"no_reset_password": True}})
         arguments = {"login": login, "installation": str(installation)}
         key = person.execute_kw(admin.MODEL, "issue_key", [], arguments)["key"]
     own = settings.model_copy(update={"odoo_login": login, "odoo_api_key": SecretStr(key)})
     return open_real(own, installation)
+
+
+# users that belong to installations of the running test, and those that no test needs any more
+_taken: list[tuple[tuple[str, str], str]] = []
+_free: list[tuple[tuple[str, str], str]] = []
+
+
+def _login(settings: Settings) -> str:
+    """A user of the bridge's that no other installation of this test has; to make one costs Odoo most of a second."""
+    place = (settings.odoo_url, settings.odoo_database)
+    login = next((login for where, login in _free if where == place), "")
+    if login:
+        _free.remove((place, login))
+    else:
+        login = _hired(settings)
+    _taken.append((place, login))
+    return login
+
+
+def _hired(settings: Settings) -> str:
+    login = f"comply360_{uuid4().hex[:12]}"
+    with _administrator(settings).session() as person:
+        groups = [person.env.ref(name).id for name in ("base.group_user", "comply360_bridge.group_service")]
+        values = {"name": login, "login": login, "group_ids": [(6, 0, groups)], "notification_type": "inbox"}
+        person.execute_kw("res.users", "create", [values], {"context": {"no_reset_password": True}})
+    return login
+
+
+def give_back() -> None:
+    """The installations of a test are no longer needed: their users may belong to others."""
+    _free.extend(_taken)
+    _taken.clear()
 
 
 _administrators: dict[tuple[str, str], admin.Person] = {}

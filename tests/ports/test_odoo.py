@@ -41,6 +41,12 @@ ODD_TEXTS = (
 Begin = Callable[..., Installation]
 
 
+@pytest.fixture(autouse=True)
+def given_back() -> Iterator[None]:
+    yield
+    odoo_side.give_back()
+
+
 @pytest.fixture(params=["xmlrpc", "json2"])
 def settings(request: pytest.FixtureRequest, stack_settings: Settings) -> Settings:
     return stack_settings.model_copy(update={"odoo_transport": request.param})
