@@ -93,8 +93,16 @@ def copied() -> Iterator[Path]:
             if source.is_file() and not name.startswith(tuple(f"{part}/" for part in LEFT_OUT)):
                 target = Path(folder, name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, target)
+                for one in (source, *_compiled(source)):
+                    copy = target.parent / one.relative_to(source.parent)
+                    copy.parent.mkdir(exist_ok=True)
+                    # with its time, by which Python knows what was compiled from it
+                    shutil.copy2(one, copy)
         yield Path(folder)
+
+
+def _compiled(source: Path) -> Iterable[Path]:
+    return source.parent.glob(f"__pycache__/{source.stem}.*.pyc") if source.suffix == ".py" else ()
 
 
 def check(mutant: Mutant, tree: Path) -> None:
