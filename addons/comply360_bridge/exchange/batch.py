@@ -38,6 +38,7 @@ class Batch:
         self.bound: dict[Key, Bound] = {}
         self.turned: dict[Key, Refused] = {}
         self.applied: list[tuple[int, int, int, str, str, str, str]] = []
+        self.unbound: list[tuple[Work, tuple[int, int, str, str, str]]] = []
         self.created: list[Work] = []
 
     def run(self) -> list[dict[str, Any]]:
@@ -56,9 +57,10 @@ class Batch:
                 writer = EntityWriter(self.env, self.installation, mapper, company, self.bound, self.turned, newest)
                 self._attempt(writer, group)
         self.bindings._settle(self.applied)
+        self._bind_new()
         self._report_new()
         done = {row[0] for row in self.applied}
-        self.bindings._release({work.binding_id for work in works} - done)
+        self.bindings._release({work.binding_id for work in works if work.binding_id} - done)
         return [entry for entry in self.answers if entry is not None]
 
     # -- before writing --------------------------------------------------------------------------------------------
@@ -91,8 +93,11 @@ class Batch:
     def _bind(self, documents: Iterable[Document]) -> list[Work]:
         by_key = {document.key: document for document in documents}
         found = self.bindings._lock(self.installation, by_key)
-        claimed = self.bindings._claim(self.installation, by_key.keys() - found.keys())
-        works = [Work(by_key[key], binding_id) for key, binding_id in claimed.items()]
+        new = by_key.keys() - found.keys()
+        late = {key for key in new if self.env[MAPPERS[key[1]].model]._comply360_is_bound_late}
+        works = [Work(by_key[key]) for key in late]
+        claimed = self.bindings._claim(self.installation, new - late)
+        works += [Work(by_key[key], binding_id) for key, binding_id in claimed.items()]
         for key, binding in found.items():
             # a record deleted on both sides that reappears in the app is created again
             res_id = 0 if binding["state"] == "tombstone" else binding["res_id"] or 0
@@ -183,9 +188,27 @@ class Batch:
                 self._attempt(writer, works[:middle])
                 self._attempt(writer, works[middle:])
                 return
+            self._end_if_bound_meanwhile(works[0])
             outcomes = [Turned(works[0], "rejected", _as_refusal(error, works[0]))]
         for outcome in outcomes:
             self._note(outcome)
+
+    def _end_if_bound_meanwhile(self, work: Work) -> None:
+        """Another transaction may have created the record, and this failure may come from that: then the claim ends
+        this transaction, and Odoo's retry finds the other's record."""
+        if not work.binding_id:
+            claimed = self.bindings._claim(self.installation, {work.document.key})
+            self.bindings._release(list(claimed.values()))
+
+    def _bind_new(self) -> None:
+        """Bind the new records that were not claimed: one INSERT each, and no UPDATE after it."""
+        rows = [
+            (work.document.key, (work.record._name, *values), work)
+            for work, values in sorted(self.unbound, key=lambda item: item[0].document.key)
+        ]
+        ids = self.bindings._insert(self.installation, [(*key, *values) for key, values, _work in rows])
+        for key, _values, work in rows:
+            work.binding_id = ids[key]
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -212,7 +235,10 @@ class Batch:
         tenant_id = work.record.id if document.entity == "tenant" else work.tenant.id
         digest = document.digest if work.is_whole else ""
         version, sent = show_version(document.version), json.dumps(work.sent, sort_keys=True)
-        self.applied.append((work.binding_id, tenant_id, work.record.id, version, digest, state, sent))
+        if work.binding_id:
+            self.applied.append((work.binding_id, tenant_id, work.record.id, version, digest, state, sent))
+        else:
+            self.unbound.append((work, (tenant_id, work.record.id, version, digest, sent)))
         self._answer(work, results.success(self._raw(work), status, work))
         if status == "created":
             self.created.append(work)

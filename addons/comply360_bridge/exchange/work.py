@@ -20,10 +20,11 @@ Bound = tuple[str, int, str]
 class Work:
     """A document, its binding and its outcome.
 
-    Shapes: `is_restored`: its record had lost its identity in the app. `mapper` is the tenant's own, with the
-    fields opened to its app; `values` are the references to write, by Odoo's field; `wanted`, `diverged`,
-    `normalised` and `replaced` are by wire name. `sent_before` and `sent` are what the app sent for two-way fields:
-    in earlier documents, and with this one (see the binding's field `sent`).
+    Shapes: a new record that is bound late has no `binding_id` before it is created. `is_restored`: its record had lost
+    its identity in the app. `mapper` is the tenant's own, with the fields opened to its app; `values` are the
+    references to write, by Odoo's field; `wanted`, `diverged`, `normalised` and `replaced` are by wire name.
+    `sent_before` and `sent` are what the app sent for two-way fields: in earlier documents, and with this one (see the
+    binding's field `sent`).
     """
 
     document: Document

@@ -39,6 +39,7 @@ from . import (
     comply360_upload,
     crm_lead,
     crm_lead_adoption,
+    crm_lead_foreseen,
     crm_lead_pipeline,
     crm_lead_wall,
     crm_stage,

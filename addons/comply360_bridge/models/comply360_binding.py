@@ -148,6 +148,8 @@ class Comply360Binding(models.Model):
         Waits for a concurrent transaction's claim. Once that commits, PostgreSQL ends this transaction with a
         serialization failure, and Odoo's retry finds the other's record.
         """
+        if not keys:
+            return {}
         self.env.cr.execute(
             """
             INSERT INTO comply360_binding
@@ -159,6 +161,34 @@ class Comply360Binding(models.Model):
             RETURNING id, tenant, entity, external_id
             """,
             (installation, self.env.uid, *_columns(keys), [MAPPERS[key[1]].model for key in sorted(keys)]),
+            log_exceptions=False,
+        )
+        return {(tenant, entity, record_id): row_id for row_id, tenant, entity, record_id in self.env.cr.fetchall()}
+
+    def _insert(self, installation, rows):
+        """Bind new records that nobody claimed; gives the bindings' ids by key.
+
+        Shapes: (tenant, entity, id, model, tenant record's id, Odoo's id, version, digest, what the app sent as JSON)
+        each, in the order of the keys. Where a concurrent transaction has bound the same record, this waits for it and
+        ends like `_claim`.
+        """
+        if not rows:
+            return {}
+        self.env.cr.execute(
+            """
+            INSERT INTO comply360_binding
+                   (installation, tenant, entity, external_id, res_model, tenant_id, res_id, version, digest, sent,
+                    state, is_created, synced_at, create_uid, create_date, write_uid, write_date)
+            SELECT %s, k.tenant, k.entity, k.id, k.model, k.tenant_id, k.res_id, k.version, k.digest, k.sent::jsonb,
+                   'active', TRUE, now() AT TIME ZONE 'UTC', %s, now() AT TIME ZONE 'UTC', %s,
+                   now() AT TIME ZONE 'UTC'
+              FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[],
+                          %s::text[])
+                   AS k(tenant, entity, id, model, tenant_id, res_id, version, digest, sent)
+                ON CONFLICT (installation, tenant, entity, external_id) DO NOTHING
+         RETURNING id, tenant, entity, external_id
+            """,
+            (installation, self.env.uid, self.env.uid, *map(list, zip(*rows, strict=True))),
             log_exceptions=False,
         )
         return {(tenant, entity, record_id): row_id for row_id, tenant, entity, record_id in self.env.cr.fetchall()}

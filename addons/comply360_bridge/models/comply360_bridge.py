@@ -136,20 +136,16 @@ class Comply360Bridge(models.AbstractModel):
         own = self._superuser()
         installation = self._installation_of(installation)
         epoch = own._epoch()
-        acked = 0
+        rulings = {"applied": [], "later": [], "parked": []}
         for verdict in sorted(self._few(self._from_text(verdicts, "verdicts", list)), key=key_of):
-            if verdict["verdict"] not in ("applied", "later", "parked"):
+            if verdict["verdict"] not in rulings:
                 raise UserError(self.env._("%(verdict)s is not a verdict.", verdict=verdict["verdict"]))
             version = parse_version(verdict["version"])
             if version[0] == epoch:
-                with quiet():
-                    acked += own.env["comply360.outbox"]._settle(
-                        installation,
-                        key_of(verdict),
-                        version,
-                        verdict["verdict"],
-                        verdict.get("message", ""),
-                    )
+                message = verdict.get("message", "")[:500]
+                rulings[verdict["verdict"]].append((*key_of(verdict), version[1], message))
+        with quiet():
+            acked = sum(own.env["comply360.outbox"]._settle(installation, *ruling) for ruling in rulings.items())
         return {"acked": str(acked)}
 
     @api.model

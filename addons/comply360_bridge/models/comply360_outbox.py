@@ -98,7 +98,9 @@ class Comply360Outbox(models.Model):
             SELECT o.id, o.op, o.marked_at, u.login AS by, b.tenant, b.entity, b.external_id, b.res_model, b.res_id,
                    b.sent
               FROM due
-              JOIN comply360_outbox o ON o.id = due.newest
+             CROSS JOIN LATERAL (
+                   SELECT o.id, o.op, o.marked_at, o.marked_by, o.binding_id FROM comply360_outbox o
+                    WHERE o.id = due.newest OFFSET 0) o
               JOIN comply360_binding b ON b.id = o.binding_id
               LEFT JOIN res_users u ON u.id = o.marked_by
              ORDER BY due.turn, due.oldest
@@ -109,34 +111,53 @@ class Comply360Outbox(models.Model):
             )
         )
 
-    def _settle(self, installation, key, version, verdict, message):
-        """Apply one verdict; gives whether a mark was affected."""
-        marks = SQL(
-            """
-            SELECT o.id FROM comply360_outbox o JOIN comply360_binding b ON b.id = o.binding_id
-             WHERE b.installation = %s AND (b.tenant, b.entity, b.external_id) = (%s, %s, %s) AND o.id <= %s
-            """,
-            installation,
-            *key,
-            version[1],
-        )
-        statements = {
-            "applied": SQL("DELETE FROM comply360_outbox WHERE id IN (%s) RETURNING id", marks),
+    def _settle(self, installation, ruling, verdicts):
+        """Apply verdicts of one kind; gives how many of them affected a mark.
+
+        Shapes: `verdicts` are (tenant, entity, id, version, message). The marks are found by index, record by record,
+        and taken by their place: whatever PostgreSQL believes of a table that is empty most of the time, the cost is
+        that of these marks.
+        """
+        if not verdicts:
+            return 0
+        effects = {
+            "applied": SQL("DELETE FROM comply360_outbox WHERE ctid = ANY(ARRAY(SELECT place FROM marks))"),
             "later": SQL(
                 """
                 UPDATE comply360_outbox SET due_at = now() AT TIME ZONE 'UTC' + %s::interval
-                 WHERE id IN (%s) RETURNING id
+                 WHERE ctid = ANY(ARRAY(SELECT place FROM marks))
                 """,
                 LATER,
-                marks,
             ),
             "parked": SQL(
-                "UPDATE comply360_outbox SET state = 'parked', message = %s WHERE id IN (%s) RETURNING id",
-                message[:500],
-                marks,
+                """
+                UPDATE comply360_outbox o SET state = 'parked', message = m.message
+                  FROM (SELECT place, max(message) AS message FROM marks GROUP BY place) m WHERE o.ctid = m.place
+                """
             ),
         }
-        return bool(self.env.execute_query(statements[verdict]))
+        return self.env.execute_query(
+            SQL(
+                """
+            WITH marks AS MATERIALIZED (
+                SELECT k.number, k.message, o.place
+                  FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[])
+                       WITH ORDINALITY AS k(tenant, entity, id, version, message, number)
+                 CROSS JOIN LATERAL (
+                       SELECT b.id FROM comply360_binding b
+                        WHERE (b.installation, b.tenant, b.entity, b.external_id) = (%s, k.tenant, k.entity, k.id)
+                       OFFSET 0) b
+                 CROSS JOIN LATERAL (
+                       SELECT o.ctid AS place FROM comply360_outbox o
+                        WHERE o.binding_id = b.id AND o.id <= k.version OFFSET 0) o
+            ), done AS (%s)
+            SELECT count(DISTINCT number) FROM marks
+            """,
+                *map(list, zip(*verdicts, strict=True)),
+                installation,
+                effects[ruling],
+            )
+        )[0][0]
 
     def _requeue(self, installation, keys):
         """Mark each bound record of `keys` again; gives how many.

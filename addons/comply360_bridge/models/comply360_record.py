@@ -9,6 +9,12 @@ class Comply360Record(models.AbstractModel):
     _description = "Record of the Comply360 App"
     # fields whose changes many records of a batch share: they are written separately
     _comply360_apart = frozenset()
+    # whether a new record is bound when it is there; others are claimed before they are created
+    _comply360_is_bound_late = False
+    # stored computed fields whose value of a new record is foreseen, by the module whose compute is known
+    _comply360_foreseeable = {}
+    # those that Odoo's compute empties before it assigns them: it would write what is there already
+    _comply360_assigned_twice = frozenset()
     # fields whose value is stored outside their column
     _comply360_elsewhere = frozenset()
 
@@ -71,7 +77,56 @@ class Comply360Record(models.AbstractModel):
 
     @api.model
     def _comply360_create(self, vals_list):
-        return self.create(vals_list)
+        """Create records, with the foreseen values of computed fields already in the INSERT.
+
+        Odoo computes each of them all the same, and writes what differs: a value that was foreseen wrongly costs an
+        UPDATE. That needs fields that a given value does not protect from being computed, and computes that assign
+        whatever the field had; of any other compute nothing is foreseen.
+        """
+        known = self._comply360_foreseen_fields()
+        foreseen = self._comply360_foreseen(vals_list) if known else [{} for _ in vals_list]
+        records = self.create(
+            [
+                {**{name: value for name, value in one.items() if name in known}, **values}
+                for one, values in zip(foreseen, vals_list, strict=True)
+            ]
+        )
+        for name in known & self._comply360_assigned_twice:
+            records._comply360_leave_stored(name)
+        return records
+
+    def _comply360_leave_stored(self, name):
+        """Compute this text now, and write it only where the row has another one."""
+        self._recompute_recordset([name])
+        field, dirty = self._fields[name], self.env._field_dirty
+        ids = [record_id for record_id in self._ids if record_id in dirty.get(field, ())]
+        if ids:
+            rows = self.env.execute_query(
+                SQL("SELECT id, %s FROM %s WHERE id = ANY(%s)", SQL.identifier(name), SQL.identifier(self._table), ids)
+            )
+            dirty[field] -= {
+                record_id
+                for record_id, stored in rows
+                if stored == field.get_column_update(self.browse(record_id).with_prefetch(self._ids))
+            }
+
+    @api.model
+    def _comply360_foreseen_fields(self):
+        return frozenset(
+            name for name, module in self._comply360_foreseeable.items() if self._comply360_is_computed_by(name, module)
+        )
+
+    @api.model
+    def _comply360_is_computed_by(self, name, module):
+        field = self._fields.get(name)
+        if field is None or not (field.store and field.readonly and isinstance(field.compute, str)) or field.precompute:
+            return False
+        return getattr(getattr(type(self), field.compute, None), "__module__", "") == f"odoo.addons.{module}"
+
+    @api.model
+    def _comply360_foreseen(self, vals_list):
+        """Per new record, what Odoo will probably compute."""
+        return [{} for _ in vals_list]
 
     @api.model
     def _comply360_written(self, entity, changes):

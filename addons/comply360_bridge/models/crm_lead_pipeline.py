@@ -15,6 +15,7 @@ class CrmLead(models.Model):
 
     _inherit = "crm.lead"
 
+    _comply360_is_bound_late = True
     _comply360_apart = frozenset({"active", "stage_id", "probability", "automated_probability", "lost_reason_id"})
 
     @api.model

@@ -22,6 +22,8 @@ class XCommission(models.Model):
     _description = "Commission"
     _order = "create_date desc, id desc"
     _check_company_auto = True
+    _comply360_is_bound_late = True
+    _comply360_foreseeable = {"name": "comply360_bridge.models.x_commission"}
     # of a commission that the app does not know; `_check_manual_change` says when
     _comply360_users_own = dict.fromkeys(APP_OWNED, "")
     name = fields.Char(string="Reference", compute="_compute_name", store=True, index="trigram")
@@ -88,8 +90,13 @@ class XCommission(models.Model):
     @api.depends("lead_id.partner_name", "lead_id.name", "agent_id.name")
     def _compute_name(self):
         for commission in self.sudo():
-            company = commission.lead_id.partner_name or commission.lead_id.name or ""
-            commission.name = f"{company} / {commission.agent_id.name or ''}"
+            commission.name = _name(commission.lead_id, commission.agent_id)
+
+    @api.model
+    def _comply360_foreseen(self, vals_list):
+        leads = self.env["crm.lead"].browse([values["lead_id"] for values in vals_list])
+        agents = self.env["res.partner"].browse([values["agent_id"] for values in vals_list])
+        return [{"name": _name(lead, agent)} for lead, agent in zip(leads, agents, strict=True)]
 
     @api.depends("x_comply360_external_id")
     def _compute_is_synced(self):
@@ -263,3 +270,7 @@ class XCommission(models.Model):
         elif approver := values.get("x_comply360_approver_id"):
             values["approved_by_id"] = approver
         return values
+
+
+def _name(lead, agent):
+    return f"{lead.partner_name or lead.name or ''} / {agent.name or ''}"

@@ -13,6 +13,7 @@ from . import (
     test_documents,
     test_erasures,
     test_extra_fields,
+    test_foreseen,
     test_guard,
     test_heartbeat,
     test_installation,

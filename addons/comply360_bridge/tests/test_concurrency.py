@@ -131,9 +131,8 @@ class TestConcurrency(BaseCase):
         )
         self.assertEqual(leads, 1)
 
-    @mute_logger("odoo.sql_db", "odoo.service.model")
-    def test_a_call_waits_for_the_same_one_under_way_and_finds_its_record(self):
-        raw = document("registration", "1", tenant=TENANT)
+    def _twice_at_once(self, raw):
+        """Both results of a document that a second call brings while the first one is under way."""
         with self._environment() as env:
             bot = env.ref("comply360_bridge.user_bridge").id
         with ThreadPoolExecutor(1) as pool:
@@ -141,9 +140,33 @@ class TestConcurrency(BaseCase):
                 first = applied(env["comply360.bridge"], {**batch(raw), "installation": INSTALLATION})["results"][0]
                 later = pool.submit(self._apply, raw)
                 self._wait_until(lambda: self._one(WAITING), "the second call waits for the first one's end")
-            second = later.result(DEADLINE)[0]
+            return first, later.result(DEADLINE)[0]
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_call_waits_for_the_same_one_under_way_and_finds_its_record(self):
+        first, second = self._twice_at_once(document("registration", "1", tenant=TENANT))
         self.assertEqual((first["status"], second["status"]), ("created", "unchanged"))
         self.assertEqual(first["res_id"], second["res_id"])
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_customer_is_claimed_before_it_is_created(self):
+        first, second = self._twice_at_once(document("client", "1", tenant=TENANT))
+        self.assertEqual((first["status"], second["status"]), ("created", "unchanged"))
+        self.assertEqual(first["res_id"], second["res_id"])
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_a_call_that_a_constraint_refuses_for_the_same_one_under_way_finds_its_record(self):
+        """Leads are bound when they are there: until then a module's own constraint may be what stops the second."""
+        with self.registry.cursor() as cr:
+            cr.execute("CREATE UNIQUE INDEX c360_one_lead ON crm_lead (x_comply360_external_id)")
+        self.addCleanup(self._drop_index)
+        first, second = self._twice_at_once(document("registration", "1", tenant=TENANT))
+        self.assertEqual((first["status"], second["status"]), ("created", "unchanged"))
+        self.assertEqual(first["res_id"], second["res_id"])
+
+    def _drop_index(self):
+        with self.registry.cursor() as cr:
+            cr.execute("DROP INDEX c360_one_lead")
 
     @mute_logger("odoo.sql_db", "odoo.service.model")
     def test_a_customer_that_two_calls_propose_at_once_is_proposed_once(self):

@@ -1,0 +1,84 @@
+import re
+
+from odoo import api, models
+from odoo.addons.iap.tools import iap_tools
+
+_CRM = "crm.models.crm_lead"
+_MAIL = "mail.models.mail_thread_blacklist"
+_PHONE = "phone_validation.models.mail_thread_phone"
+# what most people write; Odoo judges the rest
+_EMAIL = re.compile(r"[a-z0-9]([a-z0-9._+-]*[a-z0-9])?@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}")
+_SHARED_DOMAINS = frozenset(getattr(iap_tools, "_MAIL_DOMAIN_BLACKLIST", ()))
+_PHONE_SIGNS = str.maketrans("", "", " -()./")
+_PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}")
+
+
+class CrmLead(models.Model):
+    """What Odoo will compute of a new lead, foreseen without computing it."""
+
+    _inherit = "crm.lead"
+    # none of a compute that keeps what the field has, but for the two dates, which keep the present moment
+    _comply360_foreseeable = {
+        "date_last_stage_update": _CRM,
+        "date_open": _CRM,
+        "day_close": _CRM,
+        "day_open": _CRM,
+        "email_domain_criterion": _CRM,
+        "email_normalized": _MAIL,
+        "email_state": _CRM,
+        "phone_sanitized": _PHONE,
+        "phone_state": _CRM,
+        "prorated_revenue": _CRM,
+        "recurring_revenue_monthly": _CRM,
+        "recurring_revenue_monthly_prorated": _CRM,
+        "recurring_revenue_prorated": _CRM,
+        "won_status": _CRM,
+    }
+
+    _comply360_assigned_twice = frozenset({"email_domain_criterion"})
+
+    @api.model
+    def _comply360_foreseen(self, vals_list):
+        now = self.env.cr.now()
+        same = {
+            "date_last_stage_update": now,
+            "day_close": 0.0,
+            "day_open": 0.0,
+            "prorated_revenue": 0.0,
+            "recurring_revenue_monthly": 0.0,
+            "recurring_revenue_monthly_prorated": 0.0,
+            "recurring_revenue_prorated": 0.0,
+        }
+        return [
+            {
+                **same,
+                **({"date_open": now} if values.get("user_id") else {}),
+                "won_status": _won_status(values),
+                **_email(values.get("email_from") or ""),
+                **_phone(values.get("phone") or ""),
+            }
+            for values in vals_list
+        ]
+
+
+def _won_status(values):
+    if values["probability"] == 100:
+        return "won"
+    return "pending" if values["active"] or values["probability"] else "lost"
+
+
+def _email(text):
+    found = text.lower()
+    if not _EMAIL.fullmatch(found):
+        return {}
+    domain = found[found.index("@") :]
+    return {
+        "email_domain_criterion": found if domain[1:] in _SHARED_DOMAINS else domain,
+        "email_normalized": found,
+        "email_state": "correct",
+    }
+
+
+def _phone(text):
+    found = text.translate(_PHONE_SIGNS)
+    return {"phone_sanitized": found, "phone_state": "correct"} if _PHONE_NUMBER.fullmatch(found) else {}
