@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import UUID
 
-from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.keys import Entity, RecordKey, uuid_of
 from sync_daemon.domain.snapshot import Snapshot
 
 _COUNTED = {
@@ -34,4 +33,4 @@ def _named(snapshot: Snapshot, key: RecordKey) -> Iterator[RecordKey]:
     columns = [(reference.entity, reference.column) for reference in contract.references]
     for entity, column in (*columns, *contract.related.values()):
         if value := row.get(column):
-            yield RecordKey(key.tenant, entity, UUID(str(value)))
+            yield RecordKey(key.tenant, entity, uuid_of(str(value)))

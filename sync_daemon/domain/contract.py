@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from sync_daemon.domain.codec import Codec
 from sync_daemon.domain.keys import Entity
@@ -80,26 +82,42 @@ class Contract:
     also_read: tuple[str, ...] = ()
     filtered: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def two_way(self) -> tuple[Field, ...]:
         """The fields both sides may change."""
         return tuple(item for item in self.fields if item.owner is Owner.TWO_WAY)
 
-    @property
+    @cached_property
     def from_odoo(self) -> tuple[Field, ...]:
         """The fields whose Odoo value may be written to the app."""
         return tuple(item for item in self.fields if item.column and item.owner in TAKES_FROM_ODOO)
 
-    @property
+    @cached_property
     def compared(self) -> frozenset[str]:
         """The fields that should be equal on both sides."""
         return frozenset(item.name for item in self.fields if item.owner in {Owner.APP, Owner.TWO_WAY})
 
     def sent(self, is_new: bool) -> tuple[Field, ...]:
         """The fields that a document may contain; some only while the record is not in Odoo."""
-        return tuple(
-            item for item in self.fields if item.owner is not Owner.OFF and (is_new or item.owner not in ONLY_WHEN_NEW)
-        )
+        return self._sent_new if is_new else self._sent_again
+
+    @cached_property
+    def owners(self) -> Mapping[str, Owner]:
+        """Each field's owner."""
+        return {item.name: item.owner for item in self.fields}
+
+    @cached_property
+    def read(self) -> Mapping[str, frozenset[str]]:
+        """The columns that the fields read, by role."""
+        return _read_by_role(self.fields)
+
+    @cached_property
+    def _sent_new(self) -> tuple[Field, ...]:
+        return tuple(item for item in self.fields if item.owner is not Owner.OFF)
+
+    @cached_property
+    def _sent_again(self) -> tuple[Field, ...]:
+        return tuple(item for item in self._sent_new if item.owner not in ONLY_WHEN_NEW)
 
     def shows(self, entity: Entity) -> bool:
         """Whether fields of this entity show values of another entity's record."""
@@ -108,7 +126,7 @@ class Contract:
 
 def source_columns(contract: Contract, role: str) -> frozenset[str]:
     """The columns that the contract's fields read from one role's row (`row`: its own)."""
-    return _read_of(contract.fields, role)
+    return contract.read.get(role, frozenset())
 
 
 def written_columns(contract: Contract) -> frozenset[str]:
@@ -118,7 +136,7 @@ def written_columns(contract: Contract) -> frozenset[str]:
 
 def deciding_columns(contract: Contract) -> frozenset[str]:
     """The columns that a change from Odoo is written to or compared with."""
-    return written_columns(contract) | _read_of(contract.from_odoo, "row")
+    return written_columns(contract) | _read_by_role(contract.from_odoo).get("row", frozenset())
 
 
 def free_paths(contract: Contract) -> tuple[tuple[str, ...], ...]:
@@ -129,6 +147,11 @@ def free_paths(contract: Contract) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def _read_of(fields: Iterable[Field], role: str) -> frozenset[str]:
-    parts = (part.split(".") for item in fields for source in item.sources for part in source.split("+"))
-    return frozenset(column for owner, column, *_ in parts if owner == role)
+def _read_by_role(fields: Iterable[Field]) -> dict[str, frozenset[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for item in fields:
+        for source in item.sources:
+            for part in source.split("+"):
+                role, column, *_ = part.split(".")
+                found[role].add(column)
+    return {role: frozenset(columns) for role, columns in found.items()}

@@ -165,11 +165,13 @@ class Verdict:
     message: str = ""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def digest_of(fields: Mapping[str, Scalar], refs: Mapping[str, tuple[Entity, UUID]]) -> str:
     """SHA-256 of the canonical JSON of a document's content; empty texts do not count. Source: docs/wire.md, Digest."""
     content = {
         "fields": {name: value for name, value in fields.items() if value != ""},
         "refs": {role: f"{entity}:{record_id}" for role, (entity, record_id) in refs.items()},
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(content).encode()).hexdigest()

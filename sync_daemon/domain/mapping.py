@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from sync_daemon.domain.codec import is_blank, printable
 from sync_daemon.domain.contract import Contract, Field
@@ -78,11 +79,17 @@ def decode_field(field: Field, value: Scalar) -> Scalar:
     return found
 
 
+@cache
+def _steps(source: str) -> tuple[str, str, tuple[str, ...]]:
+    role, column, *path = source.split(".")
+    return role, column, tuple(path)
+
+
 def _read(field: Field, source: str, rows: Mapping[str, Row | Unnamed | None]) -> object:
     if "+" in source:
         parts = [_read(field, part, rows) for part in source.split("+")]
         return " ".join(str(part).strip() for part in parts if not is_blank(part))
-    role, column, *path = source.split(".")
+    role, column, path = _steps(source)
     row = rows.get(role)
     if row is None:
         return None

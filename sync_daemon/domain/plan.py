@@ -14,7 +14,7 @@ from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import ONLY_WHEN_NEW, Contract, Field, Owner, Reference, source_columns
 from sync_daemon.domain.document import NOTHING_SEEN, Document, FieldProblem, Scalar, TwoWay
 from sync_daemon.domain.former import repeats
-from sync_daemon.domain.keys import ENTITY_ORDER, Entity, RecordKey
+from sync_daemon.domain.keys import ENTITY_ORDER, Entity, RecordKey, uuid_of
 from sync_daemon.domain.mapping import Mapped, Row, Unnamed, encode_field, map_row
 from sync_daemon.domain.merge import is_final
 from sync_daemon.domain.outline import outline_of
@@ -295,7 +295,7 @@ def _document(
     in_conflict = snapshot.conflicts.get(owed.key, frozenset())
     not_ours = odoos_own(snapshot, owed.key)
     bases = snapshot.bases.get(owed.key, {})
-    owners = {item.name: item.owner for item in contract.fields}
+    owners = contract.owners
 
     def pair(name: str, value: Scalar) -> TwoWay:
         if name not in bases:
@@ -411,4 +411,4 @@ def _referenced(snapshot: Snapshot, key: RecordKey, reference: Reference) -> Rec
 
 def _named(snapshot: Snapshot, key: RecordKey, entity: Entity, column: str) -> RecordKey | None:
     value = snapshot.rows[key].get(column)
-    return RecordKey(key.tenant, entity, UUID(str(value))) if value else None
+    return RecordKey(key.tenant, entity, uuid_of(str(value))) if value else None

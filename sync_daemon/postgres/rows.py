@@ -12,7 +12,7 @@ from psycopg2 import sql
 
 from sync_daemon.domain.contract import free_paths, source_columns
 from sync_daemon.domain.contracts import CONTRACTS, FREE, columns_of
-from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
+from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version, uuid_of
 from sync_daemon.domain.mapping import Row, UnreadableJson
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.domain.renamed import Renamed
@@ -451,7 +451,7 @@ def _joined(*parts: Mapping[RecordKey, Mapping[str, Row]]) -> dict[RecordKey, di
 
 def _customers(rows: Mapping[RecordKey, Row]) -> frozenset[RecordKey]:
     return frozenset(
-        RecordKey(key.tenant, Entity.CLIENT, UUID(str(row["client_id"])))
+        RecordKey(key.tenant, Entity.CLIENT, uuid_of(str(row["client_id"])))
         for key, row in rows.items()
         if key.entity is Entity.REGISTRATION and row.get("status") == "approved" and row.get("client_id")
     )
@@ -459,7 +459,7 @@ def _customers(rows: Mapping[RecordKey, Row]) -> frozenset[RecordKey]:
 
 def _agents(rows: Mapping[RecordKey, Row]) -> frozenset[RecordKey]:
     return frozenset(
-        RecordKey(key.tenant, Entity.USER, UUID(str(row["agent_id"])))
+        RecordKey(key.tenant, Entity.USER, uuid_of(str(row["agent_id"])))
         for key, row in rows.items()
         if key.entity is Entity.COMMISSION and row.get("agent_id")
     )
@@ -481,7 +481,7 @@ def _names(rows: Mapping[RecordKey, Row]) -> Iterator[RecordKey]:
 def _id(key: RecordKey, column: str, value: object) -> UUID:
     """Raises: BusyError if the column has got another type since the catalog was read."""
     try:
-        return UUID(str(value))
+        return uuid_of(str(value))
     except ValueError:
         raise BusyError(f"the app has just changed the type of {column}, of {key.entity} {key.record_id}") from None
 
