@@ -187,8 +187,8 @@ def backup(folder: Path, parts: Sequence[str], as_json: bool) -> None:
 def restore(folder: Path, part: str | None, into: str, verify: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Restore one part of a backup, or test the backup (--verify).
 
-    Stop the daemon first and disconnect everybody from the database. The former database is kept under another name,
-    and the restored side starts a new epoch. Then continue with docs/runbook.md, "After a restore". --verify compares
+    Stop the daemon first, unless --into names another database, and disconnect everybody from the database to restore.
+    A former database of that name is kept under another one, and the restored side starts a new epoch. Then continue with docs/runbook.md, "After a restore". --verify compares
     rows, constraints and the filestore with the manifest, prints how long restoring takes, and ends with exit code 3 if
     anything differs.
 
@@ -207,7 +207,7 @@ def restore(folder: Path, part: str | None, into: str, verify: bool, dry_run: bo
     own = settings.platform_postgres_db if part == "app" else settings.odoo_postgres_db
     _ask_for_name(part, into or own, yes)
     done = restoring.restore(settings, folder, part, into, say)
-    if part == "app" and done.name == own:
+    if part == "app" and restoring.is_own(settings, part, into):
         _raise_app_epoch(settings)
     if as_json:
         print_json({"part": part, "database": done.name, "kept": done.kept, "seconds": done.took.total_seconds()})

@@ -232,9 +232,8 @@ def _gone(snapshot: Snapshot, owed: Owed) -> Step:
         return Nothing(owed, "there is no such row")
     if any(item.name == "active" for item in snapshot.contract(owed.key).fields):
         document = Document(owed.key, owed.version, fields={"active": False})
-        is_known = binding.digest == document.digest
         gone = ToSend(document, (), outline=outline_of(document, binding.outline))
-        return Nothing(owed, "nothing differs", binding) if is_known else gone
+        return Nothing(owed, "nothing differs", binding) if _odoo_holds(owed, binding, document) else gone
     message = f"the app deleted this {owed.key.entity}; Odoo still has {binding.model} {binding.res_id}"
     return Refused(owed, RejectedError(DELETED_IN_APP, message))
 
@@ -259,11 +258,16 @@ def _document_step(snapshot: Snapshot, owed: Owed) -> Step:
     # person's first edit there into a conflict: both need a base first.
     bases = snapshot.bases.get(owed.key, {})
     is_same = all(name in bases and bases[name].app == value for name, value in reported.items())
-    if binding and binding.state is BindingState.ACTIVE and binding.digest == document.digest and is_same:
+    if binding and _odoo_holds(owed, binding, document) and is_same:
         return Nothing(owed, "nothing differs", binding, mapped.parked)
     sent_over = {name: bases[name].odoo if name in bases else None for name in reported}
     outline = outline_of(document, binding.outline if binding else "")
     return ToSend(document, mapped.parked, reported, sent_over, outline)
+
+
+def _odoo_holds(owed: Owed, binding: Binding, document: Document) -> bool:
+    """Whether Odoo holds this document; a call that nobody heard of again may have brought it another one since."""
+    return owed.sent_ago is None and binding.state is BindingState.ACTIVE and binding.digest == document.digest
 
 
 def _is_new(binding: Binding | None) -> bool:

@@ -38,6 +38,20 @@ def test_a_daemon_that_dies_on_the_way_to_odoo_loses_and_doubles_nothing(
     assert world.letters() == []
 
 
+def test_a_value_that_is_back_when_the_answer_was_lost_goes_again(world: World) -> None:
+    registration = world.registration(company_name="Before")
+    first = Daemon(world, "first")
+    world.settle(first)
+    world.app.update(registration, company_name="Meanwhile")
+    with deciding(first.dies_at(CrashPoint.PUSH_ANSWERED)):
+        for _ in range(5):
+            first.round()
+    assert world.people.sees(registration)["company_name"] == "Meanwhile", "Odoo had it, and nobody heard"
+    world.app.update(registration, company_name="Before")
+    world.settle(Daemon(world, "second"))
+    assert world.people.sees(registration)["company_name"] == "Before"
+
+
 @pytest.mark.parametrize("point", [CrashPoint.EVENTS_TAKEN, CrashPoint.EVENTS_MARKED], ids=str)
 def test_an_event_of_the_app_whose_listener_dies_is_heard_by_the_next_one(world: World, point: CrashPoint) -> None:
     first = Daemon(world, "first")

@@ -61,6 +61,22 @@ def test_what_was_sent_before_is_not_given_up_while_odoo_may_have_it(rows: Mappi
     assert (possibly_sent(known), sent(plan(known))) == ([], [REGISTRATION])
 
 
+def test_what_is_back_as_odoo_had_it_goes_again_after_a_call_without_an_answer() -> None:
+    asked = snapshot(REGISTRATION, bindings={REGISTRATION: bound(REGISTRATION)})
+    (item,) = plan(asked).send
+    known = dataclasses.replace(bound(REGISTRATION), digest=item.document.digest)
+    bases = {REGISTRATION: {name: Base(value, value) for name, value in item.reported.items()}}
+    same = dataclasses.replace(asked, bindings={REGISTRATION: known}, bases=bases)
+    assert sent(plan(same)) == []
+    unanswered = dataclasses.replace(owed(REGISTRATION), sent_ago=timedelta(minutes=5))
+    assert sent(plan(dataclasses.replace(same, owed={REGISTRATION: unanswered}))) == [REGISTRATION]
+    gone = dataclasses.replace(same, rows={}, owed={REGISTRATION: owed(REGISTRATION)})
+    (end,) = plan(gone).send
+    ended = dataclasses.replace(gone, bindings={REGISTRATION: dataclasses.replace(known, digest=end.document.digest)})
+    assert sent(plan(ended)) == []
+    assert sent(plan(dataclasses.replace(ended, owed={REGISTRATION: unanswered}))) == [REGISTRATION]
+
+
 def test_a_draft_is_filtered() -> None:
     planned = plan(snapshot(REGISTRATION, rows=changed(REGISTRATION, status="draft")))
     assert planned.send == ()
