@@ -48,11 +48,13 @@ def restore(settings: Settings, folder: Path, name: str, into: str = "", tell: T
 
     Shapes: `into` names a database other than the configured one. The epoch of Odoo's database is raised here, that of
     the app's by the caller, who can reach Odoo.
-    Raises: UnavailableError while anybody is connected to what is to be replaced, or the daemon runs.
+    Raises: UnavailableError while anybody is connected to what is to be replaced, or if that is the installation's own
+    and the daemon runs.
     """
     began = time.monotonic()
     part = manifest.checked(folder, manifest.load(folder), name)
-    require_no_daemon(settings)
+    if is_own(settings, name, into):
+        require_no_daemon(settings)
     if name == "filestore":
         target = into or settings.odoo_postgres_db
         written, there = filestore.unpack(folder / part.file, filestore.folder_of(settings, target))
@@ -66,19 +68,31 @@ def restore(settings: Settings, folder: Path, name: str, into: str = "", tell: T
 def planned(settings: Settings, folder: Path, name: str, into: str = "") -> list[str]:
     """What `restore` would do, one sentence each. Raises: as `restore`, for everything visible beforehand."""
     part = manifest.checked(folder, manifest.load(folder), name)
-    require_no_daemon(settings)
+    if is_own(settings, name, into):
+        require_no_daemon(settings)
     if name == "filestore":
         target = filestore.folder_of(settings, into or settings.odoo_postgres_db)
         return [f"restore what is missing or damaged of {part.files} files in {target}"]
     server = (connect.app_server if name == "app" else connect.odoo_server)(settings)
-    target_name = into or (settings.platform_postgres_db if name == "app" else settings.odoo_postgres_db)
+    target_name = into or _own(settings, name)
     require_nobody(server, target_name)
     _require_roles(server, part)
-    return [
+    steps = [
         f"restore {sum(part.rows.values())} rows of {part.file} as database {target_name} of {server}",
         "keep an existing database of that name under another name",
-        f"raise the epoch of the {name} side's versions",
     ]
+    if name == "odoo" or is_own(settings, name, into):
+        steps.append(f"raise the epoch of the {name} side's versions")
+    return steps
+
+
+def is_own(settings: Settings, name: str, into: str) -> bool:
+    """Whether this replaces what the daemon works with, and is not put beside it."""
+    return into in ("", _own(settings, name))
+
+
+def _own(settings: Settings, name: str) -> str:
+    return settings.platform_postgres_db if name == "app" else settings.odoo_postgres_db
 
 
 def require_no_daemon(settings: Settings) -> None:

@@ -188,9 +188,9 @@ def restore(folder: Path, part: str | None, into: str, verify: bool, dry_run: bo
     """Restore one part of a backup, or test the backup (--verify).
 
     Stop the daemon first, unless --into names another database, and disconnect everybody from the database to restore.
-    A former database of that name is kept under another one, and the restored side starts a new epoch. Then continue with docs/runbook.md, "After a restore". --verify compares
-    rows, constraints and the filestore with the manifest, prints how long restoring takes, and ends with exit code 3 if
-    anything differs.
+    A former database of that name is kept under another one, and the restored side starts a new epoch. Then continue
+    with docs/runbook.md, "After a restore". --verify compares rows, constraints and the filestore with the manifest,
+    prints how long restoring takes, and ends with exit code 3 if anything differs.
 
     Example: c360 db restore --from /var/backups/comply360/c360-20261125T010000Z --only app
     """

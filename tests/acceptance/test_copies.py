@@ -123,7 +123,11 @@ def test_a_clone_of_the_whole_server_is_known_by_the_token_in_odoo(
     own = tmp_path / "own.log"
     with daemon(own):
         eventually(lambda: app.leads([registration]) == 1, "the lead is there")
-    copy = make_copy()
+        # a copy beside the database is made while the daemon works; the database itself is not replaced
+        copy = make_copy()
+        [backup] = tmp_path.glob("c360-*")
+        refused = c360("db", "restore", "--from", str(backup), "--only", "app", "--yes", expect=69)
+        assert "a daemon is connected" in refused.stderr
     # name, server and oid of a clone are the original's: it takes itself for it
     copy.run(
         "UPDATE bridge.installation SET database_name = d.datname, database_oid = d.oid,"
