@@ -103,8 +103,10 @@ class EntityWriter:
         work.skipped = list(work.translation.problems)
         work.values = self._links(work)
         rules, given = work.mapper.by_name, work.document.values(work.creating)
-        codecs = {name: rules[name].codec for name in work.translation.values}
-        work.wanted = {name: codec.decode(codec.encode(name, given[name])) for name, codec in codecs.items()}
+        work.wanted = {
+            name: _wanted(rules[name].codec, name, given[name], value)
+            for name, value in work.translation.values.items()
+        }
 
     def _links(self, work: Work) -> dict[str, int]:
         links = {}
@@ -290,6 +292,11 @@ class EntityWriter:
                 work.normalised[name] = present[name]
             if name in work.document.two_way and not work.document.two_way[name].is_offer:
                 work.sent[name] = {"base": _base(work, name), "value": present[name], "version": self.newest}
+
+
+def _wanted(codec: Any, name: str, given: Any, value: Any) -> Any:
+    """A value as Odoo will show it; `value` is its translation, which names a record by id."""
+    return codec.decode(codec.encode(name, given) if isinstance(codec, Code | Person) else value)
 
 
 def _put_off(work: Work, refused: Refused) -> Turned:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from .codec import Code, Codec, Person
@@ -74,7 +75,7 @@ class Mapper:
     reported: tuple[Rule, ...] = ()
     removable: bool = False
 
-    @property
+    @cached_property
     def by_name(self) -> Mapping[str, Rule]:
         """The rules by wire name."""
         return {rule.name: rule for rule in self.rules}

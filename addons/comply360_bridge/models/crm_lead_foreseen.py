@@ -1,3 +1,4 @@
+import copy
 import re
 
 from odoo import api, models
@@ -8,9 +9,16 @@ _MAIL = "mail.models.mail_thread_blacklist"
 _PHONE = "phone_validation.models.mail_thread_phone"
 # what most people write; Odoo judges the rest
 _EMAIL = re.compile(r"[a-z0-9]([a-z0-9._+-]*[a-z0-9])?@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}")
+_KNOWN_DEFAULTS = frozenset(
+    {"odoo.orm.models", "odoo.addons.utm.models.utm_mixin", "odoo.addons.comply360_bridge.models.comply360_guarded"}
+)
 _SHARED_DOMAINS = frozenset(getattr(iap_tools, "_MAIL_DOMAIN_BLACKLIST", ()))
 _PHONE_SIGNS = str.maketrans("", "", " -()./")
 _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}")
+
+
+class _Defaults(dict):
+    """Defaults by the fields that were asked for; no caller from outside can put one into a context."""
 
 
 class CrmLead(models.Model):
@@ -36,6 +44,31 @@ class CrmLead(models.Model):
     }
 
     _comply360_assigned_twice = frozenset({"email_domain_criterion"})
+
+    @api.model
+    def _comply360_create(self, vals_list):
+        return super(CrmLead, self.with_context(comply360_defaults=_Defaults()))._comply360_create(vals_list)
+
+    @api.model
+    def default_get(self, fields):
+        """Ask once for the defaults of leads that are created together, if they cannot differ."""
+        known, key = self.env.context.get("comply360_defaults"), tuple(fields)
+        if isinstance(known, _Defaults) and key in known:
+            return copy.deepcopy(known[key])
+        defaults = super().default_get(fields)
+        if isinstance(known, _Defaults) and self._comply360_is_constant(fields):
+            known[key] = copy.deepcopy(defaults)
+        return defaults
+
+    @api.model
+    def _comply360_is_constant(self, names):
+        """Whether each default is a constant, and nobody beneath this class adds others."""
+        classes = type(self).mro()
+        beneath = [one for one in classes[classes.index(CrmLead) + 1 :] if "default_get" in vars(one)]
+        defaults = [self._fields[name].default for name in names if name in self._fields]
+        return all(one.__module__ in _KNOWN_DEFAULTS for one in beneath) and all(
+            one.__module__ == "odoo.orm.fields" for one in defaults if one
+        )
 
     @api.model
     def _comply360_foreseen(self, vals_list):

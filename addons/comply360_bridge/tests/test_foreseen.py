@@ -11,6 +11,7 @@ from odoo.tests import new_test_user
 
 from .documents import TENANT, BridgeCase, commission, document
 
+UTM = "odoo.addons.utm.models.utm_mixin"
 LEADS = int(os.environ.get("C360_RANDOM_LEADS", "600"))
 TENANTS = (TENANT, *(str(uuid5(NAMESPACE_OID, f"tenant of company {number}")) for number in (2, 3)))
 STATUSES = ("draft", "submitted", "in_review", "approved", "rejected", "cancelled")
@@ -227,6 +228,31 @@ class TestForeseen(ForeseenCase):
         row = self.rows("crm_lead", one)[one["record_id"]]
         names = ("phone_sanitized", "phone_state", "email_normalized", "email_state", "email_domain_criterion")
         self.assertEqual([row[name] or None for name in names], ["+27115550199", "correct", None, None, None])
+
+    def test_a_default_that_may_differ_is_asked_for_each_lead(self):
+        numbers = iter(range(1, 100))
+        field = self.registry["crm.lead"]._fields["color"]
+        self.assertTrue(self.env["crm.lead"]._comply360_is_constant(["color", "priority"]))
+        own = patch.object(field, "default", lambda _lead: next(numbers))
+        documents = [document("registration", str(number)) for number in range(3)]
+        with own:
+            self.assertFalse(self.env["crm.lead"]._comply360_is_constant(["color", "priority"]))
+            rows = self.rows("crm_lead", *documents)
+        self.assertEqual(sorted(row["color"] for row in rows.values()), [1, 2, 3])
+
+    def test_defaults_that_another_module_adds_are_asked_for_each_lead(self):
+        numbers = iter(range(1, 100))
+        classes = type(self.env["crm.lead"]).mro()
+        mixin = next(one for one in classes if one.__module__ == UTM and "default_get" in vars(one))
+        former = mixin.default_get
+
+        def default_get(leads, names):
+            return {**former(leads, names), **({"color": next(numbers)} if "color" in names else {})}
+
+        with patch.object(mixin, "default_get", default_get), patch.object(mixin, "__module__", "odoo.addons.another"):
+            self.assertFalse(self.env["crm.lead"]._comply360_is_constant(["color"]))
+            rows = self.rows("crm_lead", *[document("registration", str(number)) for number in range(3)])
+        self.assertEqual(len({row["color"] for row in rows.values()}), 3)
 
     def test_a_field_that_keeps_what_it_is_given_is_not_foreseen(self):
         lead, field = self.env["crm.lead"], self.registry["crm.lead"]._fields["won_status"]
