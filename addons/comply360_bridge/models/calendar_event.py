@@ -6,3 +6,10 @@ class CalendarEvent(models.Model):
 
     _name = "calendar.event"
     _inherit = ["calendar.event", "comply360.walled"]
+
+
+class CalendarAttendee(models.Model):
+    """An attendee is of the meeting's tenant or of none."""
+
+    _name = "calendar.attendee"
+    _inherit = ["calendar.attendee", "comply360.walled"]

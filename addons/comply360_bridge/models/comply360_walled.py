@@ -10,22 +10,29 @@ from ..exchange.work import CREATED
 
 LINKS = {
     "res.partner": ("parent_id",),
+    "res.partner.bank": ("partner_id",),
     "crm.lead": ("partner_id",),
     "x_commission": ("lead_id", "agent_id"),
     "account.move": (
         "partner_id",
         "commercial_partner_id",
         "partner_shipping_id",
+        "partner_bank_id",
         "x_comply360_lead_id",
         "reversed_entry_id",
+        "origin_payment_id",
+        "matched_payment_ids",
+        "message_main_attachment_id",
         "line_ids.x_comply360_commission_id",
     ),
-    "account.move.line": ("x_comply360_commission_id", "move_id"),
+    "account.move.line": ("x_comply360_commission_id", "move_id", "partner_id"),
+    "account.payment": ("partner_id", "partner_bank_id", "move_id", "invoice_ids", "message_main_attachment_id"),
     "account.partial.reconcile": ("debit_move_id", "credit_move_id"),
     "ir.attachment": ("res_id", "x_comply360_lead_id", "x_comply360_partner_id", "x_comply360_original_id"),
     "mail.followers": ("res_id", "partner_id"),
     "mail.message": ("res_id", "partner_ids", "attachment_ids"),
-    "calendar.event": ("opportunity_id", "partner_ids"),
+    "calendar.event": ("opportunity_id", "partner_ids", "res_id"),
+    "calendar.attendee": ("event_id", "partner_id"),
     "comply360.link": ("partner_id",),
     "comply360.binding": ("res_id",),
 }
@@ -34,7 +41,7 @@ LINKS = {
 OWN = {"comply360.link": "tenant_id", "comply360.binding": "tenant_id"}
 """The field with a model's own tenant where it is not `x_comply360_tenant_id`."""
 
-ADDRESSED = {"mail.followers", "mail.message", "calendar.event"}
+ADDRESSED = {"mail.followers", "mail.message", "calendar.event", "calendar.attendee"}
 """Models whose contacts may be colleagues, who work for every tenant."""
 
 UNTRACED = {"mail.message", "account.partial.reconcile"}
@@ -180,6 +187,21 @@ class Comply360Walled(models.AbstractModel):
                     met[record_id] = (known | tenants[other], beside if known else other)
         for records in _by_model(other for record_id, others in free.items() if met[record_id][0] for other in others):
             records._comply360_supersede()
+
+    def _comply360_crossing_fields(self):
+        """The first field by which each of these records links a second tenant; records that do not are left out."""
+        own = self._comply360_own_field()
+        met = {record.id: set(record[own].ids) if own else set() for record in self}
+        found = {}
+        for name in LINKS.get(self._name, ()):
+            linked = self._comply360_linked(name)
+            tenants = _tenants_of(linked.values(), DEEPEST)
+            for record_id, records in linked.items():
+                for other in records:
+                    met[record_id] |= tenants[other]
+                    if len(met[record_id]) > 1:
+                        found.setdefault(record_id, name)
+        return found
 
     def _comply360_supersede(self):
         """Make concurrent transactions that write these records fail and retry, so that they see this one's changes."""

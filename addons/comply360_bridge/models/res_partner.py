@@ -28,6 +28,12 @@ class ResPartner(models.Model):
         help="Client: a customer of the tenant. User: an agent of the tenant, who earns commissions.",
     )
 
+    @api.constrains("meeting_ids")
+    def _check_comply360_meetings(self):
+        """Refuse meetings about records of another tenant, whichever side writes them."""
+        if self.env["comply360.tenant"]._comply360_is_used():
+            self.sudo().with_context(active_test=False).meeting_ids._comply360_refuse_crossing()
+
     def init(self):
         """Report users' changes of customers, and deleted contacts, to the app."""
         result = super().init()

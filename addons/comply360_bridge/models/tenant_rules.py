@@ -108,7 +108,7 @@ def _named(model):
 
 def _along(env, model_name, path, limit):
     if path[0] == "@":
-        return _document(*path[1:].split(","), limit)
+        return document_of(*path[1:].split(","), limit)
     name, _, rest = path.lstrip("=").partition(".")
     comodel = env[model_name]._fields[name].comodel_name
     if rest:
@@ -118,7 +118,9 @@ def _along(env, model_name, path, limit):
     return Domain(name, "any!", foreign(env, comodel, limit))
 
 
-def _document(model_field, id_field, limit):
+def document_of(model_field, id_field, limit):
+    """Records about a document of another tenant, which a pair of fields names."""
+
     def to_sql(model, alias, query):
         model_sql = model._field_to_sql(alias, model_field, query)
         id_sql = model._field_to_sql(alias, id_field, query)

@@ -30,5 +30,6 @@ from . import (
     test_sync_state,
     test_tenant_rules,
     test_unseen,
+    test_walled_links,
     test_walls,
 )
