@@ -20,8 +20,11 @@ KEPT = "a trigger or a policy of the app left the row as it was"
 
 CLOSED = "code of the app at this table takes too long, so that it is tried less often"
 
-BUDGET = 1.5
-"""Seconds that failed statements of one set may take: other tenants wait meanwhile."""
+BUDGET = 1.0
+"""Seconds after which no more of a set is tried, if statements for it failed: whoever comes next waits meanwhile."""
+
+SHARED_BUDGET = 0.5
+"""The same where other tenants' records are in the transaction: one statement that is too slow is enough."""
 
 STRIKES = 3
 """So often a row may be too slow alone before it counts as refused."""
@@ -53,6 +56,11 @@ class Strikes:
         """Whether nothing is to be tried at this table now."""
         return time.monotonic() < self._closed.get(table, (0.0, 0.0))[0]
 
+    def is_slow(self, table: Hashable) -> bool:
+        """Whether a statement at this table was too slow lately."""
+        now = time.monotonic()
+        return any(now - moment < LATELY for moment in self._slow.get(table, ()))
+
     def note(self, table: Hashable) -> None:
         """A statement at this table was too slow."""
         now = time.monotonic()
@@ -78,13 +86,20 @@ class Attempt(Generic[_T]):
     """One set that is written within an open transaction."""
 
     def __init__(
-        self, cursor: Cursor, execute: Execute[_T], table: Hashable, name: Callable[[_T], Hashable], strikes: Strikes
+        self,
+        cursor: Cursor,
+        execute: Execute[_T],
+        table: Hashable,
+        name: Callable[[_T], Hashable],
+        strikes: Strikes,
+        budget: float = BUDGET,
     ) -> None:
         self._cursor = cursor
         self._execute = execute
         self._table = table
         self._name = name
         self._strikes = strikes
+        self._budget = budget
         self._spent = 0.0
 
     def refused(self, items: Sequence[_T]) -> list[tuple[_T, Refusal]]:
@@ -130,7 +145,7 @@ class Attempt(Generic[_T]):
             yield from ((item, refusal) for item in items)
         elif len(items) == 1:
             yield items[0], self._strikes.judged(self._name(items[0]), refusal) if is_slow else refusal
-        elif self._spent >= BUDGET:
+        elif self._spent >= self._budget:
             yield from ((item, Refusal(refusal.reason, is_busy=True)) for item in items)
         elif refusal.is_busy:
             yield from self._one_by_one(items, refusal)
@@ -143,7 +158,7 @@ class Attempt(Generic[_T]):
         """Waiting for halves would cost others as much time again for each."""
         # those that were too slow before come last, so that they keep nobody from being tried
         for item in sorted(items, key=lambda item: self._strikes.counts[self._name(item)]):
-            if self._spent >= BUDGET:
+            if self._spent >= self._budget:
                 yield item, refusal
             else:
                 yield from self.refused([item])

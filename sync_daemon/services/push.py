@@ -157,12 +157,24 @@ class Pusher:
         if decided.ask:
             # before anything is settled: what could not be asked stays owed
             self.odoo.requeue_changes(sorted(decided.ask))
-        settled = settle_unsent(decided)
-        if settled:
-            self._settle(run, settled)
-        for chunk in _chunks(decided.send, self.batch_size):
-            settled += self._send(run, snapshot, chunk)
-        return _report(keys, settled)
+        sent = self._send_all(run, snapshot, decided)
+        return _report(keys, [*settle_unsent(decided), *sent])
+
+    def _send_all(self, run: UUID, snapshot: Snapshot, decided: Plan) -> list[Settlement]:
+        """Send, then settle what does not go: a tenant whose tables are slow keeps nobody else's records from Odoo."""
+        sent: list[Settlement] = []
+        try:
+            for chunk in _chunks(decided.send, self.batch_size):
+                sent += self._send(run, snapshot, chunk)
+        except BridgeError:
+            self._settle_unsent(run, decided)
+            raise
+        self._settle_unsent(run, decided)
+        return sent
+
+    def _settle_unsent(self, run: UUID, decided: Plan) -> None:
+        if unsent := settle_unsent(decided):
+            self._settle(run, unsent)
 
     def _braked(self, run: UUID, snapshot: Snapshot, decided: Plan) -> Plan:
         """The same plan without what the brake holds; a batch in which nothing is lost costs nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -275,3 +276,61 @@ def test_one_mark_of_millions_is_taken_in_parts_and_the_other_tenant_goes_first(
 def test_every_column_that_statements_compare_has_a_type_that_they_need() -> None:
     named = {reference.column for contract in CONTRACTS.values() for reference in contract.references}
     assert named | {"id", "form_data"} <= TYPES.keys()
+
+
+def _sleepy(pair: Pair, number: int) -> list[RecordKey]:
+    """New registrations of the first tenant, whose app sleeps over each id of Odoo's."""
+    if not pair.app("SELECT 1 FROM pg_proc WHERE pronamespace = '{schema}'::regnamespace AND proname = 'sleep'"):
+        pair.app(
+            "CREATE FUNCTION {schema}.sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " PERFORM pg_sleep(60); RETURN new; END $$;"
+            " CREATE TRIGGER sleep BEFORE UPDATE ON {schema}.registrations FOR EACH ROW"
+            " WHEN (new.odoo_lead_id IS DISTINCT FROM old.odoo_lead_id) EXECUTE FUNCTION {schema}.sleep()"
+        )
+    return _registrations(pair, pair.installation.tenant, number)
+
+
+def _registrations(pair: Pair, tenant: AppTenant, number: int = 1) -> list[RecordKey]:
+    connection = databases.as_app(pair.installation.settings)
+    try:
+        made = databases.fill(connection, tenant, number)
+    finally:
+        connection.close()
+    return [RecordKey(tenant.id, Entity.REGISTRATION, record) for record in made]
+
+
+@contextmanager
+def _seconds_until_written(pair: Pair, tenant: AppTenant) -> Iterator[list[float]]:
+    """How long it took until every registration of a tenant had Odoo's id, seen from outside."""
+    found: list[float] = []
+    began, stop = time.monotonic(), threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            if None not in pair.lead_ids(tenant):
+                found.append(time.monotonic() - began)
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_trigger_that_sleeps_keeps_the_other_tenant_no_longer_than_one_statement(pair: Pair) -> None:
+    keys = [*_sleepy(pair, 4), pair.registrations[1]]
+    with _seconds_until_written(pair, pair.other) as first:
+        pair.push(*keys)
+    assert 0.5 < first[0] < 1.4, "the set is tried once, and its rows are not"
+    again = _registrations(pair, pair.other)
+    with _seconds_until_written(pair, pair.other) as known:
+        began = time.monotonic()
+        pair.push(*keys, *again)
+        took = time.monotonic() - began
+    assert known[0] < 0.6, "the table is known, and comes last"
+    assert took < 2, "a daemon that works on it is soon free for what comes next"
+    assert None in pair.lead_ids()
+    assert pair.installation.rows.owed(again) == {}

@@ -25,7 +25,7 @@ from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Set
 from sync_daemon.domain.snapshot import BindingState, Owed
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import BusyError, TransientError
-from sync_daemon.postgres.app_rows import Attempt, Strikes
+from sync_daemon.postgres.app_rows import BUDGET, SHARED_BUDGET, Attempt, Strikes
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import raise_letters, resolve_letters
@@ -63,14 +63,17 @@ class Ledger:
         self._strikes = strikes or Strikes()
 
     def settle(self, run: UUID, settlements: Sequence[Settlement]) -> None:
-        """Write down one batch. A record whose app row is busy stays owed, so its write-back is not lost."""
+        """Write down one batch. A record whose app row is busy stays owed, so its write-back is not lost.
+
+        Records of a table at which code of the app was too slow lately come last, each table in a transaction of its
+        own: whatever it takes, the others are settled.
+        """
         try:
-            with self._database.transaction() as cursor:
-                cursor.execute(_SQL["limit_waiting"])
-                _Settling(cursor, self._instance, self._catalog, self._contracts, run, self._strikes).settle(
-                    settlements
-                )
-                reached(CrashPoint.PUSH_SETTLING)
+            for part in _apart(settlements, self._strikes):
+                with self._database.transaction() as cursor:
+                    cursor.execute(_SQL["limit_waiting"])
+                    _Settling(cursor, self._instance, self._catalog, self._contracts, run, self._strikes).settle(part)
+                    reached(CrashPoint.PUSH_SETTLING)
         except TransientError:
             # The app may have dropped or renamed a column since the catalog was read.
             self._catalog.forget()
@@ -151,9 +154,12 @@ class _Settling:
         self._contracts = contracts
         self._run = run
         self._strikes = strikes
+        self._budget = BUDGET
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
         applied = [item for item in settlements if isinstance(item, Applied)]
+        is_shared = len({item.owed.key.tenant for item in settlements}) > 1
+        self._budget = SHARED_BUDGET if is_shared else BUDGET
         self._look_for_tables(applied)
         current = self._lock([item.owed for item in settlements])
         dead = [item for item in settlements if isinstance(item, Dead)]
@@ -346,7 +352,8 @@ class _Settling:
             locked.update(one for one, (is_free, _) in found.items() if not is_free)
             return {place for place, one in enumerate(wanted) if found.get(one) == (True, False)}
 
-        attempt = Attempt(self._cursor, execute, (schema, table), lambda one: (tenant, one), self._strikes)
+        named = (schema, table)
+        attempt = Attempt(self._cursor, execute, named, lambda one: (tenant, one), self._strikes, self._budget)
         refused = attempt.refused(list(ids))
         return locked - {record_id for record_id, _ in refused}, refused
 
@@ -490,6 +497,16 @@ _DIFFERENT = sql.SQL("""
     JOIN unnest(%(ids)s::uuid[], %(res_ids)s::int[]) AS k (id, res_id) USING (id)
     WHERE r.{column} IS DISTINCT FROM k.res_id
 """)
+
+
+def _apart(settlements: Sequence[Settlement], strikes: Strikes) -> list[list[Settlement]]:
+    """The same settlements, those of tables that were slow lately behind the others, table by table."""
+    parts: defaultdict[tuple[str, str] | None, list[Settlement]] = defaultdict(list)
+    for item in settlements:
+        table = (item.owed.schema, CONTRACTS[item.owed.key.entity].table)
+        parts[table if strikes.is_slow(table) else None].append(item)
+    well = parts.pop(None, [])
+    return [*([well] if well or not parts else []), *parts.values()]
 
 
 def _id_refused(key: RecordKey, column: str, res_id: int, reason: str) -> DeadLetter:
