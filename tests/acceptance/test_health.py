@@ -21,6 +21,7 @@ from sync_daemon.config import Settings
 from tests import databases
 from tests.acceptance.command import c360, daemon, eventually, printed
 from tests.acceptance.parties import App, Odoo, as_sync
+from tests.acceptance.test_absence import as_dba
 from tests.ports.proxy import Proxy
 
 NAMED_WITHIN = 15.0
@@ -244,6 +245,31 @@ def test_what_was_dropped_in_a_tenant_is_named_and_mended(damage: Callable[[App]
 
 def _lacking(app: App) -> list[str]:
     return [lack["what"] for lack in printed("status")["lacking"] if lack["tenant"] == str(app.tenant)]
+
+
+def _restrict(app: App) -> str:
+    app.run("CREATE POLICY closed ON {t}.registrations AS RESTRICTIVE USING (company_name = 'none')")
+    return "the sight of all rows of registrations: the restrictive policy closed may hide some"
+
+
+@pytest.mark.reliability("F90")
+@pytest.mark.acceptance("R-HEALTH")
+@pytest.mark.parametrize("hide", [_restrict, _drop_policy])
+def test_a_running_daemon_names_tables_that_it_does_not_see_as_status_and_doctor_do(
+    hide: Callable[[App], str], app: App, page: Page, daemon_log: Path
+) -> None:
+    with daemon(daemon_log, **page.environment):
+        eventually(page.is_ready, "the daemon is ready")
+        what = hide(app)
+        eventually(lambda: page.names(f"tenant {app.tenant} lacks {what}"), "it is named", CATALOGUE_WITHIN)
+        assert _lacking(app) == [what]
+        findings = [item for item in printed("doctor", expect=3) if item["place"] == f"tenant {app.subdomain}"]
+        [found] = [item for item in findings if what in item["problem"]]
+        if found["fix"].startswith("psql: "):
+            as_dba(app, found["fix"].removeprefix("psql: "))
+        else:
+            c360(*found["fix"].removeprefix("c360 ").split())
+        eventually(page.is_ready, "the daemon is ready again", CATALOGUE_WITHIN)
 
 
 @pytest.mark.reliability("F18")
