@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from threading import Lock
 
@@ -44,6 +45,11 @@ NEED_NOTHING = frozenset({"unit", "contract", "services"})
 BOTH_WAYS = frozenset({"ports"})
 # their files are spread over the lanes; a folder that is not here is one job
 SPREAD = frozenset({"acceptance"})
+# of the addon's tests, what is a job besides the rest: a file each would load Odoo's modules a dozen times more
+ADDON_PARTS = {
+    "addon-money": ("test_bill_links.py", "test_bills.py", "test_commission_page.py", "test_money.py"),
+    "addon-guards": ("test_concurrency.py", "test_documents.py", "test_guard.py", "test_walls.py"),
+}
 # run on a second Python as well
 NEWER_PYTHON = "newer-python"
 ON_NEWER_PYTHON = ("tests/unit", "tests/ports/test_odoo_transports.py")
@@ -98,7 +104,8 @@ class Queue:
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         known = json.loads(SECONDS.read_text())
-        self._jobs = sorted(jobs, key=lambda job: known.get(job.name, 0), reverse=True)
+        # one that nobody has measured may be the longest
+        self._jobs = sorted(jobs, key=lambda job: known.get(job.name, inf), reverse=True)
         self._lock = Lock()
 
     def next(self, has_servers: bool) -> Job | None:
@@ -212,12 +219,21 @@ def _jobs() -> Iterator[Job]:
             for file in sorted((ROOT / path).glob("test_*.py")):
                 name = f"{folder}-{file.stem.removeprefix('test_')}"
                 yield Job(folder, name, (str(path / file.name),), True)
+        elif folder == "addon":
+            yield from _jobs_of_the_addon()
         elif folder in BOTH_WAYS:
             yield Job(folder, f"{folder}-memory", ("--needs=nothing", str(path)), False)
             yield Job(folder, f"{folder}-servers", ("--needs=servers", str(path)), True)
         elif any((ROOT / path).rglob("test_*.py")):
             yield Job(folder, folder, (str(path),), folder not in NEED_NOTHING)
     yield Job(NEWER_PYTHON, NEWER_PYTHON, ("-p", "no:cacheprovider", *ON_NEWER_PYTHON), False)
+
+
+def _jobs_of_the_addon() -> Iterator[Job]:
+    apart = [ADDON_TESTS / file for files in ADDON_PARTS.values() for file in files]
+    yield Job("addon", "addon", (str(ADDON_TESTS), *(f"--ignore={path}" for path in apart)), True)
+    for name, files in ADDON_PARTS.items():
+        yield Job("addon", name, tuple(str(ADDON_TESTS / file) for file in files), True)
 
 
 def _run_lane(lane: int, queue: Queue, seeding: Future[bool]) -> list[Outcome]:
