@@ -211,18 +211,23 @@ class Office:
 
     def hire(self, sides: Sequence[Side]) -> list[Probe]:
         """A probe user per actor and tenant, and the service's; nobody is limited yet."""
-        probes = []
-        for actor, groups in GROUPS.items():
-            ids = [self._group(name) for name in groups]
-            for side in sides if actor != SERVICE else [None]:
-                # without the canary, which only records of the tenant may hold
-                login = f"{MARK}-{secrets.token_hex(4)}-{actor}"
-                password = secrets.token_urlsafe(18)
-                register_secret(password)
-                values = {"name": login, "login": login, "password": password, "group_ids": [[6, 0, ids]]}
-                user = int(self._call("res.users", "create", values))
-                probes.append(Probe(actor, login, password, side, user))
-        return probes
+        wanted = [(actor, side) for actor in GROUPS for side in (sides if actor != SERVICE else [None])]
+        groups = {actor: [self._group(name) for name in names] for actor, names in GROUPS.items()}
+        # without the canary, which only records of the tenant may hold
+        logins = [f"{MARK}-{secrets.token_hex(4)}-{actor}" for actor, _ in wanted]
+        passwords = [secrets.token_urlsafe(18) for _ in wanted]
+        for password in passwords:
+            register_secret(password)
+        values = [
+            {"name": login, "login": login, "password": password, "group_ids": [[6, 0, groups[actor]]]}
+            for (actor, _), login, password in zip(wanted, logins, passwords, strict=True)
+        ]
+        # in one call: each one that changes users empties the caches of all workers
+        users = self._call("res.users", "create", values)
+        return [
+            Probe(actor, login, password, side, int(user))
+            for (actor, side), login, password, user in zip(wanted, logins, passwords, users, strict=True)
+        ]
 
     def entangle(self, side: Side, strangers: Sequence[Probe]) -> Side:
         """Send users who will belong to other tenants a message on the tenant's lead, and give them an activity there:
@@ -246,11 +251,12 @@ class Office:
 
     def limit(self, probes: Sequence[Probe]) -> None:
         """Limit each user to their tenant."""
+        users: dict[int, Ids] = {}
         for probe in probes:
             if probe.side:
-                self._call(
-                    "res.users", "write", [probe.user], {"x_comply360_tenant_ids": [[6, 0, [probe.side.tenant]]]}
-                )
+                users.setdefault(probe.side.tenant, []).append(probe.user)
+        for tenant, ids in users.items():
+            self._call("res.users", "write", ids, {"x_comply360_tenant_ids": [[6, 0, [tenant]]]})
 
     def _group(self, name: str) -> int:
         _, number = self._call("ir.model.data", "check_object_reference", *name.split(".", 1))
