@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,15 +30,25 @@ class Marked:
 def marked(marker: str) -> Mapping[str, list[Marked]]:
     """The tests with that marker by its arguments, in order of file and place; the addon's come last."""
     found: defaultdict[str, list[Marked]] = defaultdict(list)
-    for path in (*sorted((ROOT / "tests").rglob("test_*.py")), *sorted(ADDON.glob("test_*.py"))):
-        for argument, name in _marked(ast.parse(path.read_text(encoding="utf-8")), marker):
-            found[argument].append(Marked(path.relative_to(ROOT).as_posix(), name))
+    for test, mark in _marks():
+        if ast.unparse(mark.func) in {marker, f"pytest.mark.{marker}"}:
+            for argument in mark.args:
+                found[str(ast.literal_eval(argument))].append(test)
     return found
 
 
-def _marked(tree: ast.Module, marker: str) -> Iterator[tuple[str, str]]:
+@cache
+def _marks() -> list[tuple[Marked, ast.Call]]:
+    """Each decorator that is called, with its test; to read all files costs seconds, and more than one page asks."""
+    return [
+        (Marked(path.relative_to(ROOT).as_posix(), test.name), mark)
+        for path in (*sorted((ROOT / "tests").rglob("test_*.py")), *sorted(ADDON.glob("test_*.py")))
+        for test in _tests(ast.parse(path.read_text(encoding="utf-8")))
+        for mark in test.decorator_list
+        if isinstance(mark, ast.Call)
+    ]
+
+
+def _tests(tree: ast.Module) -> list[ast.FunctionDef]:
     tests = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
-    for node in sorted(tests, key=lambda test: test.lineno):
-        for mark in node.decorator_list:
-            if isinstance(mark, ast.Call) and ast.unparse(mark.func) in {marker, f"pytest.mark.{marker}"}:
-                yield from ((str(ast.literal_eval(argument)), node.name) for argument in mark.args)
+    return sorted(tests, key=lambda test: test.lineno)
