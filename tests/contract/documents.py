@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -44,7 +45,9 @@ def documents_of(draw: st.DrawFn, contract: Contract) -> Document:
     )
 
 
+@cache
 def _canonical(field: Field) -> st.SearchStrategy[Scalar]:
+    """Made once for a field: Hypothesis looks through every new strategy before it draws."""
     kind = kind_of(field.codec)
     return (
         _raw(field, kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -57,6 +58,8 @@ TRASH = st.recursive(
 )
 
 
+# each strategy is made once: Hypothesis looks through every new one before it draws
+@cache
 def rows_of(entity: Entity) -> st.SearchStrategy[Row]:
     """Rows of which any column holds anything, or is not there."""
     plain = row(entity)
@@ -71,6 +74,16 @@ def rows_of(entity: Entity) -> st.SearchStrategy[Row]:
     )
 
 
+@cache
+def row_or_none(entity: Entity) -> st.SearchStrategy[Row | None]:
+    return st.none() | rows_of(entity)
+
+
+@cache
+def fields_named(*names: str) -> st.SearchStrategy[dict[str, str | bool]]:
+    return st.dictionaries(st.sampled_from(names), SCALAR)
+
+
 @pytest.mark.parametrize("entity", SENT)
 @given(st.data())
 def test_any_row_crosses_or_is_refused_by_name(entity: Entity, data: st.DataObject) -> None:
@@ -78,7 +91,7 @@ def test_any_row_crosses_or_is_refused_by_name(entity: Entity, data: st.DataObje
     names = {field.name for field in contract.fields}
     rows: dict[str, Row | None] = {"row": data.draw(rows_of(entity))}
     for role, (related, _) in contract.related.items():
-        rows[role] = data.draw(st.none() | rows_of(related))
+        rows[role] = data.draw(row_or_none(related))
     try:
         mapped = map_row(contract, rows)
     except RejectedError as problem:
@@ -97,7 +110,7 @@ def test_any_row_crosses_or_is_refused_by_name(entity: Entity, data: st.DataObje
 def test_any_change_of_odoo_is_taken_or_refused_by_name(entity: Entity, data: st.DataObject) -> None:
     contract = CONTRACTS[entity]
     names = [field.name for field in contract.two_way]
-    fields = data.draw(st.dictionaries(st.sampled_from([*names, "nobody_knows"]), SCALAR))
+    fields = data.draw(fields_named(*names, "nobody_knows"))
     change = Change(key_of(entity), Version(1, 5), Op.UPSERT, contract.odoo_model, 41, "", "", fields)
     found = merge_record(decode_change(contract, change), data.draw(rows_of(entity)), {})
     told_of = {problem.field for problem in found.problems} | {conflict.field for conflict in found.conflicts}
@@ -111,7 +124,7 @@ def test_any_change_of_odoo_is_taken_or_refused_by_name(entity: Entity, data: st
 def test_whatever_odoo_tells_is_taken_or_refused_by_name(entity: Entity, data: st.DataObject) -> None:
     contract = CONTRACTS[entity]
     names = [field.name for field in contract.reported]
-    fields = data.draw(st.dictionaries(st.sampled_from(names), SCALAR))
+    fields = data.draw(fields_named(*names))
     change = Change(key_of(entity), Version(1, 5), Op.UPSERT, contract.odoo_model, 41, "", "", fields)
     found = reported(contract, change)
     assert {problem.field for problem in found.problems} | found.values.keys() <= set(names)
