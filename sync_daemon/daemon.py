@@ -19,7 +19,7 @@ import structlog
 from sync_daemon import errors
 from sync_daemon.config import Settings
 from sync_daemon.domain.hint import named_tenant
-from sync_daemon.domain.keys import RecordKey, selftest_of
+from sync_daemon.domain.keys import Lane, RecordKey, selftest_of
 from sync_daemon.domain.operations.contract_check import Mismatch
 from sync_daemon.health import Health, served
 from sync_daemon.loop import Loop, repeated
@@ -413,6 +413,10 @@ def _push_loops(bridge: Bridge, instance: str) -> Iterator[Loop]:
         pusher = HintedPusher(bridge.pusher(instance), stream, HINT_WAIT, bridge.carrier(instance))
         # Taking a hint waits by itself.
         yield Loop(f"push {instance} {number}", pusher.run_once, 0, stream.close)
+    if bridge.settings.c360_push_workers > 1:
+        # where several work, one more waits for edits, so that they never queue behind a load
+        edits = HintedPusher(bridge.pusher(instance), stream, HINT_WAIT, bridge.carrier(instance), (Lane.LIVE,))
+        yield Loop(f"push {instance} live", edits.run_once, 0, stream.close)
 
 
 def _reconcile_loop(bridge: Bridge, instance: str) -> Loop:

@@ -284,8 +284,8 @@ class Received:
 class HintStream(Protocol):
     """Hints as they arrive, live lane first; unacknowledged ones come again."""
 
-    def take(self, keys: int, wait: timedelta) -> list[Received]:
-        """At least one hint, up to about `keys` keys in total, or nothing after `wait`."""
+    def take(self, keys: int, wait: timedelta, lanes: Sequence[Lane] = tuple(Lane)) -> list[Received]:
+        """At least one hint of these lanes, up to about `keys` keys in total, or nothing after `wait`."""
         ...
 
     def ack(self, received: Collection[Received]) -> None: ...

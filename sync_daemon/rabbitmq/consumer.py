@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from sync_daemon.config import Settings
@@ -59,14 +59,15 @@ class RabbitHintStream:
         error = self._subscription.error
         return str(error) if error else ""
 
-    def take(self, keys: int, wait: timedelta) -> list[Received]:
-        """At least one hint, live ones first, up to about `keys` keys in all, or nothing after `wait`.
+    def take(self, keys: int, wait: timedelta, lanes: Sequence[Lane] = tuple(Lane)) -> list[Received]:
+        """At least one hint of these lanes, live ones first, up to about `keys` keys in all, or nothing after `wait`.
 
         Raises: the reason, TransientError or FatalError, if nothing came in `wait` because there is no connection.
         """
         with self._arrived:
-            self._arrived.wait_for(lambda: self._closed or any(self._waiting.values()), wait.total_seconds())
-            taken = self._taken(keys)
+            waiting = [self._waiting[lane] for lane in lanes]
+            self._arrived.wait_for(lambda: self._closed or any(waiting), wait.total_seconds())
+            taken = self._taken(keys, lanes)
         if not taken and not self._closed and (error := self._subscription.error) is not None:
             raise type(error)(str(error))
         return taken
@@ -82,10 +83,10 @@ class RabbitHintStream:
             self._arrived.notify_all()
         self._subscription.close()
 
-    def _taken(self, keys: int) -> list[Received]:
+    def _taken(self, keys: int, lanes: Sequence[Lane]) -> list[Received]:
         taken: list[Received] = []
         count = 0
-        for lane in Lane:
+        for lane in lanes:
             waiting = self._waiting[lane]
             while waiting and (not taken or count + len(waiting[0].hint.keys) <= keys):
                 taken.append(waiting.popleft())
@@ -96,7 +97,8 @@ class RabbitHintStream:
         hint = decode(self._instance, delivery.body)
         with self._arrived:
             self._waiting[self._lanes[delivery.queue]].append(Received(hint, delivery.receipt))
-            self._arrived.notify()
+            # not everybody who waits takes from this lane
+            self._arrived.notify_all()
 
     def _forget(self) -> None:
         with self._arrived:

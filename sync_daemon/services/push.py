@@ -14,7 +14,7 @@ from sync_daemon.crash_points import CrashPoint, reached
 from sync_daemon.domain.brake import brake, by_group, losses, without
 from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.document import Document, Result, Status
-from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.operations.epochs import was_set_back
 from sync_daemon.domain.plan import Plan, ToSend, defer_recent, missing_parents, plan, possibly_sent, without_content
 from sync_daemon.domain.settlement import (
@@ -324,16 +324,17 @@ class Pusher:
 
 @dataclass(frozen=True)
 class HintedPusher:
-    """A pusher that works through hints."""
+    """A pusher that works through hints of some lanes."""
 
     pusher: Pusher
     stream: HintStream
     wait: timedelta
     carrier: HeartbeatCarrier
+    lanes: Sequence[Lane] = tuple(Lane)
 
     def run_once(self) -> Report:
         """Take some hints, push what they name, carry the newest heartbeat on, then acknowledge them."""
-        received = self.stream.take(self.pusher.batch_size, self.wait)
+        received = self.stream.take(self.pusher.batch_size, self.wait, self.lanes)
         if not received:
             return Report(failures=self.pusher.troubled.failures)
         reached(CrashPoint.PUSH_TAKEN)

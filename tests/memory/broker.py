@@ -279,14 +279,14 @@ class HintStream:
         self._instance = instance
         self._on_bad = on_bad
 
-    def take(self, keys: int, wait: timedelta) -> list[Received]:
-        """At least one hint, up to about `keys` keys in all, or nothing after `wait`."""
+    def take(self, keys: int, wait: timedelta, lanes: Sequence[Lane] = tuple(Lane)) -> list[Received]:
+        """At least one hint of these lanes, up to about `keys` keys in all, or nothing after `wait`."""
         if self._connection.is_closed:
             return []
         self._connection.ready()
         taken: list[Received] = []
         count = 0
-        for received in self._arrived():
+        for received in self._arrived(lanes):
             if taken and count + len(received.hint.keys) > keys:
                 self._give_back(received)
                 break
@@ -304,8 +304,8 @@ class HintStream:
         """End; hints in hand go back to the broker."""
         self._connection.close()
 
-    def _arrived(self) -> Iterator[Received]:
-        for lane in Lane:
+    def _arrived(self, lanes: Sequence[Lane]) -> Iterator[Received]:
+        for lane in lanes:
             while (found := self._connection.next(topology.hints_queue(self._instance, lane))) is not None:
                 message, receipt = found
                 try:

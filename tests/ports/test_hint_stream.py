@@ -112,6 +112,18 @@ def test_live_hints_go_before_bulk_hints(rabbit: Rabbit, notebook: Notebook) -> 
     assert lanes == [Lane.LIVE] * 3 + [Lane.BULK] * 3
 
 
+@pytest.mark.reliability("F15")
+def test_who_takes_edits_leaves_a_load_alone_and_never_waits_behind_it(rabbit: Rabbit, hints: HintStream) -> None:
+    publish(rabbit, *(hint(Lane.BULK, 10) for _ in range(3)))
+    delivered(rabbit)
+    assert hints.take(1000, timedelta(milliseconds=100), (Lane.LIVE,)) == []
+    publish(rabbit, hint(Lane.LIVE))
+    delivered(rabbit)
+    edits = hints.take(1000, WAIT, (Lane.LIVE,))
+    assert [item.hint.lane for item in edits] == [Lane.LIVE]
+    assert [item.hint.lane for item in taken(hints)] == [Lane.BULK] * 3
+
+
 def test_one_take_gives_about_as_many_keys_as_asked_for_and_at_least_one_hint(
     rabbit: Rabbit, hints: HintStream
 ) -> None:
