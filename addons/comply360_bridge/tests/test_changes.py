@@ -1,5 +1,11 @@
-from odoo.exceptions import UserError
+import json
+from unittest.mock import patch
 
+from odoo.exceptions import UserError
+from odoo.sql_db import Cursor
+from odoo.tools import SQL
+
+from ..models.comply360_bridge import key_of
 from .documents import INSTALLATION, OTHER_TENANT, TENANT, BridgeCase, commission, document, pulled, record_id
 from .reliability import reliability
 
@@ -106,6 +112,80 @@ class TestChanges(BridgeCase):
     def test_a_requeue_names_unknown_records_by_not_counting_them(self):
         named = [{"tenant": TENANT, "entity": "commission", "record_id": record_id("commission", "nowhere")}]
         self.assertEqual(self.bridge.requeue_changes(INSTALLATION, named), {"requeued": "0"})
+
+    def test_a_page_costs_what_its_records_cost_however_much_is_pending(self):
+        """Nothing was analysed in this transaction: PostgreSQL believes of the tables what it will."""
+        self.apply(*[document("client", str(number)) for number in range(60)])
+        clients = self.env["comply360.binding"].search([("entity", "=", "client")], order="id")
+        self.env["comply360.outbox"]._append(clients.ids, "upsert")
+        tenant = self.binding("tenant", "one").tenant_id
+        self.env.cr.execute(
+            """
+            WITH bound AS (
+                INSERT INTO comply360_binding (installation, tenant, tenant_id, entity, external_id, res_model, state)
+                SELECT %s, %s, %s, 'client', gen_random_uuid()::text, 'res.partner', 'active'
+                  FROM generate_series(1, 5000) RETURNING id, tenant_id)
+            INSERT INTO comply360_outbox (binding_id, tenant_id, op, state, due_at, marked_at)
+            SELECT id, tenant_id, 'upsert', 'pending', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM bound
+            """,
+            [INSTALLATION, TENANT, tenant.id],
+        )
+        many = self._blocks_of_a_page()
+        # per record, at most: three indexes of up to three levels, and their rows
+        self.assertLess(many[0], 30 * 50, "blocks of a pull")
+        self.assertLess(many[1], 12 * 50, "blocks of the verdicts")
+
+    def _blocks_of_a_page(self):
+        outbox, changes = self.env["comply360.outbox"], self.changes("50", "50")
+        self.assertEqual(len(changes), 50)
+        verdicts = [(*key_of(change), int(change["version"].partition(".")[2]), "") for change in changes]
+        return (
+            self._blocks(lambda: outbox._pull(INSTALLATION, 50, 50)),
+            self._blocks(lambda: outbox._settle(INSTALLATION, "applied", verdicts)),
+        )
+
+    def _blocks(self, call):
+        """Blocks that the one statement of a call reads; it is taken back."""
+        queries, execute = [], Cursor.execute
+
+        def noted(cursor, query, *rest, **named):
+            if isinstance(query, SQL):
+                queries.append(query)
+            return execute(cursor, query, *rest, **named)
+
+        with self.env.cr.savepoint() as point, patch.object(Cursor, "execute", noted):
+            call()
+            point.rollback()
+        [query] = queries
+        with self.env.cr.savepoint() as point:
+            self.env.cr.execute(SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) %s", query))
+            plan = self.env.cr.fetchone()[0][0]["Plan"]
+            point.rollback()
+        return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+    def test_verdicts_of_several_kinds_settle_what_each_says(self):
+        self.apply(*[document("client", str(number)) for number in range(4)])
+        clients = [self.binding("client", str(number)) for number in range(4)]
+        self.env["comply360.outbox"]._append([client.id for client in clients], "upsert")
+        changes = {change["record_id"]: change for change in self.changes()}
+        words = dict(
+            zip((client.external_id for client in clients), ("applied", "later", "parked", "applied"), strict=True)
+        )
+        keys = ("tenant", "entity", "record_id", "version")
+        verdicts = [
+            {**{key: changes[one][key] for key in keys}, "verdict": word, "message": f"about {one}"}
+            for one, word in words.items()
+        ]
+        unknown = {**verdicts[0], "record_id": record_id("client", "unknown")}
+        self.env["comply360.outbox"]._append(clients[3].ids, "upsert")
+        answer = self.bridge.ack_changes(INSTALLATION, json.dumps([*verdicts, unknown, verdicts[0]]))
+        self.assertEqual(answer, {"acked": "5"})
+        marks = self.env["comply360.outbox"].search([("binding_id", "in", [client.id for client in clients])])
+        left = {mark.binding_id.id: (mark.state, mark.message) for mark in marks}
+        waiting, parked, newer = (client.id for client in clients[1:])
+        about = f"about {clients[2].external_id}"
+        self.assertEqual(left, {waiting: ("pending", False), parked: ("parked", about), newer: ("pending", False)})
+        self.assertEqual([change["record_id"] for change in self.changes()], [clients[3].external_id])
 
     @reliability("F15")
     def test_tenants_take_turns(self):
