@@ -98,6 +98,15 @@ def in_service(request: pytest.FixtureRequest, installation: Installation) -> In
         "INSERT INTO bridge.base_value SELECT 'main', tenant_id, entity, record_id, 'phone', '1', '1'"
         " FROM bridge.delivery",
     )
+    # what is erased is kept out of every insert
+    databases.rows(
+        admin,
+        "WITH receipt AS (INSERT INTO bridge.erasure (id, instance_id, tenant_id, client_id, requested_by)"
+        " VALUES (gen_random_uuid(), 'main', %(tenant)s, gen_random_uuid(), 'somebody') RETURNING id)"
+        " INSERT INTO bridge.erased SELECT %(tenant)s, 'client', gen_random_uuid(), id"
+        " FROM receipt, generate_series(1, 100)",
+        tenant=str(installation.tenant.id),
+    )
     databases.rows(admin, "ANALYZE")
     name = installation.settings.platform_postgres_db
     for setting in (
