@@ -8,6 +8,14 @@ from db_init.connect import Connection, Cursor
 
 _COLUMNS = "id, instance_id, tenant_id, client_id, requested_by, requested_at, app_done_at, odoo_done_at, receipt"
 
+# amounts and numbers of invoices stay, as in Odoo; what the customer wrote on a payment goes
+_EMPTY_REFERENCES = """
+UPDATE bridge.invoice AS t SET payment_reference = NULL
+  FROM bridge.erased AS e
+ WHERE e.erasure_id = %(id)s AND t.tenant_id = e.tenant_id AND t.payment_reference IS NOT NULL
+   AND (e.entity, e.record_id) IN (('client', t.client_id), ('registration', t.registration_id))
+"""
+
 
 def sweep(connection: Connection, erasure: UUID) -> dict[str, int]:
     """Erase what schema bridge holds of an erasure's records; returns how much of each kind."""
@@ -95,4 +103,6 @@ def _has_list(cursor: Cursor) -> bool:
 
 def _sweep(cursor: Cursor, erasure: str) -> dict[str, int]:
     cursor.execute("SELECT key, value::text FROM jsonb_each(bridge.erase(%(id)s))", {"id": erasure})
-    return {str(kind): int(number) for kind, number in cursor.fetchall()}
+    found = {str(kind): int(number) for kind, number in cursor.fetchall()}
+    cursor.execute(_EMPTY_REFERENCES, {"id": erasure})
+    return {**found, "payment references": int(cursor.rowcount)}

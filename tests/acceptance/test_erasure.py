@@ -29,9 +29,9 @@ def customer(drill: Drill, app: App) -> UUID:
     (registration,) = app.register(name=f"{CANARY} (Pty) Ltd")
     client = app.one("SELECT client_id FROM {t}.registrations WHERE id = %s", [registration])
     app.run(
-        "UPDATE {t}.clients SET full_name = %s, company_name = %s, email = %s, phone = %s, street_address = %s"
-        " WHERE id = %s",
-        [CANARY, CANARY, f"{CANARY}@example.com", f"+27 {CANARY}", f"1 {CANARY} Road", client],
+        "UPDATE {t}.clients SET full_name = %s, company_name = %s, email = %s, phone = %s, street_address = %s,"
+        " tax_number = %s WHERE id = %s",
+        [CANARY, CANARY, f"{CANARY}@example.com", f"+27 {CANARY}", f"1 {CANARY} Road", f"VAT {CANARY}", client],
     )
     drill.document(app, registration, f"an ID of {CANARY}".encode())
     app.run("UPDATE {t}.registrations SET status = 'approved' WHERE id = %s", [registration])
@@ -40,7 +40,7 @@ def customer(drill: Drill, app: App) -> UUID:
     drill.odoo.call("crm.lead", "message_post", [lead], body=f"called {CANARY}")
     # a value that the app does not take leaves a letter and an issue
     app.run("UPDATE {t}.registrations SET jurisdiction = 'ZA', company_name = %s", [f"{CANARY} again"])
-    c360("drain", expect=None)
+    assert CANARY not in c360("drain", expect=None).stderr, "the daemon's log names records and fields, no values"
     return UUID(str(client))
 
 
@@ -57,7 +57,8 @@ def found(drill: Drill) -> list[str]:
             )
             tables += [f"{where} {name}"] if there else []
     files = [path for path in drill.filestore.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
-    return tables + [f"file {path.name}" for path in files]
+    logs = [path for path in drill.layout.logs.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
+    return tables + [f"file {path.name}" for path in files] + [f"log {path.name}" for path in logs]
 
 
 @pytest.mark.reliability("F17")

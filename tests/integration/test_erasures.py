@@ -24,6 +24,7 @@ from sync_daemon.parts.erasing import Eraser
 from sync_daemon.postgres.admin.chain import LedgerChain
 from sync_daemon.postgres.admin.erasures import Erasures
 from sync_daemon.postgres.dead_letters import raise_letters
+from sync_daemon.postgres.statements import statements
 from tests.integration.conftest import INSTANCE, Installation
 from tests.integration.test_ledger_chain import MINUTE, tamper, verified
 from tests.memory.clock import Clock
@@ -31,6 +32,7 @@ from tests.memory.odoo import Odoo
 from tests.memory.odoo_transport import Transport, open_odoo
 
 CANARY = "Canary-7f31"
+INVOICE = uuid4()
 MODEL = "res.partner"
 
 
@@ -122,6 +124,42 @@ def test_nothing_of_an_erased_customer_is_left_and_the_receipt_holds_ids_and_cou
     assert done.receipt["app_rows"] == {"client": 1, "registration": 1}, "the app's rows are the app's"
     assert CANARY not in json.dumps(done.receipt)
     assert verified(side.installation).fault is None, "the chain still holds"
+
+
+def _invoice(side: Side, **columns: object) -> None:
+    """An invoice of the customer as Odoo reports it, paid under the canary."""
+    settlement = statements("pull/settlement")
+    row = {
+        "id": str(INVOICE),
+        "odoo_id": 7,
+        "kind": "invoice",
+        "state": "posted",
+        "payment_state": "paid",
+        "total": 1,
+        "residual": 0,
+        "currency": "ZAR",
+        "payment_reference": f"EFT {CANARY}",
+        **columns,
+    }
+    with side.installation.database.transaction() as cursor:
+        named = {"instance": INSTANCE, "tenant": side.tenant.id, "rows": json.dumps([row])}
+        cursor.execute(settlement["take_invoices"], named)
+
+
+@pytest.mark.parametrize("kind", ["client", "registration"])
+def test_the_reference_of_a_payment_goes_and_does_not_come_back_with_the_invoice(side: Side, kind: str) -> None:
+    named = {f"{kind}_id": str(getattr(side, kind).record_id)}
+    _invoice(side, **named)
+    assert "invoice" in side.found()
+    done = side.erase()
+    assert side.found() == []
+    _invoice(side, **named, number="INV/1")
+    assert side.found() == []
+    [kept] = side.installation.bridge("SELECT number, total::int FROM bridge.invoice")
+    assert kept == ("INV/1", 1), "the invoice itself stays"
+    assert CANARY not in json.dumps(done.receipt)
+    _invoice(side, id=str(uuid4()), odoo_id=8, client_id=str(uuid4()))
+    assert "invoice" in side.found(), "others keep theirs"
 
 
 def test_what_is_under_way_or_comes_later_leaves_nothing(side: Side) -> None:
