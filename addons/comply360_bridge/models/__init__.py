@@ -7,6 +7,7 @@ from . import comply360_synced
 # isort: split
 from . import (
     account_bank_statement_line,
+    account_journal,
     account_move,
     account_move_commission,
     account_move_credit_note,

@@ -1,4 +1,6 @@
-from odoo import Command
+import json
+
+from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, new_test_user
 from odoo.tools import mute_logger
@@ -19,6 +21,7 @@ GROUPS = ",".join(
 )
 CANARY = "canary7f3a"
 CONTENT = b"%PDF-1.4 canary7f3a"
+CARDS = ("kanban_dashboard", "kanban_dashboard_graph", "json_activity_data", "current_statement_balance")
 # they name a document as messages do, and hold nothing of it, or only their own user's records
 OTHER_DOCUMENTS = {
     "ir.model.data": "only names of records; the names of the app's records are ids",
@@ -127,6 +130,56 @@ class TestTenantRules(DocumentCase):
         line = {"name": CANARY, "quantity": 1, "price_unit": 10, "tax_ids": [Command.clear()]}
         values = {"move_type": kind, "partner_id": partner.id, "invoice_date": "2026-02-01", "ref": f"{CANARY} {kind}"}
         return self.env["account.move"].create({**values, "invoice_line_ids": [Command.create(line)]})
+
+    # -- the cards of the accounting dashboard -------------------------------------------------------------------------
+
+    def _cards(self, user):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        journals = self.env["account.journal"].with_user(user).search([("type", "in", ("sale", "purchase", "bank"))])
+        return {
+            journal.name: {name: json.loads(str(journal[name])) for name in CARDS if journal[name]}
+            for journal in journals
+        }
+
+    def test_another_tenants_documents_change_no_card_of_a_limited_user(self):
+        self._own_of("1")
+        before = self._cards(self.user)
+        everyones = self._cards(self.everyones)
+        self._own_of("2")
+        self.assertEqual(self._cards(self.user), before)
+        changed = self._cards(self.everyones)
+        for journal in before:
+            self.assertNotEqual(changed[journal], everyones[journal], journal)
+        self.assertEqual(self._cards(self.user), before)
+
+    def test_the_cards_of_a_limited_user_are_those_of_everybody_while_there_is_one_tenant(self):
+        self._own_of("1")
+        limited, everyones = self._cards(self.user), self._cards(self.everyones)
+        for journal, card in limited.items():
+            with self.subTest(journal):
+                self.assertEqual(card, everyones[journal])
+
+    def _own_of(self, number):
+        """Of one tenant: documents posted and not, payments outstanding, a statement line, an activity."""
+        tenant = self.tenant if number == "1" else self.other
+        own = [("x_comply360_tenant_id", "=", tenant.id)]
+        if number == "1":
+            self.apply(document("client", "1"), document("user", "1"))
+        customer = self.env["res.partner"].search([*own, ("x_comply360_entity", "=", "client")], limit=1)
+        agent = self.env["res.partner"].search([*own, ("x_comply360_entity", "=", "user")], limit=1)
+        for kind, partner in (("out_invoice", customer), ("in_invoice", agent)):
+            self._move(kind, partner)
+            posted = self._move(kind, partner)
+            posted.action_post()
+            posted.activity_schedule("mail.mail_activity_data_todo", summary=CANARY)
+        journal = self.env["account.journal"].search([("type", "=", "bank")], limit=1)
+        values = {"payment_type": "inbound", "partner_type": "customer", "amount": 70, "journal_id": journal.id}
+        self.env["account.payment"].create({**values, "partner_id": customer.id}).action_post()
+        line = {"journal_id": journal.id, "payment_ref": CANARY, "amount": 30, "partner_id": customer.id}
+        self.env["account.bank.statement.line"].create({**line, "date": fields.Date.today()})
+
+    # -- records -------------------------------------------------------------------------------------------------------
 
     @mute_logger("odoo.addons.base.models.ir_rule")
     def test_a_user_limited_to_a_tenant_reaches_no_record_of_another_one_in_any_way(self):
