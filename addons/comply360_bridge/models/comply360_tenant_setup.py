@@ -100,7 +100,10 @@ class Comply360Tenant(models.Model):
                     f"res.company.{name}",
                     str(locked),
                     f"{company.name} is locked until {locked}: bills and payments of today are refused or dated later",
-                    "in Odoo, set a lock date before today under Accounting > Closing > Lock Dates",
+                    # Odoo takes a hard lock date neither back nor away
+                    f"no person can take it back: bills and payments dated after {locked} go"
+                    if name == "hard_lock_date"
+                    else "in Odoo, set a lock date before today under Accounting > Closing > Lock Dates",
                 )
 
     def _comply360_misfits_of_currencies(self, currencies):

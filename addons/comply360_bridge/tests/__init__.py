@@ -1,5 +1,6 @@
 from . import (
     test_adoption,
+    test_advice,
     test_batch,
     test_bill_links,
     test_bills,
