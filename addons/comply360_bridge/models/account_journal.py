@@ -22,21 +22,22 @@ class AccountJournal(models.Model):
 
     def _compute_last_bank_statement(self):
         """Show limited users no statement: its balance is of all tenants."""
-        if self._comply360_is_limited():
-            self.last_statement_id = False
-        else:
-            super()._compute_last_bank_statement()
+        if not self._comply360_is_limited():
+            return super()._compute_last_bank_statement()
+        self.last_statement_id = False
+        return None
 
     def _get_json_activity_data(self):
         """Leave out activities that the reader may not see."""
-        super()._get_json_activity_data()
+        result = super()._get_json_activity_data()
         if not self._comply360_is_limited():
-            return
+            return result
         found = {journal: json.loads(journal.json_activity_data)["activities"] for journal in self}
         ids = [item["id"] for items in found.values() for item in items]
         seen = set(self.env["mail.activity"].search([("id", "in", ids)]).ids)
         for journal, items in found.items():
             journal.json_activity_data = json.dumps({"activities": [item for item in items if item["id"] in seen]})
+        return result
 
     # -- sales and purchases -------------------------------------------------------------------------------------------
 
@@ -55,13 +56,14 @@ class AccountJournal(models.Model):
         return query
 
     def _fill_sale_purchase_dashboard_data(self, dashboard_data):
-        super()._fill_sale_purchase_dashboard_data(dashboard_data)
+        result = super()._fill_sale_purchase_dashboard_data(dashboard_data)
         trade = self.filtered(lambda journal: journal.type in TRADE)
         if self._comply360_is_limited() and trade:
             trade._fill_dashboard_data_count(dashboard_data, "account.move", "has_entries", [])
             for journal in trade:
                 has_entries = bool(dashboard_data[journal.id]["has_entries"])
                 dashboard_data[journal.id].update(has_entries=has_entries, is_sample_data=not has_entries)
+        return result
 
     def _get_sale_purchase_graph_data(self):
         found = super()._get_sale_purchase_graph_data()
@@ -98,13 +100,14 @@ class AccountJournal(models.Model):
     # -- banks ---------------------------------------------------------------------------------------------------------
 
     def _fill_bank_cash_dashboard_data(self, dashboard_data):
-        super()._fill_bank_cash_dashboard_data(dashboard_data)
+        result = super()._fill_bank_cash_dashboard_data(dashboard_data)
         banks = self.filtered(lambda journal: journal.type in BANKS)
         if self._comply360_is_limited() and banks:
             to_match = [("is_reconciled", "!=", True), ("move_id.checked", "=", True), ("move_id.state", "=", "posted")]
             banks._fill_dashboard_data_count(
                 dashboard_data, "account.bank.statement.line", "number_to_reconcile", to_match
             )
+        return result
 
     def _get_journal_dashboard_bank_running_balance(self):
         if not self._comply360_is_limited():
