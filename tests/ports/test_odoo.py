@@ -24,6 +24,7 @@ from sync_daemon.domain.snapshot import Binding, BindingState
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import FatalError, RejectedError, TransientError
 from sync_daemon.odoo.client import open_odoo
+from sync_daemon.odoo.wire import PROTOCOL
 from tests.ports import odoo_side
 from tests.ports.odoo_side import Installation, through
 from tests.ports.proxy import Proxy
@@ -104,7 +105,7 @@ def proxy(stack_settings: Settings) -> Iterator[Proxy]:
 
 def test_ping_says_who_answers(settings: Settings) -> None:
     info = open_odoo(settings, uuid4()).ping()
-    assert info.protocol == "2"
+    assert info.protocol == PROTOCOL
     assert info.odoo.startswith("19.0")
     assert info.database == settings.odoo_database
     assert info.user == settings.odoo_login
