@@ -39,13 +39,19 @@ class Applied:
     sent_over: Mapping[str, Scalar | None] = field(default_factory=dict)
     outline: str = ""
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether Odoo said so."""
+        return self.status is not None
+
 
 @dataclass(frozen=True)
 class Dropped:
-    """Nothing is owed, and there is no pair of records."""
+    """Nothing is owed, and there is no pair of records; `is_answered` if Odoo said so."""
 
     owed: Owed
     reason: str
+    is_answered: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ def _settle_result(owed: Owed, sent: ToSend, result: Result, jitter: float) -> S
         case Status.STALE:
             return Postponed(owed, FIRST_PAUSE, f"Odoo holds the newer version {result.version}")
         case Status.OPTED_OUT:
-            return Dropped(owed, "opted out in Odoo")
+            return Dropped(owed, "opted out in Odoo", is_answered=True)
         case Status.RETRY:
             return Postponed(owed, _pause(owed, jitter), result.message)
         case Status.REJECTED:

@@ -235,8 +235,12 @@ class Pusher:
             self.outbox.begin_attempt(self.instance, failed)
 
     def _send(self, run: UUID, snapshot: Snapshot, chunk: Sequence[ToSend]) -> list[Settlement]:
+        begun = self.outbox.begin_attempt(self.instance, [item.document.key for item in chunk])
+        # what another pusher has settled meanwhile nobody would ask for if this call's answer were lost
+        chunk = [item for item in chunk if item.document.key in begun]
+        if not chunk:
+            return []
         owed = {item.document.key: snapshot.owed[item.document.key] for item in chunk}
-        self.outbox.begin_attempt(self.instance, owed)
         reached(CrashPoint.PUSH_COUNTED)
         try:
             results, refused = self._apply(run, chunk)

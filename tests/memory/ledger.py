@@ -20,6 +20,7 @@ from tests.memory.letters import new, raise_letters, resolve_letters
 from tests.memory.outbox import owe
 
 APP_ROW_BUSY = timedelta(seconds=1)
+UNDER_WAY = timedelta(seconds=1), "another call with it is under way"
 PATIENCE = timedelta(minutes=2)
 BUSY = "busy"
 KEPT = "a trigger or a policy of the app left the row as it was"
@@ -93,7 +94,7 @@ class _Settling:
         dropped = [item for item in settlements if isinstance(item, Dropped)]
         dead = [item for item in settlements if isinstance(item, Dead)]
         paired = {key for key, bound in self._state.bindings.items() if bound.state is BindingState.ACTIVE}
-        answered = [item for item in applied if item.status is not None]
+        answered = [item for item in applied if item.is_answered]
         for item in answered:
             self._displace(item)
         for item in answered:
@@ -101,16 +102,19 @@ class _Settling:
         self._keep_bases(applied)
         written = {item.owed.key: self._write_back(item) for item in applied}
         busy = {key for key, found in written.items() if found is BUSY}
+        unsent = [item.owed for item in settlements if isinstance(item, Applied | Dropped) and not item.is_answered]
+        under_way = {owed.key for owed in unsent if self._is_under_way(owed)}
         kept_out = [found for found in written.values() if isinstance(found, DeadLetter)]
         for item in applied:
             self._point_at_invoice(item.owed.key)
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped)]
-        for owed in (owed for owed in done if owed.key not in busy):
+        for owed in (owed for owed in done if owed.key not in busy | under_way):
             if self._is_current(owed):
                 del self._state.deliveries[owed.key]
         postponed = [item for item in settlements if isinstance(item, Postponed)]
         busy_ones = [Postponed(item.owed, APP_ROW_BUSY, "the app is writing this row") for item in applied]
-        self._postpone([*postponed, *(item for item in busy_ones if item.owed.key in busy)])
+        waiting = [Postponed(owed, *UNDER_WAY) for owed in done if owed.key in under_way]
+        self._postpone([*postponed, *(item for item in busy_ones if item.owed.key in busy), *waiting])
         self._mark_dead(dead)
         self._republish(settlements)
         self._letters(applied, dead, dropped, kept_out)
@@ -124,6 +128,9 @@ class _Settling:
     def _is_current(self, owed: Owed) -> bool:
         delivery = self._state.deliveries.get(owed.key)
         return delivery is not None and delivery.version == owed.version.number
+
+    def _is_under_way(self, owed: Owed) -> bool:
+        return self._is_current(owed) and self._state.deliveries[owed.key].attempts != owed.attempts
 
     def _displace(self, item: Applied) -> None:
         """Odoo gave its number away again: whoever was bound to it is asked for anew."""

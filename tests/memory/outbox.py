@@ -131,12 +131,14 @@ class Outbox:
         with self._database.transaction() as state:
             owe(self._database, state, keys)
 
-    def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> None:
-        """Count an attempt before the call is made."""
+    def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> frozenset[RecordKey]:
+        """Count an attempt before the call is made; gives the records that are still owed."""
         with self._database.transaction() as state:
-            for key in _of_instance(state, instance, keys):
+            begun = frozenset(_of_instance(state, instance, keys))
+            for key in begun:
                 attempts = state.deliveries[key].attempts + 1
                 changed(state, key, attempts=attempts, sent_at=self._database.now)
+            return begun
 
     def mark(self, keys: Iterable[RecordKey], lane: Lane = Lane.LIVE) -> int:
         """Mark records as a trigger would; how many were marked."""

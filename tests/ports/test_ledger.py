@@ -5,6 +5,7 @@ In memory and on the real database.
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from uuid import uuid4
 
@@ -90,6 +91,23 @@ def test_what_may_be_overtaken_by_an_older_call_is_sent_again_with_the_next_chan
     platform.ledger.settle(uuid4(), [applied(owed, number, "sent") for number, owed in enumerate(sent, start=1)])
     digests = {found: pair.digest for found, pair in platform.pairs().items()}
     assert digests == {once: "sent", twice: "", changed: ""}
+
+
+@pytest.mark.parametrize("is_bound", [False, True])
+def test_what_a_call_was_begun_with_since_it_was_read_stays_owed(platform: Platform, is_bound: bool) -> None:
+    [registration] = fill(platform)
+    if is_bound:
+        platform.ledger.settle(uuid4(), [applied(owe(platform, registration)[0], 1, "sent")])
+    [owed] = owe(platform, registration)
+    # by another pusher, which had read an older row; its answer may never come
+    platform.outbox.begin_attempt(INSTANCE, [registration])
+    unsent = Applied(owed, None, "crm.lead", 1, "sent", {}, {}, ()) if is_bound else Dropped(owed, "filtered")
+    platform.ledger.settle(uuid4(), [unsent])
+    assert is_owed(platform, registration)
+    again = platform.rows.snapshot([registration]).owed[registration]
+    assert again.sent_ago is not None
+    platform.ledger.settle(uuid4(), [dataclasses.replace(unsent, owed=again)])
+    assert not is_owed(platform, registration)
 
 
 @pytest.mark.reliability("F77")

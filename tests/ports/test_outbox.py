@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from uuid import uuid4
 
@@ -159,7 +160,9 @@ def test_an_attempt_is_counted_and_its_time_remembered_until_the_record_changes(
     [registration] = fill(platform)
     platform.outbox.owe([registration])
     assert platform.rows.snapshot([registration]).owed[registration].sent_ago is None
-    platform.outbox.begin_attempt(INSTANCE, [registration])
+    assert platform.outbox.begin_attempt(
+        INSTANCE, [registration, dataclasses.replace(registration, record_id=uuid4())]
+    ) == {registration}, "the other one is not owed"
     sent = platform.rows.snapshot([registration]).owed[registration]
     assert sent.attempts == 1
     assert sent.sent_ago is not None

@@ -52,6 +52,28 @@ def test_a_value_that_is_back_when_the_answer_was_lost_goes_again(world: World) 
     assert world.people.sees(registration)["company_name"] == "Before"
 
 
+def test_what_another_pusher_has_settled_since_it_was_read_is_not_sent(world: World) -> None:
+    first, second = Daemon(world, "first"), Daemon(world, "second")
+    world.settle(first)
+    registration = world.registration()
+    first.run("relay")
+    seen: list[CrashPoint] = []
+
+    def meanwhile(point: CrashPoint) -> None:
+        if point is CrashPoint.PUSH_PLANNED and not seen:
+            seen.append(point)
+            world.app.delete(registration)
+            second.pusher.push([registration])
+
+    with deciding(meanwhile):
+        first.pusher.push([registration])
+    assert seen
+    # nobody would ask for it if the answer were lost
+    assert world.people.sees(registration) == {}
+    world.settle(second)
+    world.check_once()
+
+
 @pytest.mark.parametrize("point", [CrashPoint.EVENTS_TAKEN, CrashPoint.EVENTS_MARKED], ids=str)
 def test_an_event_of_the_app_whose_listener_dies_is_heard_by_the_next_one(world: World, point: CrashPoint) -> None:
     first = Daemon(world, "first")

@@ -38,7 +38,7 @@ def settle_in(app: App, history: History) -> None:
 def values_emptied(stage: Stage, chance: random.Random, history: History) -> str:
     """An UPDATE without its WHERE empties every address; released or rejected, the app then corrects its rows."""
     app, word = _app(stage), chance.choice(("release", "reject"))
-    before = dict(app.run("SELECT id, email FROM {t}.clients"))
+    before = dict(mending.run(app, "SELECT id, email FROM {t}.clients"))
     if not (known := _in_odoo(stage, app, "res_partner", "email <> ''", list(before))):
         return "nothing of it was in Odoo yet"
     _emails(app, history, dict.fromkeys(before, ""))
@@ -56,7 +56,7 @@ def values_emptied(stage: Stage, chance: random.Random, history: History) -> str
 def table_truncated(stage: Stage, chance: random.Random, history: History) -> str:
     """A TRUNCATE of the commissions; the stop is rejected before or after the app has its rows again."""
     app = _app(stage)
-    rows = [identity for (identity,) in app.run("SELECT id FROM {t}.commissions")]
+    rows = [identity for (identity,) in mending.run(app, "SELECT id FROM {t}.commissions")]
     if not _in_odoo(stage, app, "x_commission", "true", rows):
         return "nothing of it was in Odoo yet"
     mending.run(app, "CREATE TABLE IF NOT EXISTS {t}.torture_kept AS SELECT * FROM {t}.commissions")

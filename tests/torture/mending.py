@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import psycopg2
@@ -21,13 +22,12 @@ TO_RETRY = ("refused_by_app", "missing_column")
 """Letters about what people's acts had broken and mended again."""
 
 
-def run(app: App, statement: str, values: Sequence[object] | None = None) -> None:
-    """A statement of the app that may be repeated, until it is done. Raises: the last error after a while."""
+def run(app: App, statement: str, values: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
+    """Rows of a statement of the app that may be repeated, until it is done. Raises: the last error after a while."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            app.run(statement, values)
-            return
+            return app.run(statement, values)
         except (psycopg2.Error, BridgeError):
             if time.monotonic() > deadline:
                 raise

@@ -40,6 +40,7 @@ from sync_daemon.postgres.statements import statements
 APP_ROW_BUSY = timedelta(seconds=1)
 APP_CODE_BUSY = timedelta(seconds=5)
 """Until a row is tried again that the app's own code was too slow for."""
+_UNDER_WAY = timedelta(seconds=1), "another call with it is under way"
 PATIENCE = timedelta(minutes=2)
 CHANGED = frozenset({Status.CREATED, Status.UPDATED})
 
@@ -163,17 +164,23 @@ class _Settling:
         self._look_for_tables(applied)
         current = self._lock([item.owed for item in settlements])
         dead = [item for item in settlements if isinstance(item, Dead)]
-        answered = [item for item in applied if item.status is not None]
+        answered = [item for item in applied if item.is_answered]
         paired = self._paired(answered)
         self._bind(answered, {item.owed.key for item in answered if _is_sole(item.owed, current)})
         self._keep_bases(applied)
         busy, kept_out = self._write_back(applied)
+        unsent = [item.owed for item in settlements if isinstance(item, Applied | Dropped) and not item.is_answered]
+        busy |= {owed.key: _UNDER_WAY for owed in unsent if _is_under_way(owed, current)}
         done = [item.owed for item in settlements if isinstance(item, Applied | Dropped) and item.owed.key not in busy]
         self._discharge([owed for owed in done if owed.key in current])
         self._postpone(
             [
                 *(item for item in settlements if isinstance(item, Postponed)),
-                *(Postponed(item.owed, *busy[item.owed.key]) for item in applied if item.owed.key in busy),
+                *(
+                    Postponed(item.owed, *busy[item.owed.key])
+                    for item in settlements
+                    if isinstance(item, Applied | Dropped) and item.owed.key in busy
+                ),
             ]
         )
         self._mark_dead(dead)
@@ -535,6 +542,12 @@ def _is_sole(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:
 def _is_current(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:
     """Whether it is locked, and still owed at the version that is settled."""
     return owed.key in current and current[owed.key][0] == owed.version.number
+
+
+def _is_under_way(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:
+    """Whether another pusher, which had read an older row, has begun a call with it since it was read."""
+    version, attempts = current.get(owed.key, (0, 0))
+    return version == owed.version.number and attempts != owed.attempts
 
 
 def _is_news(item: Settlement) -> bool:

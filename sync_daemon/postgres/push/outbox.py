@@ -69,10 +69,11 @@ class Outbox:
         with self._database.transaction() as cursor:
             owe(cursor, keys)
 
-    def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> None:
-        """Count an attempt and commit that before the call."""
+    def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> frozenset[RecordKey]:
+        """Count an attempt and commit that before the call; gives the records that are still owed."""
         with self._database.transaction() as cursor:
             cursor.execute(_SQL["begin_attempt"], {"instance": instance, **key_arrays(sorted(keys))})
+            return frozenset(RecordKey(tenant, Entity(entity), one) for tenant, entity, one in cursor.fetchall())
 
     def draw(self) -> int:
         """A version number greater than every one drawn before."""

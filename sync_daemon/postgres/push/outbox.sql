@@ -190,6 +190,7 @@ WHERE d.ctid = ANY (ARRAY(
         WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
           AND d.record_id = k.record_id
         OFFSET 0) AS d))
+RETURNING d.tenant_id, d.entity, d.record_id
 
 -- name: draw
 SELECT nextval('bridge.version_seq')
