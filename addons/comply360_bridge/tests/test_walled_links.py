@@ -252,3 +252,25 @@ class TestFormerLinks(WallCase):
         self.assertIn("delete", self.found()["mail.followers.partner_id"][1])
         follower.unlink()
         self.assertEqual(self.found(), {})
+
+    def test_a_reconciliation_of_two_tenants_is_listed_and_undone(self):
+        line = [Command.create({"name": "Fee", "price_unit": 100, "tax_ids": []})]
+        values = {"partner_id": self.client1.id, "invoice_date": "2026-11-30", "invoice_line_ids": line}
+        invoice, note = self.env["account.move"].create(
+            [{**values, "move_type": kind} for kind in ("out_invoice", "out_refund")]
+        )
+        (invoice | note).action_post()
+        terms = (invoice | note).line_ids.filtered(lambda one: one.account_type == "asset_receivable")
+        terms.reconcile()
+        for field in ("partner_id", "commercial_partner_id", "partner_shipping_id"):
+            self.past(note, field, self.client3.id)
+        for item in note.line_ids:
+            self.past(item, "partner_id", self.client3.id)
+        [advice] = self.undoing()
+        for term in terms:
+            self.assertIn(f" {term.id}", advice)
+        terms.remove_move_reconcile()
+        self.assertEqual(self.undoing(), [])
+
+    def undoing(self):
+        return [advice for place, (_, advice) in self.found().items() if place.startswith("account.partial.reconcile.")]
