@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sync_daemon.domain.backoff import pause_after
-from sync_daemon.domain.document import Document, FieldProblem, Result, Scalar, Status
-from sync_daemon.domain.keys import RecordKey
+from sync_daemon.domain.document import NOTHING_SEEN, Document, FieldProblem, Result, Scalar, Status
+from sync_daemon.domain.keys import RecordKey, Version
 from sync_daemon.domain.plan import Nothing, Plan, ToSend, Waiting
 from sync_daemon.domain.snapshot import Base, Owed
 from sync_daemon.errors import RejectedError
@@ -24,7 +24,7 @@ class Applied:
 
     Shapes: `bases` are the two-way fields' new bases, `sent_over` those they were sent over; `diverged` are fields
     that Odoo left alone. `written` maps a field to its new value in Odoo and the one it replaced. `outline` names the
-    fields that hold a value now.
+    fields that hold a value now. `last_seen_version` is that of the last change in Odoo that was known when it went.
     """
 
     owed: Owed
@@ -38,6 +38,7 @@ class Applied:
     written: Mapping[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
     sent_over: Mapping[str, Scalar | None] = field(default_factory=dict)
     outline: str = ""
+    last_seen_version: Version = NOTHING_SEEN
 
     @property
     def is_answered(self) -> bool:
@@ -160,6 +161,7 @@ def _applied(owed: Owed, sent: ToSend, result: Result) -> Applied:
         _written(document, result),
         {**sent.sent_over, **{name: two_way.base for name, two_way in document.two_way.items()}},
         sent.outline,
+        document.last_seen_version,
     )
 
 

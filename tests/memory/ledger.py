@@ -14,7 +14,7 @@ from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.pull_invoices import INVOICE_POINTER
 from sync_daemon.domain.renamed import Renamed
 from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Settlement
-from sync_daemon.domain.snapshot import BindingState, Owed
+from sync_daemon.domain.snapshot import BindingState, Owed, last_seen
 from tests.memory.app import INSTANCE, Bound, Database, DeadLetter, Line, State, changed, mark
 from tests.memory.letters import new, raise_letters, resolve_letters
 from tests.memory.outbox import owe
@@ -94,6 +94,8 @@ class _Settling:
         dropped = [item for item in settlements if isinstance(item, Dropped)]
         dead = [item for item in settlements if isinstance(item, Dead)]
         paired = {key for key, bound in self._state.bindings.items() if bound.state is BindingState.ACTIVE}
+        done = [item.owed for item in settlements if isinstance(item, Applied | Dropped)]
+        applied = [item for item in applied if not (item.is_answered and self._has_ended(item))]
         answered = [item for item in applied if item.is_answered]
         for item in answered:
             self._displace(item)
@@ -107,7 +109,6 @@ class _Settling:
         kept_out = [found for found in written.values() if isinstance(found, DeadLetter)]
         for item in applied:
             self._point_at_invoice(item.owed.key)
-        done = [item.owed for item in settlements if isinstance(item, Applied | Dropped)]
         for owed in (owed for owed in done if owed.key not in busy | under_way):
             if self._is_current(owed):
                 del self._state.deliveries[owed.key]
@@ -131,6 +132,12 @@ class _Settling:
 
     def _is_under_way(self, owed: Owed) -> bool:
         return self._is_current(owed) and self._state.deliveries[owed.key].attempts != owed.attempts
+
+    def _has_ended(self, item: Applied) -> bool:
+        """Whether the pair ended by a change in Odoo that was taken in after the document had been planned."""
+        bound = self._state.bindings.get(item.owed.key)
+        has_ended = bound is not None and bound.state in (BindingState.ALIAS, BindingState.UNLINKED)
+        return has_ended and bound is not None and last_seen(bound.odoo_version) > item.last_seen_version
 
     def _displace(self, item: Applied) -> None:
         """Odoo gave its number away again: whoever was bound to it is asked for anew."""

@@ -186,6 +186,23 @@ def test_a_row_that_the_app_leaves_as_it_was_is_refused_and_nothing_is_announced
     assert [line.action for line in platform.lines()] == ["created"]
 
 
+@pytest.mark.parametrize(("op", "res_id", "state"), [(Op.UNLINK, 5, "unlinked"), (Op.ALIAS, 6, "alias")])
+def test_an_answer_of_before_the_pair_ended_in_odoo_does_not_begin_it_again(
+    platform: Platform, commission: RecordKey, op: Op, res_id: int, state: str
+) -> None:
+    platform.update(commission, payment_reference="EFT 1")
+    platform.outbox.collect(10)
+    sent = platform.rows.snapshot([commission])
+    ended = dataclasses.replace(change(commission, 4), op=op, res_id=res_id, fields={})
+    assert apply(platform, ended) == [Ruling.APPLIED]
+    seen = sent.bindings[commission].last_seen_version
+    answer = Applied(sent.owed[commission], Status.UPDATED, "x_commission", 5, "e", {}, {}, (), last_seen_version=seen)
+    platform.ledger.settle(uuid4(), [answer])
+    pair = platform.pairs()[commission]
+    assert (pair.res_id, pair.state) == (res_id, state)
+    assert commission not in platform.rows.snapshot([commission]).owed, "it went through"
+
+
 def test_an_unlinked_record_is_remembered_and_not_forgotten(platform: Platform, commission: RecordKey) -> None:
     gone = Change(commission, Version(1, 3), Op.UNLINK, "x_commission", 5, "2026-02-03 09:30:00", "manager", {})
     assert apply(platform, gone) == [Ruling.APPLIED]

@@ -17,7 +17,7 @@ from sync_daemon.domain.contracts import CONTRACTS
 from sync_daemon.domain.dead_letter import DeadLetter
 from sync_daemon.domain.dependants import DEPENDANTS
 from sync_daemon.domain.document import Status
-from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.domain.pull_invoices import INVOICE_POINTER
 from sync_daemon.domain.renamed import Renamed
@@ -43,6 +43,7 @@ APP_CODE_BUSY = timedelta(seconds=5)
 _UNDER_WAY = timedelta(seconds=1), "another call with it is under way"
 PATIENCE = timedelta(minutes=2)
 CHANGED = frozenset({Status.CREATED, Status.UPDATED})
+_ENDED = frozenset({BindingState.ALIAS, BindingState.UNLINKED})
 
 _SQL = {**JOURNAL, **statements("push/ledger")}
 _BIND = ";\n".join(_SQL[name] for name in ("begin_pairs", "bind", "end_pairs"))
@@ -164,8 +165,10 @@ class _Settling:
         self._look_for_tables(applied)
         current = self._lock([item.owed for item in settlements])
         dead = [item for item in settlements if isinstance(item, Dead)]
+        bound = self._bound([item for item in applied if item.is_answered])
+        # what a person ended in Odoo after the call was made stays ended
+        applied = [item for item in applied if not _has_ended(item, bound)]
         answered = [item for item in applied if item.is_answered]
-        paired = self._paired(answered)
         self._bind(answered, {item.owed.key for item in answered if _is_sole(item.owed, current)})
         self._keep_bases(applied)
         busy, kept_out = self._write_back(applied)
@@ -187,6 +190,7 @@ class _Settling:
         # what is locked at its version cannot change before the end of the transaction
         self._republish([item.owed for item in settlements if not _is_current(item.owed, current)])
         self._letters(applied, dead, [item for item in settlements if isinstance(item, Dropped)], kept_out)
+        paired = {key for key, (state, _) in bound.items() if state is BindingState.ACTIVE}
         new = {item.owed.key for item in answered} - paired
         self._mark_dependants(settlements, new)
         self._record(settlements)
@@ -235,12 +239,15 @@ class _Settling:
             for tenant, entity, record_id, version, attempts in rows
         }
 
-    def _paired(self, applied: Sequence[Applied]) -> set[RecordKey]:
-        """The records that were already bound before this answer."""
-        if not applied:
-            return set()
-        rows = self._fetch("bound", key_arrays([item.owed.key for item in applied]))
-        return {RecordKey(tenant, Entity(entity), record_id) for tenant, entity, record_id in rows}
+    def _bound(self, answered: Sequence[Applied]) -> dict[RecordKey, tuple[BindingState, Version]]:
+        """State and last seen version of the records that were bound before this answer; they are locked."""
+        if not answered:
+            return {}
+        rows = self._fetch("lock_bindings", key_arrays([item.owed.key for item in answered]))
+        return {
+            RecordKey(tenant, Entity(entity), record_id): (BindingState(state), Version(epoch, number))
+            for tenant, entity, record_id, state, epoch, number in rows
+        }
 
     def _bind(self, applied: Sequence[Applied], sole: Set[RecordKey]) -> None:
         """Store the pairs, and the digest of what was sent if no other call can still be on its way to Odoo.
@@ -542,6 +549,12 @@ def _is_sole(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:
 def _is_current(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:
     """Whether it is locked, and still owed at the version that is settled."""
     return owed.key in current and current[owed.key][0] == owed.version.number
+
+
+def _has_ended(item: Applied, bound: Mapping[RecordKey, tuple[BindingState, Version]]) -> bool:
+    """Whether the pair ended by a change in Odoo that was taken in after the document had been planned."""
+    state, seen = bound.get(item.owed.key, (BindingState.ACTIVE, item.last_seen_version))
+    return item.is_answered and state in _ENDED and seen > item.last_seen_version
 
 
 def _is_under_way(owed: Owed, current: Mapping[RecordKey, tuple[int, int]]) -> bool:

@@ -78,15 +78,17 @@ WHERE b.id = ANY (ARRAY(
   AND b.state = 'active'
 RETURNING b.tenant_id, b.entity, b.record_id
 
--- name: bound (those that are a pair already)
-SELECT b.tenant_id, b.entity, b.record_id
-FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+-- name: lock_bindings (their states, and the last changes in Odoo that were taken in)
+SELECT b.tenant_id, b.entity, b.record_id, b.state,
+       CASE b.odoo_version WHEN 0 THEN 0 ELSE b.odoo_epoch END, b.odoo_version
+FROM (SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
+      ORDER BY tenant_id, entity, record_id) AS k
 CROSS JOIN LATERAL (
     SELECT * FROM bridge.binding AS b
     WHERE b.instance_id = %(instance)s AND b.tenant_id = k.tenant_id AND b.entity = k.entity
       AND b.record_id = k.record_id
-    OFFSET 0) AS b
-WHERE b.state = 'active'
+    OFFSET 0
+    FOR UPDATE) AS b
 
 -- name: bind (a new pair begins in Odoo's present epoch)
 INSERT INTO bridge.binding AS b
