@@ -73,11 +73,14 @@ RENEWED = timedelta(seconds=2)
 """How often a lease is renewed while its holder is at work."""
 # Renewed with every round: the next publisher waits no longer for one that died.
 PUBLISH_LEASE = timedelta(seconds=8)
+# events are told to others, who wait for nothing
+PUBLISH_REST = 0.1
 RETENTION_REST = 60.0
 # months begin and end slowly, and what is too old by an hour does no harm
 KEEPING_REST = 3600.0
 THE_BRIDGE = "the bridge"
 HINT_WAIT = timedelta(seconds=1)
+CLAIM_EVERY = timedelta(seconds=0.1)
 CONFIGURATION = 78
 """The exit code of a daemon whose database is not the installation's own."""
 # Together less than the 30 seconds after which a service manager kills the process.
@@ -387,7 +390,7 @@ def _relay_loop(bridge: Bridge) -> Loop:
     settings, publisher = bridge.settings, RabbitPublisher(bridge.settings)
     instances = [] if settings.is_selftest else list(bridge.instances)
     sender = HeartbeatSender(Heartbeats(bridge.database), publisher, instances, settings.heartbeat_interval)
-    relay = Relay(bridge.outbox, publisher, settings.lease, sender)
+    relay = Relay(bridge.outbox, publisher, settings.lease, sender, CLAIM_EVERY)
     return Loop("relay", relay.run_once, settings.c360_poll_seconds, publisher.close)
 
 
@@ -469,7 +472,7 @@ def _kept_for_longer(months: Sequence[date]) -> None:
 def _publish_loops(bridge: Bridge) -> Iterator[Loop]:
     settings, events = bridge.settings, OutgoingEvents(bridge.database)
     relay = EventRelay(events, RabbitEventPublisher(settings), PUBLISH_LEASE)
-    yield Loop("publish", relay.run_once, settings.c360_poll_seconds, relay.close)
+    yield Loop("publish", relay.run_once, max(settings.c360_poll_seconds, PUBLISH_REST), relay.close)
     retention = EventRetention(events, timedelta(days=settings.c360_event_days))
     yield Loop("publish retention", retention.run_once, RETENTION_REST)
 

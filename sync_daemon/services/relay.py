@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -21,21 +24,29 @@ COLLECT_AT_LEAST = 50
 class Relay:
     """Any number of relays may run: each mark and each claim goes to one of them.
 
-    What it collects at once is halved when that takes too long, and grows again.
+    What it collects at once is halved when that takes too long, and grows again. A look for marks costs little;
+    while there are none, due deliveries are looked for only every `claim_every`.
     """
 
     outbox: Outbox
     publisher: HintPublisher
     lease: timedelta
     sender: HeartbeatSender
+    claim_every: timedelta = timedelta(0)
+    clock: Callable[[], float] = time.monotonic
+    _idle_since: float = field(default=-math.inf, init=False)
     _at_once: int = field(default=COLLECT_AT_ONCE, init=False)
 
     def run_once(self) -> Report:
         """Send a heartbeat if one is due, collect marks, then publish what is due, live records first."""
         self.sender.send_due()
         collected = self._collect()
+        now = self.clock()
+        if not collected and now - self._idle_since < self.claim_every.total_seconds():
+            return Report()
         published = self._publish(Lane.LIVE)
         published += self._publish(Lane.BULK)
+        self._idle_since = -math.inf if published else now
         return Report(done=collected + published, sent=published)
 
     def _collect(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -141,3 +142,19 @@ def test_a_thousand_bad_messages_are_one_letter_that_counts_them(world: World, d
     world.settle(daemon)
     [letter] = [item for item in world.server.state.letters.values() if item.entity == "message"]
     assert (letter.code, letter.attempts) == ("no_json", 1_000)
+
+
+def test_an_idle_relay_looks_for_marks_each_time_and_for_due_deliveries_now_and_then(world: World) -> None:
+    daemon = Daemon(world)
+    registration = world.registration()
+    world.settle(daemon)
+    daemon.relay.claim_every, daemon.relay.clock = timedelta(seconds=1), world.clock.seconds
+    assert daemon.relay.run_once().done == 0
+    daemon.relay.outbox.owe([registration])
+    assert daemon.relay.run_once().sent == 0, "nobody marked it"
+    world.clock.advance(timedelta(seconds=1))
+    assert daemon.relay.run_once().sent == 1
+    world.settle(daemon)
+    assert daemon.relay.run_once().done == 0
+    world.app.update(registration, company_name="Changed")
+    assert daemon.relay.run_once().sent == 1, "what is marked goes at once"
