@@ -20,11 +20,8 @@ KEPT = "a trigger or a policy of the app left the row as it was"
 
 CLOSED = "code of the app at this table takes too long, so that it is tried less often"
 
-BUDGET = 1.0
-"""Seconds after which no more of a set is tried, if statements for it failed: whoever comes next waits meanwhile."""
-
-SHARED_BUDGET = 0.5
-"""The same where other tenants' records are in the transaction: one statement that is too slow is enough."""
+BUDGET = 1.5
+"""Seconds after which no more of a set is tried, if statements for it failed."""
 
 STRIKES = 3
 """So often a row may be too slow alone before it counts as refused."""

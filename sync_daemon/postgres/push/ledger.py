@@ -25,7 +25,7 @@ from sync_daemon.domain.settlement import Applied, Dead, Dropped, Postponed, Set
 from sync_daemon.domain.snapshot import BindingState, Owed
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import BusyError, TransientError
-from sync_daemon.postgres.app_rows import BUDGET, SHARED_BUDGET, Attempt, Strikes
+from sync_daemon.postgres.app_rows import Attempt, Strikes
 from sync_daemon.postgres.catalog import Catalog
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.dead_letters import raise_letters, resolve_letters
@@ -40,6 +40,9 @@ from sync_daemon.postgres.statements import statements
 APP_ROW_BUSY = timedelta(seconds=1)
 APP_CODE_BUSY = timedelta(seconds=5)
 """Until a row is tried again that the app's own code was too slow for."""
+OWN_BUDGET, SHARED_BUDGET = 1.0, 0.5
+"""Seconds after which no more rows of a table are tried whose code is slow: in a transaction of its own, whoever comes
+next waits meanwhile; beside other tenants' records, one statement that is too slow is enough."""
 _UNDER_WAY = timedelta(seconds=1), "another call with it is under way"
 PATIENCE = timedelta(minutes=2)
 CHANGED = frozenset({Status.CREATED, Status.UPDATED})
@@ -156,12 +159,12 @@ class _Settling:
         self._contracts = contracts
         self._run = run
         self._strikes = strikes
-        self._budget = BUDGET
+        self._budget = OWN_BUDGET
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
         applied = [item for item in settlements if isinstance(item, Applied)]
         is_shared = len({item.owed.key.tenant for item in settlements}) > 1
-        self._budget = SHARED_BUDGET if is_shared else BUDGET
+        self._budget = SHARED_BUDGET if is_shared else OWN_BUDGET
         self._look_for_tables(applied)
         current = self._lock([item.owed for item in settlements])
         dead = [item for item in settlements if isinstance(item, Dead)]
