@@ -1,7 +1,7 @@
 -- A statement of one tenant that goes on for minutes shall not keep Odoo's ids from the rows of all the others. Locks on
 -- tables last until their transaction ends, so they show whose tables a transaction has worked in.
-DROP FUNCTION bridge.writing_snapshots();
-CREATE FUNCTION bridge.writing_snapshots(of_schema text DEFAULT NULL) RETURNS boolean
+DROP FUNCTION IF EXISTS bridge.writing_snapshots();
+CREATE OR REPLACE FUNCTION bridge.writing_snapshots(of_schema text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, bridge, pg_temp AS $$
 BEGIN
     -- activity is frozen at its first use in a transaction; the second question of one transaction wants news
