@@ -18,6 +18,8 @@ from sync_daemon.errors import BridgeError, ConfigError, FatalError, RejectedErr
 from sync_daemon.odoo import admin
 from sync_daemon.odoo.client import RpcOdoo, open_odoo
 from sync_daemon.odoo.transports import http_post, kept
+from sync_daemon.odoo.transports.xmlrpc import XmlRpc
+from sync_daemon.ports import OdooInfo
 from tests.ports.certificates import certificate, served
 from tests.ports.web_server import WebServer, response
 
@@ -47,12 +49,16 @@ def settings_for(transport: str, url: str, **changes: object) -> Settings:
     return Settings().model_copy(update={**own, **changes})
 
 
-def ping(transport: str, server: WebServer, **changes: object) -> object:
-    """One ping; over XML-RPC the login's answer comes from the same server, so it is skipped."""
-    odoo = open_odoo(settings_for(transport, server.url, **changes), uuid4())
-    if transport == "xmlrpc":
-        odoo._transport._uid = 7  # type: ignore[attr-defined]
-    return odoo.ping()
+def opened(transport: str, url: str, **changes: object) -> RpcOdoo:
+    """Odoo there; over XML-RPC the login's answer comes from the same server, so it is skipped."""
+    odoo = open_odoo(settings_for(transport, url, **changes), uuid4())
+    if isinstance(odoo._transport, XmlRpc):
+        odoo._transport._uid = 7
+    return odoo
+
+
+def ping(transport: str, server: WebServer, **changes: object) -> OdooInfo:
+    return opened(transport, server.url, **changes).ping()
 
 
 def encoded(transport: str, value: Any) -> bytes:
@@ -64,7 +70,7 @@ def encoded(transport: str, value: Any) -> bytes:
 
 def test_a_good_answer_is_read(transport: str) -> None:
     with WebServer(encoded(transport, PING)) as server:
-        assert ping(transport, server).user == "bot"  # type: ignore[attr-defined]
+        assert ping(transport, server).user == "bot"
     assert len(server.requests) == 1
 
 
@@ -82,7 +88,7 @@ def test_a_good_answer_is_read_where_its_last_byte_closes_the_socket(
 
     monkeypatch.setattr(http.client.HTTPResponse, "read1", closing)
     with WebServer(encoded(transport, PING)) as server:
-        assert ping(transport, server).user == "bot"  # type: ignore[attr-defined]
+        assert ping(transport, server).user == "bot"
 
 
 def test_an_answer_that_is_not_read_keeps_no_socket_open(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,21 +110,11 @@ def lasting(transport: str) -> bytes:
     return encoded(transport, PING).replace(b"Connection: close\r\n", b"")
 
 
-def opened(transport: str, url: str) -> RpcOdoo:
-    odoo = open_odoo(settings_for(transport, url), uuid4())
-    if transport == "xmlrpc":
-        odoo._transport._uid = 7  # type: ignore[attr-defined]
-    return odoo
-
-
 def test_a_connection_that_the_server_leaves_open_serves_the_next_calls(transport: str, tmp_path: Path) -> None:
     good = certificate(tmp_path, "127.0.0.1")
     for tls in (None, served(good)):
         with WebServer(lasting(transport), tls, per_connection=3) as server:
-            settings = settings_for(transport, server.url, odoo_cafile=str(good))
-            odoo = open_odoo(settings, uuid4())
-            if transport == "xmlrpc":
-                odoo._transport._uid = 7  # type: ignore[attr-defined]
+            odoo = opened(transport, server.url, odoo_cafile=str(good))
             for _ in range(3):
                 assert odoo.ping().user == "bot"
         assert (server.connections, len(server.requests)) == (1, 3)
@@ -298,7 +294,7 @@ def test_the_key_is_sent_once_and_in_its_place(transport: str) -> None:
 def test_only_a_trusted_certificate_for_the_right_name_is_accepted(transport: str, tmp_path: Path) -> None:
     good, other_name = certificate(tmp_path, "127.0.0.1"), certificate(tmp_path, "127.0.0.2")
     with WebServer(encoded(transport, PING), served(good)) as server:
-        assert ping(transport, server, odoo_cafile=str(good)).user == "bot"  # type: ignore[attr-defined]
+        assert ping(transport, server, odoo_cafile=str(good)).user == "bot"
         with pytest.raises(FatalError, match="certificate"):
             ping(transport, server)
     with WebServer(encoded(transport, PING), served(other_name)) as server:

@@ -33,6 +33,7 @@ from sync_daemon.postgres.dependants import mark_dependants
 from sync_daemon.postgres.journal import JOURNAL
 from sync_daemon.postgres.marks import key_arrays, mark
 from sync_daemon.postgres.overrides import ContractsInForce
+from sync_daemon.postgres.push.in_order import IN_ORDER
 from sync_daemon.postgres.push.outbox import owe
 from sync_daemon.postgres.sight import ENTITIES, sight
 from sync_daemon.postgres.statements import statements
@@ -49,6 +50,7 @@ CHANGED = frozenset({Status.CREATED, Status.UPDATED})
 _ENDED = frozenset({BindingState.ALIAS, BindingState.UNLINKED})
 
 _SQL = {**JOURNAL, **statements("push/ledger")}
+_SQL |= {name: ";\n".join([IN_ORDER, _SQL[name]]) for name in ("republish", "postpone", "mark_dead")}
 _BIND = ";\n".join(_SQL[name] for name in ("begin_pairs", "bind", "end_pairs"))
 _ONE_PAIR = "binding_active_odoo_record"
 """The index by which a record of Odoo has one active binding."""

@@ -148,15 +148,6 @@ WHERE d.ctid = ANY (ARRAY(
     WHERE d.version = k.version))
 
 -- name: republish (changed meanwhile: offered again at once)
-SELECT FROM (
-    SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-    ORDER BY tenant_id, entity, record_id) AS k
-CROSS JOIN LATERAL (
-    SELECT FROM bridge.delivery AS d
-    WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
-      AND d.record_id = k.record_id
-    OFFSET 0
-    FOR UPDATE) AS d;
 UPDATE bridge.delivery AS d
 SET published_at = NULL, due_at = now(), attempts = 0
 WHERE d.ctid = ANY (ARRAY(
@@ -171,15 +162,6 @@ WHERE d.ctid = ANY (ARRAY(
     WHERE d.version <> k.version))
 
 -- name: postpone
-SELECT FROM (
-    SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-    ORDER BY tenant_id, entity, record_id) AS k
-CROSS JOIN LATERAL (
-    SELECT FROM bridge.delivery AS d
-    WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
-      AND d.record_id = k.record_id
-    OFFSET 0
-    FOR UPDATE) AS d;
 UPDATE bridge.delivery AS d
 SET published_at = NULL, due_at = now() + k.pause * interval '1 second', last_error = k.message
 FROM (
@@ -196,15 +178,6 @@ FROM (
 WHERE d.ctid = k.place
 
 -- name: mark_dead
-SELECT FROM (
-    SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-    ORDER BY tenant_id, entity, record_id) AS k
-CROSS JOIN LATERAL (
-    SELECT FROM bridge.delivery AS d
-    WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
-      AND d.record_id = k.record_id
-    OFFSET 0
-    FOR UPDATE) AS d;
 UPDATE bridge.delivery AS d
 SET published_at = NULL, dead_version = d.version, last_error = k.message
 FROM (

@@ -11,6 +11,7 @@ from sync_daemon.domain.keys import Entity, Lane, RecordKey
 from sync_daemon.postgres.by_index import BY_INDEX
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.marks import key_arrays, mark
+from sync_daemon.postgres.push.in_order import IN_ORDER
 from sync_daemon.postgres.statements import statements
 
 PER_TENANT_IN_FLIGHT = 1_000
@@ -20,6 +21,7 @@ LARGEST_EDIT = 1_000
 
 _SQL = statements("push/outbox")
 _CLAIM = ";\n".join([BY_INDEX, _SQL["claim"]])
+_RELEASE, _BEGIN_ATTEMPT = (";\n".join([IN_ORDER, _SQL[name]]) for name in ("release", "begin_attempt"))
 _COLLECT = ";\n".join([BY_INDEX, _SQL["limit_collecting"], _SQL["collect"]])
 
 
@@ -62,7 +64,7 @@ class Outbox:
     def release(self, instance: str, keys: Iterable[RecordKey]) -> None:
         """Release claimed records at once: their hints were not published."""
         with self._database.transaction() as cursor:
-            cursor.execute(_SQL["release"], {"instance": instance, **key_arrays(sorted(keys))})
+            cursor.execute(_RELEASE, {"instance": instance, **key_arrays(sorted(keys))})
 
     def owe(self, keys: Iterable[RecordKey]) -> None:
         """Owe records that nobody marked."""
@@ -72,7 +74,7 @@ class Outbox:
     def begin_attempt(self, instance: str, keys: Iterable[RecordKey]) -> frozenset[RecordKey]:
         """Count an attempt and commit that before the call; gives the records that are still owed."""
         with self._database.transaction() as cursor:
-            cursor.execute(_SQL["begin_attempt"], {"instance": instance, **key_arrays(sorted(keys))})
+            cursor.execute(_BEGIN_ATTEMPT, {"instance": instance, **key_arrays(sorted(keys))})
             return frozenset(RecordKey(tenant, Entity(entity), one) for tenant, entity, one in cursor.fetchall())
 
     def draw(self) -> int:

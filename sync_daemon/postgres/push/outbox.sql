@@ -171,15 +171,6 @@ WHERE d.ctid = due.place
 RETURNING d.instance_id, d.tenant_id, d.entity, d.record_id
 
 -- name: begin_attempt (committed before the call, so that a crash is counted)
-SELECT FROM (
-    SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-    ORDER BY tenant_id, entity, record_id) AS k
-CROSS JOIN LATERAL (
-    SELECT FROM bridge.delivery AS d
-    WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
-      AND d.record_id = k.record_id
-    OFFSET 0
-    FOR UPDATE) AS d;
 UPDATE bridge.delivery AS d
 SET attempts = d.attempts + 1, sent_at = now()
 WHERE d.ctid = ANY (ARRAY(
@@ -200,15 +191,6 @@ SELECT EXISTS (SELECT 1 FROM bridge.outbox
                WHERE (schema_name IN (SELECT schema_name FROM bridge.tenant WHERE selftest)) = %(selftest)s)
 
 -- name: release
-SELECT FROM (
-    SELECT * FROM unnest(%(tenants)s::uuid[], %(entities)s::text[], %(ids)s::uuid[]) AS k (tenant_id, entity, record_id)
-    ORDER BY tenant_id, entity, record_id) AS k
-CROSS JOIN LATERAL (
-    SELECT FROM bridge.delivery AS d
-    WHERE d.instance_id = %(instance)s AND d.tenant_id = k.tenant_id AND d.entity = k.entity
-      AND d.record_id = k.record_id
-    OFFSET 0
-    FOR UPDATE) AS d;
 UPDATE bridge.delivery AS d
 SET published_at = NULL, due_at = now()
 WHERE d.ctid = ANY (ARRAY(
