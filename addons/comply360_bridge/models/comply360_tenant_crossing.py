@@ -58,6 +58,6 @@ class Comply360Tenant(models.Model):
             "code": "link_across_tenants",
             "place": f"{place}.{field.name}",
             "value": f"{place} {record.id}",
-            "message": f"{label} of {place} {record.id} is of another tenant: linked before the wall stood{more}",
+            "message": f"{label} of {place} {record.id} is of another tenant: linked before Odoo refused that{more}",
             "advice": advice,
         }

@@ -100,8 +100,7 @@ class Comply360Tenant(models.Model):
                     f"res.company.{name}",
                     str(locked),
                     f"{company.name} is locked until {locked}: bills and payments of today are refused or dated later",
-                    # Odoo takes a hard lock date neither back nor away
-                    f"no person can take it back: bills and payments dated after {locked} go"
+                    f"a hard lock date cannot be changed back: date bills and payments after {locked}"
                     if name == "hard_lock_date"
                     else "in Odoo, set a lock date before today under Accounting > Closing > Lock Dates",
                 )

@@ -25,7 +25,7 @@ class CrmLead(models.Model):
     """What Odoo will compute of a new lead, foreseen without computing it."""
 
     _inherit = "crm.lead"
-    # none of a compute that keeps what the field has, but for the two dates, which keep the present moment
+    # no compute of these keeps a given value, except those of the two dates, which get the moment that Odoo would give
     _comply360_foreseeable = {
         "date_last_stage_update": _CRM,
         "date_open": _CRM,

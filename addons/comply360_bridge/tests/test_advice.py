@@ -140,7 +140,7 @@ class TestAdvice(BridgeCase):
     def test_a_hard_lock_date_is_not_advised_to_be_taken_back(self):
         today = fields.Date.context_today(self.tenant)
         self.company.hard_lock_date = today
-        self.assertIn(f"dated after {today} go", self.advice("locked"))
+        self.assertIn(f"date bills and payments after {today}", self.advice("locked"))
         with self.assertRaises(UserError), self.env.cr.savepoint():
             self.company.hard_lock_date = today - timedelta(days=1)
         with freeze_time(today + timedelta(days=1)):
