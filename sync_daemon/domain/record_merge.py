@@ -84,9 +84,9 @@ def merge_record(
             try:
                 known = bases.get(item.name)
                 base = _base(pulled.change.sent.get(item.name), known, last_seen_version)
-                repeat = repeated.get(item.name, Repeat.NO) if base is known else Repeat.NO
+                by_known = repeated.get(item.name, Repeat.NO)
                 app, former = encode_field(item, {"row": row}), formers.get(item.name)
-                sides = _Sides(app, pulled.values[item.name], base, known, former, repeat, is_paid)
+                sides = _Sides(app, pulled.values[item.name], base, known, former, by_known, is_paid)
                 _decide(found, item, row, sides, decisions.get(item.name))
             except RejectedError as problem:
                 found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
@@ -123,10 +123,11 @@ def _base(sent: Sent | None, known: Base | None, last_seen_version: Version) -> 
     """The last value both sides had, even if the answer to the app's last document was lost.
 
     It has come, or this value has been chosen in Odoo since, if what was taken in last is newer than what was sent.
+    What was sent along with a change of other fields says nothing new, and is the base that is known.
     """
     if sent is None or sent.version < last_seen_version or sent.base != (known.odoo if known else ""):
         return known
-    return Base(sent.value, sent.value)
+    return known if known and sent.value == known.odoo else Base(sent.value, sent.value)
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,18 @@ class _Sides:
     base: Base | None
     known: Base | None
     former: Former | None
-    repeat: Repeat
+    by_known: Repeat
     is_paid: bool
+
+    @property
+    def repeat(self) -> Repeat:
+        """Whether the app's value is a repetition; by a base that a lost answer brought it is none."""
+        return self.by_known if self.base is self.known else Repeat.NO
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether it is none, and the push yet keeps it back as one, by the base that it knows."""
+        return self.by_known is not self.repeat
 
 
 @dataclass
@@ -167,7 +178,7 @@ def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decis
             _take(found, item, row, odoo, sides)
             found.won[item.name] = Won(odoo, app)
         case Merge.KEEP_APP:
-            if base is None or base.odoo != odoo or sides.known is None:
+            if base is None or base.odoo != odoo or sides.known is None or sides.is_withheld:
                 _keep(found, item, app, sides)
                 found.won[item.name] = Won(app, odoo)
         case Merge.CONFLICT if decision is not None and decision.settles(app, odoo):

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from sync_daemon.crash_points import CrashPoint
 from sync_daemon.domain.keys import Entity, RecordKey
 from tests.services.test_pull import PAID, money
-from tests.services.world import Daemon, World
+from tests.services.world import Daemon, World, deciding
 
 APPROVED = {"status": "approved", "approved_at": "2026-02-01 08:00:00"}
 MONEY = ("status", "approved_at", "approved_by", "paid_at", "payment_reference")
@@ -69,6 +70,41 @@ def test_a_row_saved_as_before_an_approval_leaves_it_and_the_second_time_a_perso
     world.settle(daemon)
     assert world.people.sees(commission)["status"] == "approved"
     assert set(world.letters()) == {"conflict"}
+
+
+@pytest.mark.reliability("F69")
+def test_a_row_is_saved_as_before_an_approval_though_it_was_sent_since(
+    world: World, daemon: Daemon, commission: RecordKey
+) -> None:
+    form = read(world, commission, *MONEY)
+    world.people.write(commission, **APPROVED)
+    world.settle(daemon)
+    world.app.update(commission, commission_amount="130.00")
+    world.settle(daemon)
+    world.app.update(commission, **form)
+    world.settle(daemon)
+    assert world.row(commission)["status"] == world.people.sees(commission)["status"] == "approved"
+    assert world.letters() == []
+
+
+@pytest.mark.reliability("F69")
+def test_a_former_value_that_is_saved_over_one_whose_answer_was_lost_reaches_odoo(world: World) -> None:
+    first = Daemon(world, "first")
+    world.registration(status="approved")
+    world.settle(first)
+    [client] = world.keys(Entity.CLIENT)
+    form = read(world, client, "city")
+    world.people.write(client, city="Harare")
+    world.settle(first)
+    world.app.update(client, city="Gweru")
+    with deciding(first.dies_at(CrashPoint.PUSH_ANSWERED)):
+        for _ in range(5):
+            first.round()
+    assert world.people.sees(client)["city"] == "Gweru", "Odoo had it, and nobody heard"
+    world.app.update(client, **form)
+    world.settle(Daemon(world, "second"))
+    assert (world.row(client)["city"] or "") == world.people.sees(client)["city"] == ""
+    assert world.letters() == []
 
 
 def test_an_approval_that_is_taken_back_by_itself_is_the_apps_decision(
