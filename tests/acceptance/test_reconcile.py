@@ -304,10 +304,14 @@ def test_an_emptied_table_is_compared_at_once_and_odoo_is_not_emptied_by_itself(
     registrations = app.register(12)
     c360("drain")
     app.run("TRUNCATE {t}.registrations CASCADE")
+
+    def compared() -> list[dict[str, Any]]:
+        said = [json.loads(line) for line in daemon_log.read_text().splitlines() if "reconcile.compared" in line]
+        return [line for line in said if (line["tenant"], line["entity"]) == (app.subdomain, "registration")]
+
     with daemon(daemon_log):
-        eventually(lambda: "reconcile.compared" in daemon_log.read_text(), "the emptied table is compared")
-    said = [json.loads(line) for line in daemon_log.read_text().splitlines() if "reconcile.compared" in line]
-    [line] = [line for line in said if line["tenant"] == app.subdomain and line["entity"] == "registration"]
+        eventually(compared, "the emptied table is compared")
+    [line] = compared()
     assert (line["missing_in_app"], line["mended"], line["left_to_a_person"]) == (12, 0, True)
     assert all(lead["active"] for lead in odoo.leads(app))
 

@@ -17,10 +17,11 @@ class Comply360Bridge(models.AbstractModel):
         tenants = own.env["comply360.tenant"].search(
             [("installation", "=", self._installation_of(installation)), ("status", "=", "active")], order="id"
         )
+        links = tenants._comply360_misfits_of_links()
         return {
             "findings": [
                 {"tenant": tenant.uuid, **finding}
                 for tenant in tenants
-                for finding in tenant._comply360_misfits(currencies.get(tenant.uuid, {}))
+                for finding in [*tenant._comply360_misfits(currencies.get(tenant.uuid, {})), *links[tenant.id]]
             ]
         }

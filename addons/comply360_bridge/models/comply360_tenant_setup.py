@@ -20,7 +20,6 @@ class Comply360Tenant(models.Model):
             *self._comply360_misfits_of_company(),
             *self._comply360_misfits_of_currencies(currencies),
             *self._comply360_misfits_of_records(),
-            *self._comply360_misfits_of_links(),
         ]
 
     def _comply360_team(self):

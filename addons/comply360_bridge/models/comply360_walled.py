@@ -188,12 +188,12 @@ class Comply360Walled(models.AbstractModel):
         for records in _by_model(other for record_id, others in free.items() if met[record_id][0] for other in others):
             records._comply360_supersede()
 
-    def _comply360_crossing_fields(self):
-        """The first field by which each of these records links a second tenant; records that do not are left out."""
+    def _comply360_crossing_fields(self, names):
+        """The first of these fields by which each record links a second tenant; records that do not are left out."""
         own = self._comply360_own_field()
         met = {record.id: set(record[own].ids) if own else set() for record in self}
         found = {}
-        for name in LINKS.get(self._name, ()):
+        for name in names:
             linked = self._comply360_linked(name)
             tenants = _tenants_of(linked.values(), DEEPEST)
             for record_id, records in linked.items():

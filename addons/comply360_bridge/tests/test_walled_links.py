@@ -6,6 +6,7 @@ from odoo.tests import Form, tagged
 from odoo.tools import SQL
 
 from ..models.comply360_walled import LINKS
+from ..models.crossing_links import names_of
 from ..models.tenant_rules import PATHS
 from .documents import INSTALLATION, OTHER_TENANT, TENANT, commission
 from .test_walls import DIFFERENT, WallCase
@@ -252,6 +253,35 @@ class TestFormerLinks(WallCase):
         self.assertIn("delete", self.found()["mail.followers.partner_id"][1])
         follower.unlink()
         self.assertEqual(self.found(), {})
+
+    def test_the_statement_finds_what_the_wall_would_refuse_also_through_records_without_a_tenant(self):
+        self.apply(commission("1"))
+        free, deeper = self.env["res.partner"].create([{"name": "Nobody's"}, {"name": "Nobody's either"}])
+        self.past(free, "parent_id", self.client3.id)
+        self.past(deeper, "parent_id", free.id)
+        self.past(self.lead1, "partner_id", deeper.id)
+        bank = self.env["res.partner.bank"].create({"acc_number": "ZA01", "partner_id": deeper.id})
+        line = Command.create({"name": "Commission", "price_unit": 100, "tax_ids": []})
+        values = {"move_type": "in_invoice", "partner_id": self.agent1.id, "invoice_line_ids": [line]}
+        self.past(self.env["account.move"].create(values), "partner_bank_id", bank.id)
+        found = self.tenants()._comply360_misfits_of_links()
+        named = {item["value"] for findings in found.values() for item in findings}
+        refused = set()
+        for model in LINKS:
+            records = self.env[model].sudo().with_context(active_test=False).search([])
+            refused |= {f"{model} {record_id}" for record_id in records._comply360_crossing_fields(names_of(model))}
+        self.assertIn(f"crm.lead {self.lead1.id}", named)
+        self.assertIn("account.move", {value.split()[0] for value in named})
+        self.assertEqual(named, {value for value in refused if not value.startswith("mail.message ")})
+
+    def test_one_statement_asks_for_all_tenants(self):
+        tenants = self.tenants()
+        with self.assertQueryCount(1):
+            self.assertEqual(set(map(len, tenants._comply360_misfits_of_links().values())), {0})
+
+    def tenants(self):
+        self.env.flush_all()
+        return self.env["comply360.tenant"].sudo().search([])
 
     def test_a_reconciliation_of_two_tenants_is_listed_and_undone(self):
         line = [Command.create({"name": "Fee", "price_unit": 100, "tax_ids": []})]
