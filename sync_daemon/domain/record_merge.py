@@ -147,11 +147,6 @@ class _Sides:
         """Whether the app's value is a repetition; by a base that a lost answer brought it is none."""
         return self.by_known if self.base is self.known else Repeat.NO
 
-    @property
-    def is_withheld(self) -> bool:
-        """Whether it is none, and the push yet keeps it back as one, by the base that it knows."""
-        return self.by_known is not self.repeat
-
 
 @dataclass
 class _Found:
@@ -178,9 +173,7 @@ def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decis
             _take(found, item, row, odoo, sides)
             found.won[item.name] = Won(odoo, app)
         case Merge.KEEP_APP:
-            if base is None or base.odoo != odoo or sides.known is None or sides.is_withheld:
-                _keep(found, item, app, sides)
-                found.won[item.name] = Won(app, odoo)
+            _owe(found, item, sides)
         case Merge.CONFLICT if decision is not None and decision.settles(app, odoo):
             try:
                 check_lawful(item.name, decision)
@@ -195,6 +188,16 @@ def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decis
             found.won[item.name] = Won(outcome, app if outcome == odoo else odoo, decision.by)
         case Merge.CONFLICT:
             found.conflicts.append(FieldConflict(item.name, base, app, odoo))
+
+
+def _owe(found: _Found, item: Field, sides: _Sides) -> None:
+    """Let the app's value go to Odoo; nobody may owe it any more who kept it back, or sent it over another value."""
+    app, odoo, base = sides.app, sides.odoo, sides.base
+    if base is None or base.odoo != odoo or sides.known is None:
+        _keep(found, item, app, sides)
+        found.won[item.name] = Won(app, odoo)
+    elif app != base.app:
+        found.push_back = True
 
 
 def _keep(found: _Found, item: Field, app: Scalar, sides: _Sides) -> None:

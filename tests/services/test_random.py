@@ -14,6 +14,7 @@ from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.rabbitmq.topology import HINTS_EXCHANGE
 from tests.memory.broker import Queue
 from tests.services.steps import Walker
+from tests.services.test_repeats import MONEY
 from tests.services.world import Daemon, World, deciding
 
 STEPS = 600
@@ -21,6 +22,7 @@ SEEDS = range(10)
 STATUSES = ("submitted", "in_review", "approved", "rejected", "cancelled")
 METHODS = ("apply_batch", "pull_changes", "ack_changes", "put_content", "show_binding")
 LATEST = "2026-02-03 09:30:00"
+TWO_WAY = {Entity.CLIENT: ("city", "phone"), Entity.COMMISSION: ("status", "payment_reference")}
 
 
 class Chaos:
@@ -42,7 +44,12 @@ class Chaos:
 
     def step(self) -> None:
         """Something happens."""
-        acts: list[tuple[int, Callable[[], None]]] = [
+        acts = self.acts()
+        self.dice.choices([act for _, act in acts], [weight for weight, _ in acts])[0]()
+
+    def acts(self) -> list[tuple[int, Callable[[], None]]]:
+        """What may happen, by weight."""
+        return [
             (60, self.let_on),
             (30, self.begin),
             (10, self.pass_time),
@@ -55,8 +62,6 @@ class Chaos:
             (2, self.kill),
             (1, self.neighbour_away),
         ]
-        weights = [weight for weight, _act in acts]
-        self.dice.choices(acts, weights)[0][1]()
 
     def let_on(self) -> None:
         """One of the services that are at work comes to its next step."""
@@ -167,6 +172,70 @@ class Chaos:
         # hints that were lost are given again once their lease is over
         self.world.clock.advance(timedelta(minutes=1))
         self.world.settle(*self.daemons)
+
+
+class Forms(Chaos):
+    """The same where few values come and go, and rows are saved as somebody had read them long before."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.forms: list[tuple[RecordKey, dict[str, object]]] = []
+        super().__init__(world, seed)
+
+    def acts(self) -> list[tuple[int, Callable[[], None]]]:
+        return [
+            (12, self.let_on),
+            (6, self.begin),
+            (12, self.go_round),
+            (2, self.pass_time),
+            (6, self.app_changes),
+            (6, self.odoo_changes),
+            (1, self.lose_an_answer),
+            (1, self.kill),
+        ]
+
+    def go_round(self) -> None:
+        """A daemon works undisturbed."""
+        self.dice.choice(self.daemons).round()
+
+    def city(self, key: RecordKey, side: str) -> str:
+        return self.dice.choice(("", "Gweru", "Harare"))
+
+    def app_changes(self) -> None:
+        if self.forms and self.dice.random() < 0.5:
+            of, form = self.forms.pop(self.dice.randrange(len(self.forms)))
+            self.world.app.update(of, **form)
+        else:
+            super().app_changes()
+        if (client := self.one_of(Entity.CLIENT)) is not None:
+            self.world.app.update(client, email=f"{self.dice.randrange(1000)}@example.org")
+        key = self.one_of(Entity.CLIENT, Entity.COMMISSION)
+        if key is not None:
+            columns = MONEY if key.entity is Entity.COMMISSION else ("city", "phone", "full_name")
+            self.forms.append((key, {column: self.world.row(key)[column] for column in columns}))
+
+    def odoo_changes(self) -> None:
+        key = self.one_of(Entity.COMMISSION)
+        if key is None or self.dice.random() < 0.5 or not self.world.people.sees(key) or key in self.paid:
+            super().odoo_changes()
+        elif self.world.people.sees(key)["status"] == "pending":
+            self.world.people.write(key, status="approved", approved_at=LATEST)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_saved_as_they_were_leave_no_difference_unsaid(world: World, seed: int) -> None:
+    chaos = Forms(world, seed)
+    for _ in range(STEPS):
+        chaos.step()
+    chaos.end()
+    conflicts = set(world.server.state.conflicts)
+    for key in [*world.keys(Entity.CLIENT), *world.keys(Entity.COMMISSION)]:
+        shown, row = world.people.sees(key), world.row(key)
+        names = TWO_WAY[key.entity] if shown else ()
+        said = {name: (row[name] or "", shown[name]) for name in names if (key, name) not in conflicts}
+        assert {name: app for name, (app, _) in said.items()} == {name: odoo for name, (_, odoo) in said.items()}
+    for key in chaos.paid:
+        assert world.row(key)["status"] == world.people.sees(key)["status"] == "paid"
+    assert set(world.letters()) <= {"conflict"}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

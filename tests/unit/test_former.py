@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 
 from sync_daemon.domain.contracts import CONTRACTS
-from sync_daemon.domain.document import Scalar
+from sync_daemon.domain.document import Scalar, Sent
 from sync_daemon.domain.former import AS_READ, Repeat, repeats
-from sync_daemon.domain.keys import Entity
+from sync_daemon.domain.keys import Entity, Version
 from sync_daemon.domain.merge import Merge, merge, merge_payment, merge_status
 from sync_daemon.domain.plan import plan
 from sync_daemon.domain.pulled import decode_change
@@ -109,6 +110,16 @@ def test_what_was_repeated_is_given_back_and_counted() -> None:
     assert found.repeated == set(PAYMENT)
     assert {former.repeats for former in found.formers.values()} == {1}
     assert found.bases == PAID
+
+
+@pytest.mark.reliability("F69")
+def test_what_was_sent_along_with_another_field_hides_no_repetition() -> None:
+    along = {name: Sent(str(base.odoo), base.odoo, Version(1, 70)) for name, base in APPROVED.items()}
+    change = dataclasses.replace(commission_change(APPROVAL), sent=along)
+    pulled = decode_change(CONTRACTS[Entity.COMMISSION], change)
+    formers = written_over({"status": "pending", "approved_at": ""})
+    found = merge_record(pulled, row(Entity.COMMISSION, status="pending"), APPROVED, formers=formers)
+    assert found.writes == APPROVAL and not found.push_back
 
 
 @pytest.mark.reliability("F69")

@@ -74,15 +74,17 @@ def test_fields_that_the_app_owns_are_never_written_from_odoo() -> None:
 
 def test_a_change_of_the_app_that_odoo_has_not_seen_is_kept() -> None:
     result = take({"payment_reference": ""}, payment_reference="EFT 9")
-    assert result.writes == {} and result.bases == {} and not result.push_back
+    assert result.writes == {} and result.bases == {}
+    assert result.push_back, "it may have been sent when Odoo held another value, and be owed by nobody any more"
 
 
-def test_a_value_that_loses_to_the_app_is_pushed_back_once() -> None:
+def test_a_value_that_loses_to_the_app_is_pushed_back_and_said_once() -> None:
     agreed = {"status": Base("approved", "approved")}
     result = take({"status": "pending"}, agreed, status="paid")
     assert result.push_back and result.writes == {}
     assert result.bases == {"status": Base("", "pending")}, "Odoo may replace its own value only"
-    assert not take({"status": "pending"}, result.bases, status="paid").push_back
+    again = take({"status": "pending"}, result.bases, status="paid")
+    assert (again.bases, again.won, again.push_back) == ({}, {}, True), "owed until it has come, and said once"
 
 
 def test_a_value_that_loses_without_an_agreed_one_is_pushed_back() -> None:
@@ -92,7 +94,7 @@ def test_a_value_that_loses_without_an_agreed_one_is_pushed_back() -> None:
 
 def test_what_the_app_sent_without_hearing_of_it_is_no_change_of_odoos() -> None:
     result = seen({"status": "approved"}, Sent("pending", "approved", SENT_AT), "cancelled", PENDING)
-    assert (result.writes, result.conflicts, result.push_back) == ({}, (), False), "the app sends what it has now"
+    assert (result.writes, result.conflicts, result.push_back) == ({}, (), True), "the app sends what it has now"
     assert result.bases == {"status": Base("approved", "approved")}, "it has heard of it now"
 
 
