@@ -11,7 +11,7 @@ class Comply360Tenant(models.Model):
     _inherit = "comply360.tenant"
 
     def _comply360_misfits_of_links(self):
-        """By tenant id: each of its records that links one of another tenant, without a word about that one."""
+        """By tenant id: a finding for each record that links another tenant's, without a word about the other one."""
         self.env.flush_all()
         found = {tenant.id: [] for tenant in self}
         for tenant_id, model, number, ids in self.env.execute_query(crossing_links(self.env, SHOWN)):
@@ -37,6 +37,6 @@ class Comply360Tenant(models.Model):
             "code": "link_across_tenants",
             "place": f"{place}.{field.name}",
             "value": f"{place} {record.id}",
-            "message": f"{label} of {place} {record.id} is of another tenant: linked before the wall stood{more}",
+            "message": f"{label} of {place} {record.id} is of another tenant: linked before Odoo refused that{more}",
             "advice": advice,
         }

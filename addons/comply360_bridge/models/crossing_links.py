@@ -1,4 +1,4 @@
-"""Which records link those of a second tenant, of all tenants in one statement: the records alone make it slower."""
+"""Finds the records that link another tenant's, for all tenants in one statement."""
 
 from odoo.tools import SQL
 
@@ -6,10 +6,10 @@ from .comply360_walled import ADDRESSED, DEEPEST, LINKS, OWN
 
 # what was sent can no longer be changed, and is read by the rules of who reads
 SENT = {"mail.message"}
-# a document is named, not each of its lines
+# the document is named, not each of its lines
 OF_DOCUMENT = {("account.move.line", "move_id")}
 PARTNER = "res.partner"
-# contacts without a tenant of their own belong to that of all above and below them
+# contacts without a tenant of their own, with the tenants of all contacts above and below them
 TREES = """
     WITH RECURSIVE above AS (
         SELECT id AS start, id, parent_id FROM res_partner AS p
@@ -31,15 +31,16 @@ TREES = """
 
 
 def names_of(model):
-    """The fields of a model by which one of its records is said to link another tenant."""
+    """The fields by which a record of this model is reported."""
     return [name for name in LINKS[model] if (model, name) not in OF_DOCUMENT]
 
 
 def crossing_links(env, shown):
-    """The statement.
+    """The records that link another tenant's, counted by tenant and model.
 
-    Shapes: (tenant id, model, how many, the first `shown` ids). A record without a tenant of its own counts for each
-    tenant that it links.
+    A record without a tenant of its own counts for every tenant that it links.
+
+    Shapes: rows of (tenant id, model, number of records, the first `shown` ids).
     """
     models = [model for model in LINKS if model in env]
     free = [SQL("%s AS (%s)", _free_name(env, PARTNER, 1), SQL(TREES))]
@@ -78,7 +79,7 @@ def _crossing(env, model):
 
 
 def _free(env, model, depth, names):
-    """What records without a tenant of their own link: (id, tenant_id)."""
+    """The tenants that records without one of their own link by these fields: rows of (id, tenant_id)."""
     linked, own, table = _linked(env, model, depth, names), _own(env, model), _table(env, model)
     if not own:
         return linked
@@ -86,11 +87,11 @@ def _free(env, model, depth, names):
 
 
 def _linked(env, model, depth, names):
-    """The tenants of what each record links by these fields: (id, tenant_id).
+    """The tenants that records link by these fields: rows of (id, tenant_id).
 
-    What has no tenant of its own is followed `depth` links on.
+    From a record without a tenant of its own, its links are followed `depth` times more.
     """
-    # one that links nothing with a tenant of its own
+    # a model may link nothing that has a tenant of its own
     parts = [SQL("SELECT NULL::int AS id, NULL::int AS tenant_id WHERE FALSE")]
     for name in names:
         for comodel, pairs in _pairs(env, model, name):
@@ -104,7 +105,7 @@ def _linked(env, model, depth, names):
 
 
 def _pairs(env, model, name):
-    """By model that a field leads to: what each record links by it, as (id, other)."""
+    """By model that a field leads to: rows of (id, other), one for each record that is linked."""
     first, _, rest = name.partition(".")
     field, table = env[model]._fields[first], _table(env, model)
     if field.type == "many2one_reference":
@@ -132,7 +133,7 @@ def _free_name(env, model, depth):
 
 
 def _own(env, model):
-    """The column with a model's own tenant, if it has one."""
+    """The column that holds a record's own tenant; None if the model has none."""
     name = OWN.get(model, "x_comply360_tenant_id")
     return SQL.identifier(name) if name in env[model]._fields else None
 
