@@ -84,9 +84,9 @@ def merge_record(
             try:
                 known = bases.get(item.name)
                 base = _base(pulled.change.sent.get(item.name), known, last_seen_version)
-                by_known = repeated.get(item.name, Repeat.NO)
+                known_repeat = repeated.get(item.name, Repeat.NO)
                 app, former = encode_field(item, {"row": row}), formers.get(item.name)
-                sides = _Sides(app, pulled.values[item.name], base, known, former, by_known, is_paid)
+                sides = _Sides(app, pulled.values[item.name], base, known, former, known_repeat, is_paid)
                 _decide(found, item, row, sides, decisions.get(item.name))
             except RejectedError as problem:
                 found.problems.append(FieldProblem(item.name, problem.value, problem.code, problem.message))
@@ -123,7 +123,7 @@ def _base(sent: Sent | None, known: Base | None, last_seen_version: Version) -> 
     """The last value both sides had, even if the answer to the app's last document was lost.
 
     It has come, or this value has been chosen in Odoo since, if what was taken in last is newer than what was sent.
-    What was sent along with a change of other fields says nothing new, and is the base that is known.
+    A value that was only sent along with another field's change is the known base.
     """
     if sent is None or sent.version < last_seen_version or sent.base != (known.odoo if known else ""):
         return known
@@ -132,20 +132,23 @@ def _base(sent: Sent | None, known: Base | None, last_seen_version: Version) -> 
 
 @dataclass(frozen=True)
 class _Sides:
-    """One field on both sides, its base, the base that the app knows, and what the app had before Odoo's value."""
+    """One field on both sides, its base, the base that the app knows, and what the app had before Odoo's value.
+
+    `known_repeat` says whether the app's value is a repetition by the base that the app knows.
+    """
 
     app: Scalar
     odoo: Scalar
     base: Base | None
     known: Base | None
     former: Former | None
-    by_known: Repeat
+    known_repeat: Repeat
     is_paid: bool
 
     @property
     def repeat(self) -> Repeat:
-        """Whether the app's value is a repetition; by a base that a lost answer brought it is none."""
-        return self.by_known if self.base is self.known else Repeat.NO
+        """Whether the app's value is a repetition. If a lost answer brought another base, it is a decision."""
+        return self.known_repeat if self.base is self.known else Repeat.NO
 
 
 @dataclass
@@ -191,7 +194,7 @@ def _decide(found: _Found, item: Field, row: Row, sides: _Sides, decision: Decis
 
 
 def _owe(found: _Found, item: Field, sides: _Sides) -> None:
-    """Let the app's value go to Odoo; nobody may owe it any more who kept it back, or sent it over another value."""
+    """Owe the app's value: it may have been withheld as a repetition, or sent while Odoo held another value."""
     app, odoo, base = sides.app, sides.odoo, sides.base
     if base is None or base.odoo != odoo or sides.known is None:
         _keep(found, item, app, sides)

@@ -79,6 +79,27 @@ def test_a_row_saved_as_it_was_before_an_approval_leaves_the_approval_until_a_pe
     assert [item["state"] for item in odoo.commissions(app)] == ["approved"]
 
 
+@pytest.mark.reliability("F69")
+@pytest.mark.acceptance("O1")
+def test_a_row_saved_as_it_was_before_an_approval_leaves_it_though_its_amount_was_sent_since(
+    app: App, odoo: Odoo, accountant: Odoo
+) -> None:
+    commission = _earned(app)
+    c360("drain")
+    form = _read(app, commission)
+    [record] = odoo.commissions(app)
+    accountant.call("x_commission", "action_approve", [record["id"]])
+    c360("drain")
+    approved = _read(app, commission)
+    app.run("UPDATE {t}.commissions SET commission_amount = 130.05 WHERE id = %s", [commission])
+    c360("drain")
+    _save(app, commission, form)
+    c360("drain")
+    assert _read(app, commission) == approved
+    [there] = odoo.commissions(app)
+    assert (there["state"], there["commission_amount"]) == ("approved", 130.05)
+
+
 @pytest.mark.acceptance("O1")
 def test_a_customer_saved_as_before_a_correction_in_odoo_keeps_it(app: App, odoo: Odoo) -> None:
     app.register(status="approved")

@@ -43,9 +43,7 @@ def test_a_value_that_is_back_when_the_answer_was_lost_goes_again(world: World) 
     first = Daemon(world, "first")
     world.settle(first)
     world.app.update(registration, company_name="Meanwhile")
-    with deciding(first.dies_at(CrashPoint.PUSH_ANSWERED)):
-        for _ in range(5):
-            first.round()
+    first.work_until(CrashPoint.PUSH_ANSWERED)
     assert world.people.sees(registration)["company_name"] == "Meanwhile", "Odoo had it, and nobody heard"
     world.app.update(registration, company_name="Before")
     world.settle(Daemon(world, "second"))

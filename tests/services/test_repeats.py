@@ -9,7 +9,7 @@ import pytest
 from sync_daemon.crash_points import CrashPoint
 from sync_daemon.domain.keys import Entity, RecordKey
 from tests.services.test_pull import PAID, money
-from tests.services.world import Daemon, World, deciding
+from tests.services.world import Daemon, World
 
 APPROVED = {"status": "approved", "approved_at": "2026-02-01 08:00:00"}
 MONEY = ("status", "approved_at", "approved_by", "paid_at", "payment_reference")
@@ -73,7 +73,7 @@ def test_a_row_saved_as_before_an_approval_leaves_it_and_the_second_time_a_perso
 
 
 @pytest.mark.reliability("F69")
-def test_a_row_is_saved_as_before_an_approval_though_it_was_sent_since(
+def test_a_row_saved_as_before_an_approval_leaves_it_though_the_row_was_sent_since(
     world: World, daemon: Daemon, commission: RecordKey
 ) -> None:
     form = read(world, commission, *MONEY)
@@ -88,7 +88,7 @@ def test_a_row_is_saved_as_before_an_approval_though_it_was_sent_since(
 
 
 @pytest.mark.reliability("F69")
-def test_a_former_value_that_is_saved_over_one_whose_answer_was_lost_reaches_odoo(world: World) -> None:
+def test_a_former_value_saved_over_one_whose_answer_was_lost_reaches_odoo(world: World) -> None:
     first = Daemon(world, "first")
     world.registration(status="approved")
     world.settle(first)
@@ -97,9 +97,7 @@ def test_a_former_value_that_is_saved_over_one_whose_answer_was_lost_reaches_odo
     world.people.write(client, city="Harare")
     world.settle(first)
     world.app.update(client, city="Gweru")
-    with deciding(first.dies_at(CrashPoint.PUSH_ANSWERED)):
-        for _ in range(5):
-            first.round()
+    first.work_until(CrashPoint.PUSH_ANSWERED)
     assert world.people.sees(client)["city"] == "Gweru", "Odoo had it, and nobody heard"
     world.app.update(client, **form)
     world.settle(Daemon(world, "second"))

@@ -254,6 +254,13 @@ class Daemon:
 
         return decide
 
+    def work_until(self, point: CrashPoint) -> None:
+        """Work, and die at this step."""
+        with deciding(self.dies_at(point)):
+            for _ in range(5):
+                self.round()
+        assert not self.process.is_alive, f"{point} was reached"
+
     def _attach(self, tenant: UUID) -> None:
         self.process.check()
         self.attached.append(tenant)
