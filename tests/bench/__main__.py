@@ -28,6 +28,7 @@ MEASUREMENTS = {
     "many_tenants": "crowd",
     "worst_tenant": "worst_tenant",
     "three_million": "worst_tenant",
+    "careless_statement": "careless_statement",
     "memory": "endurance",
     "held_snapshot": "endurance",
 }
