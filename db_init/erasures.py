@@ -8,12 +8,40 @@ from db_init.connect import Connection, Cursor
 
 _COLUMNS = "id, instance_id, tenant_id, client_id, requested_by, requested_at, app_done_at, odoo_done_at, receipt"
 
-# amounts and numbers of invoices stay, as in Odoo; what the customer wrote on a payment goes
-_EMPTY_REFERENCES = """
-UPDATE bridge.invoice AS t SET payment_reference = NULL
-  FROM bridge.erased AS e
- WHERE e.erasure_id = %(id)s AND t.tenant_id = e.tenant_id AND t.payment_reference IS NOT NULL
-   AND (e.entity, e.record_id) IN (('client', t.client_id), ('registration', t.registration_id))
+_INVOICES = """(
+    SELECT DISTINCT i.tenant_id, i.id
+      FROM bridge.invoice AS i
+      JOIN bridge.erased AS e
+        ON e.tenant_id = i.tenant_id
+       AND (e.entity, e.record_id) IN (('client', i.client_id), ('registration', i.registration_id))
+     WHERE e.erasure_id = %(id)s
+) AS i"""
+# Amounts and numbers of invoices stay, as in Odoo; what the customer wrote on a payment goes.
+_BESIDE_RECORDS = {
+    "events": """
+        DELETE FROM bridge.event AS t USING bridge.erased AS e
+         WHERE e.erasure_id = %(id)s AND t.tenant_id = e.tenant_id AND t.subject = e.entity || '/' || e.record_id""",
+    "payment references": f"""
+        UPDATE bridge.invoice AS t SET payment_reference = NULL FROM {_INVOICES}
+         WHERE (t.tenant_id, t.id) = (i.tenant_id, i.id) AND t.payment_reference IS NOT NULL""",
+    "events of payments": f"""
+        UPDATE bridge.event AS t SET data = t.data - 'payment_reference' FROM {_INVOICES}
+         WHERE (t.tenant_id, t.subject) = (i.tenant_id, 'invoice/' || i.id) AND t.data ? 'payment_reference'""",
+    "ledger entries of payments": f"""
+        UPDATE bridge.ledger AS t SET detail = '{{}}', salt = NULL, erasure = %(id)s FROM {_INVOICES}
+         WHERE (t.tenant_id, t.entity, t.record_id) = (i.tenant_id, 'invoice', i.id::text)
+           AND t.erasure IS NULL AND t.detail ->> 'payment_reference' <> ''""",
+    "letters of payments": f"""
+        DELETE FROM bridge.dead_letter AS t USING {_INVOICES}
+         WHERE (t.tenant_id, t.entity, t.record_id) = (i.tenant_id, 'invoice', i.id::text)
+           AND t.field = 'payment_reference'""",
+}
+
+_COUNT = """
+UPDATE bridge.erasure
+   SET receipt = jsonb_set(receipt, ARRAY['app', %(kind)s],
+                           to_jsonb(coalesce((receipt #>> ARRAY['app', %(kind)s])::bigint, 0) + %(number)s))
+ WHERE id = %(id)s
 """
 
 
@@ -104,5 +132,9 @@ def _has_list(cursor: Cursor) -> bool:
 def _sweep(cursor: Cursor, erasure: str) -> dict[str, int]:
     cursor.execute("SELECT key, value::text FROM jsonb_each(bridge.erase(%(id)s))", {"id": erasure})
     found = {str(kind): int(number) for kind, number in cursor.fetchall()}
-    cursor.execute(_EMPTY_REFERENCES, {"id": erasure})
-    return {**found, "payment references": int(cursor.rowcount)}
+    for kind, statement in _BESIDE_RECORDS.items():
+        cursor.execute(statement, {"id": erasure})
+        if cursor.rowcount:
+            found[kind] = int(cursor.rowcount)
+            cursor.execute(_COUNT, {"id": erasure, "kind": kind, "number": found[kind]})
+    return found

@@ -18,19 +18,25 @@ from sync_daemon.domain.pull_effects import (
     Step,
     TakenInvoice,
 )
+from sync_daemon.domain.pull_page import invoiced
 from sync_daemon.domain.pull_snapshot import Holder, InvoicePointer, KnownInvoice, PullSnapshot
-from sync_daemon.domain.pulled import PulledChange
+from sync_daemon.domain.pulled import PulledChange, without
 from sync_daemon.domain.snapshot import BindingState
 
 INVOICE_POINTER = "odoo_invoice_id"
 """The column of a registration that names its newest invoice in Odoo."""
+
+PAYMENT_REFERENCE = "payment_reference"
+"""The field of an invoice that holds what its payer wrote."""
 
 _REGISTRATIONS = CONTRACTS[Entity.REGISTRATION].table
 _STANDING = frozenset({"draft", "posted"})
 
 
 def invoice_step(pulled: PulledChange, snapshot: PullSnapshot, books: InvoiceBooks) -> Step:
-    """The step of a change of an invoice."""
+    """The step of a change of an invoice; what an erased customer wrote on a payment stays out."""
+    if not snapshot.erased.isdisjoint(invoiced(pulled)):
+        pulled = without(pulled, PAYMENT_REFERENCE)
     change, is_there = pulled.change, pulled.change.op is Op.UPSERT
     binding = snapshot.bindings.get(pulled.key)
     if change.op is Op.ASK:

@@ -15,8 +15,8 @@ from sync_daemon.domain.keys import Entity, RecordKey
 from sync_daemon.domain.overrides import Rules
 from sync_daemon.domain.pulled import PulledChange, decode_change
 
-INVOICED = "registration"
-"""The field of an invoice that names the registration it is for."""
+INVOICED = (Entity.REGISTRATION, Entity.CLIENT)
+"""What an invoice may be for; its fields of these names hold the records."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PullPage:
     """The changes in order of application.
 
     Shapes: `issues` and `registrations` are the changed ones, `invoices` are the changed ones with their records in
-    Odoo (model, id); `invoiced` are registrations that invoices name now; `approvers` are Odoo's ids of users.
+    Odoo (model, id); `invoiced` are the records that these are for now; `approvers` are Odoo's ids of users.
     """
 
     rules: Rules
@@ -42,7 +42,12 @@ class PullPage:
     rows: tuple[TableRows, ...]
     approvers: frozenset[str]
     invoices: Mapping[UUID, tuple[str, int]]
-    invoiced: frozenset[UUID]
+    invoiced: frozenset[RecordKey]
+
+    @property
+    def invoiced_registrations(self) -> list[UUID]:
+        """The registrations that changed invoices are for now."""
+        return [key.record_id for key in self.invoiced if key.entity is Entity.REGISTRATION]
 
     def of(self, entity: Entity) -> list[UUID]:
         """The changed records of one kind."""
@@ -68,8 +73,15 @@ def open_page(rules: Rules, changes: Sequence[Change]) -> PullPage:
         tuple(_rows(pulled)),
         frozenset(approver for item in pulled if (approver := approver_of(item))),
         {item.key.record_id: (item.change.model, item.change.res_id) for item in invoices},
-        frozenset(UUID(str(named)) for item in invoices if (named := item.reported.values.get(INVOICED))),
+        frozenset(key for item in invoices for key in invoiced(item)),
     )
+
+
+def invoiced(pulled: PulledChange) -> Iterator[RecordKey]:
+    """The records that an invoice is for now."""
+    for entity in INVOICED:
+        if named := pulled.reported.values.get(entity.value):
+            yield RecordKey(pulled.key.tenant, entity, UUID(str(named)))
 
 
 def _rows(pulled: Sequence[PulledChange]) -> Iterator[TableRows]:

@@ -97,8 +97,8 @@ class PullSnapshot:
     there ever were. `approvers` are by Odoo's id of the user. `invoices` are the changed ones, those that hold their
     records in Odoo, and all of the registrations concerned; `pointers` are by registration. `holders` are those of
     Odoo's records, by (model, id). Changes that were made after `app_busy_since` wait while a transaction of the app
-    would fail; None: none would. `hidden` are kinds of records of which rows may be there that were not seen, with the
-    cause.
+    would fail; None: none would. `erased` are those of erased customers among what invoices are
+    for. `hidden` are kinds of records of which rows may be there that were not seen, with the cause.
     """
 
     bindings: Mapping[RecordKey, PulledBinding] = field(default_factory=dict)
@@ -116,6 +116,7 @@ class PullSnapshot:
     pointers: Mapping[UUID, InvoicePointer] = field(default_factory=dict)
     holders: Mapping[tuple[str, int], tuple[Holder, ...]] = field(default_factory=dict)
     app_busy_since: datetime | None = None
+    erased: frozenset[RecordKey] = frozenset()
     bridge_login: str = ""
     is_selftest: bool = False
     hidden: Mapping[Entity, str] = field(default_factory=dict)

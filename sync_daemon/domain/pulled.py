@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync_daemon.domain.contract import Contract
 from sync_daemon.domain.dead_letter import DeadLetter
@@ -72,6 +72,14 @@ def decode_change(contract: Contract, change: Change) -> PulledChange:
                 refused[field.name] = FieldProblem(field.name, problem.value, problem.code, problem.message)
     found = reported(contract, change) if change.fields or change.op is Op.UPSERT else Reported({})
     return PulledChange(change, contract, values, refused, found, _to_be_seen(contract, change, found))
+
+
+def without(pulled: PulledChange, field: str) -> PulledChange:
+    """The change as if Odoo had no value in a field."""
+    change = pulled.change
+    if not change.fields.get(field):
+        return pulled
+    return decode_change(pulled.contract, replace(change, fields={**change.fields, field: ""}))
 
 
 def _to_be_seen(contract: Contract, change: Change, found: Reported) -> tuple[FieldProblem, ...]:

@@ -11,7 +11,8 @@ import pytest
 
 from stack.layout import Layout
 from sync_daemon.config import Settings
-from tests.acceptance.command import c360, printed
+from tests.acceptance.accounting import DAY, pay
+from tests.acceptance.command import c360, daemon, eventually, printed
 from tests.acceptance.drill import Drill, drilling
 from tests.acceptance.parties import App
 
@@ -44,8 +45,8 @@ def customer(drill: Drill, app: App) -> UUID:
     return UUID(str(client))
 
 
-def found(drill: Drill) -> list[str]:
-    """Where the canary stands: tables of schema bridge and of Odoo, and Odoo's files."""
+def found(drill: Drill, *logs_of_daemons: Path) -> list[str]:
+    """Where the canary stands: tables of schema bridge and of Odoo, Odoo's files, and what was logged."""
     tables = []
     for where, run, schema in (("app", drill.in_app, "bridge"), ("odoo", drill.in_odoo, "public")):
         names = run(
@@ -57,12 +58,13 @@ def found(drill: Drill) -> list[str]:
             )
             tables += [f"{where} {name}"] if there else []
     files = [path for path in drill.filestore.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
-    logs = [path for path in drill.layout.logs.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
+    logs = [path for path in [*drill.layout.logs.rglob("*"), *logs_of_daemons] if path.is_file()]
+    logs = [path for path in logs if CANARY.encode() in path.read_bytes()]
     return tables + [f"file {path.name}" for path in files] + [f"log {path.name}" for path in logs]
 
 
 @pytest.mark.reliability("F17")
-def test_nothing_of_an_erased_customer_is_found_anywhere_also_after_restores(drill: Drill, tmp_path: Path) -> None:
+def test_nothing_of_an_erased_customer_is_found_anywhere_also_after_restores(drill: Drill) -> None:
     app = drill.tenant()
     client = customer(drill, app)
     before = found(drill)
@@ -102,3 +104,32 @@ def test_nothing_of_an_erased_customer_is_found_anywhere_also_after_restores(dri
     assert found(drill) == [], "the list was carried over, and carried out, before anybody could connect"
     assert [item["client"] for item in printed("erase", "list", expect=0)] == [str(client)]
     c360("audit", "verify", "--tenant", app.subdomain)
+
+
+@pytest.mark.reliability("F17")
+def test_of_a_customer_who_paid_only_accounting_keeps_a_value_while_a_daemon_is_at_work(
+    drill: Drill, tmp_path: Path
+) -> None:
+    app, log = drill.tenant(), tmp_path / "daemon.log"
+    with daemon(log):
+        client = customer(drill, app)
+        (partner,) = drill.odoo.call("res.partner", "search", [["x_comply360_external_id", "=", str(client)]])
+        line = [0, 0, {"name": "Company registration", "price_unit": 100, "tax_ids": []}]
+        values = {"move_type": "out_invoice", "partner_id": partner, "invoice_date": DAY, "invoice_line_ids": [line]}
+        invoice = drill.accountant.call("account.move", "create", [values])[0]
+        drill.accountant.call("account.move", "action_post", [invoice])
+        pay(drill.accountant, invoice, f"EFT {CANARY}")
+        reference = "SELECT payment_reference FROM bridge.invoice WHERE client_id = %s"
+        eventually(lambda: drill.in_app(reference, client) == [(f"EFT {CANARY}",)], "the payment is known to the app")
+
+        receipt = printed("erase", "client", str(client), "--tenant", app.subdomain, "--yes", expect=0)
+        assert receipt["customer"] == "emptied"
+        kept = {f"odoo {item['model'].replace('.', '_')}" for item in receipt["kept_by_law"]}
+        assert {"odoo account_move", "odoo account_payment"} <= kept
+        assert set(found(drill, log)) <= kept
+        assert drill.in_app(reference, client) == [(None,)]
+        app.run("UPDATE {t}.clients SET phone = %s", [f"{CANARY} 3"])
+        drill.accountant.call("account.move", "message_post", [invoice], body="reminded")
+        c360("drain", expect=None)
+    assert set(found(drill, log)) <= kept, "nothing comes back, and the daemon logged nothing of it"
+    assert CANARY not in json.dumps(receipt)

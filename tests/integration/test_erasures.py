@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,8 +14,8 @@ from psycopg2 import errors
 from db_init import erasures as sweeping
 from db_init.connect import Connection, app_server, as_admin, as_migrator
 from sync_daemon.domain.dead_letter import DeadLetter
-from sync_daemon.domain.document import Status
-from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.document import Change, Op, Ruling, Status
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.operations.erasure import Erasure
 from sync_daemon.domain.settlement import Applied
 from sync_daemon.domain.snapshot import Base
@@ -24,8 +25,8 @@ from sync_daemon.parts.erasing import Eraser
 from sync_daemon.postgres.admin.chain import LedgerChain
 from sync_daemon.postgres.admin.erasures import Erasures
 from sync_daemon.postgres.dead_letters import raise_letters
-from sync_daemon.postgres.statements import statements
 from tests.integration.conftest import INSTANCE, Installation
+from tests.integration.test_invoices import PAID, take, told
 from tests.integration.test_ledger_chain import MINUTE, tamper, verified
 from tests.memory.clock import Clock
 from tests.memory.odoo import Odoo
@@ -126,40 +127,64 @@ def test_nothing_of_an_erased_customer_is_left_and_the_receipt_holds_ids_and_cou
     assert verified(side.installation).fault is None, "the chain still holds"
 
 
-def _invoice(side: Side, **columns: object) -> None:
-    """An invoice of the customer as Odoo reports it, paid under the canary."""
-    settlement = statements("pull/settlement")
-    row = {
-        "id": str(INVOICE),
-        "odoo_id": 7,
-        "kind": "invoice",
-        "state": "posted",
-        "payment_state": "paid",
-        "total": 1,
-        "residual": 0,
-        "currency": "ZAR",
-        "payment_reference": f"EFT {CANARY}",
-        **columns,
-    }
-    with side.installation.database.transaction() as cursor:
-        named = {"instance": INSTANCE, "tenant": side.tenant.id, "rows": json.dumps([row])}
-        cursor.execute(settlement["take_invoices"], named)
+def test_events_about_an_erased_record_go(side: Side) -> None:
+    fields = {"outcome": "lost", "lost_reason": CANARY}
+    lost = Change(side.registration, Version(1, 1), Op.UPSERT, "crm.lead", 41, "2026-02-01 10:00:00", "ann", fields)
+    assert take(side.installation, lost) == [Ruling.APPLIED]
+    assert {"event", "lead_outcome"} <= set(side.found())
+    counts = side.erase().receipt["app"]
+    assert isinstance(counts, dict)
+    assert {"events": 1, "outcomes of leads": 1}.items() <= counts.items()
+    assert side.found() == []
+
+
+def _pay(side: Side, version: int, record_id: UUID = INVOICE, odoo_id: int = 7, **fields: Any) -> None:
+    """An invoice as Odoo reports it, paid under the canary."""
+    paid = {**PAID, "payment_reference": f"EFT {CANARY} {version}", **fields}
+    change = told(side.installation.key(Entity.INVOICE, record_id), version, odoo_id, **paid)
+    assert take(side.installation, change) == [Ruling.APPLIED]
+
+
+def _kept(side: Side) -> dict[str, object]:
+    """The columns of the one invoice; when it last changed is left out."""
+    [(document,)] = side.installation.bridge("SELECT (to_jsonb(i) - 'changed_at')::text FROM bridge.invoice AS i")
+    found: dict[str, object] = json.loads(str(document))
+    return found
 
 
 @pytest.mark.parametrize("kind", ["client", "registration"])
 def test_the_reference_of_a_payment_goes_and_does_not_come_back_with_the_invoice(side: Side, kind: str) -> None:
-    named = {f"{kind}_id": str(getattr(side, kind).record_id)}
-    _invoice(side, **named)
-    assert "invoice" in side.found()
-    done = side.erase()
+    named: dict[str, Any] = {kind: str(getattr(side, kind).record_id)}
+    _pay(side, 1, **named)
+    before = _kept(side)
+    assert {"invoice", "event", "ledger"} <= set(side.found())
+    counts = side.erase().receipt["app"]
+    assert isinstance(counts, dict)
+    assert {"payment references": 1, "events of payments": 3, "ledger entries of payments": 1}.items() <= counts.items()
     assert side.found() == []
-    _invoice(side, **named, number="INV/1")
+    _pay(side, 2, due_date="2026-03-09", **named)
     assert side.found() == []
-    [kept] = side.installation.bridge("SELECT number, total::int FROM bridge.invoice")
-    assert kept == ("INV/1", 1), "the invoice itself stays"
-    assert CANARY not in json.dumps(done.receipt)
-    _invoice(side, id=str(uuid4()), odoo_id=8, client_id=str(uuid4()))
-    assert "invoice" in side.found(), "others keep theirs"
+    assert _kept(side) == {**before, "due_date": "2026-03-09", "payment_reference": None}, "the invoice itself stays"
+    announced = side.installation.bridge(
+        "SELECT type, data ->> 'payment_reference' FROM bridge.event WHERE subject = %(id)s ORDER BY position",
+        id=f"invoice/{INVOICE}",
+    )
+    steps = "created", "posted", "paid", "changed"
+    assert announced == [(f"comply360.odoo.invoice.{step}.v1", None) for step in steps], "no event is lost"
+    assert verified(side.installation).fault is None, "the chain still holds"
+    _pay(side, 1, uuid4(), 8, client=str(uuid4()))
+    assert {"invoice", "event", "ledger"} <= set(side.found()), "others keep theirs"
+
+
+def test_a_letter_about_the_reference_of_a_payment_goes(side: Side) -> None:
+    key = side.installation.key(Entity.INVOICE, INVOICE)
+    _pay(side, 1, payment_reference="", client=str(side.client.record_id))
+    with side.installation.database.transaction() as cursor:
+        for field in ("payment_reference", "number"):
+            letter = DeadLetter(key, field, "", "too_long", f"{field} is too long", f"{CANARY} {field}", 1)
+            raise_letters(cursor, INSTANCE, Direction.ODOO_TO_APP, [letter])
+    side.erase()
+    assert side.installation.bridge("SELECT field FROM bridge.dead_letter WHERE resolved_at IS NULL") == [("number",)]
 
 
 def test_what_is_under_way_or_comes_later_leaves_nothing(side: Side) -> None:

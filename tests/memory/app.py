@@ -242,6 +242,7 @@ class State:
     hidden: set[tuple[UUID, Entity]] = field(default_factory=set)
     """Tables of which the bridge sees no row, although they may have some."""
     renamed: list[Renamed] = field(default_factory=list)
+    erased: set[RecordKey] = field(default_factory=set)
     odoo_epoch: int = 1
 
     def copy(self) -> State:

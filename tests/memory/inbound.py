@@ -128,9 +128,10 @@ class PullUnit:
             approvers=dict(self._approvers(page.approvers)),
             outcomes={one: found for (tenant, one), found in state.outcomes.items() if tenant == self._tenant},
             invoices=invoices,
-            pointers=dict(self._pointers(page.invoiced | named)),
+            pointers=dict(self._pointers({*page.invoiced_registrations, *named})),
             holders=self._holders(page.invoices.values()),
             app_busy_since=self._database.now - PATIENCE if server.has_writing_snapshots(self._tenant) else None,
+            erased=page.invoiced & state.erased,
             bridge_login=LOGIN,
             hidden=dict(self._hidden(page)),
         )
@@ -178,7 +179,7 @@ class PullUnit:
         """The changed ones, and all of the registrations that they are or were for."""
         own = {key.record_id: known for key, known in self._state.invoices.items() if key.tenant == self._tenant}
         changed = [own[one].columns["registration_id"] for one in page.invoices if one in own]
-        concerned = {*map(str, page.invoiced), *filter(None, changed)}
+        concerned = {*map(str, page.invoiced_registrations), *filter(None, changed)}
         holders = {key.key.record_id for found in self._holders(page.invoices.values()).values() for key in found}
         for one, known in own.items():
             if one in page.invoices or one in holders or known.columns["registration_id"] in concerned:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from odoo.tools import SQL
 
 from ..mappers import MAPPERS
@@ -17,6 +19,8 @@ ACCOUNTING = {
     "account.bank.statement.line": ("partner_id",),
     "x_commission": ("agent_id",),
 }
+# how wizards name records without a relation: the model, and an id or a text of ids
+NAMED = (("model", "res_id"), ("model", "res_ids"), ("res_model", "res_id"), ("res_model", "res_ids"))
 
 
 class Erasing:
@@ -38,10 +42,11 @@ class Erasing:
         partners = self._partners()
         leads = self._leads(partners)
         if refused := self._why_not(partners):
-            return self._answer(refused, "none", [])
+            return self._answer(refused, "none", {})
         documents = self._documents(partners, leads)
         kept = self._accounting(partners)
-        self._issues()
+        self._wizards({"res.partner": partners, "crm.lead": leads, **kept})
+        self._issues(kept.get("account.move"))
         self._proposals()
         self._chatter({"res.partner": partners, "crm.lead": leads})
         self._attachments(documents)
@@ -128,20 +133,33 @@ class Erasing:
 
     def _accounting(self, partners):
         """Accounting records that refer to the customer, by model."""
-        kept = []
+        kept = {}
         for model, names in ACCOUNTING.items() if partners else ():
             domain = ["|"] * (len(names) - 1) + [(name, "in", partners.ids) for name in names]
             if found := self.env[model].search(domain):
-                kept.append({"model": model, "records": str(len(found)), "ids": [str(one) for one in found.ids[:100]]})
+                kept[model] = found
         return kept
 
     # -- what is erased ------------------------------------------------------------------------------------------------
 
-    def _issues(self):
+    def _wizards(self, places):
+        """What wizards hold about these records: Odoo empties their tables only once they have grown old."""
+        for name, model in self.env.registry.items():
+            if model._transient and model._auto:
+                found = _wizards_about(self.env[name], places)
+                self._count("wizards", found)
+                found.unlink()
+
+    def _issues(self, invoices):
         if not self.tenant:
             return
+        own = [("installation", "=", self.installation), ("res_model", "=", "account.move")]
+        of_invoices = self.env["comply360.binding"].search([*own, ("res_id", "in", invoices.ids if invoices else [])])
         issues = self.env["comply360.issue"].search(
-            [("tenant_id", "=", self.tenant.id), ("record_id", "in", [key[2] for key in self.keys])]
+            [
+                ("tenant_id", "=", self.tenant.id),
+                ("record_id", "in", [*(key[2] for key in self.keys), *of_invoices.mapped("external_id")]),
+            ]
         )
         bindings = self.env["comply360.binding"].search(
             [("res_model", "=", "comply360.issue"), ("res_id", "in", issues.ids)]
@@ -274,12 +292,45 @@ class Erasing:
             "refused": refused,
             "customer": become,
             "counts": {what: str(number) for what, number in sorted(self.counts.items()) if number},
-            "kept": kept,
+            "kept": [
+                {"model": model, "records": str(len(found)), "ids": [str(one) for one in found.ids[:100]]}
+                for model, found in kept.items()
+            ],
             "records": [
                 {"tenant": tenant, "entity": entity, "record_id": record_id}
                 for tenant, entity, record_id in sorted(self.keys)
             ],
         }
+
+
+def _wizards_about(wizards, places):
+    """The rows of a wizard's model that refer to one of these records, by a relation or by model and ids."""
+    fields = {name: field for name, field in wizards._fields.items() if field.store}
+    found = wizards.browse()
+    for name, field in fields.items():
+        if field.type == "many2one" and field.comodel_name in places:
+            found |= wizards.search([(name, "in", places[field.comodel_name].ids)])
+        elif field.type == "many2many" and field.comodel_name in places:
+            found |= wizards.browse(_linked(wizards.env, field, places[field.comodel_name].ids))
+    for model, ids in NAMED:
+        if ids in fields and model in fields and fields[model].type in ("char", "selection"):
+            named = wizards.search([(model, "in", list(places))])
+            found = found.union(*(row for row in named if _ids(row[ids]) & set(places[row[model]].ids)))
+    return found
+
+
+def _linked(env, field, ids):
+    """The ids of a relation's rows, also those that the field's own domain hides."""
+    mine, others = SQL.identifier(field.column1), SQL.identifier(field.column2)
+    rows = env.execute_query(
+        SQL("SELECT DISTINCT %s FROM %s WHERE %s = ANY(%s)", mine, SQL.identifier(field.relation), others, ids)
+    )
+    return [row_id for (row_id,) in rows]
+
+
+def _ids(value):
+    """The ids that a number or a text of ids holds."""
+    return set(map(int, re.findall(r"\d+", str(value or ""))))
 
 
 def _is_text(field):

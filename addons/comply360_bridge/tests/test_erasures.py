@@ -93,6 +93,33 @@ class TestErasures(BridgeCase):
         self.assertEqual((self.partner.name, self.partner.active, self.partner.email), ("Erased", False, False))
         self.assertEqual(self.tables(), [])
 
+    def test_what_wizards_hold_about_the_customer_goes_also_by_ids_alone(self):
+        move = self.env["account.move"].create({"move_type": "out_invoice", "partner_id": self.partner.id})
+        composer = self.env["mail.compose.message"]
+        about = composer.create({"model": "account.move", "res_ids": str(move.ids), "body": CANARY})
+        another = self.env["account.move"].create(
+            {"move_type": "out_invoice", "partner_id": self.env.user.partner_id.id}
+        )
+        other = composer.create({"model": "account.move", "res_ids": str(another.ids), "body": "another"})
+        values = {"move_ids": move.ids, "journal_id": move.journal_id.id, "reason": CANARY}
+        reversal = self.env["account.move.reversal"].create(values)
+        answer = self.erase()
+        self.assertEqual((about | other).exists(), other)
+        self.assertFalse(reversal.exists())
+        self.assertEqual(answer["counts"]["wizards"], "2")
+        self.assertEqual(self.tables(), [])
+
+    def test_an_issue_about_an_invoice_of_the_customer_goes(self):
+        move = self.env["account.move"].create({"move_type": "out_invoice", "partner_id": self.partner.id})
+        self.changes()
+        binding = self.env["comply360.binding"].search([("res_model", "=", "account.move"), ("res_id", "=", move.id)])
+        named = {"record_entity": "invoice", "record_id": binding.external_id, "value": CANARY}
+        self.apply(document("issue", "1", **named))
+        issue = self.record("issue", "1")
+        self.assertEqual(issue.value, CANARY)
+        self.erase()
+        self.assertFalse(issue.exists())
+
     def test_a_late_document_finds_the_door_closed(self):
         self.erase()
         late = [

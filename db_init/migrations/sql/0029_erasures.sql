@@ -99,11 +99,6 @@ BEGIN
     GET DIAGNOSTICS number = ROW_COUNT;
     counts := counts || jsonb_build_object('contents', number);
 
-    DELETE FROM bridge.event AS t USING bridge.erased AS e
-     WHERE e.erasure_id = erasure AND t.tenant_id = e.tenant_id AND t.subject = e.record_id::text;
-    GET DIAGNOSTICS number = ROW_COUNT;
-    counts := counts || jsonb_build_object('events', number);
-
     DELETE FROM bridge.lead_outcome AS t USING bridge.erased AS e
      WHERE e.erasure_id = erasure AND e.entity = 'registration'
        AND (t.tenant_id, t.registration_id) = (e.tenant_id, e.record_id);

@@ -77,7 +77,7 @@ class PageReading:
         issues, known_issues = self._issues(page.of(Entity.ISSUE))
         rows = self._rows(page.rows, tables)
         holders = self._holders(list(page.invoices.values()))
-        invoices = self._invoices([*page.invoices, *self._own(holders)], page.invoiced)
+        invoices = self._invoices([*page.invoices, *self._own(holders)], page.invoiced_registrations)
         present = self._present(page.rows, tables, rows)
         return PullSnapshot(
             bindings=bindings,
@@ -94,9 +94,10 @@ class PageReading:
             ),
             outcomes=self._outcomes(page.of(Entity.REGISTRATION)),
             invoices=invoices,
-            pointers=self._pointers(page, {*page.invoiced, *_registrations(invoices)}, tables),
+            pointers=self._pointers(page, {*page.invoiced_registrations, *_registrations(invoices)}, tables),
             holders=holders,
             app_busy_since=app_busy_since,
+            erased=frozenset(self._key(*found) for found in self._of("erased", list(page.invoiced))),
             bridge_login=self._bridge_login,
             is_selftest=self._instance == SELFTEST_INSTANCE,
             hidden=self._hidden(page, {*rows, *present}),

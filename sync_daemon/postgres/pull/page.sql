@@ -82,6 +82,11 @@ FROM bridge.invoice AS i
 JOIN wanted USING (id)
 WHERE i.instance_id = %(instance)s AND i.tenant_id = %(tenant)s
 
+-- name: erased (those of these records that are erased customers' own)
+SELECT e.entity, e.record_id
+FROM unnest(%(entities)s::text[], %(ids)s::uuid[]) AS k (entity, record_id)
+JOIN bridge.erased AS e ON e.tenant_id = %(tenant)s AND e.entity = k.entity AND e.record_id = k.record_id
+
 -- name: app_busy_since (no row while no transaction of the app would fail)
 SELECT (now() - %(patience)s) AT TIME ZONE 'UTC' WHERE bridge.writing_snapshots(%(schema)s)
 

@@ -81,20 +81,13 @@ UPDATE bridge.invoice
 SET state = 'deleted', payment_discrepancy = NULL, payment_discrepancy_about = NULL, changed_at = now()
 WHERE instance_id = %(instance)s AND tenant_id = %(tenant)s AND id = ANY(%(ids)s::uuid[])
 
--- name: take_invoices (rows as JSON by column; the values were checked when they were decoded; what an erased customer
--- wrote on a payment stays out)
+-- name: take_invoices (rows as JSON by column; the values were checked when they were decoded)
 INSERT INTO bridge.invoice
     (instance_id, tenant_id, id, odoo_id, kind, number, state, payment_state, total, residual, currency, invoice_date,
      due_date, paid_on, payment_reference, registration_id, client_id, credits_id, payment_discrepancy,
      payment_discrepancy_about)
 SELECT %(instance)s, %(tenant)s, k.id, k.odoo_id, k.kind, k.number, k.state, k.payment_state, k.total, k.residual,
-       k.currency, k.invoice_date, k.due_date, k.paid_on,
-       CASE WHEN EXISTS (
-           SELECT FROM bridge.erased AS e
-           WHERE e.tenant_id = %(tenant)s
-             AND (e.entity, e.record_id) IN (('client', k.client_id), ('registration', k.registration_id))
-       ) THEN NULL ELSE k.payment_reference END,
-       k.registration_id, k.client_id,
+       k.currency, k.invoice_date, k.due_date, k.paid_on, k.payment_reference, k.registration_id, k.client_id,
        k.credits_id, k.payment_discrepancy, k.payment_discrepancy_about
 FROM json_populate_recordset(NULL::bridge.invoice, %(rows)s::json) AS k
 ORDER BY k.id
