@@ -7,7 +7,7 @@ PINS := requirements.lock
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test fast lint mutants odoo-suite bench torture stop clean
+.PHONY: help venv demo test fast lint mutants odoo-suite screenshots bench torture stop clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -35,6 +35,9 @@ mutants: venv ## prove every guard: without it, the test that watches it must fa
 
 odoo-suite: venv ## Odoo's own tests of crm, account and mail, with and without the addon; writes docs/odoo-suite.md
 	@$(BIN)/python -m tests.odoo_suite $(if $(ONLY),--only $(ONLY))
+
+screenshots: venv ## pictures of every page of the addon on its demo data, for a desk and a phone: make screenshots ONLY=today
+	@$(BIN)/python -m tests.screens $(ONLY)
 
 bench: venv ## measure; figures also in build/bench.json
 	@$(BIN)/python -m tests.bench

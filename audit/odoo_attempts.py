@@ -51,6 +51,7 @@ def attempts(probe: Probe, own: Side, other: Side) -> Iterator[Attempt]:
     yield from _files(other)
     yield from _chatter(other)
     yield from _reports(other)
+    yield from _today(other)
     if probe.side:
         yield from _linking(own, other)
     yield from _steps(other)
@@ -170,6 +171,14 @@ def _reports(other: Side) -> Iterator[Attempt]:
     yield Attempt("invoice", "report", _page(f"report/html/account.report_invoice/{invoice}"), holds, reads=True)
     yield Attempt("invoice", "portal page", _page(f"my/invoices/{invoice}"), holds)
     yield Attempt("invoice", "get_portal_url", _call("account.move", "get_portal_url", [invoice]))
+
+
+def _today(other: Side) -> Iterator[Attempt]:
+    def holds(value: object) -> bool:
+        return other.canary.text in str(value)
+
+    # it names each tenant that has something to be done
+    yield Attempt("commission", "figures of Today", _call("comply360.today", "figures"), holds)
 
 
 def _chatter(other: Side) -> Iterator[Attempt]:

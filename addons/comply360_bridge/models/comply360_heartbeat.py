@@ -1,6 +1,9 @@
 from odoo import fields, models
 from odoo.tools import SQL
 
+# a write with each poll would cost more than the poll
+NOTED_EVERY = "15 seconds"
+
 
 class Comply360Heartbeat(models.Model):
     """The newest heartbeat of each app installation: it arrives through the broker and returns with every pull."""
@@ -13,6 +16,9 @@ class Comply360Heartbeat(models.Model):
     installation = fields.Char(string="App Installation", required=True, readonly=True)
     beat = fields.Char(string="Number", required=True, readonly=True)
     received_at = fields.Datetime(string="Received", required=True, readonly=True)
+    returned_at = fields.Datetime(
+        string="Returned", readonly=True, help="When the bridge last asked for Odoo's changes, to the quarter minute."
+    )
 
     _installation_unique = models.UniqueIndex("(installation)", "An app installation has only one heartbeat.")
 
@@ -34,6 +40,24 @@ class Comply360Heartbeat(models.Model):
         )
 
     def _newest(self, installation):
-        """The number of the newest heartbeat; empty before the first one."""
-        rows = self.env.execute_query(SQL("SELECT beat FROM comply360_heartbeat WHERE installation = %s", installation))
-        return rows[0][0] if rows else ""
+        """The number of the newest heartbeat; empty before the first one. Notes that the bridge asked for it.
+
+        The row is passed over while a heartbeat arrives: a poll never waits for one.
+        """
+        self.env.cr.execute(
+            """
+            WITH due AS (
+                SELECT id FROM comply360_heartbeat
+                 WHERE installation = %(installation)s
+                   AND (returned_at < now() AT TIME ZONE 'UTC' - %(every)s::interval) IS NOT FALSE
+                   FOR NO KEY UPDATE SKIP LOCKED
+            ), noted AS (
+                UPDATE comply360_heartbeat SET returned_at = now() AT TIME ZONE 'UTC' WHERE id IN (SELECT id FROM due)
+            )
+            SELECT beat FROM comply360_heartbeat WHERE installation = %(installation)s
+            """,
+            {"installation": installation, "every": NOTED_EVERY},
+            log_exceptions=False,
+        )
+        row = self.env.cr.fetchone()
+        return row[0] if row else ""

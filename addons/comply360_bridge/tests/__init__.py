@@ -30,6 +30,7 @@ from . import (
     test_service_key,
     test_sync_state,
     test_tenant_rules,
+    test_today,
     test_unseen,
     test_walled_links,
     test_walls,

@@ -153,6 +153,8 @@ DECISIONS = {
             "decision",
             "decided_by",
             "decided_at",
+            "cause",
+            "remedy",
         ),
         BRIDGE,
     ),
@@ -210,7 +212,7 @@ DECISIONS = {
         BRIDGE,
     ),
     "comply360.kept.commission": dict.fromkeys(("tenant_id", "external_id", "line_id", "approver_id"), BRIDGE),
-    "comply360.heartbeat": dict.fromkeys(("installation", "beat", "received_at"), BRIDGE),
+    "comply360.heartbeat": dict.fromkeys(("installation", "beat", "received_at", "returned_at"), BRIDGE),
     "comply360.claim": dict.fromkeys(("installation", "instance", "number", "token", "holder", "claimed_at"), BRIDGE),
     "comply360.upload": dict.fromkeys(
         ("installation", "tenant", "external_id", "sha256", "position", "data", "received_at"), BRIDGE

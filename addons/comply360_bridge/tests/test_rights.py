@@ -18,6 +18,7 @@ OWN = (
     "comply360.issue",
     "comply360.link",
     "comply360.heartbeat",
+    "comply360.today",
     "x_commission",
 )
 OWN += ("comply360.commission.payment",)
@@ -129,6 +130,7 @@ CALLERS = {
         "action_retry": MANAGERS,
     },
     "comply360.link": {"action_accept": ACCOUNTANTS, "action_decline": ACCOUNTANTS},
+    "comply360.today": {"alert": READERS, "figures": READERS},
     "comply360.commission.payment": {"action_confirm": ACCOUNTANTS},
     "x_commission": {
         "action_approve": ACCOUNTANTS,
@@ -193,7 +195,7 @@ class TestEveryMethod(BridgeCase):
                         getattr(self.env["comply360.bridge"].with_user(user), method)(*[object()] * count)
 
     def _some(self, model):
-        if model == "comply360.bridge":
+        if model in ("comply360.bridge", "comply360.today"):
             return self.env[model]
         if model == "comply360.commission.payment":
             ids = self.record("commission", "1").ids
