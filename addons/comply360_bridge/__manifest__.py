@@ -31,7 +31,12 @@
     ],
     "demo": ["demo/comply360_demo.xml"],
     "assets": {
-        "web.assets_backend": ["comply360_bridge/static/src/**/*"],
+        "web.assets_backend": [
+            "comply360_bridge/static/src/**/*",
+            ("remove", "comply360_bridge/static/src/commissions/lazy/**/*"),
+        ],
+        # pivot and graph are loaded when they are needed
+        "web.assets_backend_lazy": ["comply360_bridge/static/src/commissions/lazy/**/*"],
         "web.assets_tests": ["comply360_bridge/static/tests/tours/*.js"],
     },
     "post_init_hook": "post_init_hook",

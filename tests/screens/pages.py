@@ -31,20 +31,9 @@ class Screen:
         # the live channel never falls idle: what a picture needs is there when nothing loads and all is drawn
         page.locator(".o_loading_indicator").wait_for(state="detached")
         page.wait_for_function(_DRAWN)
-
-
-def _view(kind: str) -> Step:
-    def choose(page: Page) -> None:
-        page.locator(".o_control_panel").first.wait_for()
-        button = page.locator(f".o_switch_view.o_{kind}")
-        if not button.first.is_visible():
-            # a phone shows one button that opens the choice
-            page.locator(".o_cp_switch_buttons button").first.click()
-            page.locator(f".o_switch_view.o_{kind}, .dropdown-item:has(.oi-view-{kind})").first.click()
-        else:
-            button.first.click()
-
-    return choose
+        if page.locator("canvas").count():
+            # nothing says when a chart has finished growing
+            page.wait_for_timeout(1500)
 
 
 def _first(selector: str) -> Step:
@@ -60,13 +49,13 @@ PAGES = (
     Screen("today", "comply360-today", ".o_c360_today .card"),
     Screen("today-manager", "comply360-today", ".o_c360_today .card", MANAGER),
     Screen("commissions-kanban", "comply360-commissions", CARD),
-    Screen("commissions-list", "comply360-commissions", ROW, steps=(_view("list"),)),
-    Screen("commissions-pivot", "comply360-commissions", ".o_pivot table", steps=(_view("pivot"),)),
-    Screen("commissions-graph", "comply360-commissions", ".o_graph_canvas_container", steps=(_view("graph"),)),
-    Screen("commissions-calendar", "comply360-commissions", ".o_calendar_view .fc", steps=(_view("calendar"),)),
+    Screen("commissions-list", "comply360-commissions?view_type=list", f"{ROW}, {CARD}"),
+    Screen("commissions-pivot", "comply360-commissions?view_type=pivot", f".o_pivot table, {CARD}"),
+    Screen("commissions-graph", "comply360-commissions?view_type=graph", f".o_graph_canvas_container, {CARD}"),
+    Screen("commissions-calendar", "comply360-commissions?view_type=calendar", f".o_calendar_view .fc, {CARD}"),
     Screen("commission", "comply360-commissions", FORM, steps=(_first(CARD),)),
     Screen("registrations-list", "comply360-registrations", f"{ROW}, {CARD}", MANAGER),
-    Screen("registrations-kanban", "comply360-registrations", CARD, MANAGER, (_view("kanban"),)),
+    Screen("registrations-kanban", "comply360-registrations?view_type=kanban", CARD, MANAGER),
     Screen("registration", "comply360-registrations", FORM, MANAGER, (_first(f"{ROW}, {CARD}"),)),
     Screen("issues", "comply360-issues", f"{ROW}, {CARD}", MANAGER),
     Screen("issue", "comply360-issues", FORM, MANAGER, (_first(f"{ROW}, {CARD}"),)),

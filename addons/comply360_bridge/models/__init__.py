@@ -66,5 +66,6 @@ from . import (
     x_commission,
     x_commission_amount,
     x_commission_bill,
+    x_commission_bulk,
     x_commission_discrepancy,
 )

@@ -160,8 +160,9 @@ class AccountMove(models.Model):
             )
 
     def _comply360_shown(self):
-        """The action that opens these documents."""
-        action = {"type": "ir.actions.act_window", "name": self.env._("Vendor Bills"), "res_model": "account.move"}
+        """Odoo's own action for vendor bills, which opens these documents."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("account.action_move_in_invoice_type")
+        action = {**action, "context": {"default_move_type": "in_invoice"}}
         if len(self) == 1:
             return {**action, "res_id": self.id, "views": [(False, "form")]}
-        return {**action, "domain": [("id", "in", self.ids)], "views": [(False, "list"), (False, "form")]}
+        return {**action, "domain": [("id", "in", self.ids)]}

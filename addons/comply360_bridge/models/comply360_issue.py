@@ -15,6 +15,7 @@ DECISIONS = [
     ("retry", "Retry"),
     ("ignore", "Ignore"),
 ]
+MENDABLE = ("dead", "field", "money")
 DIRECTIONS = [("app_to_odoo", "App to Odoo"), ("odoo_to_app", "Odoo to App")]
 
 
@@ -51,7 +52,7 @@ class Comply360Issue(models.Model):
     )
 
     decision = fields.Selection(
-        DECISIONS, readonly=True, help="The manager's decision. The issue is closed once the app has applied it."
+        DECISIONS, readonly=True, help="A person's decision. The issue is closed once the app has applied it."
     )
     decided_by = fields.Many2one("res.users", readonly=True, ondelete="set null")
     decided_at = fields.Datetime(string="Decided on", readonly=True)
@@ -97,15 +98,57 @@ class Comply360Issue(models.Model):
 
     def action_retry(self):
         """Retry the record after its cause was fixed."""
-        return self._decide("retry", ("dead", "field", "money"))
+        return self._decide("retry", MENDABLE, "comply360_bridge.group_accountant")
 
     def action_ignore(self):
         """Close the issue; the record's next change is synced as usual."""
-        return self._decide("ignore", ("dead", "field", "money"))
+        return self._decide("ignore", MENDABLE, "comply360_bridge.group_accountant")
 
-    def _decide(self, decision, kinds):
-        if not self.env.user.has_group("comply360_bridge.group_manager"):
-            raise AccessError(self.env._("Only Comply360 managers may resolve sync issues."))
+    def action_retry_selected(self):
+        """Retry the issues of the selection that can be, and notify the user of the counts."""
+        ready = self._ready_to_mend()
+        ready.action_retry()
+        return self._answer(self.env._("%(count)s will be tried again", count=len(ready)), self - ready)
+
+    def action_ignore_selected(self):
+        """Ignore the issues of the selection that can be, and notify the user of the counts."""
+        ready = self._ready_to_mend()
+        ready.action_ignore()
+        return self._answer(self.env._("%(count)s ignored", count=len(ready)), self - ready)
+
+    def _ready_to_mend(self):
+        self._check_may("comply360_bridge.group_accountant")
+        return self.filtered(lambda issue: issue.state == "open" and issue.kind in MENDABLE)
+
+    def _answer(self, title, skipped):
+        conflicts = len(skipped.filtered(lambda issue: issue.state == "open"))
+        words = [
+            *([self.env._("%(count)s are conflicts", count=conflicts)] if conflicts else []),
+            *([self.env._("%(count)s are closed", count=len(skipped) - conflicts)] if len(skipped) > conflicts else []),
+        ]
+        message = self.env._("%(count)s skipped: %(reasons)s", count=len(skipped), reasons=", ".join(words))
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "title": title,
+                "message": message if skipped else "",
+                "type": "warning" if skipped else "success",
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def _check_may(self, group):
+        if not self.env.user.has_group(group):
+            message = (
+                self.env._("Only Comply360 managers may decide conflicts.")
+                if group.endswith("manager")
+                else self.env._("Only Comply360 accountants may retry or ignore sync issues.")
+            )
+            raise AccessError(message)
+
+    def _decide(self, decision, kinds, group="comply360_bridge.group_manager"):
+        self._check_may(group)
         self.check_access("read")
         for issue in self:
             if issue.state != "open":

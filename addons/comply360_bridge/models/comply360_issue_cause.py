@@ -22,6 +22,16 @@ CAUSES = [
     ("release", "App, bridge and addon do not match"),
     ("other", "Another cause"),
 ]
+ENTITIES = [
+    ("tenant", "Tenant"),
+    ("user", "Agent"),
+    ("client", "Customer"),
+    ("registration", "Registration"),
+    ("commission", "Commission"),
+    ("document", "Document"),
+    ("invoice", "Invoice"),
+    ("issue", "Issue"),
+]
 
 
 class Comply360Issue(models.Model):
@@ -30,12 +40,51 @@ class Comply360Issue(models.Model):
     _inherit = "comply360.issue"
 
     cause = fields.Selection(CAUSES, compute="_compute_cause", store=True, index=True)
+    record_kind = fields.Selection(ENTITIES, string="Kind of Record", compute="_compute_record_kind")
+    record_name = fields.Char(string="Record", compute="_compute_record_name")
     remedy = fields.Char(string="What to Do", compute="_compute_remedy")
 
     @api.depends("code", "kind")
     def _compute_cause(self):
         for issue in self:
             issue.cause = cause_of(issue.kind, issue.code)
+
+    @api.depends("record_entity")
+    def _compute_record_kind(self):
+        known = dict(ENTITIES)
+        for issue in self:
+            issue.record_kind = issue.record_entity if issue.record_entity in known else False
+
+    @api.depends("record_entity", "record_id")
+    @api.depends_context("uid")
+    def _compute_record_name(self):
+        """The name of Odoo's record as far as the reader may see it, else how the app knows it."""
+        labels = dict(self._fields["record_kind"]._description_selection(self.env))
+        for issue in self:
+            label = labels.get(issue.record_entity, issue.record_entity or "")
+            issue.record_name = f"{label} {(issue.record_id or '')[:8]}".strip()
+        for installation, issues in self.grouped(lambda issue: issue.tenant_id.sudo().installation).items():
+            keys = {issue: (issue.tenant_id.sudo().uuid, issue.record_entity, issue.record_id) for issue in issues}
+            # readers of issues may lack access to bindings; the record's own rules decide about its name
+            found = self.env["comply360.binding"].sudo()._find(installation, set(keys.values())) if installation else {}
+            for model, names in self._names_by_model(found).items():
+                for issue, key in keys.items():
+                    if key in found and found[key][0] == model and found[key][1] in names:
+                        issue.record_name = names[found[key][1]]
+
+    @api.model
+    def _names_by_model(self, found):
+        ids = {}
+        for model, res_id, _state in found.values():
+            ids.setdefault(model, set()).add(res_id)
+        return {
+            model: {
+                record.id: record.display_name
+                for record in self.env[model].with_context(active_test=False).search([("id", "in", sorted(some))])
+            }
+            for model, some in ids.items()
+            if self.env[model].has_access("read")
+        }
 
     @api.depends("cause", "direction")
     @api.depends_context("lang")

@@ -60,7 +60,7 @@ class XCommission(models.Model):
         copy=False,
         readonly=True,
         tracking=True,
-        group_expand=True,
+        group_expand="_group_expand_state",
     )
     approved_at = fields.Datetime(string="Approved on", copy=False, readonly=True)
     approved_by_id = fields.Many2one(
@@ -97,6 +97,11 @@ class XCommission(models.Model):
         leads = self.env["crm.lead"].browse([values["lead_id"] for values in vals_list])
         agents = self.env["res.partner"].browse([values["agent_id"] for values in vals_list])
         return [{"name": _name(lead, agent)} for lead, agent in zip(leads, agents, strict=True)]
+
+    @api.model
+    def _group_expand_state(self, states, domain):
+        """The columns of work, even if empty; those of the past only with something in them."""
+        return [state for state, _label in STATES if state in states or state in ("pending", "approved")]
 
     @api.depends("x_comply360_external_id")
     def _compute_is_synced(self):
@@ -194,42 +199,6 @@ class XCommission(models.Model):
         self._check_unbilled()
         self._step("pending", {"approved_at": False, "approved_by_id": False})
         return True
-
-    def action_approve_selected(self):
-        """Approve the pending commissions of the selection and notify the user of the counts."""
-        self._check_accountant()
-        ready = self.filtered(lambda commission: commission.state == "pending")
-        ready.action_approve()
-        skipped = self - ready
-        return self._notification(
-            self.env._("%(count)s approved", count=len(ready)),
-            self._skipped_words(skipped),
-            bool(skipped),
-        )
-
-    def _skipped_words(self, skipped):
-        if not skipped:
-            return ""
-        labels = dict(self._fields["state"]._description_selection(self.env))
-        counts = {
-            label: len(skipped.filtered(lambda item, key=key: item.state == key)) for key, label in labels.items()
-        }
-        reasons = ", ".join(
-            self.env._("%(count)s already %(state)s", count=n, state=label.lower()) for label, n in counts.items() if n
-        )
-        return self.env._("%(count)s skipped: %(reasons)s", count=len(skipped), reasons=reasons)
-
-    def _notification(self, title, message, is_warning):
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "title": title,
-                "message": message,
-                "type": "warning" if is_warning else "success",
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
 
     def _step(self, state, values):
         self._check_accountant()

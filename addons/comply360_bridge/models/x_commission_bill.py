@@ -2,6 +2,7 @@ from decimal import Decimal
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import escape_psql
 
 from ..mappers.commission import BILLS, COMMISSION, FORMER
 from ..mappers.money import Money, add, exact, plain
@@ -261,9 +262,21 @@ class XCommission(models.Model):
             "partner_id": agent.id,
             "currency_id": currency.id,
             "invoice_date": fields.Date.context_today(self),
-            "ref": self.env._("Commissions") if len(self) > 1 else self.registration_number or self.name,
+            "ref": self._bill_reference(agent),
             "invoice_line_ids": [fields.Command.create(item._prepare_bill_line_values()) for item in self],
         }
+
+    def _bill_reference(self, agent):
+        """A reference that no other bill of this agent has: Odoo takes bills of one reference for duplicates."""
+        day = fields.Date.context_today(self)
+        prefix = self.env._("Commissions %(agent)s %(month)s", agent=agent.name or agent.id, month=f"{day:%Y-%m}")
+        # also bills that this accountant may not see have taken their number
+        bills = self.env["account.move"].sudo().with_context(active_test=False)
+        named = bills.search(
+            [("move_type", "in", BILLS), ("partner_id", "=", agent.id), ("ref", "=like", f"{escape_psql(prefix)}-%")]
+        )
+        numbers = [ref.rpartition("-")[2] for ref in named.mapped("ref")]
+        return f"{prefix}-{max((int(number) for number in numbers if number.isdecimal()), default=0) + 1}"
 
     def _prepare_bill_line_values(self):
         number = f" ({self.registration_number})" if self.registration_number else ""

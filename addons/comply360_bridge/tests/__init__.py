@@ -4,6 +4,7 @@ from . import (
     test_batch,
     test_bill_links,
     test_bills,
+    test_bulk,
     test_changes,
     test_claim,
     test_commission_page,

@@ -155,6 +155,8 @@ DECISIONS = {
             "decided_at",
             "cause",
             "remedy",
+            "record_kind",
+            "record_name",
         ),
         BRIDGE,
     ),
@@ -220,7 +222,14 @@ DECISIONS = {
 }
 # a dialogue's own fields: they exist until it is closed
 DIALOGUES = {
-    "comply360.commission.payment": {"commission_ids", "payment_reference", "paid_at", "commission_count", "total"},
+    "comply360.commission.payment": {
+        "commission_ids",
+        "payment_reference",
+        "paid_at",
+        "skipped",
+        "commission_count",
+        "total",
+    },
     "base.module.uninstall": {"x_comply360_warning"},
 }
 

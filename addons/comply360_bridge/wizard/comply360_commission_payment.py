@@ -10,6 +10,7 @@ class Comply360CommissionPayment(models.TransientModel):
         required=True, help="The reference on the bank statement, for example EFT-2026-0042."
     )
     paid_at = fields.Datetime(string="Paid on", required=True, default=lambda self: fields.Datetime.now())
+    skipped = fields.Char(readonly=True, help="What was selected and is not paid with this dialog.")
     commission_count = fields.Integer(compute="_compute_totals")
     total = fields.Char(compute="_compute_totals", help="One total per currency.")
 
@@ -24,7 +25,11 @@ class Comply360CommissionPayment(models.TransientModel):
             )
 
     def action_confirm(self):
-        """Mark the commissions as paid, with the caller's own rights."""
+        """Mark the commissions as paid, with the caller's own rights, and notify the user of the counts."""
         self.ensure_one()
         self.commission_ids.mark_paid(self.payment_reference, self.paid_at)
-        return {"type": "ir.actions.act_window_close"}
+        return self.commission_ids._notification(
+            self.env._("%(count)s marked as paid", count=len(self.commission_ids)),
+            self.skipped or "",
+            {"type": "ir.actions.act_window_close"},
+        )
