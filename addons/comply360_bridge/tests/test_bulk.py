@@ -129,6 +129,11 @@ class TestIssuesInBulk(BulkCase):
         self.assertEqual(issue.record_kind, "registration")
         bookkeeper = new_test_user(self.env, "c360_bookkeeper", groups="comply360_bridge.group_accountant")
         self.assertEqual(issue.with_user(bookkeeper).record_name, f"Registration {issue.record_id[:8]}")
+        salesperson = new_test_user(
+            self.env, "c360_sales", groups="comply360_bridge.group_user,sales_team.group_sale_salesman"
+        )
+        self.record("registration", "1").user_id = self.accountant
+        self.assertEqual(issue.with_user(salesperson).record_name, f"Registration {issue.record_id[:8]}")
 
     def _issue(self):
         self.apply(document("issue", "1"))
