@@ -27,6 +27,7 @@ _PEOPLE = f"""
 env["comply360.bridge"]._load_demo()
 for login, name, groups in (
     ("naledi", "Naledi Molefe", ["comply360_bridge.group_accountant"]),
+    ("lindiwe", "Lindiwe Cele", ["comply360_bridge.group_user", "sales_team.group_sale_salesman"]),
     ("daniel", "Daniel Fourie", [
         "comply360_bridge.group_manager", "sales_team.group_sale_manager", "base.group_system"]),
 ):
@@ -36,8 +37,16 @@ for login, name, groups in (
 manager = env["res.users"].search([("login", "=", "daniel")])
 own = env["crm.lead"].search([("x_comply360_external_id", "!=", False)], order="id", limit=5)
 own.with_user(manager).write({{"user_id": manager.id}})
-tenant = env["comply360.tenant"].search([], limit=1)
-limited = env["res.users"].search([("login", "=", "naledi")])
+env.company.external_report_layout_id = env.ref("web.external_layout_standard")
+tenant = env["comply360.tenant"].search([("subdomain", "=", "ubuntu")])
+limited = env["res.users"].search([("login", "=", "lindiwe")])
+limited.x_comply360_tenant_ids = tenant
+accountant = env["res.users"].search([("login", "=", "naledi")])
+to_bill = [("state", "=", "approved"), ("bill_id", "=", False), ("currency_id.name", "=", "ZAR")]
+if not env["x_commission"].search_count([("bill_id", "!=", False)]):
+    zar = env["res.currency"].search([("name", "=", "ZAR")])
+    env["res.currency.rate"].create({{"currency_id": zar.id, "rate": 18.5, "name": "2020-01-01"}})
+    env["x_commission"].search(to_bill, limit=1).with_user(accountant).action_create_bill()
 for installation in tenant.mapped("installation"):
     env["comply360.heartbeat"]._take(installation, "1")
     env["comply360.heartbeat"]._newest(installation)
@@ -63,7 +72,7 @@ def _take(browser: Browser, layout: Layout, kind: str, screens: list[Screen]) ->
     for login in sorted({screen.login for screen in screens}):
         with _signed_in(browser, layout, kind, login) as page:
             for screen in screens:
-                if screen.login == login:
+                if screen.login == login and kind in screen.kinds:
                     screen.show(page, odoo.url(layout))
                     path = FOLDER / kind / f"{screen.name}.png"
                     path.parent.mkdir(parents=True, exist_ok=True)

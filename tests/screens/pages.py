@@ -21,6 +21,7 @@ class Screen:
     ready: str
     login: str = "naledi"
     steps: tuple[Step, ...] = field(default=())
+    kinds: tuple[str, ...] = ("desktop", "mobile")
 
     def show(self, page: Page, url: str) -> None:
         """Opens the page and waits until it is complete."""
@@ -36,10 +37,31 @@ class Screen:
             page.wait_for_timeout(1500)
 
 
+def _find(text: str) -> Step:
+    def look(page: Page) -> None:
+        field = page.locator(".o_searchview_input")
+        if not field.first.is_visible():
+            page.locator(".o_control_panel .oi-search, .o_control_panel .fa-search").first.click()
+        field.first.fill(text)
+        field.first.press("Enter")
+        page.locator(f".o_data_row:has-text('{text}'), .o_kanban_record:has-text('{text}')").first.click()
+
+    return look
+
+
 def _first(selector: str) -> Step:
     return lambda page: page.locator(selector).first.click()
 
 
+def _see(selector: str) -> Step:
+    return lambda page: page.locator(selector).first.scroll_into_view_if_needed()
+
+
+def _framed(selector: str) -> Step:
+    return lambda page: page.frame_locator("iframe").locator(selector).first.wait_for()
+
+
+LIMIT = ".o_field_widget[name=x_comply360_tenant_ids]"
 ROW = ".o_data_row .o_data_cell"
 CARD = ".o_kanban_record:not(.o_kanban_ghost)"
 FORM = ".o_form_view .o_form_sheet"
@@ -54,6 +76,26 @@ PAGES = (
     Screen("commissions-graph", "comply360-commissions?view_type=graph", f".o_graph_canvas_container, {CARD}"),
     Screen("commissions-calendar", "comply360-commissions?view_type=calendar", f".o_calendar_view .fc, {CARD}"),
     Screen("commission", "comply360-commissions", FORM, steps=(_first(CARD),)),
+    Screen(
+        "statement-dialogue",
+        "contacts?view_type=list",
+        ".modal .o_field_widget[name=month]",
+        MANAGER,
+        (_find("Thandiwe"), _first("a[name=comply360]"), _first("button:has-text('Commission Statement')")),
+    ),
+    Screen(
+        "statement",
+        "contacts?view_type=list",
+        "iframe",
+        MANAGER,
+        (
+            _find("Thandiwe"),
+            _first("a[name=comply360]"),
+            _first("button:has-text('Commission Statement')"),
+            _first("button[name=action_print]"),
+            _framed(".page table"),
+        ),
+    ),
     Screen("registrations-list", "comply360-registrations", f"{ROW}, {CARD}", MANAGER),
     Screen("registrations-kanban", "comply360-registrations?view_type=kanban", CARD, MANAGER),
     Screen("registration", "comply360-registrations", FORM, MANAGER, (_first(f"{ROW}, {CARD}"),)),
@@ -61,4 +103,18 @@ PAGES = (
     Screen("issue", "comply360-issues", FORM, MANAGER, (_first(f"{ROW}, {CARD}"),)),
     Screen("tenants", "comply360-tenants", f"{ROW}, {CARD}", MANAGER),
     Screen("tenant", "comply360-tenants", FORM, MANAGER, (_first(f"{ROW}, {CARD}"),)),
+    Screen("user", "users", LIMIT, MANAGER, (_find("Lindiwe"), _see(LIMIT))),
+    Screen("bill", "action-account.action_move_in_invoice_type", FORM, steps=(_first(f"{ROW}, {CARD}"),)),
+    Screen(
+        "uninstall",
+        "apps?view_type=list",
+        ".modal .o_field_widget[name=x_comply360_warning]",
+        MANAGER,
+        (_find("Comply360 Bridge"), _first("button[name=button_uninstall_wizard]")),
+        # a phone's page of apps has no such button
+        ("desktop",),
+    ),
+    Screen("customers-to-link", "action-comply360_bridge.comply360_link_action", ".o_view_controller"),
+    Screen("changes", "action-comply360_bridge.comply360_outbox_action", ".o_view_controller", MANAGER),
+    Screen("bindings", "action-comply360_bridge.comply360_binding_action", ".o_view_controller", MANAGER),
 )

@@ -3,6 +3,8 @@ from odoo.tools import SQL
 
 from ..mappers import MAPPERS, Refused
 
+# what pages call them everywhere else
+LABELS = {"client": "Customer", "user": "Agent"}
 STATES = [
     ("active", "Active"),
     ("alias", "Merged into another"),
@@ -25,7 +27,10 @@ class Comply360Binding(models.Model):
     tenant = fields.Char(string="Tenant UUID", required=True, readonly=True)
     tenant_id = fields.Many2one("comply360.tenant", readonly=True, index="btree_not_null", ondelete="set null")
     entity = fields.Selection(
-        [(entity, entity.capitalize()) for entity in MAPPERS], string="Kind of Record", required=True, readonly=True
+        [(entity, LABELS.get(entity, entity.capitalize())) for entity in MAPPERS],
+        string="Kind of Record",
+        required=True,
+        readonly=True,
     )
     external_id = fields.Char(string="ID in the App", required=True, readonly=True, index=True)
     res_model = fields.Char(string="Model", required=True, readonly=True)

@@ -31,6 +31,7 @@ class CrmLead(models.Model):
         readonly=True,
         copy=False,
         index="btree_not_null",
+        group_expand="_comply360_group_expand_status",
         help="The registration's status in the Comply360 app. Marking the lead as won or lost does not change it.",
     )
     x_comply360_registration_type = fields.Selection(
@@ -80,6 +81,11 @@ class CrmLead(models.Model):
     )
     x_comply360_invoice_ids = fields.One2many("account.move", "x_comply360_lead_id", string="Invoices")
     x_comply360_invoice_count = fields.Integer(string="Invoice Count", compute="_compute_x_comply360_invoice_count")
+
+    @api.model
+    def _comply360_group_expand_status(self, statuses, domain):
+        """The columns in the order in which a registration walks through them; of those, what is there or is open."""
+        return [status for status, _label in STATUSES if status in statuses or status in ("submitted", "in_review")]
 
     @api.depends("x_comply360_commission_ids")
     def _compute_x_comply360_commission_count(self):

@@ -21,11 +21,11 @@ class ResPartner(models.Model):
     )
     x_comply360_state_province = fields.Char(string="State or Province in the App", readonly=True, copy=False)
     x_comply360_entity = fields.Selection(
-        [("client", "Client"), ("user", "User")],
+        [("client", "Customer"), ("user", "Agent")],
         string="Comply360 Role",
         readonly=True,
         copy=False,
-        help="Client: a customer of the tenant. User: an agent of the tenant, who earns commissions.",
+        help="Customer: a client of the tenant in the app. Agent: a user of the app, who earns commissions.",
     )
 
     @api.constrains("meeting_ids")

@@ -1,8 +1,8 @@
 from decimal import Decimal
+from itertools import count
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import escape_psql
 
 from ..mappers.commission import BILLS, COMMISSION, FORMER
 from ..mappers.money import Money, add, exact, plain
@@ -268,15 +268,18 @@ class XCommission(models.Model):
 
     def _bill_reference(self, agent):
         """A reference that no other bill of this agent has: Odoo takes bills of one reference for duplicates."""
-        day = fields.Date.context_today(self)
-        prefix = self.env._("Commissions %(agent)s %(month)s", agent=agent.name or agent.id, month=f"{day:%Y-%m}")
+        month = f"{fields.Date.context_today(self):%Y-%m}"
         # also bills that this accountant may not see have taken their number
         bills = self.env["account.move"].sudo().with_context(active_test=False)
-        named = bills.search(
-            [("move_type", "in", BILLS), ("partner_id", "=", agent.id), ("ref", "=like", f"{escape_psql(prefix)}-%")]
-        )
-        numbers = [ref.rpartition("-")[2] for ref in named.mapped("ref")]
-        return f"{prefix}-{max((int(number) for number in numbers if number.isdecimal()), default=0) + 1}"
+        named = bills.search([("move_type", "in", BILLS), ("partner_id", "=", agent.id), ("ref", "like", month)])
+        taken = set(named.mapped("ref"))
+        references = (self._bill_reference_of(agent, month, number) for number in count(len(taken) + 1))
+        return next(reference for reference in references if reference not in taken)
+
+    def _bill_reference_of(self, agent, month, number):
+        # the number comes before the name, which the page may cut
+        values = {"month": month, "number": number, "agent": agent.name or ""}
+        return self.env._("Commissions %(month)s-%(number)s %(agent)s", **values).strip()
 
     def _prepare_bill_line_values(self):
         number = f" ({self.registration_number})" if self.registration_number else ""

@@ -29,6 +29,7 @@ from . import (
     test_rights,
     test_selftest,
     test_service_key,
+    test_statement,
     test_sync_state,
     test_tenant_rules,
     test_today,

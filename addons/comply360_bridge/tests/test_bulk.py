@@ -63,15 +63,15 @@ class TestBulk(BulkCase):
         self._rate("ZWL", 322.0, fields.Date.today())
         first = self.bill("0")
         month = f"{fields.Date.context_today(first):%Y-%m}"
-        self.assertEqual(first.ref, f"Commissions Agent 1 {month}-1")
+        self.assertEqual(first.ref, f"Commissions {month}-1 Agent 1")
         self.assertEqual(
-            [self.bill("1").ref, self.bill("in USD").ref], [f"Commissions Agent 1 {month}-{n}" for n in (2, 3)]
+            [self.bill("1").ref, self.bill("in USD").ref], [f"Commissions {month}-{n} Agent 1" for n in (2, 3)]
         )
-        self.assertEqual(self.bill("of two").ref, f"Commissions Agent 2 {month}-1")
+        self.assertEqual(self.bill("of two").ref, f"Commissions {month}-1 Agent 2")
         first.unlink()
         # the numbers that are taken are not given again
         last = self.bill("in ZWL")
-        self.assertEqual(last.ref, f"Commissions Agent 1 {month}-4")
+        self.assertEqual(last.ref, f"Commissions {month}-4 Agent 1")
         # Odoo's other ground for a duplicate is the same amount on the same day
         self.assertFalse(last.duplicated_ref_ids)
 

@@ -230,6 +230,7 @@ DIALOGUES = {
         "commission_count",
         "total",
     },
+    "comply360.commission.statement": {"agent_ids", "month"},
     "base.module.uninstall": {"x_comply360_warning"},
 }
 

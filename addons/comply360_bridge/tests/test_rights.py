@@ -21,7 +21,7 @@ OWN = (
     "comply360.today",
     "x_commission",
 )
-OWN += ("comply360.commission.payment",)
+OWN += ("comply360.commission.payment", "comply360.commission.statement")
 RECORD = {"tenant": TENANT, "entity": "registration", "record_id": TENANT}
 ARGUMENTS = {
     "show_binding": (INSTALLATION, RECORD),
@@ -134,6 +134,7 @@ CALLERS = {
     "comply360.link": {"action_accept": ACCOUNTANTS, "action_decline": ACCOUNTANTS},
     "comply360.today": {"alert": READERS, "figures": READERS},
     "comply360.commission.payment": {"action_confirm": ACCOUNTANTS},
+    "comply360.commission.statement": {"action_print": ACCOUNTANTS},
     "x_commission": {
         "action_approve": ACCOUNTANTS,
         "action_approve_selected": ACCOUNTANTS,
@@ -205,6 +206,8 @@ class TestEveryMethod(BridgeCase):
         if model == "comply360.commission.payment":
             ids = self.record("commission", "1").ids
             return self.env[model].create({"commission_ids": ids, "payment_reference": "EFT 1"})
+        if model == "comply360.commission.statement":
+            return self.env[model].create({"agent_ids": self.record("user", "1").ids})
         if model == "account.move":
             return self.env[model].create({"move_type": "in_invoice"})
         if model == "crm.lead":
@@ -243,8 +246,10 @@ class TestRights(BridgeCase):
         payment = self.env["comply360.commission.payment"].create(
             {"commission_ids": self.record("commission", "1").ids, "payment_reference": "EFT 1"}
         )
+        statement = self.env["comply360.commission.statement"].create({"agent_ids": self.record("user", "1").ids})
+        dialogues = {record._name: record for record in (payment, statement)}
         for name, method in found:
-            record = payment if name == payment._name else self._any(name)
+            record = dialogues.get(name) or self._any(name)
             for user in self.outsiders:
                 with self.subTest(f"{name}.{method} by {user.login}"), self.assertRaises(AccessError):
                     getattr(record.with_user(user), method)(*ARGUMENTS.get(method, ()))

@@ -35,19 +35,26 @@ class BaseModuleUninstall(models.TransientModel):
     def _comply360_losses(self):
         """What goes, with how many there are; kinds of which there are none are left out."""
         counts = self._comply360_counts()
+        own = counts["own_commissions"]
         words = {
             "commissions": self.env._(
                 "%(count)s commissions with their notes and approvals (%(own)s of them exist only in Odoo)",
                 count=counts["commissions"],
-                own=counts["own_commissions"],
-            ),
-            "bill_lines": self.env._("the links of %(count)s bill lines to commissions", count=counts["bill_lines"]),
+                own=own,
+            )
+            if own
+            else self.env._("%(count)s commissions with their notes and approvals", count=counts["commissions"]),
+            "bill_lines": self.env._("the links of %(count)s bill lines to commissions", count=counts["bill_lines"])
+            if counts["bill_lines"] > 1
+            else self.env._("the link of 1 bill line to its commission"),
             "bindings": self.env._("%(count)s bindings to records of the app", count=counts["bindings"]),
-            "open": self.env._("%(count)s open sync issues and customers to link", count=counts["open"]),
+            "open": self.env._("open sync issues and customers to link (%(count)s)", count=counts["open"]),
             "limited_users": self.env._(
                 "the tenant limits of %(count)s users, who will see the leads of all tenants",
                 count=counts["limited_users"],
-            ),
+            )
+            if counts["limited_users"] > 1
+            else self.env._("the tenant limits of 1 user, who will see the leads of all tenants"),
         }
         yield from (sentence for kind, sentence in words.items() if counts[kind])
         yield self.env._("the bridge's user with its API keys")
@@ -71,7 +78,7 @@ class BaseModuleUninstall(models.TransientModel):
     def _comply360_steps(self):
         [(waiting,)] = self.env["comply360.outbox"]._read_group([], [], ["binding_id:count_distinct"])
         yield self.env._(
-            "Let changes reach the app (%(count)s records wait) and then stop the bridge: c360 drain",
+            "Let changes reach the app (records that wait: %(count)s) and then stop the bridge: c360 drain",
             count=waiting,
         )
         yield self.env._("Back up both databases: c360 db backup")
