@@ -26,10 +26,10 @@ TYPES: Mapping[str, type[Contract]] = {
 ADDON_LAWS: tuple[dict[str, Any], ...] = (
     {
         "id": "addon_layers",
-        "name": "Models know the exchange, the exchange knows the mappers, and not the other way round",
+        "name": "Models know the exchange and the demo, both know the mappers, and not the other way round",
         "type": "layers",
         "containers": ["comply360_bridge"],
-        "layers": ["models | wizard", "exchange", "mappers"],
+        "layers": ["models | wizard", "exchange | demo", "mappers"],
         "exhaustive": "true",
         # Odoo's own: a manifest, what it runs once, its tests, its data migrations
         "exhaustive_ignores": ["__manifest__", "hooks", "kept", "tests", "migrations"],
