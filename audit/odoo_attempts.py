@@ -284,8 +284,10 @@ def _steps(other: Side) -> Iterator[Attempt]:
             "action_comply360_opt_out",
             "action_comply360_commissions",
             "action_comply360_invoices",
+            "action_comply360_retry",
             "action_set_lost",
         ),
+        "customer": ("action_comply360_retry",),
         "commission": (
             "action_approve",
             "action_pay",
@@ -295,6 +297,7 @@ def _steps(other: Side) -> Iterator[Attempt]:
             "action_pay_selected",
             "action_cancel_selected",
             "action_bill_selected",
+            "action_comply360_retry",
         ),
         "issue": (
             "action_retry",

@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 SYNC_STATES = [("synced", "Synced"), ("waiting", "Waiting"), ("failed", "Failed"), ("opted_out", "Not Synced")]
@@ -77,6 +78,28 @@ class Comply360Synced(models.AbstractModel):
             )
         )
         return {res_id: _sync_state(*rest) for res_id, *rest in rows}
+
+    def _comply360_retry(self):
+        """Retry the open issues of these records, within the user's own rights, and notify the user of the counts."""
+        self.check_access("read")
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT tenant_id, entity, external_id FROM comply360_binding
+                 WHERE res_model = %s AND res_id = ANY(%s) AND state = 'active' AND tenant_id IS NOT NULL
+                """,
+                self._name,
+                self.ids,
+            )
+        )
+        named = [
+            Domain("tenant_id", "=", tenant)
+            & Domain("record_entity", "=", entity)
+            & Domain("record_id", "=", record_id)
+            for tenant, entity, record_id in rows
+        ]
+        issues = self.env["comply360.issue"].search(Domain("state", "=", "open") & Domain.OR(named))
+        return issues.action_retry_selected()
 
     @api.model
     def _comply360_twins(self, bindings):

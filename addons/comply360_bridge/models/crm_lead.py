@@ -118,6 +118,10 @@ class CrmLead(models.Model):
         outbox._watch_deletes("crm.lead")
         return result
 
+    def action_comply360_retry(self):
+        """Try again what did not sync, once its cause is gone; for accountants."""
+        return self._comply360_retry()
+
     def action_comply360_commissions(self):
         """Open the commissions of these leads."""
         self.check_access("read")

@@ -34,6 +34,10 @@ class ResPartner(models.Model):
         if self.env["comply360.tenant"]._comply360_is_used():
             self.sudo().with_context(active_test=False).meeting_ids._comply360_refuse_crossing()
 
+    def action_comply360_retry(self):
+        """Try again what did not sync, once its cause is gone; for accountants."""
+        return self._comply360_retry()
+
     def init(self):
         """Report users' changes of customers, and deleted contacts, to the app."""
         result = super().init()

@@ -48,6 +48,10 @@ class XCommission(models.Model):
         )
         return self._notification(title, skipped, action)
 
+    def action_comply360_retry(self):
+        """Try again what did not sync, once its cause is gone; for accountants."""
+        return self._comply360_retry()
+
     def _sort_out(self, why_not):
         """The commissions that can take a step, and in words how many cannot and why."""
         reasons = Counter()

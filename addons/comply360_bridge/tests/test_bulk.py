@@ -138,3 +138,14 @@ class TestIssuesInBulk(BulkCase):
     def _issue(self):
         self.apply(document("issue", "1"))
         return self.record("issue", "1")
+
+    def test_what_did_not_sync_is_tried_again_from_its_own_page(self):
+        self._issue()
+        lead, issue = self.record("registration", "1"), self.record("issue", "1")
+        self.assertEqual((lead.x_comply360_sync_state, issue.decision), ("failed", False))
+        notice = self._notice(lead.with_user(self.accountant).action_comply360_retry())
+        self.assertEqual((notice["title"], notice["message"]), ("1 will be tried again", ""))
+        self.assertEqual((issue.decision, issue.decided_by), ("retry", self.accountant))
+        # nothing else of this record or of another one is open
+        notice = self._notice(self.record("user", "1").with_user(self.accountant).action_comply360_retry())
+        self.assertEqual(notice["title"], "0 will be tried again")

@@ -145,6 +145,7 @@ CALLERS = {
         "action_open_bill": ACCOUNTANTS,
         "action_pay": ACCOUNTANTS,
         "action_pay_selected": ACCOUNTANTS,
+        "action_comply360_retry": ACCOUNTANTS,
         "action_reset": MANAGERS,
         "mark_paid": ACCOUNTANTS,
     },
@@ -155,7 +156,9 @@ CALLERS = {
         "action_comply360_new_invoice": frozenset(),
         "action_comply360_opt_in": SALES,
         "action_comply360_opt_out": SALES,
+        "action_comply360_retry": frozenset(),
     },
+    "res.partner": {"action_comply360_retry": ACCOUNTANTS},
     "account.move": {"action_comply360_commissions": ACCOUNTANTS, "action_comply360_lead": frozenset()},
 }
 
@@ -309,8 +312,9 @@ class TestRights(BridgeCase):
                 "action_comply360_new_invoice",
                 "action_comply360_opt_in",
                 "action_comply360_opt_out",
+                "action_comply360_retry",
             ],
-            "res.partner": [],
+            "res.partner": ["action_comply360_retry"],
             "res.users": [],
             "account.move": ["action_comply360_commissions", "action_comply360_lead"],
             "account.move.line": [],
@@ -320,6 +324,7 @@ class TestRights(BridgeCase):
         partner = self.env["res.partner"].create({"name": "Customer"})
         records = {
             "crm.lead": self.record("registration", "1"),
+            "res.partner": partner,
             "account.move": self.env["account.move"].create({"move_type": "out_invoice", "partner_id": partner.id}),
         }
         for name, methods in added.items():
