@@ -17,7 +17,7 @@ PROMISES = {
     "A2": "The client of an approved registration becomes a customer, once, and never silently another one",
     "A3": "A commission made, recalculated, approved, cancelled or paid in the app is so in Odoo",
     "A4": "A document becomes an attachment, checked, once, its newest version",
-    "A5": "A suspended tenant's flows pause; its data stays",
+    "A5": "The flows of a suspended tenant wait, and those that a person pauses; the data stays",
     "O1": "A commission approved, cancelled or paid in Odoo is so in the app",
     "O2": "An invoice of a customer or lead can be read in the app",
     "O3": "Payments, changes of customers, leads won or lost arrive in the app",

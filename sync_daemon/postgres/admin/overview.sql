@@ -107,14 +107,19 @@ WHERE b.attach_level > 0 AND NOT b.selftest AND b.state = ANY(%(states)s::text[]
 
 -- name: causes (why records do not flow now; equal words but for the ids that they name are one cause; of each tenant at
 -- most so many records are looked at)
-WITH tenant AS (
-    SELECT t.tenant_id, coalesce(a.subdomain, t.tenant_id::text) AS subdomain, t.state,
-           coalesce(bool_or(f.paused) FILTER (WHERE f.direction = 'app_to_odoo'), false) AS paused
+WITH paused AS (
+    SELECT instance_id, tenant_id, direction, CASE paused_by
+               WHEN '' THEN 'the flow is paused'
+               ELSE format('the flow is paused by %%s: %%s', paused_by, pause_reason) END AS cause
+    FROM bridge.flow
+    WHERE paused
+), tenant AS (
+    SELECT t.instance_id, t.tenant_id, coalesce(a.subdomain, t.tenant_id::text) AS subdomain, t.state, p.cause AS paused
     FROM bridge.tenant AS t
     LEFT JOIN public.tenants AS a ON a.id = t.tenant_id
-    LEFT JOIN bridge.flow AS f ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id
+    LEFT JOIN paused AS p
+        ON (p.instance_id, p.tenant_id, p.direction) = (t.instance_id, t.tenant_id, 'app_to_odoo')
     WHERE NOT t.selftest
-    GROUP BY t.tenant_id, a.subdomain, t.state
 ), near AS MATERIALIZED (
     SELECT tenant_id, entity, record_ids, taken, sum(ids) OVER (PARTITION BY tenant_id ORDER BY id) - ids AS before
     FROM (SELECT id, tenant_id, entity, record_ids, taken,
@@ -126,7 +131,7 @@ WITH tenant AS (
                    THEN 'its dead letter was discarded: it goes with its next change'
                WHEN d.dead_version = d.version THEN NULL
                WHEN t.state <> 'active' THEN format('the tenant is %%s', t.state)
-               WHEN t.paused THEN 'the flow is paused'
+               WHEN t.paused IS NOT NULL THEN t.paused
                WHEN d.last_error <> '' THEN d.last_error
                WHEN d.published_at IS NOT NULL THEN 'it is on its way: Odoo has not answered yet'
                ELSE 'it is about to be sent'
@@ -144,7 +149,7 @@ WITH tenant AS (
     UNION ALL
     SELECT t.subdomain, 'app_to_odoo', CASE
                WHEN t.state <> 'active' THEN format('the tenant is %%s', t.state)
-               WHEN t.paused THEN 'the flow is paused'
+               WHEN t.paused IS NOT NULL THEN t.paused
                ELSE 'it was marked just now and is about to be collected'
            END
     FROM (SELECT DISTINCT n.tenant_id, n.entity, k.record_id
@@ -162,10 +167,10 @@ WITH tenant AS (
     JOIN tenant AS t USING (tenant_id)
     WHERE c.state = 'open'
     UNION ALL
-    SELECT t.subdomain, 'odoo_to_app', 'the flow is paused'
-    FROM bridge.flow AS f
-    JOIN tenant AS t USING (tenant_id)
-    WHERE f.paused AND f.direction = 'odoo_to_app'
+    SELECT t.subdomain, p.direction, p.cause
+    FROM paused AS p
+    JOIN tenant AS t USING (instance_id, tenant_id)
+    WHERE p.direction = 'odoo_to_app'
     UNION ALL
     SELECT t.subdomain, 'odoo_to_app', CASE b.state
                WHEN 'alias' THEN 'a user merged the record into another one in Odoo: c360 binding show'

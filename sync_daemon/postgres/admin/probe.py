@@ -42,7 +42,7 @@ def check(database: Database, registry: Registry, interval: timedelta) -> list[D
     names = {tenant.id: tenant.subdomain for tenant in tenants}
     with database.transaction() as cursor:
         found = [*_server(cursor), *_rights(cursor), *_tenants(cursor, tenants), *_events(cursor)]
-        found += [*_stops(cursor, names), *_refused(cursor)]
+        found += [*_paused(cursor, names), *_stops(cursor, names), *_refused(cursor)]
     found += [Diagnosis(PLACE, str(freeze), freeze.remedy) for freeze in database.freezes()]
     found += [*_lacking(database, names), *_replaced(database)]
     return [*found, *_heartbeats(database, interval, registry.now())]
@@ -121,6 +121,14 @@ def _events(cursor: Cursor) -> Iterator[Diagnosis]:
     if minutes >= EVENT_MINUTES:
         problem = f"{waiting} events wait to be published, the oldest for {minutes} minutes"
         yield Diagnosis(PLACE, problem, "check RabbitMQ, and that a `c360 run` with the service publish is running")
+
+
+def _paused(cursor: Cursor, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:
+    cursor.execute(_SQL["paused"])
+    for tenant, direction, since, by, reason in cursor.fetchall():
+        way, name = direction.replace("_", "-"), names.get(tenant, tenant)
+        who = f" since {since:%Y-%m-%d %H:%M} UTC by {by}: {reason}" if by else ""
+        yield Diagnosis(f"tenant {name}", f"{way} is paused{who}", f"c360 resume --tenant {name} --direction {way}")
 
 
 def _stops(cursor: Cursor, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:
