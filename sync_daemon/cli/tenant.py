@@ -1,4 +1,4 @@
-"""`c360 tenant`: create, show and forget tenants."""
+"""`c360 tenant`: create, show, suspend, rename and forget tenants."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from db_init import forget as forgetting
+from db_init import tenant_life
 from db_init import tenants as tenancy
 from db_init.registry import Tenant
 from sync_daemon.cli.db import describe
@@ -20,7 +21,7 @@ _EXISTING = click.Choice(["complete", "skip", "fail"])
 
 @click.group("tenant")
 def tenant() -> None:
-    """Create, list, show and forget tenants."""
+    """Create, show, suspend, rename and forget tenants."""
 
 
 @tenant.command("create")
@@ -104,6 +105,59 @@ def show(name: str, as_json: bool) -> None:
         _print([found])
 
 
+@tenant.command("suspend")
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def suspend(name: str, dry_run: bool, as_json: bool) -> None:
+    """Suspend a tenant in the app; its changes wait on both sides.
+
+    NAME is a subdomain, schema or UUID. To stop only the sync, use c360 pause.
+
+    Example: c360 tenant suspend agency1
+    """
+    _set_status(name, "suspended", dry_run, as_json)
+
+
+@tenant.command("resume")
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def resume(name: str, dry_run: bool, as_json: bool) -> None:
+    """Activate a suspended tenant; what waited goes on.
+
+    NAME is a subdomain, schema or UUID.
+
+    Example: c360 tenant resume agency1
+    """
+    _set_status(name, "active", dry_run, as_json)
+
+
+@tenant.command("rename")
+@click.argument("name")
+@click.option("--name", "new_name", help="The agency's new name.")
+@click.option("--subdomain", help="The tenant's new subdomain.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def rename(name: str, new_name: str | None, subdomain: str | None, dry_run: bool, as_json: bool) -> None:
+    """Give a tenant another name or subdomain; Odoo follows.
+
+    NAME is a subdomain, schema or UUID. The schema keeps its name, and every record its binding.
+
+    Example: c360 tenant rename agency1 --name "Agency One (Pty) Ltd"
+    """
+    if not (new_name or subdomain):
+        raise click.UsageError("say what changes: --name or --subdomain")
+    settings = load_settings()
+    found = _find(settings, name)
+    if not dry_run:
+        tenant_life.rename(settings, found, new_name, subdomain)
+    words = f"{new_name or found.name} ({subdomain or found.subdomain})"
+    say(f"tenant {found.subdomain} {'would be' if dry_run else 'is'} {words}")
+    if as_json:
+        print_json(describe(_find(settings, str(found.tenant_id))))
+
+
 @tenant.command("forget")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Skip the confirmation prompt; all bindings of the tenant are lost.")
@@ -119,9 +173,7 @@ def forget(name: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     Example: c360 tenant forget agency1
     """
     settings = load_settings()
-    found = tenancy.find(settings, name)
-    if found is None:
-        raise click.UsageError(f"the bridge does not know tenant {name}; see: c360 tenant list")
+    found = _find(settings, name)
     if not (yes or dry_run):
         if not sys.stdin.isatty():
             raise click.UsageError(f"forgetting {name} deletes its bindings; not a terminal: add --yes to confirm")
@@ -131,6 +183,25 @@ def forget(name: str, yes: bool, dry_run: bool, as_json: bool) -> None:
         print_json({"tenant": str(found.tenant_id), "dry_run": dry_run, "deleted": deleted})
     else:
         print_table("Would be deleted" if dry_run else "Deleted", ("what", "count"), list(deleted.items()))
+
+
+def _set_status(name: str, status: str, dry_run: bool, as_json: bool) -> None:
+    settings = load_settings()
+    found = _find(settings, name)
+    is_due = found.tenant_status != status
+    if not dry_run:
+        is_due = tenant_life.set_status(settings, found, status)
+    say(f"tenant {found.subdomain} {'would be' if dry_run and is_due else 'is' if is_due else 'was already'} {status}")
+    if as_json:
+        print_json(describe(_find(settings, str(found.tenant_id))))
+
+
+def _find(settings: Settings, name: str) -> Tenant:
+    """Raises: UsageError for a tenant that the bridge does not know."""
+    found = tenancy.find(settings, name)
+    if found is None:
+        raise click.UsageError(f"the bridge does not know tenant {name}; see: c360 tenant list")
+    return found
 
 
 def _is_registered(settings: Settings, subdomain: str) -> bool:

@@ -1,0 +1,48 @@
+"""A tenant is suspended, resumed and renamed by command while a daemon is at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.command import c360, daemon, eventually, printed
+from tests.acceptance.parties import App, Odoo
+
+
+def _in_odoo(app: App, odoo: Odoo) -> dict[str, Any]:
+    domain = [["uuid", "=", str(app.tenant)]]
+    [found] = odoo.call("comply360.tenant", "search_read", domain, ["name", "status"])
+    return dict(found)
+
+
+@pytest.mark.acceptance("A5")
+def test_a_tenant_that_is_suspended_by_command_waits_and_goes_on_when_resumed(
+    app: App, odoo: Odoo, daemon_log: Path
+) -> None:
+    with daemon(daemon_log):
+        assert printed("tenant", "suspend", app.subdomain, "--dry-run", expect=0)["app_status"] == "active"
+        assert printed("tenant", "suspend", app.subdomain, expect=0)["app_status"] == "suspended"
+        app.register(2)
+        eventually(lambda: _in_odoo(app, odoo)["status"] == "suspended", "Odoo shows it")
+        assert odoo.leads(app) == []
+        assert "was already suspended" in c360("tenant", "suspend", app.subdomain).stderr
+        c360("tenant", "resume", app.subdomain)
+        eventually(lambda: len(odoo.leads(app)) == 2, "what waited goes")
+        eventually(lambda: _in_odoo(app, odoo)["status"] == "active", "Odoo shows it")
+
+
+def test_a_renamed_tenant_has_its_name_in_odoo_and_keeps_its_records(app: App, odoo: Odoo, daemon_log: Path) -> None:
+    with daemon(daemon_log):
+        [registration] = app.register()
+        eventually(lambda: app.leads([registration]) == 1, "the lead is in Odoo")
+        former = odoo.leads(app)
+        c360("tenant", "rename", app.subdomain, "--name", "Zambezi Filings", "--subdomain", f"{app.subdomain}x")
+        eventually(lambda: _in_odoo(app, odoo)["name"] == "Zambezi Filings", "Odoo follows")
+        app.run("UPDATE {t}.registrations SET company_name = 'Sunbird Solar'")
+        eventually(lambda: odoo.leads(app)[0]["partner_name"] == "Sunbird Solar", "it goes on")
+    assert [lead["id"] for lead in odoo.leads(app)] == [lead["id"] for lead in former]
+    assert printed("tenant", "show", str(app.tenant), expect=0)["subdomain"] == f"{app.subdomain}x"
+    assert "say what changes: --name or --subdomain" in c360("tenant", "rename", str(app.tenant), expect=2).stderr
+    c360("tenant", "rename", str(app.tenant), "--subdomain", app.subdomain)
