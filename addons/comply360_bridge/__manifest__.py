@@ -1,7 +1,7 @@
 {
     "name": "Comply360 Bridge",
     "summary": "Syncs Comply360 registrations, customers and commissions with Odoo",
-    "version": "19.0.1.4.0",
+    "version": "19.0.1.5.0",
     "author": "Comply360",
     "website": "https://github.com/comply360/comply360-bridge",
     "license": "LGPL-3",

@@ -38,11 +38,11 @@ class Comply360Issue(models.Model):
         "registration.",
     )
     direction = fields.Selection(DIRECTIONS, required=True, readonly=True)
-    record_entity = fields.Char(string="Kind of Record", readonly=True)
+    record_entity = fields.Char(string="Kind in the App", readonly=True)
     record_id = fields.Char(string="ID in the App", readonly=True, index=True)
     field_name = fields.Char(string="Field", readonly=True)
     value = fields.Char(readonly=True)
-    code = fields.Char(string="Cause", readonly=True)
+    code = fields.Char(readonly=True)
     message = fields.Text(string="Description", readonly=True)
     attempts = fields.Integer(readonly=True)
     first_at = fields.Datetime(string="First Seen", readonly=True)

@@ -4,6 +4,7 @@ from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import HttpCase, new_test_user, tagged
 
+from ..demo.records import INSTALLATION as DEMO_INSTALLATION
 from .documents import DEFAULTS, INSTALLATION, OTHER_TENANT, BridgeCase, applied, batch, commission, document
 
 CURRENCIES = ("ZAR", "USD", "ZWL")
@@ -204,6 +205,17 @@ class TestHeartbeatOnThePage(TodayCase):
             self._age(column, 100)
             self.assertTrue(self._hops()[hop])
             self.assertTrue(self.env["comply360.today"].with_user(self.accountant).alert()["is_stale"])
+
+    def test_no_bridge_is_missed_behind_the_demo(self):
+        self.bridge.heartbeat(INSTALLATION, "1", [])
+        self.bridge.pull_changes(INSTALLATION, "1", "1")
+        self.env["comply360.bridge"]._load_demo()
+        self.assertTrue(self.env["comply360.tenant"].search([("installation", "=", DEMO_INSTALLATION)]))
+        self.assertEqual(self._hops(), {"to_odoo": False, "to_app": False})
+        self._age("received_at", 100)
+        self.assertEqual(self._hops(), {"to_odoo": True, "to_app": False})
+        self.env["comply360.tenant"].search([("installation", "=", INSTALLATION)]).status = "suspended"
+        self.assertEqual(self._hops(), {})
 
     def test_polls_note_their_time_four_times_a_minute_at_most(self):
         self.bridge.heartbeat(INSTALLATION, "1", [])
