@@ -127,12 +127,22 @@ class Comply360Outbox(models.Model):
 
         Shapes: `verdicts` are (tenant, entity, id, version, message). The marks are found by index, record by record,
         and taken by their place: whatever PostgreSQL believes of a table that is empty most of the time, the cost is
-        that of these marks.
+        that of these marks. What the app has applied was synced now; a binding that a batch writes at this moment is
+        passed over, as the batch notes the same.
         """
         if not verdicts:
             return 0
         effects = {
-            "applied": SQL("DELETE FROM comply360_outbox WHERE ctid = ANY(ARRAY(SELECT place FROM marks))"),
+            "applied": SQL(
+                """
+                DELETE FROM comply360_outbox WHERE ctid = ANY(ARRAY(SELECT place FROM marks)) RETURNING binding_id
+                ), noted AS (
+                UPDATE comply360_binding SET synced_at = now() AT TIME ZONE 'UTC'
+                 WHERE id = ANY(ARRAY(SELECT id FROM comply360_binding
+                                       WHERE id = ANY(ARRAY(SELECT binding_id FROM done))
+                                         FOR NO KEY UPDATE SKIP LOCKED))
+                """
+            ),
             "later": SQL(
                 """
                 UPDATE comply360_outbox SET due_at = now() AT TIME ZONE 'UTC' + %s::interval

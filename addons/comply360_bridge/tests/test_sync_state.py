@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from .documents import BridgeCase, commission, document, record_id
 
 
@@ -26,6 +28,21 @@ class TestSyncState(BridgeCase):
         )
         self.apply(document("issue", "1", version="1.2", state="closed", **issue))
         self.assertEqual(record.x_comply360_sync_state, "synced")
+
+    def test_what_the_app_took_in_was_synced_then(self):
+        record = self.record("commission", "1")
+        before = datetime(2026, 1, 2, 3, 4, 5)
+        record.action_approve()
+        change = self.changes()[0]
+        self.env.cr.execute("UPDATE comply360_binding SET synced_at = %s", [before])
+        for verdict in ("later", "parked"):
+            self.acknowledge(change, verdict)
+            self._forget()
+            self.assertEqual(record.x_comply360_synced_at, before)
+        self.acknowledge(change, "applied")
+        self._forget()
+        self.assertGreater(record.x_comply360_synced_at, before)
+        self.assertEqual(self.record("registration", "1").x_comply360_synced_at, before)
 
     def _forget(self):
         self.env.flush_all()
