@@ -44,6 +44,8 @@ class Document:
     offers: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
     initial: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
     last_seen_version: Version = NOTHING_SEEN
+    is_live: bool = dataclasses.field(default=False, compare=False)
+    """Whether people changed the record just now: then Odoo says in its chatter what changed."""
 
     @property
     def digest(self) -> str:

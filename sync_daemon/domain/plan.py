@@ -14,7 +14,7 @@ from sync_daemon.domain.content import Content, Unreadable
 from sync_daemon.domain.contract import ONLY_WHEN_NEW, Contract, Field, Owner, Reference, source_columns
 from sync_daemon.domain.document import NOTHING_SEEN, Document, FieldProblem, Scalar, TwoWay
 from sync_daemon.domain.former import repeats
-from sync_daemon.domain.keys import ENTITY_ORDER, Entity, RecordKey, uuid_of
+from sync_daemon.domain.keys import ENTITY_ORDER, Entity, Lane, RecordKey, uuid_of
 from sync_daemon.domain.mapping import Mapped, Row, Unnamed, encode_field, map_row
 from sync_daemon.domain.merge import is_final
 from sync_daemon.domain.outline import outline_of
@@ -322,6 +322,7 @@ def _document(
         last_seen_version=binding.last_seen_version if (binding := snapshot.bindings.get(owed.key)) else NOTHING_SEEN,
         refs=refs,
         numbers=snapshot.numbers.get(owed.key, ()),
+        is_live=owed.lane is Lane.LIVE,
     )
 
 

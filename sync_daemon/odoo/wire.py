@@ -75,6 +75,7 @@ def document(value: Document) -> dict[str, object]:
         **({"last_seen_version": str(value.last_seen_version)} if value.last_seen_version > NOTHING_SEEN else {}),
         **({"initial": initial} if initial else {}),
         **({"numbers": numbers} if numbers else {}),
+        **({"live": True} if value.is_live else {}),
     }
 
 

@@ -67,7 +67,8 @@ def test_a_document_in_full() -> None:
         "two_way": {"status": {"value": "approved", "base": "pending"}, "paid_at": {"value": ""}},
         "refs": {"registration": {"entity": "registration", "record_id": str(PARENT)}},
     }
-    assert "last_seen_version" not in wire.document(document())
+    assert not {"last_seen_version", "live"} & set(wire.document(document()))
+    assert wire.document(replace(document(), is_live=True))["live"] is True
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from sync_daemon.domain.document import NOTHING_SEEN, TwoWay
-from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.plan import Plan, defer_recent, is_wanted, missing_parents, plan, possibly_sent
 from sync_daemon.domain.snapshot import Base, BindingState, Snapshot
@@ -223,6 +223,13 @@ def test_a_document_says_which_change_in_odoo_the_app_has_heard_of(taken: Versio
         bindings[COMMISSION] = dataclasses.replace(bound(COMMISSION), odoo_version=taken)
     (item,) = plan(snapshot(COMMISSION, bindings=bindings)).send
     assert item.document.last_seen_version == heard
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+def test_a_document_says_whether_people_changed_the_record_just_now(lane: Lane) -> None:
+    owing = dataclasses.replace(owed(REGISTRATION), lane=lane)
+    (item,) = plan(Snapshot({REGISTRATION: owing}, ROWS)).send
+    assert item.document.is_live is (lane is Lane.LIVE)
 
 
 def test_a_field_in_conflict_stays_out_of_it_until_a_person_decides() -> None:

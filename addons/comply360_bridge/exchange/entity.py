@@ -8,6 +8,7 @@ from typing import Any
 from ..mappers import Mapper, Problem, Refused
 from ..mappers.codec import Amount, Code, Person
 from ..mappers.document import Key, parse_version
+from .trail import leave_trail
 from .work import CREATED, Absent, Applied, Bound, Outcome, Turned, Work
 
 _COMES_LATER = ("parent_missing", "content_lacking")
@@ -63,6 +64,7 @@ class EntityWriter:
         self._begin_own([])
         for outcome in written:
             self._compare(outcome.work)
+        leave_trail(self.model, [outcome.work for outcome in written])
         return [*removed, *ended, *unreadable, *lacking, *proposed, *written]
 
     def _mapper_of(self, work: Work) -> Mapper:
@@ -253,6 +255,8 @@ class EntityWriter:
         for target, res_id in work.values.items():
             if work.record[target].id != res_id:
                 values[target] = res_id
+        if work.document.is_live:
+            work.former = {target: work.record[target] for target in values}
         return values
 
     def _may_write(self, work: Work, name: str, present: Any) -> bool:

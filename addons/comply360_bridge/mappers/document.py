@@ -45,7 +45,7 @@ class Document:
     """The wanted state of one record.
 
     Shapes: `initial` are values for a new record; `last_seen_version` is the version of the last change
-    in Odoo that the app has applied.
+    in Odoo that the app has applied; `is_live`: people changed it just now, no load or comparison did.
     """
 
     tenant: str
@@ -59,6 +59,7 @@ class Document:
     numbers: tuple[str, ...] = ()
     initial: Mapping[str, Scalar] = field(default_factory=dict)
     last_seen_version: tuple[int, int] = (0, 0)
+    is_live: bool = False
 
     @property
     def key(self) -> Key:
@@ -91,6 +92,7 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
         tuple(number for number in raw.get("numbers", ()) if isinstance(number, str)),
         {name: _scalar(name, value) for name, value in _mapping(raw, "initial").items()},
         parse_version(_text(raw, "last_seen_version") or "0.0"),
+        raw.get("live") is True,
     )
 
 

@@ -33,6 +33,7 @@ from . import (
     test_sync_state,
     test_tenant_rules,
     test_today,
+    test_trail,
     test_unseen,
     test_walled_links,
     test_walls,

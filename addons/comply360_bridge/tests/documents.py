@@ -95,7 +95,7 @@ def record_id(entity, name):
     return TENANT if entity == "tenant" else str(uuid5(NAMESPACE_OID, f"{entity}/{name}"))
 
 
-def document(entity, name, /, *, version="1.1", tenant=TENANT, refs=None, bases=None, **changes):
+def document(entity, name, /, *, version="1.1", tenant=TENANT, refs=None, bases=None, live=False, **changes):
     """A whole document.
 
     Shapes: `refs` maps role to (entity, name); `bases` maps a two-way field to its base.
@@ -116,6 +116,7 @@ def document(entity, name, /, *, version="1.1", tenant=TENANT, refs=None, bases=
             if key in two_way_names
         },
         "refs": links,
+        **({"live": True} if live else {}),
     }
 
 
