@@ -1,8 +1,11 @@
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 from uuid import UUID
 
 import polib
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user
 from odoo.tools.translate import trans_export
 
 from ..hooks import uninstall_hook
@@ -62,6 +65,28 @@ class TestInstallation(BridgeCase):
         definitions = " ".join(row[0] for row in self.env.cr.fetchall())
         self.assertIn("(installation, tenant, entity, external_id)", definitions)
         self.assertIn("(res_model, res_id) WHERE ((state)::text = 'active'::text)", definitions)
+
+    def test_no_two_fields_of_a_model_have_one_label(self):
+        # Odoo warns of them in the log of each upgrade
+        for name, model in self.env.registry.items():
+            if name.startswith(("comply360.", "x_commission")):
+                labels = Counter(field.string for field in model._fields.values())
+                self.assertEqual([label for label, count in labels.items() if count > 1], [], name)
+
+    def test_people_read_it_in_their_language(self):
+        for code, stage, refusal in (
+            ("fr_FR", "En examen", "Seuls les utilisateurs Comply360 peuvent voir ce qui est à faire aujourd'hui."),
+            ("af_ZA", "Word nagegaan", "Slegs Comply360-gebruikers mag sien wat vandag gedoen moet word."),
+        ):
+            self.env["res.lang"]._activate_lang(code)
+            self.env.ref("base.module_comply360_bridge")._update_translations([code])
+            reader = new_test_user(self.env, f"c360_{code.lower()}", groups="base.group_user", lang=code)
+            env = self.env(user=reader, context={"lang": code})
+            self.assertEqual(
+                dict(env["crm.lead"]._fields["x_comply360_status"]._description_selection(env))["in_review"], stage
+            )
+            with self.assertRaisesRegex(AccessError, refusal):
+                env["comply360.today"].figures()
 
     def test_the_template_for_translators_holds_every_text(self):
         exported = BytesIO()
