@@ -1,8 +1,13 @@
+from time import monotonic
+
 from odoo import fields, models
 from odoo.tools import SQL
 
-# a write with each poll would cost more than the poll
-NOTED_EVERY = "15 seconds"
+# in seconds: a write with each poll would cost more than the poll
+NOTED_EVERY = 15
+
+noted: dict[tuple[str, str], float] = {}
+"""When this process noted last that an installation's bridge asked, by database and installation."""
 
 
 class Comply360Heartbeat(models.Model):
@@ -40,24 +45,25 @@ class Comply360Heartbeat(models.Model):
         )
 
     def _newest(self, installation):
-        """The number of the newest heartbeat; empty before the first one. Notes that the bridge asked for it.
+        """The number of the newest heartbeat; empty before the first one. Notes that the bridge asked for it."""
+        self._note_return(installation)
+        rows = self.env.execute_query(SQL("SELECT beat FROM comply360_heartbeat WHERE installation = %s", installation))
+        return rows[0][0] if rows else ""
+
+    def _note_return(self, installation):
+        """Note four times a minute that the bridge asked; each process remembers when it did so last.
 
         The row is passed over while a heartbeat arrives: a poll never waits for one.
         """
+        key, now = (self.env.cr.dbname, installation), monotonic()
+        if now - noted.get(key, -NOTED_EVERY) < NOTED_EVERY:
+            return
+        noted[key] = now
         self.env.cr.execute(
             """
-            WITH due AS (
-                SELECT id FROM comply360_heartbeat
-                 WHERE installation = %(installation)s
-                   AND (returned_at < now() AT TIME ZONE 'UTC' - %(every)s::interval) IS NOT FALSE
-                   FOR NO KEY UPDATE SKIP LOCKED
-            ), noted AS (
-                UPDATE comply360_heartbeat SET returned_at = now() AT TIME ZONE 'UTC' WHERE id IN (SELECT id FROM due)
-            )
-            SELECT beat FROM comply360_heartbeat WHERE installation = %(installation)s
+            UPDATE comply360_heartbeat SET returned_at = now() AT TIME ZONE 'UTC'
+             WHERE id IN (SELECT id FROM comply360_heartbeat WHERE installation = %s FOR NO KEY UPDATE SKIP LOCKED)
             """,
-            {"installation": installation, "every": NOTED_EVERY},
+            [installation],
             log_exceptions=False,
         )
-        row = self.env.cr.fetchone()
-        return row[0] if row else ""
