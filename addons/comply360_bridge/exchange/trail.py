@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .work import CREATED, Work
+from odoo.tools import SQL
+from odoo.tools.mail import generate_tracking_message_id
+
+from .work import Work
 
 # those that Odoo shows in a chatter as old and new value
 _SHOWN = {"boolean", "char", "date", "datetime", "float", "integer", "many2one", "monetary", "selection", "text"}
@@ -13,25 +16,24 @@ _SHOWN = {"boolean", "char", "date", "datetime", "float", "integer", "many2one",
 
 def leave_trail(model: Any, works: Iterable[Work]) -> None:
     """Leave one message per changed record: field, old value, new value. It notifies nobody and adds no follower."""
-    changed = [(work.record, fields) for work in works if (fields := _changed(work))]
+    changed = {work.record: fields for work in works if (fields := _changed(work))}
     if not changed or "message_ids" not in model._fields:
         return
     env = model.env
-    labels = model.fields_get({name for _record, fields in changed for name in fields})
-    author = (env.ref("comply360_bridge.user_bridge", raise_if_not_found=False) or env.user).partner_id
-    # plain creation in one go: nothing follows from a note that notifies nobody, and nothing links it yet
-    messages = env["mail.message"].with_context(comply360_created=CREATED).create([_note(env, author, record) for record, _fields in changed])
+    labels = model.fields_get({name for fields in changed.values() for name in fields})
+    messages = _notes(env, model._name, [record.id for record in changed])
     tracking = env["mail.tracking.value"]
     tracking.create(
         [
             {
                 **tracking._create_tracking_values(former, record[name], name, labels[name], record),
-                "mail_message_id": message.id,
+                "mail_message_id": messages[record.id],
             }
-            for message, (record, fields) in zip(messages, changed, strict=True)
+            for record, fields in changed.items()
             for name, former in fields.items()
         ]
     )
+    model.invalidate_model(["message_ids"], flush=False)
 
 
 def _changed(work: Work) -> dict[str, Any]:
@@ -44,14 +46,31 @@ def _changed(work: Work) -> dict[str, Any]:
     }
 
 
-def _note(env: Any, author: Any, record: Any) -> dict[str, Any]:
-    return {
-        "model": record._name,
-        "res_id": record.id,
-        "author_id": author.id,
-        "email_from": author.email_formatted or author.name,
-        "reply_to": "",
-        "message_type": "notification",
-        "subtype_id": env["ir.model.data"]._xmlid_to_res_id("mail.mt_note"),
-        "is_internal": True,
-    }
+def _notes(env: Any, model: str, ids: list[int]) -> dict[int, int]:
+    """A new message's id by record.
+
+    They are rows and no more: a note without recipients and files has nothing that Odoo would send, check or compute,
+    and its creation would cost more than the change itself.
+    """
+    author = (env.ref("comply360_bridge.user_bridge", raise_if_not_found=False) or env.user).partner_id
+    rows = env.execute_query(
+        SQL(
+            """
+            INSERT INTO mail_message
+                   (message_id, model, res_id, body, author_id, email_from, message_type, subtype_id, is_internal,
+                    date, create_uid, create_date, write_uid, write_date)
+            SELECT k.name, %(model)s, k.id, '', %(author)s, %(sender)s, 'notification', %(subtype)s, TRUE,
+                   now() AT TIME ZONE 'UTC', %(uid)s, now() AT TIME ZONE 'UTC', %(uid)s, now() AT TIME ZONE 'UTC'
+              FROM unnest(%(names)s::text[], %(ids)s::int[]) AS k(name, id)
+         RETURNING res_id, id
+            """,
+            model=model,
+            author=author.id,
+            sender=author.email_formatted or author.name,
+            subtype=env["ir.model.data"]._xmlid_to_res_id("mail.mt_note"),
+            uid=env.uid,
+            names=[generate_tracking_message_id("comply360") for _id in ids],
+            ids=ids,
+        )
+    )
+    return dict(rows)

@@ -22,8 +22,8 @@ class Work:
 
     Shapes: a new record that is bound late has no `binding_id` before it is created. `is_restored`: its record had lost
     its identity in the app. `mapper` is the tenant's own, with the fields opened to its app; `values` are the
-    references to write, by Odoo's field; `wanted`, `diverged`, `normalised` and `replaced` are by wire name. `former` are
-    the values that a live document overwrites, by Odoo's field.
+    references to write, by Odoo's field; `wanted`, `diverged`, `normalised` and `replaced` are by wire name. `former`
+    are the values that a live document overwrites, by Odoo's field.
     `sent_before` and `sent` are what the app sent for two-way fields: in earlier documents, and with this one (see the
     binding's field `sent`).
     """

@@ -78,7 +78,10 @@ class TestInstallation(BridgeCase):
             ("fr_FR", "En examen", "Seuls les utilisateurs Comply360 peuvent voir ce qui est à faire aujourd'hui."),
             ("af_ZA", "Word nagegaan", "Slegs Comply360-gebruikers mag sien wat vandag gedoen moet word."),
         ):
-            self.env["res.lang"]._activate_lang(code)
+            # Odoo's list of languages has no Afrikaans
+            self.env["res.lang"]._activate_lang(code) or self.env["res.lang"].create(
+                {"code": code, "name": code, "url_code": code, "active": True}
+            )
             self.env.ref("base.module_comply360_bridge")._update_translations([code])
             reader = new_test_user(self.env, f"c360_{code.lower()}", groups="base.group_user", lang=code)
             env = self.env(user=reader, context={"lang": code})
