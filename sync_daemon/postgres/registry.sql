@@ -107,8 +107,10 @@ WITH near AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE due_at <> 'infinity') AS owed, min(marked_at) AS oldest,
                count(*) FILTER (WHERE due_at = 'infinity') AS held
+        -- in the order of the index: else the whole queue is read for a tenant that owes nothing
         FROM (SELECT marked_at, due_at FROM bridge.delivery
               WHERE tenant_id = t.tenant_id AND dead_version IS DISTINCT FROM version
+              ORDER BY tenant_id, lane, due_at
               LIMIT %(most)s + 1) AS near_ones
     ) AS d
 ), deliveries AS (

@@ -15,6 +15,7 @@ import pytest
 from sync_daemon.domain.document import Change, Op
 from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.parts.contents import Contents
+from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.heartbeats import Heartbeats
 from sync_daemon.postgres.push.brake import Brake
 from sync_daemon.postgres.push.contents import ContentMemory
@@ -35,6 +36,9 @@ QUEUE = 60_000
 
 PER_RECORD, PER_STATEMENT = 12, 100
 """Buffers that a statement may touch: of a record an index or two, the row, the row's new version and its indexes."""
+
+PER_TENANT, PER_COUNTED = 20, 3
+"""The same where tenants are looked at: a few indexes for each; of a record that it owes, the row and its letter."""
 
 MINUTE = timedelta(minutes=1)
 TABLES = "outbox", "delivery", "binding", "base_value", "former_value", "conflict", "dead_letter", "flow", "tenant"
@@ -131,14 +135,7 @@ def test_no_statement_reads_more_than_its_batch_explains(
     in_service: Installation, believed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = [*in_service.fill(BATCH), *_commissions(in_service)]
-    admin = databases.as_admin(in_service.settings)
-    # VACUUM writes this down when it finds the table empty, and the planner believes it until the next one
-    databases.rows(
-        admin,
-        "UPDATE pg_class SET reltuples = %(believed)s WHERE relnamespace = 'bridge'::regnamespace"
-        " AND (relkind = 'r' OR relkind = 'i') AND reltuples >= 0",
-        believed=believed,
-    )
+    _believe(in_service, believed)
     with _reading(monkeypatch) as reads:
         _both_walks(in_service, records)
     tables = {"delivery", "binding", "base_value", "ledger_head"}
@@ -146,6 +143,36 @@ def test_no_statement_reads_more_than_its_batch_explains(
     large = [read for read in reads if read.buffers > read.allowed]
     assert not large, "\n\n".join(
         f"{read.buffers} buffers, not {read.allowed}: {read.plan}\n{read.text}" for read in large
+    )
+
+
+@pytest.mark.reliability("F12")
+@pytest.mark.parametrize("believed", [None, 0, 5_000_000], ids=["known", "believed empty", "believed huge"])
+def test_a_look_at_what_is_owed_reads_no_queue_for_tenants_that_owe_nothing(
+    in_service: Installation, believed: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [(tenants,)] = in_service.bridge("SELECT count(*)::int FROM bridge.tenant")
+    if believed is not None:
+        _believe(in_service, believed)
+    overview = Overview(in_service.database)
+    with _reading(monkeypatch) as reads:
+        in_service.registry.flows()
+        overview.read()
+        overview.causes()
+    looks = [read for read in reads if "bridge.delivery" in read.text]
+    assert len(looks) == 3, "the server explained nothing"
+    for read in looks:
+        allowed = PER_STATEMENT + PER_TENANT * int(str(tenants)) + PER_COUNTED * read.counted
+        assert read.buffers <= allowed, f"{read.buffers} buffers, not {allowed}: {read.plan}\n{read.text}"
+
+
+def _believe(installation: Installation, believed: int) -> None:
+    """VACUUM writes this down when it finds a table empty, and the planner believes it until the next one."""
+    databases.rows(
+        databases.as_admin(installation.settings),
+        "UPDATE pg_class SET reltuples = %(believed)s WHERE relnamespace = 'bridge'::regnamespace"
+        " AND (relkind = 'r' OR relkind = 'i') AND reltuples >= 0",
+        believed=believed,
     )
 
 

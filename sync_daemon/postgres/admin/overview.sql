@@ -24,8 +24,10 @@ WITH flowing AS (
     FROM flowing
     CROSS JOIN LATERAL (
         SELECT count(*) AS owed, min(marked_at) AS oldest
+        -- in the order of the index: else the whole queue is read for a tenant that owes nothing
         FROM (SELECT marked_at FROM bridge.delivery
               WHERE tenant_id = flowing.tenant_id AND dead_version IS DISTINCT FROM version
+              ORDER BY tenant_id, lane, due_at
               LIMIT %(most)s) AS near_ones
     ) AS d
 )
@@ -139,7 +141,8 @@ WITH paused AS (
     FROM tenant AS t
     CROSS JOIN LATERAL (
         SELECT instance_id, tenant_id, entity, record_id, version, dead_version, last_error, published_at
-        FROM bridge.delivery WHERE tenant_id = t.tenant_id
+        FROM bridge.delivery WHERE instance_id = t.instance_id AND tenant_id = t.tenant_id
+        ORDER BY instance_id, tenant_id, entity, record_id
         LIMIT %(most)s) AS d
     LEFT JOIN LATERAL (
         SELECT l.code FROM bridge.dead_letter AS l
