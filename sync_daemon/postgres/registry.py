@@ -19,7 +19,7 @@ from sync_daemon.postgres.statements import statements
 
 _SQL = statements("registry")
 
-SCHEMA_LEVEL = "0033"
+SCHEMA_LEVEL = "0034"
 """The level of schema bridge that this version reads and writes; the newest of db_init's."""
 
 

@@ -236,6 +236,8 @@ def without(made: Scene, statement: str) -> Iterator[None]:
         "odoos": made.settings.odoo_postgres_db,
     }
     with made.removed():
+        # roles are the whole server's: whoever else changes one at this moment is waited for
+        made.cursor.execute("LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE")
         made.cursor.execute(statement.format(**{name: f'"{value}"' for name, value in names.items()}))
         yield
 

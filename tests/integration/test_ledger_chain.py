@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from psycopg2 import errors
 
 from db_init.connect import as_migrator
 from db_init.ledger import drop_month
+from stack import processes
 from sync_daemon.domain.document import Status
 from sync_daemon.domain.keys import Entity, Lane
 from sync_daemon.domain.operations.chain import Fault, Verified
@@ -299,3 +301,22 @@ def test_what_a_person_discards_is_compared_as_discarded(installation: Installat
         "SELECT l.resolved_at = g.at, g.detail ->> 'by' FROM bridge.dead_letter AS l JOIN bridge.ledger AS g"
         " ON g.record_id = l.record_id"
     ) == [(True, "ann (c360)")]
+
+
+def test_a_month_that_two_daemons_make_at_once_is_made_by_the_first(installation: Installation) -> None:
+    month = "SELECT bridge.ensure_ledger_partition('2031-05-01')"
+    first = databases.as_sync(installation.settings)
+    second = databases.as_sync(installation.settings)
+    pid = second.info.backend_pid
+    with first.cursor() as maker, second.cursor() as other, ThreadPoolExecutor(1) as pool:
+        first.autocommit = False
+        maker.execute(month)
+        assert maker.fetchone() == (True,)
+        waiting = pool.submit(other.execute, month)
+        blocked = f"SELECT 1 FROM pg_locks WHERE pid = {pid} AND locktype = 'advisory' AND NOT granted"
+        assert processes.wait(lambda: tamper(installation, blocked) == [(1,)], 20)
+        first.commit()
+        waiting.result(20)
+        assert other.fetchone() == (False,)
+    first.close()
+    second.close()
