@@ -48,6 +48,7 @@ class Erasing:
         self._wizards({"res.partner": partners, "crm.lead": leads, **kept})
         self._issues(kept.get("account.move"))
         self._proposals()
+        self._notifications()
         self._chatter({"res.partner": partners, "crm.lead": leads})
         self._attachments(documents)
         self._blank("leads", leads, {"name": ERASED})
@@ -180,6 +181,10 @@ class Erasing:
         )
         self._count("pieces of contents", pieces)
         pieces.unlink()
+
+    def _notifications(self):
+        """What Odoo told browsers: the texts name records, and a page that is read again has no need of them."""
+        self.env.cr.execute("DELETE FROM bus_bus")
 
     def _chatter(self, places):
         """Messages on the records and by the person, activities, meetings, and names in changes shown elsewhere."""

@@ -109,6 +109,15 @@ class TestErasures(BridgeCase):
         self.assertEqual(answer["counts"]["wizards"], "2")
         self.assertEqual(self.tables(), [])
 
+    def test_what_browsers_were_told_of_the_customer_goes(self):
+        self.env.user._bus_send("simple_notification", {"message": f"{CANARY} was approved"})
+        self.env.cr.precommit.run()
+        self.assertIn("bus_bus", self.tables())
+        self.erase()
+        # what the erasure itself tells them is written as it is committed
+        self.env.cr.precommit.run()
+        self.assertEqual(self.tables(), [])
+
     def test_an_issue_about_an_invoice_of_the_customer_goes(self):
         move = self.env["account.move"].create({"move_type": "out_invoice", "partner_id": self.partner.id})
         self.changes()
