@@ -54,11 +54,12 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A record that must wait for another one; `is_failure`: retry it with increasing pauses."""
+    """A record that must wait; `is_failure`: retry it with increasing pauses, `is_stopped`: until its flow goes on."""
 
     owed: Owed
     message: str
     is_failure: bool = False
+    is_stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,8 @@ def _application_order(owed: Owed) -> tuple[int, RecordKey]:
 def _step(snapshot: Snapshot, owed: Owed) -> Step:
     if reason := snapshot.unreadable.get(owed.key):
         return Waiting(owed, reason)
-    if owed.key.tenant in snapshot.suspended and owed.key.entity is not Entity.TENANT:
-        return Waiting(owed, "the tenant is suspended")
+    if cause := snapshot.stopped_by(owed.key):
+        return Waiting(owed, cause, is_stopped=True)
     if not snapshot.contract(owed.key).fields:
         return Nothing(owed, "only Odoo reports it")
     if cause := hidden_by(snapshot, owed.key):
@@ -406,7 +407,7 @@ def _flowing(snapshot: Snapshot) -> Iterable[Owed]:
     return (
         owed
         for owed in snapshot.owed.values()
-        if owed.key in snapshot.rows and owed.key.tenant not in snapshot.suspended and is_wanted(snapshot, owed.key)
+        if owed.key in snapshot.rows and not snapshot.stopped_by(owed.key) and is_wanted(snapshot, owed.key)
     )
 
 

@@ -117,6 +117,9 @@ def _pause(owed: Owed, jitter: float) -> timedelta:
 
 
 def _patience(item: Waiting) -> timedelta:
+    if item.is_stopped:
+        # it is due at once, and the relay takes nothing of a flow that is stopped
+        return timedelta(0)
     return _pause(item.owed, 0.5) if item.is_failure else WAITING_PAUSE
 
 

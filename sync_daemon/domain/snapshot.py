@@ -15,6 +15,7 @@ from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.domain.renamed import Renamed
+from sync_daemon.domain.tenant import SUSPENDED
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,12 @@ class Snapshot:
     """One consistent view.
 
     Shapes: `rows` holds owed records and their related ones, by key; a key that is missing has no row. `unreadable`
-    maps a record to why its row could not be read at all. `customers` are clients that have an approved registration,
-    `agents` users named by a commission. `dead` are related records that lie dead, with their cause. `numbers` are the
-    registration numbers of clients that have no binding. `figures` are rows that no table has, by record and role.
-    `contents` are those of documents, as far as they were looked at. `hidden` are kinds of records, by tenant, of which
-    rows may be there that were not seen, with the cause. `renamed` are records of these tenants whose id the app
-    changed and Odoo has not heard of: those of the batch, and the oldest.
+    maps a record to why its row could not be read at all, `stopped` a tenant to why nothing of it goes. `customers` are
+    clients that have an approved registration, `agents` users named by a commission. `dead` are related records that
+    lie dead, with their cause. `numbers` are the registration numbers of clients that have no binding. `figures` are
+    rows that no table has, by record and role. `contents` are those of documents, as far as they were looked at.
+    `hidden` are kinds of records, by tenant, of which rows may be there that were not seen, with the cause. `renamed`
+    are records of these tenants whose id the app changed and Odoo has not heard of: those of the batch, and the oldest.
     """
 
     owed: Mapping[RecordKey, Owed]
@@ -114,7 +115,7 @@ class Snapshot:
     numbers: Mapping[RecordKey, tuple[str, ...]] = field(default_factory=dict)
     dead: Mapping[RecordKey, str] = field(default_factory=dict)
     unreadable: Mapping[RecordKey, str] = field(default_factory=dict)
-    suspended: frozenset[UUID] = frozenset()
+    stopped: Mapping[UUID, str] = field(default_factory=dict)
     figures: Mapping[RecordKey, Mapping[str, Row]] = field(default_factory=dict)
     contents: Mapping[RecordKey, Content | Unreadable] = field(default_factory=dict)
     contracts: Contracts = field(default_factory=Contracts)
@@ -124,3 +125,8 @@ class Snapshot:
     def contract(self, key: RecordKey) -> Contract:
         """The contract that holds for a record, which is its tenant's."""
         return self.contracts.of(key.tenant)[key.entity]
+
+    def stopped_by(self, key: RecordKey) -> str:
+        """Why this record does not go, empty if it may: of a suspension Odoo learns by the tenant's own record."""
+        cause = self.stopped.get(key.tenant, "")
+        return "" if cause == SUSPENDED and key.entity is Entity.TENANT else cause

@@ -32,6 +32,17 @@ class RegisteredTenant:
     instance: str
 
 
+SUSPENDED = "the tenant is suspended"
+PAUSED = "the flow to Odoo is paused"
+
+
+def why_stopped(state: str, is_paused: bool) -> str:
+    """Why nothing of a tenant goes to Odoo, by its state and its flow's; empty if it flows."""
+    if is_paused:
+        return PAUSED
+    return SUSPENDED if state == "suspended" else ""
+
+
 def of_replaced_tables(subdomain: str) -> str:
     """Why a tenant's records wait whose tables are not the ones that its bases are about."""
     return (

@@ -17,7 +17,7 @@ from sync_daemon.domain.mapping import Row, UnreadableJson
 from sync_daemon.domain.overrides import Contracts
 from sync_daemon.domain.renamed import Renamed
 from sync_daemon.domain.snapshot import Base, Binding, BindingState, Former, Owed, Snapshot
-from sync_daemon.domain.tenant import Tenant, of_replaced_tables
+from sync_daemon.domain.tenant import Tenant, of_replaced_tables, why_stopped
 from sync_daemon.errors import BusyError, TransientError
 from sync_daemon.postgres.catalog import Catalog, Columns
 from sync_daemon.postgres.connection import Cursor, Database, read_json
@@ -37,11 +37,11 @@ _SQL = statements("rows")
 
 @dataclass(frozen=True)
 class _Recorded:
-    """The bridge's data about the tenants of a batch: their epochs, which are suspended, whose tables are others."""
+    """The bridge's data about the tenants of a batch: their epochs, why which are stopped, whose tables are others."""
 
     tenants: Mapping[UUID, Tenant]
     epochs: Mapping[UUID, int]
-    suspended: frozenset[UUID]
+    stopped: Mapping[UUID, str]
     replaced: frozenset[UUID]
 
 
@@ -148,7 +148,7 @@ class _Reading:
             dead=self._dead(sorted(set(known) - set(owed))),
             unreadable=_unreadable(owed, recorded, columns, seen),
             numbers=self._numbers(open_ones, tenants, columns),
-            suspended=recorded.suspended,
+            stopped=recorded.stopped,
             figures=_joined(
                 self._figures([key for key in owed if key in rows], tenants, columns),
                 self._linked({key: rows[key] for key in owed if key in rows}),
@@ -191,7 +191,7 @@ class _Reading:
         return _Recorded(
             {tenant: Tenant(tenant, subdomain, schema) for tenant, subdomain, schema, *_ in rows},
             {tenant: epoch for tenant, _, _, epoch, *_ in rows},
-            frozenset(tenant for tenant, *_, state, _ in rows if state == "suspended"),
+            {tenant: why for tenant, *_, state, is_paused, _ in rows if (why := why_stopped(state, is_paused))},
             frozenset(tenant for tenant, *_, is_replaced in rows if is_replaced),
         )
 

@@ -1,8 +1,10 @@
 -- name: tenants
-SELECT b.tenant_id, coalesce(t.subdomain, b.schema_name), b.schema_name, b.epoch, b.state,
+SELECT b.tenant_id, coalesce(t.subdomain, b.schema_name), b.schema_name, b.epoch, b.state, coalesce(f.paused, false),
        EXISTS (SELECT FROM bridge.replaced_table AS r WHERE r.tenant_id = b.tenant_id)
 FROM bridge.tenant AS b
 LEFT JOIN public.tenants AS t ON t.id = b.tenant_id
+LEFT JOIN bridge.flow AS f
+    ON f.instance_id = b.instance_id AND f.tenant_id = b.tenant_id AND f.direction = 'app_to_odoo'
 WHERE b.tenant_id = ANY(%(tenants)s::uuid[])
 
 -- name: owed

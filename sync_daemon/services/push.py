@@ -190,8 +190,8 @@ class Pusher:
     def _read(self, keys: Collection[RecordKey]) -> Snapshot:
         """Everything that decides about these records, and about those that must go before them."""
         snapshot = self._with_parents(keys)
-        if snapshot.renamed:
-            for renamed in snapshot.renamed:
+        if renames := [item for item in snapshot.renamed if item.key.tenant not in snapshot.stopped]:
+            for renamed in renames:
                 self.ledger.rename(renamed, self.odoo.rename_binding)
             snapshot = self._with_parents(keys)
         if candidates := possibly_sent(snapshot):

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sync_daemon.domain.contract import source_columns
 from sync_daemon.domain.contracts import CONTRACTS, columns_of
-from sync_daemon.domain.keys import Entity, RecordKey, Version
+from sync_daemon.domain.keys import Direction, Entity, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.snapshot import Base, Binding, Former, Owed, Snapshot
-from sync_daemon.domain.tenant import of_replaced_tables
+from sync_daemon.domain.tenant import of_replaced_tables, why_stopped
 from tests.memory.app import INSTANCE, Database, DeadLetter, State, check_readable
 
 
@@ -48,7 +48,7 @@ class Rows:
                 numbers=_numbers(state, unbound),
                 dead={key: cause for key, cause in dead.items() if state.deliveries[key].is_dead},
                 unreadable=dict(_unreadable(state, owed)),
-                suspended=frozenset(item.id for item in state.tenants.values() if item.state == "suspended"),
+                stopped=dict(_stopped(state)),
                 figures={
                     key: found for key in owed if key in rows and (found := dict(_figures(state, key, rows[key])))
                 },
@@ -84,6 +84,12 @@ def _unreadable(state: State, owed: Iterable[RecordKey]) -> Iterator[tuple[Recor
             yield key, f"the bridge does not know tenant {key.tenant}"
         elif tenant.is_replaced and key.entity not in (Entity.TENANT, Entity.ISSUE, Entity.INVOICE):
             yield key, of_replaced_tables(tenant.subdomain)
+
+
+def _stopped(state: State) -> Iterator[tuple[UUID, str]]:
+    for tenant in state.tenants.values():
+        if why := why_stopped(tenant.state, (tenant.id, Direction.APP_TO_ODOO) in state.paused):
+            yield tenant.id, why
 
 
 def _rows(state: State, keys: Iterable[RecordKey]) -> Iterator[tuple[RecordKey, Row]]:

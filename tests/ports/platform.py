@@ -14,7 +14,7 @@ from psycopg2 import sql
 
 from db_init.attach import attach
 from sync_daemon.domain.event import Event
-from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey, Version
 from sync_daemon.domain.operations.heartbeat import Hop
 from sync_daemon.parts.claims import Claims
 from sync_daemon.ports import (
@@ -30,6 +30,7 @@ from sync_daemon.ports import (
     TenantRegistry,
 )
 from sync_daemon.postgres import events as postgres_events
+from sync_daemon.postgres.admin.flows import Flow, Flows
 from sync_daemon.postgres.claims import Claims as PostgresClaims
 from sync_daemon.postgres.heartbeats import Heartbeats as PostgresHeartbeats
 from sync_daemon.postgres.push.brake import Brake as PostgresBrake
@@ -142,6 +143,14 @@ class Platform(Protocol):
         ...
 
     def rename(self, tenant: UUID, name: str) -> None: ...
+
+    def pause(self, direction: Direction) -> None:
+        """A person stops the tenant's flow."""
+        ...
+
+    def resume(self, direction: Direction) -> None:
+        """A person lets it go on."""
+        ...
 
     def marks(self) -> list[tuple[RecordKey, Lane]]: ...
 
@@ -287,6 +296,12 @@ class InMemory:
     def rename(self, tenant: UUID, name: str) -> None:
         self.app.change_tenant(tenant, name=name)
 
+    def pause(self, direction: Direction) -> None:
+        self.server.state.paused.add((self.tenant, direction))
+
+    def resume(self, direction: Direction) -> None:
+        self.server.state.paused.remove((self.tenant, direction))
+
     def marks(self) -> list[tuple[RecordKey, Lane]]:
         found = self.server.state.marks
         return [(RecordKey(mark.tenant, mark.entity, one), mark.lane) for mark in found for one in mark.ids]
@@ -389,6 +404,7 @@ class Real:
         self.contents: ContentMemory = PostgresContents(installation.database)
         self.inbound: Inbound = installation.inbound
         self.registry: TenantRegistry = installation.registry
+        self._flows = Flows(installation.database, INSTANCE)
         self.claims: Claims = PostgresClaims(installation.database, INSTANCE, uuid4(), "app at db")
 
     def insert(self, table: str, **columns: object) -> RecordKey:
@@ -430,6 +446,15 @@ class Real:
         self._here.app(
             "UPDATE public.tenants SET name = %(value)s WHERE id = %(tenant)s", value=name, tenant=str(tenant)
         )
+
+    def pause(self, direction: Direction) -> None:
+        self._flows.pause(self._flow(direction), "a test", "pytest")
+
+    def resume(self, direction: Direction) -> None:
+        self._flows.resume(self._flow(direction), "pytest")
+
+    def _flow(self, direction: Direction) -> list[Flow]:
+        return [flow for flow in self._flows.all() if (flow.tenant, flow.direction) == (self.tenant, direction)]
 
     def marks(self) -> list[tuple[RecordKey, Lane]]:
         found = databases.marks(self._here.settings)

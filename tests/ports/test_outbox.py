@@ -8,7 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from sync_daemon.domain.keys import Entity, Lane, RecordKey
+from sync_daemon.domain.keys import Direction, Entity, Lane, RecordKey
+from sync_daemon.domain.plan import plan
+from sync_daemon.domain.settlement import settle_unsent
+from sync_daemon.domain.tenant import PAUSED, SUSPENDED
 from tests.integration.conftest import INSTANCE
 from tests.ports.platform import Platform, fill
 
@@ -143,9 +146,26 @@ def test_suspended_tenants_keep_their_debts_and_are_not_served(platform: Platfor
     platform.outbox.collect(10)
     platform.registry.set_state(platform.tenant, "suspended")
     assert platform.outbox.claim(Lane.LIVE, MINUTE) == {}
-    assert platform.rows.snapshot([registration]).suspended == {platform.tenant}
+    assert platform.rows.snapshot([registration]).stopped == {platform.tenant: SUSPENDED}
     platform.registry.set_state(platform.tenant, "active")
     assert platform.outbox.claim(Lane.LIVE, MINUTE) == {INSTANCE: [registration]}
+
+
+def test_what_was_on_its_way_when_its_flow_was_paused_stays_owed_and_is_due_when_it_goes_on(platform: Platform) -> None:
+    [registration] = fill(platform)
+    platform.outbox.mark([registration])
+    platform.outbox.collect(10)
+    platform.outbox.claim(Lane.LIVE, MINUTE)
+    platform.pause(Direction.ODOO_TO_APP)
+    assert platform.rows.snapshot([registration]).stopped == {}, "the other direction is another flow"
+    platform.pause(Direction.APP_TO_ODOO)
+    snapshot = platform.rows.snapshot([registration])
+    assert snapshot.stopped == {platform.tenant: PAUSED}
+    platform.ledger.settle(uuid4(), settle_unsent(plan(snapshot)))
+    assert platform.outbox.claim(Lane.LIVE, MINUTE) == {}
+    platform.resume(Direction.APP_TO_ODOO)
+    assert platform.outbox.claim(Lane.LIVE, MINUTE) == {INSTANCE: [registration]}
+    assert platform.rows.snapshot([registration]).stopped == {}
 
 
 def test_owing_a_record_twice_keeps_its_version(platform: Platform) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
-from sync_daemon.domain.keys import Entity, RecordKey
+from sync_daemon.domain.keys import Direction, Entity, RecordKey
 from tests.services.world import Daemon, World
 
 
@@ -260,6 +261,47 @@ def test_a_tenant_that_is_suspended_keeps_its_debts_and_catches_up(world: World)
     world.app.change_tenant(world.tenant.id, app_status="active")
     world.settle(daemon)
     assert world.people.sees(registration)["company_name"] == "Later"
+
+
+def test_what_is_on_its_way_when_its_flow_is_paused_waits_and_goes_at_once_when_it_is_resumed(world: World) -> None:
+    daemon, flow = Daemon(world), (world.tenant.id, Direction.APP_TO_ODOO)
+    bound = world.registration()
+    world.settle(daemon)
+    world.app.update(bound, company_name="Later")
+    new, tenant = world.registration(), RecordKey(world.tenant.id, Entity.TENANT, world.tenant.id)
+    world.app.change_tenant(world.tenant.id, name="New name")
+    daemon.run("tenants")
+    daemon.run("relay")
+    world.server.state.paused.add(flow)
+    daemon.run("push")
+    assert world.people.sees(bound)["company_name"] == "Firm"
+    assert world.people.sees(tenant)["name"] != "New name"
+    assert world.people.sees(new) == {}
+    assert not world.is_quiet, "it is owed still"
+    world.server.state.paused.remove(flow)
+    daemon.run("relay")
+    daemon.run("push")
+    assert world.people.sees(bound)["company_name"] == "Later"
+    assert world.people.sees(tenant)["name"] == "New name"
+    assert world.people.sees(new)
+    world.settle(daemon)
+    world.check_once()
+
+
+def test_odoo_hears_of_a_new_id_only_once_the_flow_goes_on(world: World) -> None:
+    daemon, flow = Daemon(world), (world.tenant.id, Direction.APP_TO_ODOO)
+    former = world.registration()
+    world.settle(daemon)
+    lead = world.people.bound(former).res_id
+    present = world.app.rename(former, uuid4())
+    daemon.run("relay")
+    world.server.state.paused.add(flow)
+    daemon.run("push")
+    assert world.people.bound(former).res_id == lead
+    world.server.state.paused.remove(flow)
+    world.settle(daemon)
+    assert world.people.bound(present).res_id == lead
+    world.check_once()
 
 
 def test_a_renamed_tenant_has_its_new_name_in_odoo(world: World) -> None:

@@ -28,6 +28,7 @@ from sync_daemon.domain.drift import (
 )
 from sync_daemon.domain.keys import Entity, RecordKey, Version
 from sync_daemon.domain.snapshot import Base, BindingState, Snapshot
+from sync_daemon.domain.tenant import SUSPENDED
 from tests.unit.records import bound, key_of, owed, row
 
 KEY = key_of(Entity.REGISTRATION)
@@ -312,9 +313,9 @@ def test_owed_records_wait() -> None:
 
 
 def test_whatever_waits_says_why() -> None:
-    suspended = AppView(replace(view().snapshot, suspended=frozenset({KEY.tenant})))
+    suspended = AppView(replace(view().snapshot, stopped={KEY.tenant: SUSPENDED}))
     [drift] = compare(app_records(suspended), {})
-    assert (drift.finding, drift.cause) == (Finding.WAITING, "the tenant is suspended")
+    assert (drift.finding, drift.cause) == (Finding.WAITING, SUSPENDED)
 
 
 def test_keys_of_both_sides_come_in_order() -> None:

@@ -13,6 +13,7 @@ from sync_daemon.domain.keys import Entity, Lane, RecordKey, Version
 from sync_daemon.domain.mapping import Row
 from sync_daemon.domain.plan import Plan, defer_recent, is_wanted, missing_parents, plan, possibly_sent
 from sync_daemon.domain.snapshot import Base, BindingState, Snapshot
+from sync_daemon.domain.tenant import PAUSED, SUSPENDED, why_stopped
 from tests.unit.records import OTHER_TENANT, TENANT, bound, key_of, owed, row
 
 REGISTRATION = key_of(Entity.REGISTRATION)
@@ -242,11 +243,31 @@ def test_a_field_in_conflict_stays_out_of_it_until_a_person_decides() -> None:
 def test_nothing_of_a_suspended_tenant_goes_but_the_tenant_itself() -> None:
     tenant = key_of(Entity.TENANT)
     rows = {**ROWS, tenant: row(Entity.TENANT, status="suspended")}
-    present = snapshot(tenant, REGISTRATION, COMMISSION, rows=rows, suspended=frozenset({TENANT}))
+    present = snapshot(tenant, REGISTRATION, COMMISSION, rows=rows, stopped={TENANT: SUSPENDED})
     planned = plan(present)
     assert sent(planned) == [tenant]
     assert {item.owed.key for item in planned.waiting} == {REGISTRATION, COMMISSION}
     assert missing_parents(present) == frozenset()
+
+
+def test_nothing_of_a_paused_flow_goes_not_even_the_tenant_and_other_tenants_go_on() -> None:
+    tenant, other = key_of(Entity.TENANT), key_of(Entity.REGISTRATION, tenant=OTHER_TENANT)
+    rows = {**ROWS, tenant: row(Entity.TENANT), other: row(Entity.REGISTRATION)}
+    present = snapshot(tenant, REGISTRATION, COMMISSION, other, rows=rows, stopped={TENANT: PAUSED})
+    planned = plan(present)
+    assert sent(planned) == [other]
+    assert {(item.owed.key, item.message) for item in planned.waiting} == {
+        (key, PAUSED) for key in (tenant, REGISTRATION, COMMISSION)
+    }
+    assert missing_parents(present) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("state", "is_paused", "why"),
+    [("active", False, ""), ("suspended", False, SUSPENDED), ("active", True, PAUSED), ("suspended", True, PAUSED)],
+)
+def test_a_tenant_is_stopped_by_its_suspension_or_wholly_by_a_pause(state: str, is_paused: bool, why: str) -> None:
+    assert why_stopped(state, is_paused) == why
 
 
 def test_a_record_of_another_tenant_is_no_parent() -> None:

@@ -14,6 +14,7 @@ from sync_daemon.domain.keys import Entity, Version
 from sync_daemon.domain.plan import Nothing, Plan, Refused, ToSend, Waiting
 from sync_daemon.domain.settlement import (
     LONGEST_PAUSE,
+    WAITING_PAUSE,
     Applied,
     Dead,
     Dropped,
@@ -25,6 +26,7 @@ from sync_daemon.domain.settlement import (
     settle_unsent,
 )
 from sync_daemon.domain.snapshot import Base
+from sync_daemon.domain.tenant import PAUSED
 from sync_daemon.errors import RejectedError
 from tests.unit.records import bound, key_of, owed
 
@@ -128,6 +130,12 @@ def test_a_record_whose_call_is_refused_twice_is_dead_as_well() -> None:
         "status",
         "x",
     )
+
+
+def test_what_waits_for_its_flow_is_due_as_soon_as_that_goes_on() -> None:
+    stopped, other = Waiting(owed(KEY), PAUSED, is_stopped=True), Waiting(owed(KEY), "waits for its registration")
+    pauses = [item.pause for item in settle_unsent(Plan(waiting=(stopped, other))) if isinstance(item, Postponed)]
+    assert pauses == [timedelta(0), WAITING_PAUSE]
 
 
 def test_an_answer_of_the_wrong_length_is_no_answer() -> None:
