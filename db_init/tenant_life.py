@@ -13,11 +13,14 @@ from sync_daemon.errors import RejectedError
 
 LONGEST_NAME = 255
 
+FLOWING = ("active", "suspended")
+"""The bridge's states that follow the app's status; in every other one a tenant is not whole, or is gone."""
+
 _STATUS = "UPDATE public.tenants SET status = %(status)s, updated_at = now() WHERE id = %(tenant)s::uuid"
 # a running daemon would do the same within seconds
 _STATE = """
     UPDATE bridge.tenant SET state = %(status)s, updated_at = now()
-     WHERE tenant_id = %(tenant)s::uuid AND state IN ('active', 'suspended')
+     WHERE tenant_id = %(tenant)s::uuid AND state = ANY(%(flowing)s)
 """
 _NAMES = """
     UPDATE public.tenants SET name = %(name)s, subdomain = %(subdomain)s, updated_at = now()
@@ -25,15 +28,24 @@ _NAMES = """
 """
 
 
+def is_due(tenant: Tenant, status: str) -> bool:
+    """Whether the app or the bridge has the tenant in another status."""
+    return tenant.tenant_status != status or (tenant.state in FLOWING and tenant.state != status)
+
+
 def set_status(settings: Settings, tenant: Tenant, status: str) -> bool:
-    """Suspend a tenant or let it go on; whether anything changed. Raises: RejectedError for one that was deleted."""
+    """Suspend a tenant or let it go on, in the app and in the bridge; whether anything changed.
+
+    Raises: RejectedError for one that was deleted.
+    """
     _refuse_deleted(tenant)
-    if tenant.tenant_status == status:
+    if not is_due(tenant, status):
         return False
     with connect.as_operator(settings, writes=True) as connection, connection.cursor() as cursor:
         named = {"tenant": str(tenant.tenant_id), "status": status}
-        _in_registry(cursor, _STATUS, named)
-        cursor.execute(_STATE, named)
+        if tenant.tenant_status != status:
+            _in_registry(cursor, _STATUS, named)
+        cursor.execute(_STATE, {**named, "flowing": list(FLOWING)})
     return True
 
 

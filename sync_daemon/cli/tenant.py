@@ -188,9 +188,7 @@ def forget(name: str, yes: bool, dry_run: bool, as_json: bool) -> None:
 def _set_status(name: str, status: str, dry_run: bool, as_json: bool) -> None:
     settings = load_settings()
     found = _find(settings, name)
-    is_due = found.tenant_status != status
-    if not dry_run:
-        is_due = tenant_life.set_status(settings, found, status)
+    is_due = tenant_life.is_due(found, status) if dry_run else tenant_life.set_status(settings, found, status)
     say(f"tenant {found.subdomain} {'would be' if dry_run and is_due else 'is' if is_due else 'was already'} {status}")
     if as_json:
         print_json(describe(_find(settings, str(found.tenant_id))))

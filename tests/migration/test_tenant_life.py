@@ -36,6 +36,20 @@ def test_a_suspended_tenant_is_so_on_both_registries_and_goes_on_as_it_was(
     assert _now(installation, tenant) == tenant
 
 
+@pytest.mark.parametrize(("status", "former"), [("suspended", "active"), ("active", "suspended")])
+def test_a_status_that_the_app_has_set_already_holds_for_the_bridge_at_once(
+    installation: Settings, tenant: Tenant, status: str, former: str
+) -> None:
+    tenant_life.set_status(installation, tenant, former)
+    rows(as_admin(installation), f"UPDATE public.tenants SET status = '{status}' RETURNING id")
+    set_by_app = _now(installation, tenant)
+    assert (set_by_app.tenant_status, set_by_app.state) == (status, former)
+    assert tenant_life.is_due(set_by_app, status)
+    assert tenant_life.set_status(installation, set_by_app, status)
+    assert _now(installation, tenant).state == status
+    assert not tenant_life.is_due(_now(installation, tenant), status)
+
+
 def test_another_tenant_keeps_its_status_and_its_names(installation: Settings, tenant: Tenant) -> None:
     other = create(installation, TAKEN)[0]
     tenant_life.set_status(installation, tenant, "suspended")
