@@ -23,6 +23,17 @@ def _read(app: App, commission: UUID) -> tuple[Any, ...]:
     return row
 
 
+def _approved_since(
+    app: App, odoo: Odoo, accountant: Odoo, commission: UUID
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The row as the app has read it, and as it is after an approval in Odoo that followed."""
+    form = _read(app, commission)
+    [record] = odoo.commissions(app)
+    accountant.call("x_commission", "action_approve", [record["id"]])
+    c360("drain")
+    return form, _read(app, commission)
+
+
 def _save(app: App, commission: UUID, form: tuple[Any, ...]) -> None:
     """As an ORM saves a row that it has read: every column."""
     app.run(
@@ -63,11 +74,7 @@ def test_a_row_saved_as_it_was_before_an_approval_leaves_the_approval_until_a_pe
 ) -> None:
     commission = _earned(app)
     c360("drain")
-    form = _read(app, commission)
-    [record] = odoo.commissions(app)
-    accountant.call("x_commission", "action_approve", [record["id"]])
-    c360("drain")
-    approved = _read(app, commission)
+    form, approved = _approved_since(app, odoo, accountant, commission)
     _save(app, commission, form)
     c360("drain")
     assert _read(app, commission) == approved
@@ -86,11 +93,7 @@ def test_a_row_saved_as_it_was_before_an_approval_leaves_it_though_its_amount_wa
 ) -> None:
     commission = _earned(app)
     c360("drain")
-    form = _read(app, commission)
-    [record] = odoo.commissions(app)
-    accountant.call("x_commission", "action_approve", [record["id"]])
-    c360("drain")
-    approved = _read(app, commission)
+    form, approved = _approved_since(app, odoo, accountant, commission)
     app.run("UPDATE {t}.commissions SET commission_amount = 130.05 WHERE id = %s", [commission])
     c360("drain")
     _save(app, commission, form)
