@@ -11,11 +11,9 @@ from sync_daemon.cli.actor import actor
 from sync_daemon.cli.output import print_json, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import open_bridge
-from sync_daemon.domain.keys import Direction
+from sync_daemon.domain.operations.pause import DIRECTIONS, WORDS
 from sync_daemon.postgres.admin.flows import Flow, Flows
 
-WAYS = {"app-to-odoo": Direction.APP_TO_ODOO, "odoo-to-app": Direction.ODOO_TO_APP}
-NAMES = {direction: name for name, direction in WAYS.items()}
 LONGEST_REASON = 500
 
 _Command = Callable[..., Any]
@@ -26,7 +24,9 @@ def _scope(command: _Command) -> _Command:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing."),
-        click.option("--direction", type=click.Choice(list(WAYS)), help="Limit to this direction. Default: both."),
+        click.option(
+            "--direction", type=click.Choice(list(DIRECTIONS)), help="Limit to this direction. Default: both."
+        ),
         click.option("--all", "everyone", is_flag=True, help="Every tenant."),
         click.option("--tenant", "tenants", multiple=True, help="This tenant (subdomain or UUID); repeatable."),
     ):
@@ -49,11 +49,10 @@ def pause(
     reason = " ".join(reason.split())
     if not reason or len(reason) > LONGEST_REASON:
         raise click.UsageError(f"--reason has 1 to {LONGEST_REASON} characters, not {len(reason)}")
-    settings = load_settings()
-    with open_bridge(settings) as bridge:
-        flows = Flows(bridge.database, settings.odoo_instance)
+    with open_bridge(load_settings()) as bridge:
+        flows = Flows(bridge.database)
         chosen = _chosen(flows.all(), tenants, everyone, direction)
-        due = [flow for flow in chosen if not flow.paused]
+        due = [flow for flow in chosen if not flow.pause]
         done = due if dry_run else flows.pause(due, reason, actor())
     _say(chosen, done, "paused", dry_run, as_json)
 
@@ -67,11 +66,10 @@ def resume(tenants: Sequence[str], everyone: bool, direction: str | None, dry_ru
 
     Example: c360 resume --tenant agency1
     """
-    settings = load_settings()
-    with open_bridge(settings) as bridge:
-        flows = Flows(bridge.database, settings.odoo_instance)
+    with open_bridge(load_settings()) as bridge:
+        flows = Flows(bridge.database)
         chosen = _chosen(flows.all(), tenants, everyone, direction)
-        due = [flow for flow in chosen if flow.paused]
+        due = [flow for flow in chosen if flow.pause]
         done = due if dry_run else flows.resume(due, actor())
     _say(chosen, done, "resumed", dry_run, as_json)
 
@@ -84,7 +82,7 @@ def _chosen(flows: Sequence[Flow], tenants: Sequence[str], everyone: bool, direc
     if unknown := [name for name in tenants if name not in known]:
         raise click.UsageError(f"no tenant {', '.join(unknown)} is attached; see: c360 tenant list")
     named = [flow for flow in flows if everyone or {flow.subdomain, str(flow.tenant)} & set(tenants)]
-    return [flow for flow in named if direction is None or flow.direction is WAYS[direction]]
+    return [flow for flow in named if direction is None or flow.direction is DIRECTIONS[direction]]
 
 
 def _say(chosen: Sequence[Flow], done: Sequence[Flow], state: str, dry_run: bool, as_json: bool) -> None:
@@ -94,7 +92,8 @@ def _say(chosen: Sequence[Flow], done: Sequence[Flow], state: str, dry_run: bool
                 {
                     "tenant": str(flow.tenant),
                     "subdomain": flow.subdomain,
-                    "direction": NAMES[flow.direction],
+                    "direction": WORDS[flow.direction],
+                    "instance": flow.instance,
                     "changed": flow in done,
                 }
                 for flow in chosen
@@ -102,7 +101,7 @@ def _say(chosen: Sequence[Flow], done: Sequence[Flow], state: str, dry_run: bool
         )
         return
     for flow in chosen:
-        say(f"{flow.subdomain} {NAMES[flow.direction]} {_outcome(flow in done, state, dry_run)}")
+        say(f"{flow.subdomain} {WORDS[flow.direction]} {_outcome(flow in done, state, dry_run)}")
 
 
 def _outcome(is_done: bool, state: str, dry_run: bool) -> str:

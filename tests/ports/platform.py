@@ -404,7 +404,7 @@ class Real:
         self.contents: ContentMemory = PostgresContents(installation.database)
         self.inbound: Inbound = installation.inbound
         self.registry: TenantRegistry = installation.registry
-        self._flows = Flows(installation.database, INSTANCE)
+        self._flows = Flows(installation.database)
         self.claims: Claims = PostgresClaims(installation.database, INSTANCE, uuid4(), "app at db")
 
     def insert(self, table: str, **columns: object) -> RecordKey:

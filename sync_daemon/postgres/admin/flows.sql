@@ -1,30 +1,30 @@
--- name: flows (of the tenants of one Odoo instance, in both directions)
-SELECT t.tenant_id, coalesce(a.subdomain, t.schema_name), d.direction, coalesce(f.paused, false), f.paused_at,
-       coalesce(f.paused_by, ''), coalesce(f.pause_reason, '')
+-- name: flows (of every tenant but the selftest's, in both directions)
+SELECT t.instance_id, t.tenant_id, coalesce(a.subdomain, t.schema_name), d.direction, coalesce(f.paused, false),
+       f.paused_at, coalesce(f.paused_by, ''), coalesce(f.pause_reason, '')
 FROM bridge.tenant AS t
 LEFT JOIN public.tenants AS a ON a.id = t.tenant_id
 CROSS JOIN (VALUES ('app_to_odoo'), ('odoo_to_app')) AS d (direction)
 LEFT JOIN bridge.flow AS f
     ON f.instance_id = t.instance_id AND f.tenant_id = t.tenant_id AND f.direction = d.direction
-WHERE t.instance_id = %(instance)s
-ORDER BY 2, 3
+WHERE NOT t.selftest
+ORDER BY 3, 4
 
 -- name: pause (those that flow; one that was paused before keeps who did it, and why)
 INSERT INTO bridge.flow AS f (instance_id, tenant_id, direction, paused, paused_at, paused_by, pause_reason)
-SELECT %(instance)s, k.tenant_id, k.direction, true, now(), %(by)s, %(reason)s
-FROM unnest(%(tenants)s::uuid[], %(directions)s::text[]) AS k (tenant_id, direction)
-ORDER BY k.tenant_id, k.direction
+SELECT k.instance_id, k.tenant_id, k.direction, true, now(), %(by)s, %(reason)s
+FROM unnest(%(instances)s::text[], %(tenants)s::uuid[], %(directions)s::text[]) AS k (instance_id, tenant_id, direction)
+ORDER BY k.instance_id, k.tenant_id, k.direction
 ON CONFLICT (instance_id, tenant_id, direction) DO UPDATE
 SET paused = true, paused_at = now(), paused_by = EXCLUDED.paused_by, pause_reason = EXCLUDED.pause_reason
 WHERE NOT f.paused
-RETURNING f.tenant_id, f.direction
+RETURNING f.instance_id, f.tenant_id, f.direction
 
 -- name: resume (those that are paused)
 UPDATE bridge.flow AS f
 SET paused = false, paused_at = NULL, paused_by = '', pause_reason = ''
-FROM unnest(%(tenants)s::uuid[], %(directions)s::text[]) AS k (tenant_id, direction)
-WHERE (f.instance_id, f.tenant_id, f.direction) = (%(instance)s, k.tenant_id, k.direction) AND f.paused
-RETURNING f.tenant_id, f.direction
+FROM unnest(%(instances)s::text[], %(tenants)s::uuid[], %(directions)s::text[]) AS k (instance_id, tenant_id, direction)
+WHERE (f.instance_id, f.tenant_id, f.direction) = (k.instance_id, k.tenant_id, k.direction) AND f.paused
+RETURNING f.instance_id, f.tenant_id, f.direction
 
 -- name: audit (one entry for each tenant)
 SELECT bridge.append_to_ledger(

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from sync_daemon.domain.operations.diagnosis import Diagnosis
 from sync_daemon.domain.operations.heartbeat import Hop, broken
+from sync_daemon.domain.operations.pause import WORDS
 from sync_daemon.domain.tenant import RegisteredTenant
+from sync_daemon.postgres.admin.flows import Flow, Flows
 from sync_daemon.postgres.admin.overview import Overview
 from sync_daemon.postgres.connection import Cursor, Database
 from sync_daemon.postgres.heartbeats import Heartbeats
@@ -42,7 +44,8 @@ def check(database: Database, registry: Registry, interval: timedelta) -> list[D
     names = {tenant.id: tenant.subdomain for tenant in tenants}
     with database.transaction() as cursor:
         found = [*_server(cursor), *_rights(cursor), *_tenants(cursor, tenants), *_events(cursor)]
-        found += [*_paused(cursor, names), *_stops(cursor, names), *_refused(cursor)]
+        found += [*_stops(cursor, names), *_refused(cursor)]
+    found += map(_paused, Flows(database).paused())
     found += [Diagnosis(PLACE, str(freeze), freeze.remedy) for freeze in database.freezes()]
     found += [*_lacking(database, names), *_replaced(database)]
     return [*found, *_heartbeats(database, interval, registry.now())]
@@ -123,12 +126,9 @@ def _events(cursor: Cursor) -> Iterator[Diagnosis]:
         yield Diagnosis(PLACE, problem, "check RabbitMQ, and that a `c360 run` with the service publish is running")
 
 
-def _paused(cursor: Cursor, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:
-    cursor.execute(_SQL["paused"])
-    for tenant, direction, since, by, reason in cursor.fetchall():
-        way, name = direction.replace("_", "-"), names.get(tenant, tenant)
-        who = f" since {since:%Y-%m-%d %H:%M} UTC by {by}: {reason}" if by else ""
-        yield Diagnosis(f"tenant {name}", f"{way} is paused{who}", f"c360 resume --tenant {name} --direction {way}")
+def _paused(flow: Flow) -> Diagnosis:
+    way, name = WORDS[flow.direction], flow.subdomain
+    return Diagnosis(f"tenant {name}", f"{way} is {flow.pause}", f"c360 resume --tenant {name} --direction {way}")
 
 
 def _stops(cursor: Cursor, names: Mapping[UUID, str]) -> Iterator[Diagnosis]:

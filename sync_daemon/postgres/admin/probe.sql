@@ -50,12 +50,6 @@ WHERE e.state = 'engaged' AND d.due_at = 'infinity' AND e.instance_id <> 'self-t
 GROUP BY e.id
 ORDER BY e.engaged_at, e.id
 
--- name: paused (flows that a person stopped)
-SELECT tenant_id, direction, paused_at, paused_by, pause_reason
-FROM bridge.flow
-WHERE paused AND instance_id <> 'self-test'
-ORDER BY paused_at, tenant_id, direction
-
 -- name: refused (what the app's own tables refuse, by tenant)
 SELECT coalesce(t.subdomain, l.tenant_id::text),
        regexp_replace(l.message, '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', '...', 'g') AS problem, count(*)
