@@ -40,6 +40,10 @@ def _causes(app: App) -> list[tuple[str, str, int]]:
     return [(one["direction"], one["cause"], one["records"]) for one in causes if one["subdomain"] == app.subdomain]
 
 
+def _owed(app: App) -> int:
+    return sum(row["owed"] for row in printed("status")["tenants"] if row["subdomain"] == app.subdomain)
+
+
 def _states(app: App) -> dict[str, str]:
     rows = printed("status")["tenants"]
     return {row["direction"]: row["state"] for row in rows if row["subdomain"] == app.subdomain}
@@ -53,6 +57,8 @@ def test_what_the_app_does_waits_while_its_flow_is_paused_and_others_go_on(
     with daemon(daemon_log):
         [first] = app.register(1)
         eventually(lambda: app.leads([first]) == 1, "the flow is open")
+        # its client comes after it, for nothing
+        eventually(lambda: not _owed(app), "nothing is owed")
         _pause(app, "app-to-odoo")
         app.register(3)
         another = other.register(1)
