@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,10 @@ from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.keys import Direction
 from sync_daemon.domain.operations.health import Lack
 from sync_daemon.domain.operations.heartbeat import Heartbeat, Hop, broken
+from sync_daemon.domain.operations.pause import Pause, shown_state
 from sync_daemon.errors import BridgeError, CopyError
 from sync_daemon.ports import OdooBacklog
+from sync_daemon.postgres.admin.flows import Flow, Flows
 from sync_daemon.postgres.admin.overview import Cause, Overview
 from sync_daemon.postgres.daemons import Daemons
 from sync_daemon.postgres.events import OutgoingEvents
@@ -34,9 +37,9 @@ ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> 
 def status(as_json: bool) -> None:
     """Show what is owed, how old it is and what is dead.
 
-    One line per tenant and direction, then why records wait or do not flow, waiting events and heartbeats. Exit code 3
-    if anything is dead or missing, a tenant is not attached, heartbeats stop or a service of a running daemon fails; 69
-    if Odoo does not answer.
+    One line per tenant and direction, then paused flows, why records wait or do not flow, waiting events and
+    heartbeats. Exit code 3 if anything is dead or missing, a tenant is not attached, heartbeats stop or a service of a
+    running daemon fails; 69 if Odoo does not answer.
 
     Example: c360 status --json
     """
@@ -45,6 +48,7 @@ def status(as_json: bool) -> None:
         now = bridge.registry.now()
         flows = bridge.registry.flows()
         events = OutgoingEvents(bridge.database).backlog()
+        paused = Flows(bridge.database).paused()
         heartbeats = Heartbeats(bridge.database).newest()
         lacks = Overview(bridge.database).lacking(["active", "suspended"])
         replaced = [str(item) for item in KnownDatabase(bridge.database).replaced()]
@@ -53,7 +57,8 @@ def status(as_json: bool) -> None:
         # what is asked of Odoo is noted first, which a freeze forbids: it is named instead
         backlog, problem = _backlog(bridge, is_silent=bool(freezes))
         causes = [*Overview(bridge.database).causes(), *_causes_in_odoo(bridge, flows, problem or bool(freezes))]
-    rows = [_row(flow, backlog) for flow in flows]
+    pauses = {(flow.tenant, flow.direction): flow.pause for flow in paused}
+    rows = [_row(flow, backlog, pauses.get((flow.tenant, flow.direction))) for flow in flows]
     breaks = [found for item in heartbeats if (found := broken(item, now, settings.heartbeat_interval))]
     if as_json:
         print_json(
@@ -72,37 +77,10 @@ def status(as_json: bool) -> None:
             }
         )
     else:
-        columns = ("tenant", "state", "direction", "owed", "oldest", "dead", "last success")
-        print_table(
-            "Sync state",
-            columns,
-            [
-                (
-                    row["subdomain"],
-                    row["state"],
-                    ARROWS[Direction(row["direction"])],
-                    f"about {row['owed']}" if row["is_about"] else row["owed"],
-                    ago(row["oldest"], now),
-                    row["dead"],
-                    ago(row["last_success"], now),
-                )
-                for row in rows
-            ],
-        )
-        if causes:
-            print_table(
-                "Why records wait or do not flow",
-                ("tenant", "direction", "records", "cause"),
-                [(item.subdomain, ARROWS[item.direction], _number(item), item.cause) for item in causes],
-            )
-        print_table(
-            "Heartbeat",
-            ("Odoo", "started", *Hop),
-            [
-                (item.instance, ago(item.begun_at, now), *(ago(item.passed.get(hop), now) for hop in Hop))
-                for item in heartbeats
-            ],
-        )
+        _print_flows(rows, now)
+        _print_pauses(paused, now)
+        _print_causes(causes)
+        _print_heartbeats(heartbeats, now)
     if events.waiting:
         say(f"{events.waiting} events wait to be published, the oldest was written {ago(events.oldest, now)}")
     _explain(problem)
@@ -115,6 +93,55 @@ def status(as_json: bool) -> None:
     if problem:
         sys.exit(69)
     sys.exit(3 if said or any(row["dead"] or row["state"] == "error" for row in rows) else 0)
+
+
+def _print_flows(rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
+    print_table(
+        "Sync state",
+        ("tenant", "state", "direction", "owed", "oldest", "dead", "last success"),
+        [
+            (
+                row["subdomain"],
+                row["state"],
+                ARROWS[Direction(row["direction"])],
+                f"about {row['owed']}" if row["is_about"] else row["owed"],
+                ago(row["oldest"], now),
+                row["dead"],
+                ago(row["last_success"], now),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _print_pauses(paused: Iterable[Flow], now: datetime) -> None:
+    rows = [
+        (flow.subdomain, ARROWS[flow.direction], ago(flow.pause.since, now), flow.pause.by, flow.pause.reason)
+        for flow in paused
+        if flow.pause
+    ]
+    if rows:
+        print_table("Paused flows", ("tenant", "direction", "paused", "by", "reason"), rows)
+
+
+def _print_causes(causes: Sequence[Cause]) -> None:
+    if causes:
+        print_table(
+            "Why records wait or do not flow",
+            ("tenant", "direction", "records", "cause"),
+            [(item.subdomain, ARROWS[item.direction], _number(item), item.cause) for item in causes],
+        )
+
+
+def _print_heartbeats(heartbeats: Iterable[Heartbeat], now: datetime) -> None:
+    print_table(
+        "Heartbeat",
+        ("Odoo", "started", *Hop),
+        [
+            (item.instance, ago(item.begun_at, now), *(ago(item.passed.get(hop), now) for hop in Hop))
+            for item in heartbeats
+        ],
+    )
 
 
 def _backlog(bridge: Bridge, is_silent: bool) -> tuple[Mapping[UUID, OdooBacklog], str]:
@@ -138,11 +165,12 @@ def _causes_in_odoo(bridge: Bridge, flows: list[FlowState], is_silent: object) -
                 yield Cause(names.get(tenant, str(tenant)), Direction.ODOO_TO_APP, f"in Odoo: {cause}", records)
 
 
-def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog]) -> dict[str, Any]:
+def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog], pause: Pause | None) -> dict[str, Any]:
     row = {
         "tenant": str(flow.tenant),
         "subdomain": flow.subdomain,
-        "state": "paused" if flow.paused else flow.state,
+        "state": shown_state(flow.state, pause),
+        "pause": asdict(pause) if pause else None,
         "direction": flow.direction.value,
         "owed": flow.owed + flow.held,
         "is_about": flow.is_about,

@@ -10,11 +10,23 @@ import pytest
 from tests.acceptance.command import c360, daemon, eventually, printed
 from tests.acceptance.parties import App, Odoo
 
+BY, REASON = "thandi (c360)", "closing March"
+
 
 def _in_odoo(app: App, odoo: Odoo) -> dict[str, Any]:
     domain = [["uuid", "=", str(app.tenant)]]
     [found] = odoo.call("comply360.tenant", "search_read", domain, ["name", "status"])
     return dict(found)
+
+
+def _shown(app: App) -> dict[str, tuple[str, tuple[str, str] | None]]:
+    """The state of the tenant's flows, and by whom and why those that are paused are so."""
+    rows = [row for row in printed("status")["tenants"] if row["subdomain"] == app.subdomain]
+    assert all(row["pause"]["since"] for row in rows if row["pause"])
+    return {
+        row["direction"]: (row["state"], (row["pause"]["by"], row["pause"]["reason"]) if row["pause"] else None)
+        for row in rows
+    }
 
 
 @pytest.mark.acceptance("A5")
@@ -31,6 +43,15 @@ def test_a_tenant_that_is_suspended_by_command_waits_and_goes_on_when_resumed(
         c360("tenant", "resume", app.subdomain)
         eventually(lambda: len(odoo.leads(app)) == 2, "what waited goes")
         eventually(lambda: _in_odoo(app, odoo)["status"] == "active", "Odoo shows it")
+
+
+def test_a_pause_is_shown_beside_the_suspension_though_nothing_waits(app: App) -> None:
+    c360("pause", "--tenant", app.subdomain, "--direction", "odoo-to-app", "--reason", REASON, C360_PERSON="thandi")
+    assert _shown(app) == {"app_to_odoo": ("active", None), "odoo_to_app": ("paused", (BY, REASON))}
+    c360("tenant", "suspend", app.subdomain)
+    assert _shown(app) == {"app_to_odoo": ("suspended", None), "odoo_to_app": ("suspended", (BY, REASON))}
+    said = c360("status", expect=None).stdout
+    assert "Paused flows" in said and REASON in said
 
 
 def test_a_renamed_tenant_has_its_name_in_odoo_and_keeps_its_records(app: App, odoo: Odoo, daemon_log: Path) -> None:

@@ -31,3 +31,8 @@ class Pause:
     @property
     def _who(self) -> str:
         return f" by {self.by}: {self.reason}" if self.by else ""
+
+
+def shown_state(state: str, pause: Pause | None) -> str:
+    """A flow's state for people: a pause stands beside whatever else keeps the tenant from flowing, and hides none."""
+    return "paused" if pause and state == "active" else state
