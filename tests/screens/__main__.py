@@ -42,6 +42,7 @@ tenant = env["comply360.tenant"].search([("subdomain", "=", "ubuntu")])
 limited = env["res.users"].search([("login", "=", "lindiwe")])
 limited.x_comply360_tenant_ids = tenant
 accountant = env["res.users"].search([("login", "=", "naledi")])
+env.company.x_comply360_responsible_id = accountant
 to_bill = [("state", "=", "approved"), ("bill_id", "=", False), ("currency_id.name", "=", "ZAR")]
 if not env["x_commission"].search_count([("bill_id", "!=", False)]):
     zar = env["res.currency"].search([("name", "=", "ZAR")])

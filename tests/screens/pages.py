@@ -101,6 +101,8 @@ PAGES = (
     Screen("registration", "comply360-registrations", FORM, MANAGER, (_first(f"{ROW}, {CARD}"),)),
     Screen("issues", "comply360-issues", f"{ROW}, {CARD}", MANAGER),
     Screen("issue", "comply360-issues", FORM, MANAGER, (_first(f"{ROW}, {CARD}"),)),
+    Screen("issue-activities", "comply360-issues?view_type=list", ".o_data_row, .o_kanban_record"),
+    Screen("settings", "comply360-settings", ".o_setting_box", MANAGER),
     Screen("tenants", "comply360-tenants", f"{ROW}, {CARD}", MANAGER),
     Screen("tenant", "comply360-tenants", FORM, MANAGER, (_first(f"{ROW}, {CARD}"),)),
     Screen("user", "users", LIMIT, MANAGER, (_find("Lindiwe"), _see(LIMIT))),

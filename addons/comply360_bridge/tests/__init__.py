@@ -20,6 +20,7 @@ from . import (
     test_heartbeat,
     test_installation,
     test_invoices,
+    test_issue_activities,
     test_issues,
     test_keys,
     test_leads,

@@ -234,6 +234,12 @@ DIALOGUES = {
     "base.module.uninstall": {"x_comply360_warning"},
 }
 
+# the rights on the model decide about these
+SETTINGS = {
+    "res.company": {"x_comply360_responsible_id"},
+    "res.config.settings": {"x_comply360_responsible_id"},
+}
+
 
 class GuardCase(BridgeCase):
     @classmethod
@@ -288,7 +294,9 @@ class TestEveryField(GuardCase):
             }
             if not model._abstract:
                 found |= {f"{name}.{field}" for field in names}
-        decided = {f"{name}.{field}" for name, fields in {**DECISIONS, **DIALOGUES}.items() for field in fields}
+        decided = {
+            f"{name}.{field}" for name, fields in {**DECISIONS, **DIALOGUES, **SETTINGS}.items() for field in fields
+        }
         self.assertEqual((found - decided, decided - found), (set(), set()))
         for name, decided in DECISIONS.items():
             closed = self.env[name].with_user(self.people["internal"])._comply360_closed(decided)
