@@ -56,7 +56,8 @@ def status(as_json: bool) -> None:
         freezes = bridge.database.freezes()
         # what is asked of Odoo is noted first, which a freeze forbids: it is named instead
         backlog, problem = _backlog(bridge, is_silent=bool(freezes))
-        causes = [*Overview(bridge.database).causes(), *_causes_in_odoo(bridge, flows, problem or bool(freezes))]
+        causes = [*Overview(bridge.database).causes(), *_causes_by_pause(paused, backlog)]
+        causes += _causes_in_odoo(bridge, flows, problem or bool(freezes))
     pauses = {(flow.tenant, flow.direction): flow.pause for flow in paused}
     rows = [_row(flow, backlog, pauses.get((flow.tenant, flow.direction))) for flow in flows]
     breaks = [found for item in heartbeats if (found := broken(item, now, settings.heartbeat_interval))]
@@ -154,6 +155,14 @@ def _backlog(bridge: Bridge, is_silent: bool) -> tuple[Mapping[UUID, OdooBacklog
     except BridgeError as error:
         return found, str(error)
     return found, ""
+
+
+def _causes_by_pause(paused: Iterable[Flow], backlog: Mapping[UUID, OdooBacklog]) -> Iterator[Cause]:
+    """What waits in Odoo because its flow is paused."""
+    for flow in paused:
+        is_back = flow.direction is Direction.ODOO_TO_APP and flow.tenant in backlog
+        if flow.pause and is_back and (owed := backlog[flow.tenant].owed):
+            yield Cause(flow.subdomain, flow.direction, flow.pause.cause, owed)
 
 
 def _causes_in_odoo(bridge: Bridge, flows: list[FlowState], is_silent: object) -> Iterator[Cause]:

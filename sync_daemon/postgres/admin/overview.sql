@@ -110,17 +110,16 @@ WHERE b.attach_level > 0 AND NOT b.selftest AND b.state = ANY(%(states)s::text[]
 -- name: causes (why records do not flow now; equal words but for the ids that they name are one cause; of each tenant at
 -- most so many records are looked at)
 WITH paused AS (
-    SELECT instance_id, tenant_id, direction, CASE paused_by
+    SELECT instance_id, tenant_id, CASE paused_by
                WHEN '' THEN 'the flow is paused'
                ELSE format('the flow is paused by %%s: %%s', paused_by, pause_reason) END AS cause
     FROM bridge.flow
-    WHERE paused
+    WHERE paused AND direction = 'app_to_odoo'
 ), tenant AS (
     SELECT t.instance_id, t.tenant_id, coalesce(a.subdomain, t.tenant_id::text) AS subdomain, t.state, p.cause AS paused
     FROM bridge.tenant AS t
     LEFT JOIN public.tenants AS a ON a.id = t.tenant_id
-    LEFT JOIN paused AS p
-        ON (p.instance_id, p.tenant_id, p.direction) = (t.instance_id, t.tenant_id, 'app_to_odoo')
+    LEFT JOIN paused AS p ON (p.instance_id, p.tenant_id) = (t.instance_id, t.tenant_id)
     WHERE NOT t.selftest
 ), near AS MATERIALIZED (
     SELECT tenant_id, entity, record_ids, taken, sum(ids) OVER (PARTITION BY tenant_id ORDER BY id) - ids AS before
@@ -169,11 +168,6 @@ WITH paused AS (
     FROM bridge.conflict AS c
     JOIN tenant AS t USING (tenant_id)
     WHERE c.state = 'open'
-    UNION ALL
-    SELECT t.subdomain, p.direction, p.cause
-    FROM paused AS p
-    JOIN tenant AS t USING (instance_id, tenant_id)
-    WHERE p.direction = 'odoo_to_app'
     UNION ALL
     SELECT t.subdomain, 'odoo_to_app', CASE b.state
                WHEN 'alias' THEN 'a user merged the record into another one in Odoo: c360 binding show'
