@@ -1,5 +1,9 @@
+import logging
+
 from odoo import api, models
 from odoo.tools import SQL
+
+_logger = logging.getLogger(__name__)
 
 
 class Comply360Record(models.AbstractModel):
@@ -13,6 +17,8 @@ class Comply360Record(models.AbstractModel):
     _comply360_is_bound_late = False
     # stored computed fields whose value of a new record is foreseen, by the module whose compute is known
     _comply360_foreseeable = {}
+    # of those, what Odoo computes of one record in a batch: what is foreseen is certain, and follows from this field
+    _comply360_certain = {}
     # those that Odoo's compute empties before it assigns them: it would write what is there already
     _comply360_assigned_twice = frozenset()
     # fields whose value is stored outside their column
@@ -79,7 +85,7 @@ class Comply360Record(models.AbstractModel):
     def _comply360_create(self, vals_list):
         """Create records, with the foreseen values of computed fields already in the INSERT.
 
-        Odoo computes each of them all the same, and writes what differs: a value that was foreseen wrongly costs an
+        Odoo computes most of them all the same, and writes what differs: a value that was foreseen wrongly costs an
         UPDATE. That needs fields that a given value does not protect from being computed, and computes that assign
         whatever the field had; of any other compute nothing is foreseen.
         """
@@ -91,9 +97,29 @@ class Comply360Record(models.AbstractModel):
                 for one, values in zip(foreseen, vals_list, strict=True)
             ]
         )
+        records._comply360_spare(known & self._comply360_certain.keys(), foreseen, vals_list)
         for name in known & self._comply360_assigned_twice:
             records._comply360_leave_stored(name)
         return records
+
+    def _comply360_spare(self, names, foreseen, vals_list):
+        """Compute these fields of one new record; of the others only where that one is not what was foreseen."""
+        for name in names:
+            field, source = self._fields[name], self._comply360_certain[name]
+            certain = [
+                (record.id, one[name])
+                for record, one, values in zip(self, foreseen, vals_list, strict=True)
+                # code of another module may have given the record another value than it was created with
+                if name in one and record[source] == values.get(source)
+            ]
+            if not certain:
+                continue
+            sample, others = self.browse(certain[0][0]), self.browse([record_id for record_id, _ in certain[1:]])
+            self.env.remove_to_compute(field, others)
+            sample._recompute_recordset([name])
+            if sample[name] != certain[0][1]:
+                _logger.warning("%s.%s is computed otherwise than Odoo does by itself", self._name, name)
+                self.env.add_to_compute(field, others)
 
     def _comply360_leave_stored(self, name):
         """Compute this text now, and write it only where the row has another one."""

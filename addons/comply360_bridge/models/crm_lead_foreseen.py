@@ -3,16 +3,24 @@ import re
 
 from odoo import api, models
 from odoo.addons.iap.tools import iap_tools
+from odoo.addons.mail.tools import mail_validation
+from odoo.addons.phone_validation.tools import phone_validation
+from odoo.exceptions import UserError
 
 _CRM = "crm.models.crm_lead"
 _MAIL = "mail.models.mail_thread_blacklist"
 _PHONE = "phone_validation.models.mail_thread_phone"
+_PHONES = "phone_validation.models.models"
 # what most people write; Odoo judges the rest
-_EMAIL = re.compile(r"[a-z0-9]([a-z0-9._+-]*[a-z0-9])?@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}")
+_EMAIL = re.compile(r"[a-z0-9]+([._+-][a-z0-9]+)*@([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}")
+# then Odoo asks the domain's mail server, whose answer nobody foresees
+_IS_ASKED_OF_SERVERS = hasattr(mail_validation, "address")
 _KNOWN_DEFAULTS = frozenset(
     {"odoo.orm.models", "odoo.addons.utm.models.utm_mixin", "odoo.addons.comply360_bridge.models.comply360_guarded"}
 )
 _SHARED_DOMAINS = frozenset(getattr(iap_tools, "_MAIL_DOMAIN_BLACKLIST", ()))
+# without this library Odoo takes every number as it is
+_IS_PARSED = hasattr(phone_validation, "phonenumbers")
 _PHONE_SIGNS = str.maketrans("", "", " -()./")
 _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}")
 
@@ -43,6 +51,13 @@ class CrmLead(models.Model):
         "won_status": _CRM,
     }
 
+    _comply360_certain = {
+        "email_domain_criterion": "email_from",
+        "email_normalized": "email_from",
+        "email_state": "email_from",
+        "phone_sanitized": "phone",
+        "phone_state": "phone",
+    }
     _comply360_assigned_twice = frozenset({"email_domain_criterion"})
 
     @api.model
@@ -69,6 +84,13 @@ class CrmLead(models.Model):
         return all(one.__module__ in _KNOWN_DEFAULTS for one in beneath) and all(
             one.__module__ == "odoo.orm.fields" for one in defaults if one
         )
+
+    @api.model
+    def _comply360_foreseen_fields(self):
+        known = super()._comply360_foreseen_fields()
+        how = getattr(type(self)._phone_format_number, "__module__", "")
+        is_odoos = how == f"odoo.addons.{_PHONES}" and self._phone_get_number_fields() == ["phone"]
+        return known if is_odoos else known - {"phone_sanitized"}
 
     @api.model
     def _comply360_foreseen(self, vals_list):
@@ -108,10 +130,16 @@ def _email(text):
     return {
         "email_domain_criterion": found if domain[1:] in _SHARED_DOMAINS else domain,
         "email_normalized": found,
-        "email_state": "correct",
+        **({} if _IS_ASKED_OF_SERVERS else {"email_state": "correct"}),
     }
 
 
 def _phone(text):
-    found = text.translate(_PHONE_SIGNS)
-    return {"phone_sanitized": found, "phone_state": "correct"} if _PHONE_NUMBER.fullmatch(found) else {}
+    """Odoo's own form of a number with its country's code; such a number has the same in every country."""
+    if not _IS_PARSED or not _PHONE_NUMBER.fullmatch(text.translate(_PHONE_SIGNS)):
+        return {}
+    try:
+        found = phone_validation.phone_format(text, None, None, force_format="E164")
+    except UserError:
+        return {"phone_sanitized": False, "phone_state": "incorrect"}
+    return {"phone_sanitized": found, "phone_state": "correct"}

@@ -8,9 +8,13 @@ from uuid import NAMESPACE_OID, uuid5
 from odoo import api
 from odoo.sql_db import Cursor
 from odoo.tests import new_test_user
+from odoo.tools import mute_logger
 
 from .documents import TENANT, BridgeCase, commission, document
 
+CRM = "crm.models.crm_lead"
+FORMATS = "phone_validation.models.models"
+RECORD = "odoo.addons.comply360_bridge.models.comply360_record"
 UTM = "odoo.addons.utm.models.utm_mixin"
 LEADS = int(os.environ.get("C360_RANDOM_LEADS", "600"))
 TENANTS = (TENANT, *(str(uuid5(NAMESPACE_OID, f"tenant of company {number}")) for number in (2, 3)))
@@ -31,6 +35,12 @@ PHONES = (
     "call me",
     "+2721555010099999",
     "+00 123",
+    "+27 1 555 0100",
+    "+44 (0)20 7946 0018",
+    "+44.20.7946.0018",
+    "+1-202-555-0143",
+    "+39 06 1234 5678",
+    "+263772123456",
 )
 EMAILS = (
     "",
@@ -46,6 +56,12 @@ EMAILS = (
     "under_score+tag@sub.example.co.za",
     ".first@example.com",
     "a@-dash.example",
+    "a@dash-.example",
+    "a@dou..ble.example",
+    "a--b@example.com",
+    "dash-@example.com",
+    "zoe@example.com ",
+    "zoe@sub-domain.example.co.za",
     "a@b",
 )
 WRONG = {
@@ -170,11 +186,35 @@ class TestForeseen(ForeseenCase):
         documents = list(self._random_leads(60, seed=20))
         model = self.registry["crm.lead"]
         self.assertEqual(set(model._comply360_foreseeable), {*WRONG, "date_last_stage_update"})
+        self.patch(model, "_comply360_certain", {})
         wrong = api.model(lambda _self, vals_list: [dict(WRONG, date_open=False) for _ in vals_list])
         self.patch(model, "_comply360_foreseen", wrong)
         found = self.rows("crm_lead", *documents)
         self.unforeseen("crm.lead")
         self.assert_alike(found, self.rows("crm_lead", *documents))
+
+    def test_odoo_computes_what_is_certain_of_one_lead_in_a_batch(self):
+        former, numbers = self.registry["crm.lead"]._compute_phone_state, []
+
+        def _compute_phone_state(leads):
+            numbers.extend(leads.mapped("phone"))
+            return former(leads)
+
+        self._override("_compute_phone_state", api.depends("phone")(_compute_phone_state), f"odoo.addons.{CRM}")
+        self.apply(*[document("registration", str(one), phone=f"+27 21 555 010{one}") for one in range(5)])
+        self.assertEqual([number for number in numbers if number], ["+27 21 555 0100"])
+
+    @mute_logger(RECORD)
+    def test_where_odoo_computes_something_else_of_that_one_it_computes_all(self):
+        def _phone_format_number(_leads, number, **_how):
+            return f"<{number}>"
+
+        self._override("_phone_format_number", _phone_format_number, f"odoo.addons.{FORMATS}")
+        documents = [document("registration", str(one), phone=f"+27 21 555 010{one}") for one in range(3)]
+        rows = self.rows("crm_lead", *documents)
+        self.assertEqual(
+            {row["phone_sanitized"] for row in rows.values()}, {f"<+27 21 555 010{one}>" for one in range(3)}
+        )
 
     def test_a_text_that_was_foreseen_wrongly_is_written(self):
         one = document("registration", "1", email="zoe@cafe.example")
@@ -199,9 +239,9 @@ class TestForeseen(ForeseenCase):
 
     # -- modules that change what Odoo computes ----------------------------------------------------------------------
 
-    def _override(self, name, function):
+    def _override(self, name, function, module="odoo.addons.another_module.models.crm_lead"):
         """A class of another module before Odoo's own."""
-        function.__module__ = "odoo.addons.another_module.models.crm_lead"
+        function.__module__ = module
         self.patch(self.registry["crm.lead"], name, function)
 
     def test_of_a_compute_of_another_module_nothing_is_foreseen(self):
@@ -228,6 +268,28 @@ class TestForeseen(ForeseenCase):
         row = self.rows("crm_lead", one)[one["record_id"]]
         names = ("phone_sanitized", "phone_state", "email_normalized", "email_state", "email_domain_criterion")
         self.assertEqual([row[name] or None for name in names], ["+27115550199", "correct", None, None, None])
+
+    def test_a_create_that_changes_some_leads_has_its_way_with_each(self):
+        former = self.registry["crm.lead"].create
+
+        def create(leads, vals_list):
+            return former(leads, [vals_list[0], *[{**one, "phone": "+27 11 555 0199"} for one in vals_list[1:]]])
+
+        self._override("create", api.model_create_multi(create))
+        rows = self.rows("crm_lead", *[document("registration", str(one), phone="+27 21 555 0100") for one in range(3)])
+        numbers = sorted(row["phone_sanitized"] for row in rows.values())
+        self.assertEqual(numbers, ["+27115550199", "+27115550199", "+27215550100"])
+
+    def test_of_numbers_that_another_module_writes_in_its_way_nothing_is_foreseen(self):
+        lead = self.env["crm.lead"]
+        self.assertIn("phone_sanitized", lead._comply360_foreseen_fields())
+        with self.subTest("another number comes first"):
+            first = api.model(lambda _leads: ["x_comply360_mobile", "phone"])
+            with patch.object(type(lead), "_phone_get_number_fields", first):
+                self.assertNotIn("phone_sanitized", lead._comply360_foreseen_fields())
+        with self.subTest("another form"):
+            self._override("_phone_format_number", lambda _leads, number, **_how: number)
+            self.assertNotIn("phone_sanitized", lead._comply360_foreseen_fields())
 
     def test_a_default_that_may_differ_is_asked_for_each_lead(self):
         numbers = iter(range(1, 100))
