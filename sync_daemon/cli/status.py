@@ -6,19 +6,17 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import click
 
+from sync_daemon.cli.flows import ARROWS, flow_rows, odoo_backlog, print_flows, print_pauses
 from sync_daemon.cli.output import ago, print_json, print_table, say
 from sync_daemon.config import load_settings
 from sync_daemon.daemon import Bridge, open_bridge
 from sync_daemon.domain.keys import Direction
 from sync_daemon.domain.operations.health import Lack
 from sync_daemon.domain.operations.heartbeat import Heartbeat, Hop, broken
-from sync_daemon.domain.operations.pause import Pause, shown_state
-from sync_daemon.errors import BridgeError, CopyError
 from sync_daemon.ports import OdooBacklog
 from sync_daemon.postgres.admin.flows import Flow, Flows
 from sync_daemon.postgres.admin.overview import Cause, Overview
@@ -29,7 +27,6 @@ from sync_daemon.postgres.known_database import KnownDatabase
 from sync_daemon.postgres.registry import FlowState
 
 NOT_ATTACHED = "not attached"
-ARROWS = {Direction.APP_TO_ODOO: "app -> Odoo", Direction.ODOO_TO_APP: "Odoo -> app"}
 
 
 @click.command()
@@ -55,11 +52,10 @@ def status(as_json: bool) -> None:
         daemons = Daemons(bridge.database).running()
         freezes = bridge.database.freezes()
         # what is asked of Odoo is noted first, which a freeze forbids: it is named instead
-        backlog, problem = _backlog(bridge, is_silent=bool(freezes))
+        backlog, problem = odoo_backlog(bridge.instances.values() if not freezes else ())
         causes = [*Overview(bridge.database).causes(), *_causes_by_pause(paused, backlog)]
         causes += _causes_in_odoo(bridge, flows, problem or bool(freezes))
-    pauses = {(flow.tenant, flow.direction): flow.pause for flow in paused}
-    rows = [_row(flow, backlog, pauses.get((flow.tenant, flow.direction))) for flow in flows]
+    rows = flow_rows(flows, backlog, paused)
     breaks = [found for item in heartbeats if (found := broken(item, now, settings.heartbeat_interval))]
     if as_json:
         print_json(
@@ -78,8 +74,8 @@ def status(as_json: bool) -> None:
             }
         )
     else:
-        _print_flows(rows, now)
-        _print_pauses(paused, now)
+        print_flows(rows, now)
+        print_pauses(paused, now)
         _print_causes(causes)
         _print_heartbeats(heartbeats, now)
     if events.waiting:
@@ -94,35 +90,6 @@ def status(as_json: bool) -> None:
     if problem:
         sys.exit(69)
     sys.exit(3 if said or any(row["dead"] or row["state"] == "error" for row in rows) else 0)
-
-
-def _print_flows(rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
-    print_table(
-        "Sync state",
-        ("tenant", "state", "direction", "owed", "oldest", "dead", "last success"),
-        [
-            (
-                row["subdomain"],
-                row["state"],
-                ARROWS[Direction(row["direction"])],
-                f"about {row['owed']}" if row["is_about"] else row["owed"],
-                ago(row["oldest"], now),
-                row["dead"],
-                ago(row["last_success"], now),
-            )
-            for row in rows
-        ],
-    )
-
-
-def _print_pauses(paused: Iterable[Flow], now: datetime) -> None:
-    rows = [
-        (flow.subdomain, ARROWS[flow.direction], ago(flow.pause.since, now), flow.pause.by, flow.pause.reason)
-        for flow in paused
-        if flow.pause
-    ]
-    if rows:
-        print_table("Paused flows", ("tenant", "direction", "paused", "by", "reason"), rows)
 
 
 def _print_causes(causes: Sequence[Cause]) -> None:
@@ -145,18 +112,6 @@ def _print_heartbeats(heartbeats: Iterable[Heartbeat], now: datetime) -> None:
     )
 
 
-def _backlog(bridge: Bridge, is_silent: bool) -> tuple[Mapping[UUID, OdooBacklog], str]:
-    found: dict[UUID, OdooBacklog] = {}
-    try:
-        for odoo in bridge.instances.values() if not is_silent else ():
-            found.update(odoo.backlog())
-    except CopyError:
-        raise
-    except BridgeError as error:
-        return found, str(error)
-    return found, ""
-
-
 def _causes_by_pause(paused: Iterable[Flow], backlog: Mapping[UUID, OdooBacklog]) -> Iterator[Cause]:
     """What waits in Odoo because its flow is paused."""
     for flow in paused:
@@ -172,25 +127,6 @@ def _causes_in_odoo(bridge: Bridge, flows: list[FlowState], is_silent: object) -
         for tenant, causes in odoo.causes().items():
             for cause, records in causes.items():
                 yield Cause(names.get(tenant, str(tenant)), Direction.ODOO_TO_APP, f"in Odoo: {cause}", records)
-
-
-def _row(flow: FlowState, backlog: Mapping[UUID, OdooBacklog], pause: Pause | None) -> dict[str, Any]:
-    row = {
-        "tenant": str(flow.tenant),
-        "subdomain": flow.subdomain,
-        "state": shown_state(flow.state, pause),
-        "pause": asdict(pause) if pause else None,
-        "direction": flow.direction.value,
-        "owed": flow.owed + flow.held,
-        "is_about": flow.is_about,
-        "oldest": flow.oldest,
-        "dead": flow.dead,
-        "last_success": flow.last_success,
-    }
-    if flow.direction is Direction.ODOO_TO_APP and flow.tenant in backlog:
-        side = backlog[flow.tenant]
-        row |= {"owed": side.owed, "oldest": side.oldest}
-    return row
 
 
 def _number(cause: Cause) -> str:

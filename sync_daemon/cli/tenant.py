@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import click
@@ -11,10 +15,16 @@ from db_init import forget as forgetting
 from db_init import tenant_life
 from db_init import tenants as tenancy
 from db_init.registry import Tenant
+from db_init.tenant_objects import ATTACH_LEVEL
 from sync_daemon.cli.db import describe
-from sync_daemon.cli.output import print_json, print_table, say
+from sync_daemon.cli.flows import flow_rows, odoo_backlog, print_flows, print_pauses
+from sync_daemon.cli.output import ago, print_json, print_table, say
 from sync_daemon.config import Settings, load_settings
+from sync_daemon.domain.keys import Direction
 from sync_daemon.errors import ConfigError
+from sync_daemon.postgres.admin.flows import Flows
+from sync_daemon.postgres.connection import Database
+from sync_daemon.postgres.registry import Registry
 
 _EXISTING = click.Choice(["complete", "skip", "fail"])
 
@@ -74,35 +84,58 @@ def create(
 @tenant.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
-    """List the tenants the bridge knows.
+    """List tenants, with what each owes to Odoo.
+
+    What waits in Odoo is asked by c360 tenant show and c360 status.
 
     Example: c360 tenant list
     """
-    found = tenancy.list_tenants(load_settings())
+    settings = load_settings()
+    found = tenancy.list_tenants(settings)
+    known = _flows(settings) if found else []
     if as_json:
-        print_json([describe(item) for item in found])
+        print_json(
+            [
+                describe(item) | {"flows": [flow for flow in known if flow["tenant"] == str(item.tenant_id)]}
+                for item in found
+            ]
+        )
     else:
-        _print(found)
+        _print(found, known)
 
 
 @tenant.command("show")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
-    """Show one tenant, by subdomain, schema or UUID.
+    """Show one tenant, and its flow both ways.
 
-    Exit code 1 if the bridge does not know it.
+    NAME is a subdomain, schema or UUID. Exit code 1 if the bridge does not know it, 69 if Odoo does not answer.
 
     Example: c360 tenant show agency1
     """
-    found = tenancy.find(load_settings(), name)
+    settings = load_settings()
+    found = tenancy.find(settings, name)
     if found is None:
         say(f"the bridge does not know tenant {name}; see: c360 tenant list, c360 db status")
         sys.exit(1)
+    # imported here: all else that is said of tenants needs neither Odoo nor RabbitMQ
+    from sync_daemon.daemon import open_bridge
+
+    with open_bridge(settings) as bridge:
+        backlog, problem = odoo_backlog(bridge.instances.values() if not bridge.database.freezes() else ())
+        paused = [flow for flow in Flows(bridge.database).paused() if flow.tenant == found.tenant_id]
+        flows = [flow for flow in bridge.registry.flows() if flow.tenant == found.tenant_id]
+        rows, now = flow_rows(flows, backlog, paused), bridge.registry.now()
     if as_json:
-        print_json(describe(found))
+        print_json(describe(found) | {"flows": rows, "odoo_problem": problem})
     else:
-        _print([found])
+        print_table(f"Tenant {found.subdomain}", ("what", "value"), _sheet(found))
+        print_flows(rows, now)
+        print_pauses(paused, now)
+    if problem:
+        say(f"Odoo does not answer: {problem}")
+        sys.exit(69)
 
 
 @tenant.command("suspend")
@@ -224,20 +257,34 @@ def _say_steps(steps: list[str], as_json: bool) -> None:
     print_json(steps) if as_json else click.echo("\n".join(steps) or "nothing to do")
 
 
-def _print(tenants: list[Tenant]) -> None:
-    print_table(
-        "Tenants",
-        ("tenant", "name", "state", "schema", "UUID", "level", "problem"),
-        [
-            (
-                item.subdomain,
-                item.name,
-                item.state,
-                item.schema_name,
-                str(item.tenant_id),
-                item.attach_level,
-                item.problem,
-            )
-            for item in tenants
-        ],
-    )
+def _flows(settings: Settings) -> list[dict[str, Any]]:
+    """Every flow to Odoo, as the app's database knows it: what waits in Odoo, only Odoo can say."""
+    with closing(Database(settings)) as database:
+        flows = [flow for flow in Registry(database).flows() if flow.direction is Direction.APP_TO_ODOO]
+        return flow_rows(flows, {}, Flows(database).paused())
+
+
+def _print(tenants: Sequence[Tenant], flows: Sequence[Mapping[str, Any]]) -> None:
+    now, of_tenant = datetime.now(UTC), {flow["tenant"]: flow for flow in flows}
+    rows = []
+    for item in tenants:
+        flow = of_tenant.get(str(item.tenant_id), {"state": item.state})
+        owed, last = flow.get("owed"), ago(flow.get("last_success"), now)
+        rows.append(
+            (item.subdomain, item.name, flow["state"], item.instance_id, owed, flow.get("dead"), last, item.problem)
+        )
+    print_table("Tenants", ("tenant", "name", "state", "Odoo", "owed to Odoo", "dead", "last success", "problem"), rows)
+
+
+def _sheet(item: Tenant) -> list[tuple[str, object]]:
+    return [
+        ("name", item.name),
+        ("UUID", str(item.tenant_id)),
+        ("schema", item.schema_name),
+        ("Odoo", item.instance_id),
+        ("state", item.state),
+        ("status in the app", item.tenant_status),
+        ("schema's status in the app", item.schema_status),
+        ("level of the bridge's objects", f"{item.attach_level} of {ATTACH_LEVEL}"),
+        ("problem", item.problem),
+    ]

@@ -67,3 +67,25 @@ def test_a_renamed_tenant_has_its_name_in_odoo_and_keeps_its_records(app: App, o
     assert printed("tenant", "show", str(app.tenant), expect=0)["subdomain"] == f"{app.subdomain}x"
     assert "say what changes: --name or --subdomain" in c360("tenant", "rename", str(app.tenant), expect=2).stderr
     c360("tenant", "rename", str(app.tenant), "--subdomain", app.subdomain)
+
+
+@pytest.mark.acceptance("A5")
+def test_a_tenant_is_shown_with_what_it_owes_in_each_direction(app: App, odoo: Odoo, accountant: Odoo) -> None:
+    [registration] = app.register()
+    commission = app.commission(registration)
+    c360("drain")
+    domain = [["x_comply360_external_id", "=", str(commission)]]
+    accountant.call("x_commission", "action_approve", accountant.call("x_commission", "search", domain))
+    app.register(2)
+    c360("pause", "--tenant", app.subdomain, "--direction", "odoo-to-app", "--reason", REASON, C360_PERSON="thandi")
+    shown = printed("tenant", "show", app.subdomain, expect=0)
+    assert {row["direction"]: (row["state"], row["owed"]) for row in shown["flows"]} == {
+        "app_to_odoo": ("active", 4),
+        "odoo_to_app": ("paused", 1),
+    }, "two registrations and their clients; an approval"
+    [listed] = [row for row in printed("tenant", "list", expect=0) if row["id"] == str(app.tenant)]
+    assert [(row["direction"], row["owed"], row["dead"]) for row in listed["flows"]] == [("app_to_odoo", 4, 0)]
+    assert listed["flows"][0]["last_success"]
+    said = c360("tenant", "show", str(app.tenant)).stdout
+    assert app.schema in said and "Paused flows" in said and REASON in said
+    assert app.subdomain in c360("tenant", "list").stdout
