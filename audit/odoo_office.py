@@ -199,6 +199,7 @@ class Office:
             "follower": ("mail.followers", [*hangs, ["partner_id", "=", customer]]),
             "meeting": ("calendar.event", [["id", "in", meetings]]),
             "attendee": ("calendar.attendee", [["event_id", "in", meetings]]),
+            "commission analysis": ("comply360.commission.report", [["lead_id", "=", lead]]),
             "lead analysis": ("crm.activity.report", [["lead_id", "=", lead]]),
         }
         found = {kind: (model, self._search(model, *domain)) for kind, (model, domain) in rows.items()}

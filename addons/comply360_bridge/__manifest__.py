@@ -27,6 +27,7 @@
         "wizard/base_module_uninstall_views.xml",
         "views/res_users_views.xml",
         "wizard/comply360_commission_payment_views.xml",
+        "report/comply360_commission_report_views.xml",
         "report/comply360_commission_statement.xml",
         "wizard/comply360_commission_statement_views.xml",
         "views/res_partner_views.xml",

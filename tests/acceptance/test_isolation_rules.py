@@ -23,6 +23,7 @@ RULES = {
     "res_partner": "customer",
     "res_partner_bank": "bank account",
     "x_commission": "commission",
+    "comply360_commission_report": "commission analysis",
     "account_move": "invoice",
     "account_move_line": "journal item",
     "account_payment": "payment",

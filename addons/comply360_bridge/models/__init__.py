@@ -1,5 +1,5 @@
 # a mixin must exist before the models that inherit it, a model before what extends it
-from . import comply360_guarded, comply360_record, comply360_walled
+from . import comply360_guarded, comply360_one_currency, comply360_record, comply360_walled
 
 # isort: split
 from . import comply360_synced
@@ -31,6 +31,7 @@ from . import (
     comply360_bridge_setup,
     comply360_bridge_user,
     comply360_claim,
+    comply360_commission_report,
     comply360_heartbeat,
     comply360_issue,
     comply360_issue_activity,

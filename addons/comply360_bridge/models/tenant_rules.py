@@ -20,6 +20,7 @@ PATHS = {
     "crm.lead": ("x_comply360_tenant_id", "partner_id"),
     "crm.activity.report": ("lead_id", "partner_id"),
     "x_commission": ("x_comply360_tenant_id", "lead_id", "agent_id"),
+    "comply360.commission.report": ("tenant_id", "lead_id", "agent_id"),
     "account.move": (
         "x_comply360_tenant_id",
         "x_comply360_lead_id",

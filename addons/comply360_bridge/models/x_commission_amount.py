@@ -2,19 +2,19 @@ from decimal import Decimal
 
 from odoo import api, models
 from odoo.exceptions import ValidationError
-from odoo.tools import SQL
 
 from ..mappers.document import Refused
 from ..mappers.money import exact
 
 AMOUNTS = ("commission_amount", "registration_fee")
-MEASURES = {"sum": "SUM", "sum_currency": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX"}
 
 
 class XCommission(models.Model):
     """Amounts are stored as they are, or refused: Odoo would round them without a word."""
 
-    _inherit = "x_commission"
+    _name = "x_commission"
+    _inherit = ["x_commission", "comply360.one.currency"]
+    _comply360_amounts = AMOUNTS
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -34,21 +34,6 @@ class XCommission(models.Model):
                 kept = {} if currency == commission.currency_id else {name: commission[name] for name in AMOUNTS}
                 self._check_exact(currency, {**kept, **given})
         return super().write(vals)
-
-    def _read_group_select(self, aggregate_spec, query):
-        """Measure amounts of one currency only: a group with several has no sum.
-
-        Odoo adds them one to one where a rate is missing, in lists, pivots, graphs and the heads of columns.
-        """
-        name, _, function = aggregate_spec.partition(":")
-        if name not in AMOUNTS or function not in MEASURES:
-            return super()._read_group_select(aggregate_spec, query)
-        return SQL(
-            "CASE WHEN MIN(%(currency)s) = MAX(%(currency)s) THEN %(function)s(%(amount)s) END",
-            currency=self._field_to_sql(self._table, "currency_id", query),
-            function=SQL(MEASURES[function]),
-            amount=self._field_to_sql(self._table, name, query),
-        )
 
     def _check_exact(self, currency, amounts):
         for name in AMOUNTS:

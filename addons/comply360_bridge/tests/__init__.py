@@ -8,6 +8,7 @@ from . import (
     test_changes,
     test_claim,
     test_commission_page,
+    test_commission_report,
     test_commission_steps,
     test_commissions,
     test_compared,

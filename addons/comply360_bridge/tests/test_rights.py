@@ -21,7 +21,7 @@ OWN = (
     "comply360.today",
     "x_commission",
 )
-OWN += ("comply360.commission.payment", "comply360.commission.statement")
+OWN += ("comply360.commission.payment", "comply360.commission.report", "comply360.commission.statement")
 RECORD = {"tenant": TENANT, "entity": "registration", "record_id": TENANT}
 ARGUMENTS = {
     "show_binding": (INSTALLATION, RECORD),
@@ -134,6 +134,7 @@ CALLERS = {
     "comply360.link": {"action_accept": ACCOUNTANTS, "action_decline": ACCOUNTANTS},
     "comply360.today": {"alert": READERS, "figures": READERS},
     "comply360.commission.payment": {"action_confirm": ACCOUNTANTS},
+    "comply360.commission.report": {"action_open": READERS},
     "comply360.commission.statement": {"action_print": ACCOUNTANTS},
     "x_commission": {
         "action_approve": ACCOUNTANTS,

@@ -94,6 +94,7 @@ class TestTenantRules(DocumentCase):
                 {"acc_number": CANARY, "partner_id": self.agent.id}
             ),
             "x_commission": self.commission,
+            "comply360.commission.report": self.env["comply360.commission.report"].browse(self.commission.ids),
             "account.move": invoice | bill,
             "account.move.line": (invoice | bill).line_ids,
             "account.payment": payment,
