@@ -105,8 +105,8 @@ class Settings(BaseSettings):
     # the daemon
     c360_push_workers: int = Field(2, ge=1, le=32)
     c360_batch_size: int = Field(250, ge=1, le=1000)
-    c360_poll_seconds: float = Field(0.05, gt=0, le=60)
-    c360_pull_seconds: float = Field(0.4, gt=0, le=60)
+    c360_poll_seconds: float = Field(0.02, gt=0, le=60)
+    c360_pull_seconds: float = Field(0.12, gt=0, le=60)
     c360_pull_lease_seconds: float = Field(6.0, gt=0)
     c360_tenant_refresh_seconds: float = Field(5.0, gt=0, le=3600)
     c360_lease_seconds: float = Field(60.0, gt=0)

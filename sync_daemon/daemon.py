@@ -81,6 +81,8 @@ KEEPING_REST = 3600.0
 THE_BRIDGE = "the bridge"
 HINT_WAIT = timedelta(seconds=1)
 CLAIM_EVERY = timedelta(seconds=0.1)
+# what a lost hint costs at most; a change that was put off waits 5 s in Odoo anyway
+PULL_EVERY = timedelta(seconds=2)
 CONFIGURATION = 78
 """The exit code of a daemon whose database is not the installation's own."""
 # Together less than the 30 seconds after which a service manager kills the process.
@@ -362,7 +364,10 @@ def _loops(
             yield from _push_loops(bridge, instance)
         if "pull" in only:
             inbound = Inbound(bridge.database, instance, settings.odoo_login)
-            puller = Puller(bridge.instances[instance], inbound, settings.pull_lease, bridge.carrier(instance))
+            # the lease must not run out in between
+            pull_every = min(PULL_EVERY, settings.pull_lease / 3)
+            carrier = bridge.carrier(instance)
+            puller = Puller(bridge.instances[instance], inbound, settings.pull_lease, carrier, pull_every)
             yield Loop(f"pull {instance}", puller.run_once, settings.c360_pull_seconds, puller.release)
         if "reconcile" in only:
             yield _reconcile_loop(bridge, instance)

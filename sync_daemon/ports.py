@@ -160,6 +160,13 @@ class Odoo(Protocol):
 
     def pull_changes(self, limit: int, per_tenant: int) -> Pulled: ...
 
+    def newest(self) -> int:
+        """The number of the newest mark that waits, 0 without one: less work than a pull, and only a hint.
+
+        Marks of others are counted too, and one that commits after a newer one is not noticed.
+        """
+        ...
+
     def ack_changes(self, verdicts: Sequence[Verdict]) -> None: ...
 
     def requeue_changes(self, keys: Sequence[RecordKey]) -> int: ...
@@ -345,6 +352,10 @@ class Outbox(Protocol):
 
         Raises: BusyError if that many are too many at once.
         """
+        ...
+
+    def owes(self) -> bool:
+        """Whether a tenant that is served owes anything, due or not; less work than a claim."""
         ...
 
     def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:

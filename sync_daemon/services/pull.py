@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -23,25 +25,49 @@ from sync_daemon.services.report import Report
 
 PAGE = 500
 PER_TENANT = 100
+WITHOUT_HINTS = timedelta(seconds=0.4)
+"""Until the next pull where Odoo does not tell its newest mark."""
+UNTOLD = timedelta(seconds=60)
+"""Until it is asked for the newest mark again."""
 
 
 @dataclass
 class Puller:
-    """Pulls from one Odoo instance; of several pullers, only the holder of the lease works."""
+    """Pulls from one Odoo instance; of several pullers, only the holder of the lease works.
+
+    Between two pulls, `pull_every` apart while nothing comes, it asks for Odoo's newest mark, which costs less, and
+    pulls at once when there is a newer one. Where Odoo does not tell, it pulls more often instead.
+    """
 
     odoo: Odoo
     inbound: Inbound
     lease: timedelta
     carrier: HeartbeatCarrier
+    pull_every: timedelta = timedelta(0)
+    clock: Callable[[], float] = time.monotonic
     holder: UUID = field(default_factory=uuid4)
+    _pulls_at: float = field(default=-math.inf, init=False)
+    _asks_at: float = field(default=-math.inf, init=False)
+    _newest: int = field(default=0, init=False)
     _beat: int = field(default=0, init=False)
     _failing: dict[UUID, str] = field(default_factory=dict, init=False)
 
     def run_once(self) -> Report:
-        """Pull one page, take it in tenant by tenant, and send Odoo a verdict on each change."""
+        """Pull one page if it is time, take it in tenant by tenant, and send Odoo a verdict on each change."""
+        if not self._is_due():
+            return Report(failures=tuple(self._failing.values()))
+        self._pulls_at = -math.inf
         leased = self.inbound.acquire(self.holder, self.lease)
         if leased is None:
+            self._failing.clear()
+            self._rest(is_holder=False)
             return Report()
+        report = self._pull(leased)
+        if not report.done:
+            self._rest(is_holder=True)
+        return report
+
+    def _pull(self, leased: datetime) -> Report:
         reached(CrashPoint.PULL_LEASED)
         pulled = self.odoo.pull_changes(PAGE, PER_TENANT)
         verdicts: list[Verdict] = []
@@ -57,6 +83,31 @@ class Puller:
     def release(self) -> None:
         """Release the lease, so that another puller can take over at once."""
         self.inbound.release(self.holder)
+
+    def _is_due(self) -> bool:
+        """Whether to pull now. Where Odoo does not tell its newest mark, the next round pulls and says why."""
+        now = self.clock()
+        if now >= self._pulls_at:
+            return True
+        if now < self._asks_at:
+            return False
+        try:
+            newest = self.odoo.newest()
+        except BridgeError:
+            # not in this round: it would last as long as two calls that nobody answers
+            self._pulls_at, self._asks_at = now, now + UNTOLD.total_seconds()
+            return False
+        is_newer, self._newest = newest > self._newest, newest
+        return is_newer
+
+    def _rest(self, is_holder: bool) -> None:
+        now = self.clock()
+        is_told = is_holder and now >= self._asks_at
+        rest = self.pull_every if is_told else min(self.pull_every, WITHOUT_HINTS)
+        self._pulls_at = now + rest.total_seconds()
+        if not is_holder:
+            # whoever holds the lease asks for everybody
+            self._asks_at = max(self._asks_at, self._pulls_at)
 
     def _take_in(self, changes: Mapping[UUID, Sequence[Change]], read_after: datetime) -> list[Verdict]:
         receiving = {tenant.id: tenant for tenant in self.inbound.receiving()}

@@ -25,7 +25,7 @@ class Relay:
     """Any number of relays may run: each mark and each claim goes to one of them.
 
     What it collects at once is halved when that takes too long, and grows again. A look for marks costs little;
-    while there are none, due deliveries are looked for only every `claim_every`.
+    while there are none, due deliveries are looked for only every `claim_every`, and only if anything is owed.
     """
 
     outbox: Outbox
@@ -44,8 +44,9 @@ class Relay:
         now = self.clock()
         if not collected and now - self._idle_since < self.claim_every.total_seconds():
             return Report()
-        published = self._publish(Lane.LIVE)
-        published += self._publish(Lane.BULK)
+        published = 0
+        if collected or self.outbox.owes():
+            published = self._publish(Lane.LIVE) + self._publish(Lane.BULK)
         self._idle_since = -math.inf if published else now
         return Report(done=collected + published, sent=published)
 

@@ -27,7 +27,7 @@ from sync_daemon.config import Settings
 from tests.acceptance.command import c360, daemon, printed
 from tests.acceptance.parties import App, Odoo, as_sync
 from tests.bench.figures import Figure, percentile
-from tests.bench.processors import Spent, spending
+from tests.bench.processors import ROLES, Spent, spending
 from tests.databases import as_admin
 
 MANY = int(os.environ.get("BENCH_MANY", "2000"))
@@ -37,7 +37,8 @@ BOUND = int(os.environ.get("BENCH_BOUND", "200000"))
 LONGEST_SECONDS = 1_200.0
 AT_ONCE = 500
 ONE_BY_ONE = 100
-SAMPLES = 40
+SAMPLES = 100
+IDLE_SECONDS = 30.0
 INSERTS = 1_000
 TURN = 100
 HELD_SECONDS = 30.0
@@ -224,16 +225,27 @@ def _one_by_one(bench: Bench) -> float:
 def latency(bench: Bench) -> list[Figure]:
     """One INSERT until the row carries its lead's id, and one payment in Odoo until the app's row says paid."""
     person = _accountant(bench)
-    with bench.running():
+    with bench.running() as process:
         app = bench.tenant()
+        idle = _idle(bench, process.pid)
         there = [_insert_latency(app) for _ in range(SAMPLES)]
         commissions = _approved(app, person)
         with person.session() as session:
             back = [_payment_latency(app, session, *pair) for pair in commissions]
     return [
-        *_percentiles("one INSERT until its lead's id is in the row", there, 1.0),
-        *_percentiles("one payment in Odoo until it is in the app", back, 2.0),
+        *_percentiles("one INSERT until its lead's id is in the row", there, 0.1),
+        *_percentiles("one payment in Odoo until it is in the app", back, 0.2),
+        idle,
     ]
+
+
+def _idle(bench: Bench, daemon_pid: int) -> Figure:
+    """What daemon and servers compute while nothing happens: the price of noticing soon what does."""
+    with spending(bench.layout, bench.settings, daemon_pid) as spent:
+        time.sleep(IDLE_SECONDS)
+    shares = {role: 100 * seconds / IDLE_SECONDS for role, seconds in spent.seconds.items()}
+    beside = ", ".join(f"{role} {shares.get(role, 0.0):.1f}" for role in ROLES)
+    return Figure("while nothing happens, share of a core", sum(shares.values()), "%", beside)
 
 
 def _percentiles(name: str, seconds: list[float], aim: float) -> list[Figure]:

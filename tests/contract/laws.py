@@ -26,10 +26,10 @@ TYPES: Mapping[str, type[Contract]] = {
 ADDON_LAWS: tuple[dict[str, Any], ...] = (
     {
         "id": "addon_layers",
-        "name": "Models know the exchange and the demo, both know the mappers, and not the other way round",
+        "name": "Controllers know models, models the exchange and the demo, these the mappers, and never the reverse",
         "type": "layers",
         "containers": ["comply360_bridge"],
-        "layers": ["models | wizard", "exchange | demo", "mappers"],
+        "layers": ["controllers", "models | wizard", "exchange | demo", "mappers"],
         "exhaustive": "true",
         # Odoo's own: a manifest, what it runs once, its tests, its data migrations
         "exhaustive_ignores": ["__manifest__", "hooks", "kept", "tests", "migrations"],
@@ -40,6 +40,7 @@ ADDON_LAWS: tuple[dict[str, Any], ...] = (
         "type": "protected",
         "protected_modules": ["odoo", "psycopg2"],
         "allowed_importers": [
+            "comply360_bridge.controllers",
             "comply360_bridge.models",
             "comply360_bridge.wizard",
             "comply360_bridge.exchange",

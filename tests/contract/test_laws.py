@@ -113,6 +113,7 @@ PLANTED = {
     "addon_layers": [
         ("comply360_bridge.mappers.client", "comply360_bridge.models.crm_lead"),
         ("comply360_bridge.exchange.batch", "comply360_bridge.models.crm_lead"),
+        ("comply360_bridge.models.crm_lead", "comply360_bridge.controllers.newest"),
         ("comply360_bridge.demo.records", "comply360_bridge.exchange.batch"),
         ("comply360_bridge.newcomer", "comply360_bridge.mappers"),
     ],

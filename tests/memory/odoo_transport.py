@@ -49,6 +49,16 @@ class Transport:
         crash_points.answered(method)
         return copy.deepcopy(answer)
 
+    def newest(self) -> int:
+        """As the route of its own; it is only asked, and changes nothing."""
+        self._process.check()
+        if self._odoo.is_away:
+            raise TransientError("no connection to Odoo in memory")
+        self.calls["newest"] += 1
+        if self._counts_down(self.lost, "newest"):
+            raise TransientError("no answer from Odoo to newest")
+        return max((mark.number for mark in self._odoo.state.marks), default=0)
+
     def finish(self) -> int:
         """Let Odoo end the calls that were given up; how many."""
         unfinished, self._unfinished = self._unfinished, []

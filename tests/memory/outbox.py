@@ -17,6 +17,7 @@ PER_TENANT_IN_FLIGHT = 1_000
 IN_FLIGHT = 5_000
 LARGEST_EDIT = 1_000
 PEOPLE_LATER = timedelta(milliseconds=200)
+SERVED = ("active", "suspended")
 
 
 class Outbox:
@@ -91,6 +92,12 @@ class Outbox:
         state.letters[new.name] = new
         return new
 
+    def owes(self) -> bool:
+        """Whether a tenant that is served owes anything, due or not."""
+        with self._database.transaction() as state:
+            owing = {item.key.tenant for item in state.deliveries.values() if not item.is_dead}
+            return any(tenant.id in owing and tenant.state in SERVED for tenant in state.tenants.values())
+
     def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:
         """Due records by Odoo instance, not offered again before `lease` is over."""
         claimed: defaultdict[str, list[RecordKey]] = defaultdict(list)
@@ -111,7 +118,7 @@ class Outbox:
             busy[delivery.key.tenant] += delivery.published_at is not None and delivery.due_at > now
         turns: list[tuple[int, RecordKey]] = []
         for tenant in state.tenants.values():
-            if tenant.state not in ("active", "suspended") or (tenant.id, Direction.APP_TO_ODOO) in state.paused:
+            if tenant.state not in SERVED or (tenant.id, Direction.APP_TO_ODOO) in state.paused:
                 continue
             ready = [item for item in state.deliveries.values() if _is_due(item, tenant, lane, self._database)]
             ready.sort(key=lambda item: item.due_at)

@@ -24,6 +24,7 @@ from sync_daemon.domain.snapshot import Binding, BindingState
 from sync_daemon.domain.tenant import Tenant
 from sync_daemon.errors import FatalError, RejectedError, TransientError
 from sync_daemon.odoo.client import open_odoo
+from sync_daemon.odoo.transports.http_post import HttpPost
 from sync_daemon.odoo.wire import PROTOCOL
 from tests.ports import odoo_side
 from tests.ports.odoo_side import Installation, through
@@ -258,6 +259,32 @@ def test_changes_are_pulled_until_they_are_acknowledged(here: Installation) -> N
     assert here.odoo.pull_changes(10, 10).changes == ()
     assert here.tenant not in here.odoo.backlog()
     assert here.tenant not in here.odoo.causes()
+
+
+def test_a_change_in_odoo_raises_the_number_of_the_newest_mark(here: Installation) -> None:
+    documents = here.commission()
+    here.odoo.apply_batch(uuid4(), documents)
+    before = here.odoo.newest()
+    assert here.odoo.newest() == before
+    here.people.approve(documents[-1].key)
+    [change] = here.odoo.pull_changes(10, 10).changes
+    assert here.odoo.newest() == change.version.number > before
+    here.odoo.ack_changes([Verdict(change.key, change.version, Ruling.APPLIED)])
+    assert here.odoo.newest() < change.version.number, "only marks that wait count"
+
+
+def test_the_newest_mark_is_told_to_the_bridges_own_users_alone(settings: Settings) -> None:
+    assert open_odoo(settings, uuid4()).newest() >= 0
+    others: list[dict[str, object]] = [
+        {"odoo_login": "nobody@example.com"},
+        {"odoo_api_key": SecretStr("no key of anybody")},
+        {"odoo_login": settings.odoo_admin_login, "odoo_api_key": settings.odoo_admin_password},
+    ]
+    for changes in others:
+        with pytest.raises(FatalError, match="HTTP 403"):
+            open_odoo(settings.model_copy(update=changes), uuid4()).newest()
+    answer = HttpPost(settings)("/comply360_bridge/newest", b"", {"X-Odoo-Database": settings.odoo_database})
+    assert answer.status == 403
 
 
 def test_present_values_are_those_that_the_digests_are_of(here: Installation) -> None:

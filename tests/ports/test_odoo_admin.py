@@ -29,10 +29,13 @@ def test_a_new_key_opens_odoo_and_former_keys_stay_valid_until_they_are_revoked(
     assert key != present
     for valid in (key, present):
         assert open_odoo(with_key(stack_settings, valid), uuid4()).ping().user == stack_settings.odoo_login
+        assert open_odoo(with_key(stack_settings, valid), uuid4()).newest() >= 0
     admin.revoke_other_keys(stack_settings, present)
     assert open_odoo(with_key(stack_settings, present), uuid4()).ping().user == stack_settings.odoo_login
     with pytest.raises(FatalError, match="refuses login or key"):
         open_odoo(with_key(stack_settings, key), uuid4()).ping()
+    with pytest.raises(FatalError, match="HTTP 403"):
+        open_odoo(with_key(stack_settings, key), uuid4()).newest()
 
 
 def test_the_server_tells_its_version(stack_settings: Settings) -> None:

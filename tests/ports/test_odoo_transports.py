@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import socket
@@ -72,6 +73,26 @@ def test_a_good_answer_is_read(transport: str) -> None:
     with WebServer(encoded(transport, PING)) as server:
         assert ping(transport, server).user == "bot"
     assert len(server.requests) == 1
+
+
+def test_the_newest_mark_is_asked_for_by_login_and_key(transport: str) -> None:
+    with WebServer(response("200 OK", b"4711")) as server:
+        assert opened(transport, server.url, odoo_login="bot", odoo_database="db").newest() == 4711
+    [request] = server.requests
+    assert request.startswith(b"POST /comply360_bridge/newest HTTP/1.1")
+    assert b"Authorization: Basic " + base64.b64encode(f"bot:{KEY}".encode()) in request
+    assert b"X-Odoo-Database: db" in request
+
+
+@pytest.mark.parametrize("body", [b"", b"-1", b"4.7", b"<html>", b"9" * 20, "٣".encode()])
+def test_an_answer_that_is_no_number_of_a_mark_is_refused(transport: str, body: bytes) -> None:
+    with WebServer(response("200 OK", body)) as server, pytest.raises(TransientError, match="no number of a mark"):
+        opened(transport, server.url).newest()
+
+
+def test_an_odoo_without_the_route_says_so(transport: str) -> None:
+    with WebServer(response("404 Not Found", b"<html>")) as server, pytest.raises(FatalError, match="404"):
+        opened(transport, server.url).newest()
 
 
 def test_a_good_answer_is_read_where_its_last_byte_closes_the_socket(

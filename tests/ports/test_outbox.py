@@ -75,6 +75,19 @@ def test_a_claimed_record_is_not_offered_again_before_its_lease_is_over(platform
     assert platform.outbox.claim(Lane.LIVE, MINUTE) == {INSTANCE: [registration]}, "the lease of zero was over"
 
 
+def test_a_record_is_owed_from_its_collection_on_while_its_tenant_is_served(platform: Platform) -> None:
+    [registration] = fill(platform)
+    platform.outbox.mark([registration])
+    assert not platform.outbox.owes()
+    platform.outbox.collect(10)
+    assert platform.outbox.owes()
+    platform.outbox.claim(Lane.LIVE, MINUTE)
+    assert platform.outbox.owes(), "its hint may be lost"
+    for state, is_served in (("suspended", True), ("deleted", False), ("active", True)):
+        platform.registry.set_state(platform.tenant, state)
+        assert platform.outbox.owes() is is_served
+
+
 def test_each_change_gets_a_newer_version(platform: Platform) -> None:
     [registration] = fill(platform)
     versions = []

@@ -26,6 +26,7 @@ from . import (
     test_keys,
     test_leads,
     test_money,
+    test_newest,
     test_partners,
     test_people,
     test_rights,

@@ -10,6 +10,7 @@ from sync_daemon.config import Settings
 from sync_daemon.errors import BridgeError, RejectedError, TransientError
 from sync_daemon.odoo import faults
 from sync_daemon.odoo.transports.http_post import Answer, HttpPost
+from sync_daemon.odoo.transports.newest import Newest
 
 
 class Json2:
@@ -17,6 +18,7 @@ class Json2:
 
     def __init__(self, settings: Settings, model: str) -> None:
         self._post = HttpPost(settings)
+        self.newest = Newest(settings, self._post)
         self._path = f"/json/2/{quote(model)}/"
         self._headers = {
             "Content-Type": "application/json",

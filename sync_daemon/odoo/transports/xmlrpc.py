@@ -11,6 +11,7 @@ from sync_daemon.config import Settings
 from sync_daemon.errors import FatalError, RejectedError, TransientError
 from sync_daemon.odoo import faults
 from sync_daemon.odoo.transports.http_post import HttpPost
+from sync_daemon.odoo.transports.newest import Newest
 
 _HEADERS = {"Content-Type": "text/xml", "User-Agent": "comply360-bridge"}
 
@@ -20,6 +21,7 @@ class XmlRpc:
 
     def __init__(self, settings: Settings, model: str) -> None:
         self._post = HttpPost(settings)
+        self.newest = Newest(settings, self._post)
         self._database = settings.odoo_database
         self._login = settings.odoo_login
         self._key = settings.odoo_api_key.get_secret_value()

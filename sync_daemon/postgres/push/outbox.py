@@ -20,6 +20,7 @@ LARGEST_EDIT = 1_000
 """A statement of the app that changes more rows is a load, and goes in the bulk lane."""
 
 _SQL = statements("push/outbox")
+_OWES = ";\n".join([BY_INDEX, _SQL["owes"]])
 _CLAIM = ";\n".join([BY_INDEX, _SQL["claim"]])
 _RELEASE, _BEGIN_ATTEMPT = (";\n".join([IN_ORDER, _SQL[name]]) for name in ("release", "begin_attempt"))
 _COLLECT = ";\n".join([BY_INDEX, _SQL["limit_collecting"], _SQL["collect"]])
@@ -48,6 +49,12 @@ class Outbox:
             reached(CrashPoint.RELAY_COLLECTING)
         reached(CrashPoint.RELAY_COLLECTED)
         return taken
+
+    def owes(self) -> bool:
+        """Whether a tenant that is served owes anything, due or not: without that no claim finds anything."""
+        with self._database.transaction() as cursor:
+            cursor.execute(_OWES, self._scope)
+            return bool(_scalar(cursor.fetchone()))
 
     def claim(self, lane: Lane, lease: timedelta) -> Mapping[str, list[RecordKey]]:
         """Claim due records for publishing, by Odoo instance; each is offered again only after `lease`."""

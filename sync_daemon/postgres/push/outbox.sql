@@ -117,6 +117,26 @@ CROSS JOIN LATERAL (SELECT * FROM bridge.tenant AS t WHERE t.tenant_id = k.tenan
 ORDER BY k.tenant_id, k.entity, k.record_id
 ON CONFLICT (instance_id, tenant_id, entity, record_id) DO NOTHING
 
+-- name: owes (whether a claim can find anything: less work than a claim, and most looks find nothing)
+WITH RECURSIVE owing AS (
+    (SELECT tenant_id FROM bridge.delivery WHERE dead_version IS DISTINCT FROM version
+     ORDER BY tenant_id, lane, due_at LIMIT 1)
+    UNION ALL
+    SELECT next.tenant_id
+    FROM owing
+    CROSS JOIN LATERAL (
+        SELECT tenant_id FROM bridge.delivery
+        WHERE tenant_id > owing.tenant_id AND dead_version IS DISTINCT FROM version
+        ORDER BY tenant_id, lane, due_at
+        LIMIT 1) AS next
+)
+SELECT EXISTS (
+    SELECT FROM owing
+    CROSS JOIN LATERAL (
+        SELECT FROM bridge.tenant AS t
+        WHERE t.tenant_id = owing.tenant_id AND t.selftest = %(selftest)s AND t.state IN ('active', 'suspended')
+        OFFSET 0) AS t)
+
 -- name: claim (due records of one lane, tenants in turn, within what may be in flight; only those that owe anything)
 WITH RECURSIVE owing AS (
     (SELECT tenant_id FROM bridge.delivery WHERE dead_version IS DISTINCT FROM version
